@@ -1,0 +1,1 @@
+"""Tools without business words: errors, ids, pages, settings, database, clock, telemetry, outbound HTTP."""

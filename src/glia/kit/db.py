@@ -1,0 +1,181 @@
+"""PostgreSQL behind three words: a Database gives Transactions, a Transaction runs SQL and returns typed rows.
+
+There are two ways in. `transaction(workspace)` is what services use: row-level security shows it that workspace
+and nothing else. `across_workspaces()` is for the few queries that must see all tenants (finding the owner of an
+API key, claiming a run); it works under a database role that may touch only the tables made for it.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, LiteralString, TypeVar, cast
+from uuid import UUID
+
+import msgspec
+import orjson
+import psycopg
+from psycopg import AsyncConnection, AsyncCursor
+from psycopg.abc import Query
+from psycopg.rows import tuple_row
+from psycopg.types.json import Jsonb, set_json_dumps, set_json_loads
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from glia.kit.errors import StorageFull, Unavailable
+
+T = TypeVar("T")
+
+SYSTEM_ROLE = "glia_system"
+APP_ROLE = "glia_app"
+
+set_json_dumps(lambda value: orjson.dumps(value).decode())
+set_json_loads(orjson.loads)
+
+
+def json(value: object) -> Jsonb:
+    """Marks a parameter as jsonb."""
+    return Jsonb(value)
+
+
+class Transaction:
+    """Runs statements on one connection inside one transaction. Parameters are named, as in `%(agent_id)s`."""
+
+    def __init__(self, connection: AsyncConnection[Any]) -> None:
+        self.connection = connection
+
+    async def _run(self, sql: LiteralString, parameters: Mapping[str, object]) -> AsyncCursor[tuple[Any, ...]]:
+        cursor = self.connection.cursor(row_factory=tuple_row)
+        await cursor.execute(cast(Query, sql), parameters)
+        return cursor
+
+    async def execute(self, sql: LiteralString, **parameters: object) -> int:
+        """Runs a statement and returns how many rows it touched."""
+        return (await self._run(sql, parameters)).rowcount
+
+    async def value(self, sql: LiteralString, **parameters: object) -> Any:
+        """The first column of the first row, or None when there is no row. The caller knows the type."""
+        row = await (await self._run(sql, parameters)).fetchone()
+        return None if row is None else row[0]
+
+    async def one_or_none(self, type: type[T], sql: LiteralString, **parameters: object) -> T | None:
+        cursor = await self._run(sql, parameters)
+        row = await cursor.fetchone()
+        return None if row is None else _read(type, _names(cursor), row)
+
+    async def one(self, type: type[T], sql: LiteralString, **parameters: object) -> T:
+        """The only row; a statement that promises a row and gives none is a bug."""
+        row = await self.one_or_none(type, sql, **parameters)
+        if row is None:
+            raise LookupError("A statement that always returns a row returned none.")
+        return row
+
+    async def many(self, type: type[T], sql: LiteralString, **parameters: object) -> list[T]:
+        cursor = await self._run(sql, parameters)
+        names = _names(cursor)
+        return [_read(type, names, row) for row in await cursor.fetchall()]
+
+    async def values(self, sql: LiteralString, **parameters: object) -> list[Any]:
+        """The first column of every row."""
+        return [row[0] for row in await (await self._run(sql, parameters)).fetchall()]
+
+    async def execute_many(self, sql: LiteralString, rows: Sequence[Mapping[str, object]]) -> None:
+        cursor = self.connection.cursor()
+        await cursor.executemany(cast(Query, sql), rows)
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """Undoes only what happens inside when it fails."""
+        async with self.connection.transaction():
+            yield
+
+
+class Database:
+    """A pool of connections as the app role. Open it before use, close it at the end."""
+
+    def __init__(self, url: str, *, largest_pool: int = 20, timeout_seconds: float = 10.0) -> None:
+        """url: a PostgreSQL connection string whose role cannot bypass row-level security.
+
+        timeout_seconds: how long to wait for a free connection before answering Unavailable.
+        """
+        self.url = url
+        self._pool: AsyncConnectionPool[AsyncConnection[Any]] = AsyncConnectionPool(
+            url,
+            min_size=1,
+            max_size=largest_pool,
+            timeout=timeout_seconds,
+            open=False,
+            configure=_configure,
+            kwargs={"autocommit": True},
+            reconnect_timeout=60,
+        )
+
+    async def open(self) -> None:
+        await self._pool.open(wait=True, timeout=30)
+
+    async def close(self) -> None:
+        await self._pool.close()
+
+    @asynccontextmanager
+    async def transaction(self, workspace: UUID) -> AsyncIterator[Transaction]:
+        """Everything inside sees and writes only this workspace, and is kept whole or not at all."""
+        async with self._begin(f"begin; set local glia.workspace = '{workspace!s}'") as tx:
+            yield tx
+
+    @asynccontextmanager
+    async def across_workspaces(self) -> AsyncIterator[Transaction]:
+        """For the queries that must see every tenant. The role it takes can read only the tables made for that."""
+        async with self._begin(f"begin; set local role {SYSTEM_ROLE}") as tx:
+            yield tx
+
+    @asynccontextmanager
+    async def _begin(self, opening: str) -> AsyncIterator[Transaction]:
+        try:
+            async with self._pool.connection() as connection:
+                await connection.execute(opening.encode())
+                try:
+                    yield Transaction(connection)
+                except BaseException:
+                    if not connection.closed:
+                        await connection.rollback()
+                    raise
+                await connection.execute(b"commit")
+        except PoolTimeout:
+            raise Unavailable(
+                "The database gave no connection in time; it may be down or overloaded. Try again shortly."
+            ) from None
+        except psycopg.errors.DiskFull as error:
+            raise StorageFull("The database's disk is full; free some space, then try again.") from error
+        except psycopg.errors.OperationalError as error:
+            if error.sqlstate in _TRANSIENT or error.sqlstate is None:
+                raise Unavailable("The database connection was lost; try again shortly.") from error
+            raise
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise StorageFull("The disk is full; free some space, then try again.") from error
+            raise
+
+    async def is_reachable(self) -> bool:
+        try:
+            async with self._pool.connection(timeout=2) as connection:
+                await connection.execute("select 1")
+        except (psycopg.Error, PoolTimeout):
+            return False
+        return True
+
+
+# Server shut down or starting up, too many connections, idle-in-transaction timeout.
+_TRANSIENT = {"57P01", "57P02", "57P03", "53300", "25P03", "08006", "08001", "08003"}
+
+
+async def _configure(connection: AsyncConnection[Any]) -> None:
+    connection.prepare_threshold = 3
+
+
+def _read(type: type[T], names: Sequence[str], row: tuple[Any, ...]) -> T:
+    """Turns a row into a dataclass by column name; enums, tuples and nested dataclasses are converted on the way."""
+    return msgspec.convert(dict(zip(names, row, strict=True)), type)
+
+
+def _names(cursor: AsyncCursor[tuple[Any, ...]]) -> list[str]:
+    return [column.name for column in cursor.description or ()]

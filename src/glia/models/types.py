@@ -1,0 +1,141 @@
+"""What is said to a model and what it answers, in one shape for every provider."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal, Protocol
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """A model's wish to call a tool.
+
+    id: ours, unique for ever. provider_id: what the provider called it, which its next request must repeat.
+    arguments: the raw JSON text as the model wrote it; it may be invalid.
+    """
+
+    id: str
+    provider_id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True)
+class SystemMessage:
+    text: str
+
+
+@dataclass(frozen=True)
+class UserMessage:
+    text: str
+
+
+@dataclass(frozen=True)
+class AssistantMessage:
+    text: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    thinking: str = ""
+
+
+@dataclass(frozen=True)
+class ToolMessage:
+    """What a tool call gave. `tool_call_id` is the provider's id of the call, `name` the tool's name."""
+
+    tool_call_id: str
+    name: str
+    text: str
+    is_error: bool = False
+
+
+Message = SystemMessage | UserMessage | AssistantMessage | ToolMessage
+
+
+@dataclass(frozen=True)
+class ToolSpec:
+    """A tool as the model sees it. schema: JSON Schema of the arguments, an object."""
+
+    name: str
+    description: str
+    schema: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    temperature: float | None = None
+    top_p: float | None = None
+    max_output_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+    thinking_effort: Literal["low", "medium", "high"] | None = None
+
+
+@dataclass(frozen=True)
+class ModelRequest:
+    """One call. model: the provider's own name for it, without the provider prefix."""
+
+    model: str
+    messages: Sequence[Message]
+    tools: Sequence[ToolSpec] = ()
+    settings: ModelSettings = field(default_factory=ModelSettings)
+
+
+@dataclass(frozen=True)
+class TokenUsage:
+    """Tokens of one call. cached_input_tokens and thinking_tokens are parts of input and output, not extra."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_input_tokens: int = 0
+    thinking_tokens: int = 0
+    is_estimated: bool = False
+
+
+class FinishReason(StrEnum):
+    STOP = "stop"
+    LENGTH = "length"
+    TOOL_CALLS = "tool_calls"
+    CONTENT_FILTER = "content_filter"
+
+
+@dataclass(frozen=True)
+class TextDelta:
+    text: str
+
+
+@dataclass(frozen=True)
+class ThinkingDelta:
+    text: str
+
+
+@dataclass(frozen=True)
+class ModelResponse:
+    """The finished answer. Always the last thing a stream yields.
+
+    model: `provider/name` that really answered (a fallback may have stepped in).
+    cost_micros: None when the price of the model is not known, never 0 for want of a price.
+    """
+
+    text: str
+    thinking: str
+    tool_calls: tuple[ToolCall, ...]
+    usage: TokenUsage
+    finish_reason: FinishReason
+    model: str
+    cost_micros: int | None
+    latency_ms: int
+
+
+ModelEvent = TextDelta | ThinkingDelta | ModelResponse
+
+
+class Model(Protocol):
+    """One provider's way to answer. Closing the generator cancels the call upstream."""
+
+    def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
+        """Yields deltas as they come and ends with one ModelResponse.
+
+        Raises `models.errors.ModelFailed` (a GliaError) when the provider fails.
+        """
+        ...
