@@ -8,16 +8,15 @@ API key, claiming a run); it works under a database role that may touch only the
 from __future__ import annotations
 
 import errno
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, LiteralString, TypeVar, cast
+from typing import Any, LiteralString, TypeVar
 from uuid import UUID
 
 import msgspec
 import orjson
 import psycopg
 from psycopg import AsyncConnection, AsyncCursor
-from psycopg.abc import Query
 from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb, set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
@@ -46,7 +45,7 @@ class Transaction:
 
     async def _run(self, sql: LiteralString, parameters: Mapping[str, object]) -> AsyncCursor[tuple[Any, ...]]:
         cursor = self.connection.cursor(row_factory=tuple_row)
-        await cursor.execute(cast(Query, sql), parameters)
+        await cursor.execute(sql, parameters)
         return cursor
 
     async def execute(self, sql: LiteralString, **parameters: object) -> int:
@@ -81,10 +80,10 @@ class Transaction:
 
     async def execute_many(self, sql: LiteralString, rows: Sequence[Mapping[str, object]]) -> None:
         cursor = self.connection.cursor()
-        await cursor.executemany(cast(Query, sql), rows)
+        await cursor.executemany(sql, rows)
 
     @asynccontextmanager
-    async def savepoint(self) -> AsyncIterator[None]:
+    async def savepoint(self) -> AsyncGenerator[None]:
         """Undoes only what happens inside when it fails."""
         async with self.connection.transaction():
             yield
@@ -117,19 +116,19 @@ class Database:
         await self._pool.close()
 
     @asynccontextmanager
-    async def transaction(self, workspace: UUID) -> AsyncIterator[Transaction]:
+    async def transaction(self, workspace: UUID) -> AsyncGenerator[Transaction]:
         """Everything inside sees and writes only this workspace, and is kept whole or not at all."""
         async with self._begin(f"begin; set local glia.workspace = '{workspace!s}'") as tx:
             yield tx
 
     @asynccontextmanager
-    async def across_workspaces(self) -> AsyncIterator[Transaction]:
+    async def across_workspaces(self) -> AsyncGenerator[Transaction]:
         """For the queries that must see every tenant. The role it takes can read only the tables made for that."""
         async with self._begin(f"begin; set local role {SYSTEM_ROLE}") as tx:
             yield tx
 
     @asynccontextmanager
-    async def _begin(self, opening: str) -> AsyncIterator[Transaction]:
+    async def _begin(self, opening: str) -> AsyncGenerator[Transaction]:
         try:
             async with self._pool.connection() as connection:
                 await connection.execute(opening.encode())

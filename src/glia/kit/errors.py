@@ -60,8 +60,8 @@ class UnsupportedMedia(GliaError):
 class RateLimited(GliaError):
     code, status = "rate_limited", 429
 
-    def __init__(self, message: str, *, retry_after_seconds: float, **details: object) -> None:
-        super().__init__(message, **details)
+    def __init__(self, message: str, *, retry_after_seconds: float) -> None:
+        super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
 
 
