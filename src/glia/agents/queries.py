@@ -1,0 +1,157 @@
+"""All SQL of the agents slice."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from glia.agents.types import Agent, AgentId, AgentSettings, AgentSpec, AgentVersion, Limits
+from glia.kit.db import Transaction, json
+from glia.kit.pages import Window
+
+
+@dataclass(frozen=True)
+class _AgentRow:
+    id: AgentId
+    slug: str
+    created_at: datetime
+    updated_at: datetime
+    version: int
+    name: str
+    description: str
+    instructions: str
+    model: str | None
+    fallback_model: str | None
+    settings: AgentSettings
+    knowledge_base_ids: tuple[UUID, ...]
+    tools: tuple[str, ...] | None
+    limits: Limits
+    created_by: str
+    versioned_at: datetime
+    metadata: dict[str, object] = field(default_factory=dict[str, object])
+
+    def agent(self) -> Agent:
+        version = AgentVersion(
+            name=self.name,
+            description=self.description,
+            instructions=self.instructions,
+            model=self.model,
+            fallback_model=self.fallback_model,
+            settings=self.settings,
+            knowledge_base_ids=self.knowledge_base_ids,
+            tools=self.tools,
+            limits=self.limits,
+            metadata=self.metadata,
+            version=self.version,
+            created_by=self.created_by,
+            created_at=self.versioned_at,
+        )
+        return Agent(self.id, self.slug, version, self.created_at, self.updated_at)
+
+
+async def insert(tx: Transaction, id: UUID, slug: str, *, workspace_id: UUID, project_id: UUID) -> bool:
+    """False when the slug is taken."""
+    count = await tx.execute(
+        """
+        insert into agents (id, workspace_id, project_id, slug, version)
+        values (%(id)s, %(workspace_id)s, %(project_id)s, %(slug)s, 1)
+        on conflict (workspace_id, slug) where deleted_at is null do nothing""",
+        id=id,
+        workspace_id=workspace_id,
+        project_id=project_id,
+        slug=slug,
+    )
+    return count == 1
+
+
+async def insert_version(
+    tx: Transaction, agent_id: UUID, version: int, spec: AgentSpec, *, workspace_id: UUID, created_by: str
+) -> None:
+    await tx.execute(
+        """
+        insert into agent_versions (agent_id, version, workspace_id, name, description, instructions, model,
+          fallback_model, settings, knowledge_base_ids, tools, limits, metadata, created_by)
+        values (%(agent_id)s, %(version)s, %(workspace_id)s, %(name)s, %(description)s, %(instructions)s, %(model)s,
+          %(fallback_model)s, %(settings)s, %(knowledge_base_ids)s, %(tools)s, %(limits)s, %(metadata)s, %(created_by)s)
+        """,
+        agent_id=agent_id,
+        version=version,
+        workspace_id=workspace_id,
+        name=spec.name,
+        description=spec.description,
+        instructions=spec.instructions,
+        model=spec.model,
+        fallback_model=spec.fallback_model,
+        settings=json(asdict(spec.settings)),
+        knowledge_base_ids=list(spec.knowledge_base_ids),
+        tools=None if spec.tools is None else list(spec.tools),
+        limits=json(asdict(spec.limits)),
+        metadata=json(spec.metadata),
+        created_by=created_by,
+    )
+
+
+async def get(tx: Transaction, id: UUID, version: int | None = None) -> Agent | None:
+    """The agent at a version, or as it is now. Old versions of a deleted agent stay readable for its runs."""
+    row = await tx.one_or_none(
+        _AgentRow,
+        """
+        select a.id, a.slug, a.created_at, a.updated_at, v.version, v.name, v.description, v.instructions, v.model,
+          v.fallback_model, v.settings, v.knowledge_base_ids, v.tools, v.limits, v.metadata, v.created_by,
+          v.created_at as versioned_at
+        from agents a join agent_versions v on v.agent_id = a.id and v.version = coalesce(%(version)s::int, a.version)
+        where a.id = %(id)s and (a.deleted_at is null or %(version)s::int is not null)""",
+        id=id,
+        version=version,
+    )
+    return None if row is None else row.agent()
+
+
+async def find_id(tx: Transaction, slug: str) -> UUID | None:
+    return await tx.value("select id from agents where slug = %(slug)s and deleted_at is null", slug=slug)
+
+
+async def lock(tx: Transaction, id: UUID) -> int | None:
+    """The current version number, held until the transaction ends; None when there is no such agent."""
+    return await tx.value("select version from agents where id = %(id)s and deleted_at is null for update", id=id)
+
+
+async def set_version(tx: Transaction, id: UUID, version: int) -> None:
+    await tx.execute(
+        "update agents set version = %(version)s, updated_at = now() where id = %(id)s", id=id, version=version
+    )
+
+
+async def list_page(tx: Transaction, window: Window) -> list[Agent]:
+    rows = await tx.many(
+        _AgentRow,
+        """
+        select a.id, a.slug, a.created_at, a.updated_at, v.version, v.name, v.description, v.instructions, v.model,
+          v.fallback_model, v.settings, v.knowledge_base_ids, v.tools, v.limits, v.metadata, v.created_by,
+          v.created_at as versioned_at
+        from agents a join agent_versions v on v.agent_id = a.id and v.version = a.version
+        where a.deleted_at is null and (%(after)s::uuid is null or a.id < %(after)s)
+        order by a.id desc limit %(rows)s""",
+        after=window.after,
+        rows=window.limit + 1,
+    )
+    return [row.agent() for row in rows]
+
+
+async def list_versions(tx: Transaction, agent_id: UUID) -> list[AgentVersion]:
+    return await tx.many(
+        AgentVersion,
+        """
+        select name, description, instructions, model, fallback_model, settings, knowledge_base_ids, tools, limits,
+          metadata, version, created_by, created_at
+        from agent_versions where agent_id = %(agent_id)s order by version desc limit 1000""",
+        agent_id=agent_id,
+    )
+
+
+async def delete(tx: Transaction, id: UUID) -> bool:
+    count = await tx.execute(
+        "update agents set deleted_at = now(), updated_at = now() where id = %(id)s and deleted_at is null", id=id
+    )
+    return count == 1

@@ -1,0 +1,1 @@
+"""Who asks: workspaces, projects, users, keys, tokens, scopes."""

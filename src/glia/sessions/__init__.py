@@ -1,0 +1,1 @@
+"""Sessions: conversations, each with one event log."""

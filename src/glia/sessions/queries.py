@@ -1,0 +1,68 @@
+"""All SQL of the sessions slice."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from glia.kit.db import Transaction, json
+from glia.kit.pages import Window
+from glia.sessions.types import Session
+
+
+async def insert(
+    tx: Transaction,
+    id: UUID,
+    *,
+    workspace_id: UUID,
+    project_id: UUID,
+    agent_id: UUID | None,
+    title: str,
+    metadata: dict[str, object],
+) -> Session:
+    return await tx.one(
+        Session,
+        """
+        insert into sessions (id, workspace_id, project_id, agent_id, title, metadata)
+        values (%(id)s, %(workspace_id)s, %(project_id)s, %(agent_id)s, %(title)s, %(metadata)s)
+        returning id, project_id, agent_id, title, metadata, last_seq, created_at, updated_at""",
+        id=id,
+        workspace_id=workspace_id,
+        project_id=project_id,
+        agent_id=agent_id,
+        title=title,
+        metadata=json(metadata),
+    )
+
+
+async def get(tx: Transaction, id: UUID) -> Session | None:
+    return await tx.one_or_none(
+        Session,
+        """
+        select id, project_id, agent_id, title, metadata, last_seq, created_at, updated_at
+        from sessions where id = %(id)s and deleted_at is null""",
+        id=id,
+    )
+
+
+async def list_page(tx: Transaction, window: Window, agent_id: UUID | None) -> list[Session]:
+    """Conversations only: sessions that hold a job have no agent and are found through their run."""
+    return await tx.many(
+        Session,
+        """
+        select id, project_id, agent_id, title, metadata, last_seq, created_at, updated_at
+        from sessions
+        where deleted_at is null and agent_id is not null
+          and (%(agent_id)s::uuid is null or agent_id = %(agent_id)s)
+          and (%(after)s::uuid is null or id < %(after)s)
+        order by id desc limit %(rows)s""",
+        agent_id=agent_id,
+        after=window.after,
+        rows=window.limit + 1,
+    )
+
+
+async def delete(tx: Transaction, id: UUID) -> bool:
+    count = await tx.execute(
+        "update sessions set deleted_at = now(), updated_at = now() where id = %(id)s and deleted_at is null", id=id
+    )
+    return count == 1

@@ -1,0 +1,27 @@
+"""A session is a conversation with one agent. Its content is its event log, which the runs slice keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NewType
+from uuid import UUID
+
+SessionId = NewType("SessionId", UUID)
+
+
+@dataclass(frozen=True)
+class Session:
+    """agent_id: None for a session that holds a job instead of a conversation.
+
+    last_seq: the sequence number of the newest event; 0 when there is none yet.
+    """
+
+    id: SessionId
+    project_id: UUID
+    agent_id: UUID | None
+    title: str
+    last_seq: int
+    created_at: datetime
+    updated_at: datetime
+    metadata: dict[str, object] = field(default_factory=dict[str, object])
