@@ -8,7 +8,7 @@ API key, claiming a run); it works under a database role that may touch only the
 from __future__ import annotations
 
 import errno
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, LiteralString, TypeVar
 from uuid import UUID
@@ -42,6 +42,8 @@ class Transaction:
 
     def __init__(self, connection: AsyncConnection[Any]) -> None:
         self.connection = connection
+        self.after_commit: list[Callable[[], None]] = []
+        """Called once what was written is there for others to see; not at all when the transaction fails."""
 
     async def _run(self, sql: LiteralString, parameters: Mapping[str, object]) -> AsyncCursor[tuple[Any, ...]]:
         cursor = self.connection.cursor(row_factory=tuple_row)
@@ -132,13 +134,16 @@ class Database:
         try:
             async with self._pool.connection() as connection:
                 await connection.execute(opening.encode())
+                tx = Transaction(connection)
                 try:
-                    yield Transaction(connection)
+                    yield tx
                 except BaseException:
                     if not connection.closed:
                         await connection.rollback()
                     raise
                 await connection.execute(b"commit")
+            for call in tx.after_commit:
+                call()
         except PoolTimeout:
             raise Unavailable(
                 "The database gave no connection in time; it may be down or overloaded. Try again shortly."

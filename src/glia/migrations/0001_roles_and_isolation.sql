@@ -10,11 +10,8 @@ begin
     create role glia_system nologin nobypassrls;
   end if;
   -- With a database of your own, one login role does everything and takes glia_app when it connects.
-  if not pg_has_role(current_user, 'glia_app', 'member') then
-    execute format('grant glia_app to %I', current_user);
-  end if;
-  if not pg_has_role(current_user, 'glia_system', 'member') then
-    execute format('grant glia_system to %I', current_user);
+  if pg_has_role(current_user, 'glia_app', 'usage with admin option') then
+    execute format('grant glia_app, glia_system to %I', current_user);
   end if;
 end $$;
 

@@ -1,0 +1,134 @@
+"""One PostgreSQL for the whole run, one migrated template database, a fresh copy of it for each test that asks.
+
+The controller starts the server before the parallel workers exist and tells them where it is by environment.
+GLIA_TEST_DATABASE_URL names a server to use instead; its role must be a superuser.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from uuid import UUID
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from glia.identity.types import Principal
+from glia.kit.db import Database
+from glia.kit.ids import new_id
+from glia.kit.migrate import migrate
+
+_ADMIN = "GLIA_TEST_ADMIN_URL"
+_OWNER = "GLIA_TEST_OWNER_URL"
+_APP = "GLIA_TEST_APP_URL"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput") or config.option.collectonly:
+        return
+    if url := os.environ.get("GLIA_TEST_DATABASE_URL"):
+        os.environ.update({_ADMIN: url, _OWNER: url, _APP: url})
+    else:
+        _start_embedded(config)
+    _make_template()
+
+
+def _start_embedded(config: pytest.Config) -> None:
+    from glia.kit.postgres import EmbeddedPostgres
+
+    folder = Path(tempfile.mkdtemp(prefix="glia-test-"))
+    server = EmbeddedPostgres(folder)
+    connection = server.start()
+
+    def stop() -> None:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+    config.add_cleanup(stop)
+    os.environ.update(
+        {
+            _ADMIN: connection.system_superuser_url,
+            _OWNER: connection.owner_url,
+            _APP: connection.app_url,
+        }
+    )
+
+
+def url_of(variable: str, database: str) -> str:
+    return psycopg.conninfo.make_conninfo(os.environ[variable], dbname=database)
+
+
+def _make_template() -> None:
+    owner = psycopg.conninfo.conninfo_to_dict(os.environ[_OWNER]).get("user", "postgres")
+    with psycopg.connect(os.environ[_ADMIN], autocommit=True) as admin:
+        admin.execute("drop database if exists glia_template with (force)")
+        admin.execute(sql.SQL("create database glia_template owner {}").format(sql.Identifier(str(owner))))
+    with psycopg.connect(url_of(_ADMIN, "glia_template"), autocommit=True) as admin:
+        admin.execute("create extension if not exists vector")
+    migrate(url_of(_OWNER, "glia_template"))
+
+
+class DatabaseUrls:
+    """Where one test's own database is: as its owner, and as the app role."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.admin = url_of(_ADMIN, name)
+        self.owner = url_of(_OWNER, name)
+        self.app = url_of(_APP, name)
+
+
+@pytest.fixture
+def database_urls() -> Iterator[DatabaseUrls]:
+    name = f"test_{new_id().hex}"
+    with psycopg.connect(os.environ[_ADMIN], autocommit=True) as admin:
+        admin.execute(f"create database {name} template glia_template strategy file_copy".encode())
+        yield DatabaseUrls(name)
+        admin.execute(f"drop database if exists {name} with (force)".encode())
+
+
+@pytest.fixture
+async def db(database_urls: DatabaseUrls) -> AsyncIterator[Database]:
+    database = Database(database_urls.app, largest_pool=8)
+    await database.open()
+    yield database
+    await database.close()
+
+
+async def make_principal(db: Database, *scopes: str, name: str = "Acme") -> Principal:
+    """A workspace of its own with one project, and someone who may do everything in it unless scopes say less."""
+    workspace_id, project_id = new_id(), new_id()
+    async with db.across_workspaces() as tx:
+        await tx.execute(
+            "insert into workspaces (id, name, slug) values (%(id)s, %(name)s, %(slug)s)",
+            id=workspace_id,
+            name=name,
+            slug=workspace_id.hex,
+        )
+    async with db.transaction(workspace_id) as tx:
+        await tx.execute(
+            "insert into projects (id, workspace_id, name, slug) values (%(id)s, %(ws)s, 'Default', 'default')",
+            id=project_id,
+            ws=workspace_id,
+        )
+    return Principal(workspace_id, project_id, frozenset(scopes or {"*"}))
+
+
+@pytest.fixture
+async def principal(db: Database) -> Principal:
+    return await make_principal(db)
+
+
+@pytest.fixture
+async def stranger(db: Database) -> Principal:
+    """Someone in another workspace of the same installation."""
+    return await make_principal(db, name="Other")
+
+
+@pytest.fixture
+def unknown_id() -> UUID:
+    return new_id()
