@@ -25,6 +25,7 @@ from glia.kit.migrate import migrate
 _ADMIN = "GLIA_TEST_ADMIN_URL"
 _OWNER = "GLIA_TEST_OWNER_URL"
 _APP = "GLIA_TEST_APP_URL"
+_TEMPLATE = os.environ.get("GLIA_TEST_TEMPLATE", "glia_template")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -65,11 +66,13 @@ def url_of(variable: str, database: str) -> str:
 def _make_template() -> None:
     owner = psycopg.conninfo.conninfo_to_dict(os.environ[_OWNER]).get("user", "postgres")
     with psycopg.connect(os.environ[_ADMIN], autocommit=True) as admin:
-        admin.execute("drop database if exists glia_template with (force)")
-        admin.execute(sql.SQL("create database glia_template owner {}").format(sql.Identifier(str(owner))))
-    with psycopg.connect(url_of(_ADMIN, "glia_template"), autocommit=True) as admin:
+        admin.execute(f"drop database if exists {_TEMPLATE} with (force)".encode())
+        admin.execute(
+            sql.SQL("create database {} owner {}").format(sql.Identifier(_TEMPLATE), sql.Identifier(str(owner)))
+        )
+    with psycopg.connect(url_of(_ADMIN, _TEMPLATE), autocommit=True) as admin:
         admin.execute("create extension if not exists vector")
-    migrate(url_of(_OWNER, "glia_template"))
+    migrate(url_of(_OWNER, _TEMPLATE))
 
 
 class DatabaseUrls:
@@ -86,7 +89,7 @@ class DatabaseUrls:
 def database_urls() -> Iterator[DatabaseUrls]:
     name = f"test_{new_id().hex}"
     with psycopg.connect(os.environ[_ADMIN], autocommit=True) as admin:
-        admin.execute(f"create database {name} template glia_template strategy file_copy".encode())
+        admin.execute(f"create database {name} template {_TEMPLATE} strategy file_copy".encode())
         yield DatabaseUrls(name)
         admin.execute(f"drop database if exists {name} with (force)".encode())
 
