@@ -173,11 +173,15 @@ _TRANSIENT = {"57P01", "57P02", "57P03", "53300", "25P03", "08006", "08001", "08
 
 
 async def _configure(connection: AsyncConnection[Any]) -> None:
-    """Every connection is the app role, whichever role the connection string logs in as."""
+    """Every connection is the app role, whichever role the connection string logs in as.
+
+    A process that is frozen inside a transaction holds its locks; after four idle seconds the database lets go of them,
+    so that another worker can take its runs.
+    """
     connection.prepare_threshold = 3
     await connection.execute(
         f"set role {APP_ROLE}; set search_path = glia, public; set jit = off;"
-        " set idle_in_transaction_session_timeout = '60s'; set plan_cache_mode = auto".encode()
+        " set idle_in_transaction_session_timeout = '4s'".encode()
     )
 
 

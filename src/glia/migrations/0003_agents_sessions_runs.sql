@@ -81,6 +81,7 @@ create table runs (
   attempt int not null default 0,
   max_attempts int not null default 10,
   worker_id uuid references workers on delete set null,
+  claimed_at timestamptz,
   cancel_requested_at timestamptz,
   model_calls int not null default 0,
   tool_calls int not null default 0,
@@ -95,6 +96,8 @@ create table runs (
 create index runs_queued on runs (workspace_id, priority desc, run_after, id) where status = 'queued';
 create index runs_running on runs (worker_id) where status = 'running';
 create index runs_running_by_workspace on runs (workspace_id) where status = 'running';
+-- One run at a time works on a session, so that its log reads as one conversation.
+create unique index runs_active on runs (session_id) where status in ('queued', 'running', 'waiting');
 create index runs_workspace on runs (workspace_id, id);
 create index runs_session on runs (session_id, id);
 create index runs_agent on runs (agent_id, id);
@@ -112,7 +115,8 @@ create table events (
   attempt int,
   type text not null,
   at timestamptz not null default clock_timestamp(),
-  data jsonb not null,
+  -- json, not jsonb: kept byte for byte as it was written, NUL characters of a model or a web page included.
+  data json not null,
   primary key (session_id, seq)
 );
 create index events_run on events (run_id, seq);

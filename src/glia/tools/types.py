@@ -55,11 +55,15 @@ class Source:
 
 @dataclass(frozen=True)
 class ToolResult:
-    """text: what the model reads. is_error: the tool could not do it; the text says why and what to try."""
+    """text: what the model reads. is_error: the tool could not do it; the text says why and what to try.
+
+    is_unknown: the call may or may not have taken effect, and must not be repeated.
+    """
 
     text: str
     is_error: bool = False
     sources: tuple[Source, ...] = ()
+    is_unknown: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,78 @@
+"""What a model is writing: shown at once to watchers that want every token, stored in pieces of up to 100 ms."""
+
+from __future__ import annotations
+
+import asyncio
+
+from glia.runs.events import TextDelta, ThinkingDelta
+from glia.runs.log import RunLog
+
+_FIRST_PIECE_SECONDS = 0.03
+_NEXT_PIECES_SECONDS = 0.1
+
+
+class Deltas:
+    """Collects one step's deltas. Use `take` for the last ones, so that they are stored with the response."""
+
+    def __init__(self, log: RunLog, step: int) -> None:
+        self._log = log
+        self._step = step
+        self._attempt = log.run.attempt
+        self.text = ""
+        self.thinking = ""
+        self._stored_text = 0
+        self._stored_thinking = 0
+        self._pieces = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._storing: asyncio.Task[None] | None = None
+
+    def add_text(self, text: str) -> None:
+        self._log.preview(TextDelta(self._step, self._attempt, len(self.text), text))
+        self.text += text
+        self._arm()
+
+    def add_thinking(self, text: str) -> None:
+        self._log.preview(ThinkingDelta(self._step, self._attempt, len(self.thinking), text))
+        self.thinking += text
+        self._arm()
+
+    def check(self) -> None:
+        """Raises what storing a piece raised, such as Fenced, so that the model call stops too."""
+        if self._storing is not None and self._storing.done():
+            self._storing.result()
+
+    async def settle(self) -> None:
+        """Waits for a piece that is being stored and stops storing more by itself."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._storing is not None:
+            await self._storing
+
+    def take(self) -> list[TextDelta | ThinkingDelta]:
+        """What is not stored yet; the caller stores it."""
+        pieces: list[TextDelta | ThinkingDelta] = []
+        if len(self.thinking) > self._stored_thinking:
+            rest = self.thinking[self._stored_thinking :]
+            pieces.append(ThinkingDelta(self._step, self._attempt, self._stored_thinking, rest))
+            self._stored_thinking = len(self.thinking)
+        if len(self.text) > self._stored_text:
+            pieces.append(TextDelta(self._step, self._attempt, self._stored_text, self.text[self._stored_text :]))
+            self._stored_text = len(self.text)
+        return pieces
+
+    def _arm(self) -> None:
+        if self._timer is None:
+            wait = _NEXT_PIECES_SECONDS if self._pieces else _FIRST_PIECE_SECONDS
+            self._timer = asyncio.get_running_loop().call_later(wait, self._store)
+
+    def _store(self) -> None:
+        self._timer = None
+        if self._storing is not None and not self._storing.done():
+            self._arm()  # the database is slower than the model: the next piece is larger instead
+            return
+        pieces = self.take()
+        if pieces and (self._storing is None or self._storing.exception() is None):
+            self._pieces += 1
+            # Not in a TaskGroup: the task outlives this callback, and `settle` or `check` collects its outcome.
+            self._storing = asyncio.create_task(self._log.append(*pieces))

@@ -1,0 +1,261 @@
+"""The engine of one process: it claims runs, executes them, and lets go of them the moment its lease is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import psycopg
+import structlog
+
+from glia.kit.db import Database
+from glia.kit.errors import GliaError, Unavailable
+from glia.runs import lease_queries
+from glia.runs.errors import CrashLoop, Fenced, LimitReached
+from glia.runs.events import Payload, RunCancelled, RunError, RunFailed, RunStarted
+from glia.runs.lease import Lease
+from glia.runs.live import Live
+from glia.runs.log import RunLog
+from glia.runs.types import Run, RunStatus
+
+log = structlog.get_logger(__name__)
+
+WORK_CHANNEL = "glia_work"
+CANCEL_CHANNEL = "glia_cancel"
+
+
+class Work:
+    """What a kind of run does. One object per attempt."""
+
+    timeout_seconds: float | None = None
+
+    async def run(self) -> None:
+        raise NotImplementedError
+
+    @property
+    def partial(self) -> str:
+        """What a watcher has seen of an unfinished answer."""
+        return ""
+
+    async def unsaved(self) -> list[Payload]:
+        """Events that were shown but not stored yet; stored when the run ends early."""
+        return []
+
+
+MakeWork = Callable[[RunLog], Awaitable[Work]]
+
+
+@dataclass(frozen=True)
+class EngineConfig:
+    """poll_seconds: how often a worker looks for runs that nobody told it of."""
+
+    most_at_once: int = 200
+    largest_share: int = 100
+    poll_seconds: float = 1.0
+    drain_seconds: float = 10.0
+
+
+@dataclass
+class _Held:
+    task: asyncio.Task[None]
+    worker_id: UUID
+    is_cancelled: bool = False
+    is_handed_back: bool = False
+
+
+class Engine:
+    def __init__(
+        self, db: Database, live: Live, lease: Lease, kinds: Mapping[str, MakeWork], config: EngineConfig | None = None
+    ) -> None:
+        """kinds: how to make the work of each kind of run; a kind that is missing fails its runs."""
+        self._db = db
+        self._live = live
+        self._lease = lease
+        self._kinds = kinds
+        self._config = config or EngineConfig()
+        self._held: dict[UUID, _Held] = {}
+        self._wake = asyncio.Event()
+        self._is_stopping = False
+        self._poller: asyncio.Task[None] | None = None
+
+    @property
+    def running(self) -> int:
+        return len(self._held)
+
+    @property
+    def seat(self) -> UUID | None:
+        """The worker id under which this process could begin a run right now, or None: no lease, or no room."""
+        if self._is_stopping or len(self._held) >= self._config.most_at_once:
+            return None
+        return self._lease.worker_id
+
+    def start(self) -> None:
+        self._poller = asyncio.create_task(self._poll(), name="glia-claims")
+
+    async def stop(self) -> None:
+        """Lets runs finish for a while, then hands back what is left, so that another worker goes on with it."""
+        self._is_stopping = True
+        if self._poller is not None:
+            self._poller.cancel()
+            await asyncio.gather(self._poller, return_exceptions=True)
+        tasks = [held.task for held in self._held.values()]
+        if tasks:
+            await asyncio.wait(tasks, timeout=self._config.drain_seconds)
+        for held in list(self._held.values()):
+            held.is_handed_back = True
+            held.task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=5)
+
+    def wake(self) -> None:
+        """There may be work in the queue."""
+        self._wake.set()
+
+    def begin(self, run: Run, worker_id: UUID) -> None:
+        """Executes a run that is already marked as this worker's."""
+        task = asyncio.create_task(self._execute(run, worker_id), name=f"glia-run-{run.id}")
+        self._held[run.id] = _Held(task, worker_id)
+        task.add_done_callback(lambda _task: self._release(run.id))
+
+    def cancel(self, run_id: UUID) -> None:
+        """Stops a run if this process has it; its partial answer is kept."""
+        held = self._held.get(run_id)
+        if held is not None and not held.is_cancelled:
+            held.is_cancelled = True
+            held.task.cancel()
+
+    def cancel_all(self, run_ids: Sequence[UUID]) -> None:
+        for run_id in run_ids:
+            self.cancel(run_id)
+
+    def lost(self, worker_id: UUID) -> None:
+        """The lease lapsed: whatever was begun under it is another worker's now and stops without a word."""
+        for held in self._held.values():
+            if held.worker_id == worker_id:
+                held.task.cancel()
+
+    def _release(self, run_id: UUID) -> None:
+        self._held.pop(run_id, None)
+        self._wake.set()
+
+    async def _poll(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(self._config.poll_seconds):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            self._wake.clear()
+            try:
+                await self._claim()
+            except (Unavailable, psycopg.Error) as error:
+                log.warning("could not look for runs", error=str(error).strip().split("\n")[0])
+                await asyncio.sleep(self._config.poll_seconds)
+
+    async def _claim(self) -> None:
+        worker_id = self.seat
+        if worker_id is None:
+            return
+        want = min(self._config.most_at_once - len(self._held), 50)
+        async with self._db.across_workspaces() as tx:
+            await lease_queries.reap(tx)
+            await lease_queries.give_back(tx, worker_id, list(self._held))
+            runs = await lease_queries.claim(tx, worker_id, want=want, largest_share=self._config.largest_share)
+        for run in runs:
+            self.begin(run, worker_id)
+        if len(runs) == want:
+            self._wake.set()
+
+    async def _execute(self, run: Run, worker_id: UUID) -> None:
+        """The step boundary: whatever happens inside a run ends here, as one final event or as silence."""
+        started = time.monotonic()
+        pen = RunLog(self._db, self._live, self._lease, run, worker_id)
+        try:
+            await self._work(pen, run)
+        except Fenced as error:
+            log.warning("run left to its new holder", run=str(run.id), reason=str(error))
+        except (Unavailable, psycopg.OperationalError) as error:
+            # The run stays ours in the database; it is given back and begun again once the database answers.
+            log.warning("run interrupted by the database", run=str(run.id), error=str(error).strip().split("\n")[0])
+        else:
+            seconds = round(time.monotonic() - started, 3)
+            log.info("run ended", run=str(run.id), kind=run.kind, attempt=run.attempt, seconds=seconds)
+
+    async def _work(self, pen: RunLog, run: Run) -> None:
+        work: Work | None = None
+        try:
+            if run.attempt > run.max_attempts:
+                raise CrashLoop(
+                    f"The run was begun {run.max_attempts} times and its worker never lived to end it. Look at the"
+                    " server's log, mend the cause, then send the message again."
+                )
+            if run.cancel_requested_at is not None:
+                await self._end_cancelled(pen, None)
+                return
+            if run.attempt > 1 or run.is_background:
+                reason = "recovered" if run.attempt > 1 else "started"
+                await pen.append(RunStarted(run.attempt, str(pen.worker_id), reason))
+            work = await self._make(pen)
+            await self._timed(work)
+        except asyncio.CancelledError:
+            await self._stopped_early(pen, work)
+        except GliaError as error:
+            if isinstance(error, Unavailable):
+                raise
+            await self._end_failed(pen, work, error)
+        except (Fenced, psycopg.OperationalError):
+            raise
+        except Exception:
+            log.exception("a bug ended a run", run=str(run.id))
+            await self._end_failed(
+                pen, work, GliaError(f"Something in Glia broke; the server's log has the details for run {run.id}.")
+            )
+
+    async def _make(self, pen: RunLog) -> Work:
+        make = self._kinds.get(pen.run.kind)
+        if make is None:
+            raise GliaError(f"This server does not know how to do runs of kind {pen.run.kind!r}.")
+        return await make(pen)
+
+    async def _timed(self, work: Work) -> None:
+        try:
+            async with asyncio.timeout(work.timeout_seconds):
+                await work.run()
+        except TimeoutError:
+            raise LimitReached(
+                f"The run took longer than `limits.timeout_seconds`, {work.timeout_seconds:g} s.",
+                limit="timeout_seconds",
+            ) from None
+
+    async def _stopped_early(self, pen: RunLog, work: Work | None) -> None:
+        """Someone cancelled the run, the server stops, or the lease is gone."""
+        held = self._held.get(pen.run.id)
+        if held is not None and held.is_cancelled:
+            await self._end_cancelled(pen, work)
+        elif held is not None and held.is_handed_back:
+            unsaved = [] if work is None else await work.unsaved()
+            if unsaved:
+                await pen.append(*unsaved)
+            await pen.hand_back()
+        else:
+            raise Fenced("the lease lapsed")
+
+    async def _end_cancelled(self, pen: RunLog, work: Work | None) -> None:
+        unsaved = [] if work is None else await work.unsaved()
+        partial = "" if work is None else work.partial
+        await pen.finish(*unsaved, RunCancelled(partial), status=RunStatus.CANCELLED)
+
+    async def _end_failed(self, pen: RunLog, work: Work | None, error: GliaError) -> None:
+        unsaved = [] if work is None else await work.unsaved()
+        partial = "" if work is None else work.partial
+        problem: dict[str, object] = {"code": error.code, "message": error.message}
+        log.info("run failed", run=str(pen.run.id), code=error.code)
+        await pen.finish(
+            *unsaved,
+            RunFailed(RunError(error.code, error.message), partial),
+            status=RunStatus.FAILED,
+            error=problem,
+        )

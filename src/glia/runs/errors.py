@@ -1,0 +1,29 @@
+"""What can go wrong with runs."""
+
+from __future__ import annotations
+
+from glia.kit.errors import Conflict, GliaError, NotFound
+
+
+class RunNotFound(NotFound):
+    code = "run_not_found"
+
+
+class SessionBusy(Conflict):
+    code = "session_busy"
+
+
+class Fenced(Exception):
+    """This process no longer holds the run: its lease lapsed or another worker took over. Stop, write nothing."""
+
+
+class LimitReached(GliaError):
+    """The run used up one of its agent's limits. Its finished steps stay in the log."""
+
+    code, status = "limit_reached", 422
+
+
+class CrashLoop(GliaError):
+    """The run was begun again and again without ever ending, so it is parked."""
+
+    code, status = "crash_loop", 500

@@ -1,0 +1,266 @@
+"""The entries of a session's log. What a client sees, what a run resumes from, and what a trace shows are all these.
+
+Stored events are final. `text.delta` and `thinking.delta` are what the user saw while the model was still writing, in
+coalesced form; `model.responded` repeats the whole text. A step that was tried again emits its deltas again, with the
+next attempt number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, Literal
+from uuid import UUID
+
+import msgspec
+
+from glia.tools.types import Source
+
+
+class MessageReceived(msgspec.Struct, frozen=True):
+    type: ClassVar = "message.received"
+    message_id: str
+    role: Literal["user", "assistant", "system"]
+    content: str
+
+
+class RunCreated(msgspec.Struct, frozen=True):
+    type: ClassVar = "run.created"
+    kind: str
+    is_background: bool
+    agent_id: UUID | None = None
+    agent_version: int | None = None
+    model: str | None = None
+
+
+class RunStarted(msgspec.Struct, frozen=True):
+    """reason: `recovered` when an earlier attempt's worker vanished."""
+
+    type: ClassVar = "run.started"
+    attempt: int
+    worker: str
+    reason: Literal["started", "recovered"] = "started"
+
+
+class ModelRequested(msgspec.Struct, frozen=True):
+    """step: counts the model calls of a run from 1."""
+
+    type: ClassVar = "model.requested"
+    step: int
+    model: str | None = None
+
+
+class TextDelta(msgspec.Struct, frozen=True):
+    """offset: where in the step's text this piece begins, in characters."""
+
+    type: ClassVar = "text.delta"
+    step: int
+    attempt: int
+    offset: int
+    text: str
+
+
+class ThinkingDelta(msgspec.Struct, frozen=True):
+    type: ClassVar = "thinking.delta"
+    step: int
+    attempt: int
+    offset: int
+    text: str
+
+
+class CalledTool(msgspec.Struct, frozen=True):
+    """arguments: the model's JSON text as it wrote it."""
+
+    id: str
+    provider_id: str
+    name: str
+    arguments: str
+
+
+class StepUsage(msgspec.Struct, frozen=True):
+    input_tokens: int
+    output_tokens: int
+    cached_input_tokens: int = 0
+    thinking_tokens: int = 0
+    is_estimated: bool = False
+
+
+class ModelResponded(msgspec.Struct, frozen=True):
+    type: ClassVar = "model.responded"
+    step: int
+    model: str
+    text: str
+    thinking: str
+    tool_calls: list[CalledTool]
+    usage: StepUsage
+    cost_micros: int | None
+    latency_ms: int
+    finish_reason: str
+
+
+class ToolCalled(msgspec.Struct, frozen=True):
+    """Committed before the tool is dispatched. arguments: the parsed object, or the raw text when it is not JSON."""
+
+    type: ClassVar = "tool.called"
+    step: int
+    tool_call_id: str
+    tool: str
+    arguments: Any
+    effect: str
+    idempotency_key: str
+
+
+class ToolReturned(msgspec.Struct, frozen=True):
+    """status: `unknown` when the call may or may not have happened and must not be repeated."""
+
+    type: ClassVar = "tool.returned"
+    step: int
+    tool_call_id: str
+    tool: str
+    status: Literal["ok", "error", "unknown"]
+    text: str
+    duration_ms: int
+    sources: list[Source] = []
+
+
+class Citation(msgspec.Struct, frozen=True):
+    """A passage the answer rests on. page: from 1; None where the document has no pages."""
+
+    uri: str
+    document_id: str
+    document_name: str
+    chunk: int
+    page: int | None
+    quote: str
+
+
+class AnswerMessage(msgspec.Struct, frozen=True):
+    id: str
+    content: str
+    citations: list[Citation] = []
+    role: Literal["assistant"] = "assistant"
+
+
+class RunUsage(msgspec.Struct, frozen=True):
+    model_calls: int
+    tool_calls: int
+    input_tokens: int
+    output_tokens: int
+
+
+class RunCompleted(msgspec.Struct, frozen=True):
+    """message: the answer; None for a job. dropped_citations: markers that named nothing found in this run."""
+
+    type: ClassVar = "run.completed"
+    message: AnswerMessage | None = None
+    usage: RunUsage | None = None
+    cost_micros: int | None = None
+    dropped_citations: int = 0
+
+
+class RunError(msgspec.Struct, frozen=True):
+    code: str
+    message: str
+
+
+class RunFailed(msgspec.Struct, frozen=True):
+    """text: what the model had written of its last, unfinished answer."""
+
+    type: ClassVar = "run.failed"
+    error: RunError
+    text: str = ""
+
+
+class RunCancelled(msgspec.Struct, frozen=True):
+    type: ClassVar = "run.cancelled"
+    text: str = ""
+
+
+class JobProgress(msgspec.Struct, frozen=True):
+    type: ClassVar = "job.progress"
+    phase: str
+    done: int
+    total: int
+
+
+class UnknownPayload(msgspec.Struct, frozen=True):
+    """An event that a newer Glia wrote: kept and shown, otherwise skipped."""
+
+    type: ClassVar = "unknown"
+    name: str
+    data: Any
+
+
+Payload = (
+    MessageReceived
+    | RunCreated
+    | RunStarted
+    | ModelRequested
+    | TextDelta
+    | ThinkingDelta
+    | ModelResponded
+    | ToolCalled
+    | ToolReturned
+    | RunCompleted
+    | RunFailed
+    | RunCancelled
+    | JobProgress
+)
+
+_BY_TYPE: dict[str, msgspec.json.Decoder[Payload]] = {
+    payload.type: msgspec.json.Decoder(payload)
+    for payload in (
+        MessageReceived,
+        RunCreated,
+        RunStarted,
+        ModelRequested,
+        TextDelta,
+        ThinkingDelta,
+        ModelResponded,
+        ToolCalled,
+        ToolReturned,
+        RunCompleted,
+        RunFailed,
+        RunCancelled,
+        JobProgress,
+    )
+}
+
+FINAL_TYPES = frozenset({RunCompleted.type, RunFailed.type, RunCancelled.type})
+
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True)
+class Event:
+    """A stored event. data: its payload as JSON text, passed on to clients as it is."""
+
+    seq: int
+    type: str
+    at: datetime
+    run_id: UUID | None
+    attempt: int | None
+    data: str
+
+    @property
+    def is_final(self) -> bool:
+        return self.type in FINAL_TYPES
+
+    @property
+    def payload(self) -> Payload | UnknownPayload:
+        decoder = _BY_TYPE.get(self.type)
+        if decoder is None:
+            return UnknownPayload(self.type, msgspec.json.decode(self.data))
+        return decoder.decode(self.data)
+
+
+@dataclass(frozen=True)
+class Preview:
+    """Text the model is writing right now, sent at once and not stored as such."""
+
+    run_id: UUID
+    delta: TextDelta | ThinkingDelta
+
+
+def encode(payload: Payload) -> str:
+    return _encode(payload).decode()

@@ -1,0 +1,250 @@
+"""Runs: accept, look at, cancel, follow. Nothing here executes a run: accepting stores it, the engine works."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+from glia.agents.service import Agents
+from glia.identity.types import Principal, system_principal
+from glia.kit.db import Database, Transaction
+from glia.kit.errors import Conflict, InvalidRequest, Unavailable
+from glia.kit.ids import new_id
+from glia.kit.pages import Page, Window, page_of
+from glia.runs import queries
+from glia.runs.engine import CANCEL_CHANNEL, WORK_CHANNEL, Engine
+from glia.runs.errors import RunNotFound, SessionBusy
+from glia.runs.events import Event, MessageReceived, Payload, Preview, RunCancelled, RunCreated, RunStarted
+from glia.runs.live import Live, Signal
+from glia.runs.log import stored_events
+from glia.runs.progress import ConversationMessage, messages_of
+from glia.runs.types import AGENT, Accepted, Run, RunId, RunStatus
+from glia.sessions.errors import SessionNotFound
+from glia.sessions.service import open_session
+
+LONGEST_MESSAGE = 400_000
+"""Characters; about 100,000 tokens."""
+
+HEARTBEAT_SECONDS = 10.0
+_READ_AT_ONCE = 500
+
+
+@dataclass(frozen=True)
+class Said:
+    """An entry put into the log before the run: the user's message, or history that a client brings along."""
+
+    role: Literal["user", "assistant", "system"]
+    content: str
+
+
+class Runs:
+    def __init__(self, db: Database, live: Live, engine: Engine, agents: Agents) -> None:
+        self._db = db
+        self._live = live
+        self._engine = engine
+        self._agents = agents
+
+    async def accept(
+        self, principal: Principal, session_id: UUID, said: Sequence[Said], *, is_background: bool = False
+    ) -> Accepted:
+        """Stores the messages and a run that answers them, in one transaction.
+
+        An interactive run begins at once in this process if it has room; any other is taken by some worker.
+        Raises SessionNotFound, SessionBusy while another run works on the session.
+        """
+        principal.require("runs:write")
+        _check(said)
+        run_id = new_id()
+        async with self._db.transaction(principal.workspace_id) as tx:
+            target = await queries.lock_session(tx, session_id)
+            if target is None:
+                raise _no_session(session_id)
+            if target.agent_id is None or target.version is None:
+                raise Conflict("The session's agent is gone; open a session with another agent.")
+            # Asked for only now: nothing may lie between taking the seat and beginning the run in it.
+            seat = None if is_background else self._engine.seat
+            created = await queries.insert(
+                tx,
+                run_id,
+                workspace_id=principal.workspace_id,
+                project_id=principal.project_id,
+                session_id=session_id,
+                kind=AGENT,
+                agent_id=target.agent_id,
+                agent_version=target.version,
+                key_id=principal.key_id,
+                is_background=seat is None,
+                input={},
+                worker_id=seat,
+            )
+            if not created:
+                raise SessionBusy(
+                    "Another run is working on this session; wait for it to end, or cancel it.",
+                    session_id=str(session_id),
+                )
+            payloads: list[Payload] = [MessageReceived(str(new_id()), entry.role, entry.content) for entry in said]
+            payloads.append(RunCreated(AGENT, is_background, target.agent_id, target.version))
+            if seat is not None:
+                payloads.append(RunStarted(1, str(seat)))
+            await self._store(tx, session_id, run_id, None if seat is None else 1, payloads)
+            if seat is not None:
+                run = await queries.get(tx, run_id)
+                assert run is not None  # noqa: S101 - it was inserted above
+                tx.after_commit.append(lambda: self._engine.begin(run, seat))
+            else:
+                await self._call_workers(tx)
+        return Accepted(RunId(run_id), session_id, target.last_seq)
+
+    async def start_job(
+        self, tx: Transaction, *, workspace_id: UUID, project_id: UUID, kind: str, input: dict[str, object]
+    ) -> UUID:
+        """Queues a job in the caller's transaction. Its events have a session of their own."""
+        principal = system_principal(workspace_id, project_id)
+        session = await open_session(tx, principal, agent_id=None, title=kind)
+        run_id = new_id()
+        await queries.insert(
+            tx,
+            run_id,
+            workspace_id=workspace_id,
+            project_id=project_id,
+            session_id=session.id,
+            kind=kind,
+            agent_id=None,
+            agent_version=None,
+            key_id=None,
+            is_background=True,
+            input=input,
+            worker_id=None,
+        )
+        await self._store(tx, session.id, run_id, None, [RunCreated(kind, True)])
+        await self._call_workers(tx)
+        return run_id
+
+    async def get(self, principal: Principal, id: UUID) -> Run:
+        principal.require("runs:read")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            return await _get(tx, id)
+
+    async def list(
+        self,
+        principal: Principal,
+        window: Window,
+        *,
+        session_id: UUID | None = None,
+        agent_id: UUID | None = None,
+        status: RunStatus | None = None,
+    ) -> Page[Run]:
+        principal.require("runs:read")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            rows = await queries.list_page(tx, window, session_id=session_id, agent_id=agent_id, status=status)
+        return page_of(rows, window, lambda run: run.id)
+
+    async def cancel(self, principal: Principal, id: UUID) -> Run:
+        """Stops a run within a second, wherever it is; what it has done and said stays. Ended runs stay as they are."""
+        principal.require("runs:write")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            before = await queries.request_cancel(tx, id)
+            if before is None:
+                raise _no_run(id)
+            run = await _get(tx, id)
+            if before is RunStatus.RUNNING:
+                await tx.execute("select pg_notify(%(channel)s, %(run)s)", channel=CANCEL_CHANNEL, run=str(id))
+                tx.after_commit.append(lambda: self._engine.cancel(id))
+            elif not before.is_final:
+                await self._store(tx, run.session_id, id, run.attempt, [RunCancelled()])
+        return run
+
+    async def events(self, principal: Principal, session_id: UUID, *, after: int, limit: int) -> list[Event]:
+        """Stored events of a session with a sequence number above `after`, oldest first."""
+        principal.require("sessions:read")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            if not await queries.session_exists(tx, session_id):
+                raise _no_session(session_id)
+            return await queries.read_log(tx, session_id, after=after, limit=limit)
+
+    async def run_events(self, principal: Principal, run_id: UUID, *, after: int, limit: int) -> list[Event]:
+        principal.require("runs:read")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            await _get(tx, run_id)
+            return await queries.read_run(tx, run_id, after=after, limit=limit)
+
+    async def messages(self, principal: Principal, session_id: UUID) -> list[ConversationMessage]:
+        """The conversation, read from the log."""
+        principal.require("sessions:read")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            if not await queries.session_exists(tx, session_id):
+                raise _no_session(session_id)
+            return messages_of(await queries.read_conversation(tx, session_id))
+
+    async def follow(
+        self, principal: Principal, session_id: UUID, *, after: int, previews: bool = False
+    ) -> AsyncGenerator[Event | Preview | None, None]:
+        """Every event above `after`, those to come included, each once and in order, without end.
+
+        Yields None when nothing happened for ten seconds, so that the reader can send a heartbeat. previews: also
+        text that is being written and not stored yet.
+        """
+        principal.require("sessions:read")
+        with self._live.watch(session_id, previews=previews) as watcher:
+            while True:
+                events = await self.events(principal, session_id, after=after, limit=_READ_AT_ONCE)
+                for event in events:
+                    after = event.seq
+                    yield event
+                while len(events) < _READ_AT_ONCE:
+                    item = await watcher.next(HEARTBEAT_SECONDS)
+                    if item is Signal.BEHIND or (isinstance(item, Event) and item.seq > after + 1):
+                        break
+                    if isinstance(item, Event):
+                        if item.seq <= after:
+                            continue
+                        after = item.seq
+                    yield item
+
+    async def outcome(self, principal: Principal, accepted: Accepted) -> Event:
+        """Waits for the run's last event. Leaving early leaves the run alone."""
+        async for item in self.follow(principal, accepted.session_id, after=accepted.after):
+            if isinstance(item, Event) and item.is_final and item.run_id == accepted.run_id:
+                return item
+        raise Unavailable("The run's log ended before the run did.")
+
+    async def _store(
+        self, tx: Transaction, session_id: UUID, run_id: UUID, attempt: int | None, payloads: Sequence[Payload]
+    ) -> None:
+        place = await queries.append_unfenced(tx, session_id, run_id, attempt, payloads)
+        events = stored_events(payloads, place.first_seq, place.at, run_id, attempt)
+        tx.after_commit.append(lambda: self._live.stored(session_id, events))
+
+    async def _call_workers(self, tx: Transaction) -> None:
+        """Wakes one worker when that is enough: this process, if it has room; else whoever listens."""
+        if self._engine.seat is None:
+            await tx.execute("select pg_notify(%(channel)s, '')", channel=WORK_CHANNEL)
+        tx.after_commit.append(self._engine.wake)
+
+
+async def _get(tx: Transaction, id: UUID) -> Run:
+    run = await queries.get(tx, id)
+    if run is None:
+        raise _no_run(id)
+    return run
+
+
+def _no_run(id: UUID) -> RunNotFound:
+    return RunNotFound(f"There is no run '{id}' in this workspace.", run_id=str(id))
+
+
+def _no_session(id: UUID) -> SessionNotFound:
+    return SessionNotFound(f"There is no session '{id}' in this workspace.", session_id=str(id))
+
+
+def _check(said: Sequence[Said]) -> None:
+    if not said or not said[-1].content.strip():
+        raise InvalidRequest("`content` is empty; say something to the agent.", field="content")
+    length = sum(len(entry.content) for entry in said)
+    if length > LONGEST_MESSAGE:
+        raise InvalidRequest(
+            f"`content` has {length} characters; the most is {LONGEST_MESSAGE}. Put long texts into a knowledge base.",
+            field="content",
+        )

@@ -1,0 +1,107 @@
+"""What the engine executes: agents' turns, and the jobs of other slices."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from uuid import UUID
+
+from glia.agents.service import Agents
+from glia.identity.types import system_principal
+from glia.kit.db import Transaction
+from glia.kit.errors import GliaError
+from glia.kit.jobs import Job
+from glia.runs.engine import MakeWork, Work
+from glia.runs.events import JobProgress, Payload, RunCompleted
+from glia.runs.log import RunLog
+from glia.runs.loop import AgentLoop, Crew
+from glia.runs.toolbox import Toolbox
+from glia.runs.types import AGENT, RunStatus
+from glia.tools.service import Tools
+from glia.tools.types import ToolContext
+
+
+class AgentWork(Work):
+    def __init__(self, loop: AgentLoop, timeout_seconds: float) -> None:
+        self._loop = loop
+        self.timeout_seconds = timeout_seconds
+
+    async def run(self) -> None:
+        await self._loop.run()
+
+    @property
+    def partial(self) -> str:
+        return self._loop.partial
+
+    async def unsaved(self) -> list[Payload]:
+        return await self._loop.unsaved()
+
+
+def agent_work(agents: Agents, tools: Tools, crew: Crew) -> MakeWork:
+    """Makes the work of an agent's run: its pinned version, with the tools that version may use."""
+
+    async def make(log: RunLog) -> Work:
+        run = log.run
+        if run.agent_id is None or run.agent_version is None:
+            raise GliaError("An agent's run names its agent and version; this one does not.")
+        principal = system_principal(run.workspace_id, run.project_id)
+        agent = (await agents.get(principal, run.agent_id, version=run.agent_version)).current
+        offered = await tools.resolve(principal, agent.tools, has_knowledge=bool(agent.knowledge_base_ids))
+        context = ToolContext(
+            workspace_id=run.workspace_id,
+            project_id=run.project_id,
+            agent_id=run.agent_id,
+            session_id=run.session_id,
+            run_id=run.id,
+            idempotency_key="",
+            knowledge_base_ids=agent.knowledge_base_ids,
+        )
+        toolbox = Toolbox(offered, context, check_lease=log.check_lease)
+        return AgentWork(AgentLoop(crew, log, agent, toolbox), _seconds_left(log, agent.limits.timeout_seconds))
+
+    return make
+
+
+def _seconds_left(log: RunLog, timeout_seconds: float) -> float:
+    """The limit counts from the first start, not from the latest attempt."""
+    started_at = log.run.started_at
+    if started_at is None:
+        return timeout_seconds
+    return max(0.0, timeout_seconds - (datetime.now(UTC) - started_at).total_seconds())
+
+
+class JobWork(Work):
+    """A job of another slice. It is also what the job sees as its context."""
+
+    def __init__(self, job: Job, log: RunLog) -> None:
+        self._job = job
+        self._log = log
+        self.workspace_id: UUID = log.run.workspace_id
+        self.project_id: UUID = log.run.project_id
+        self.run_id: UUID = log.run.id
+        self.attempt = log.run.attempt
+        self.input = log.run.input
+
+    async def run(self) -> None:
+        await self._job(self)
+        await self._log.finish(RunCompleted(), status=RunStatus.COMPLETED)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[Transaction, None]:
+        async with self._log.transaction() as tx:
+            yield tx
+
+    async def progress(self, phase: str, done: int, total: int) -> None:
+        await self._log.append(JobProgress(phase, done, total))
+
+
+def job_work(job: Job) -> MakeWork:
+    async def make(log: RunLog) -> Work:
+        return JobWork(job, log)
+
+    return make
+
+
+def kinds_of(agent: MakeWork, jobs: Mapping[str, Job]) -> dict[str, MakeWork]:
+    return {AGENT: agent, **{kind: job_work(job) for kind, job in jobs.items()}}
