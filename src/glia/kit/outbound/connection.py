@@ -39,10 +39,13 @@ class Connection(asyncio.Protocol):
         self.is_open = True
 
     def data_received(self, data: bytes) -> None:
-        if self._exchange is None:
+        exchange = self._exchange
+        if exchange is None:
             self.abort()  # an answer to no question: whatever follows would be taken for the next one's
-        else:
-            self._exchange.feed(data)
+            return
+        exchange.feed(data)
+        if self._writable is not None and exchange.is_over:
+            self._wake_writer()  # an early answer, as with 413: the rest of the body is not wanted
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_open = False
@@ -60,8 +63,7 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._can_write = True
-        if self._writable is not None and not self._writable.done():
-            self._writable.set_result(None)
+        self._wake_writer()
 
     # What the client asks for.
 
@@ -82,7 +84,7 @@ class Connection(asyncio.Protocol):
         for start in range(0, len(body), _WRITE_BYTES):
             if not self._can_write:
                 await self._drained()
-            if exchange.is_over:  # answered early, as with 413, or failed: the rest is not wanted
+            if exchange.is_over:
                 exchange.is_clean = False
                 return
             self.transport.write(view[start : start + _WRITE_BYTES])
@@ -115,6 +117,10 @@ class Connection(asyncio.Protocol):
             await waiter
         finally:
             self._writable = None
+
+    def _wake_writer(self) -> None:
+        if self._writable is not None and not self._writable.done():
+            self._writable.set_result(None)
 
     def _watch(self, due: float) -> None:
         """Makes sure the timer fires no later than that. One that fires early looks again, which is cheaper than
