@@ -31,8 +31,8 @@ def require_same_major(layout: Layout, binaries: Binaries) -> None:
     raise WrongMajor(
         f"The database in {str(layout.cluster)!r} was made by PostgreSQL {made_by}, but the programs in "
         f"{str(binaries.folder)!r} are PostgreSQL {binaries.major}. To go on with it, set {SETTING} to the `bin` "
-        f"folder of PostgreSQL {made_by}. To move it, start it that way, run `pg_dump --format=custom`, start Glia without "
-        f"{SETTING} on a new data directory, and `pg_restore` the dump there.",
+        f"folder of PostgreSQL {made_by}. To move it, start it that way, run `pg_dump --format=custom`, start Glia "
+        f"without {SETTING} on a new data directory, and `pg_restore` the dump there.",
         made_by=made_by,
         programs=binaries.major,
     )

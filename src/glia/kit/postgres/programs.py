@@ -112,8 +112,8 @@ class Programs:
         if kind == "closed":
             return ClosedFolder(
                 f"{text!r} is closed to the service user {name!r}, as which PostgreSQL must run, and this system lets "
-                f"no capability past that. Use a data directory and an installation that {name!r} can reach, or open the "
-                f"folder yourself with `chmod o+x {text}`.",
+                f"no capability past that. Use a data directory and an installation that {name!r} can reach, or open "
+                f"the folder yourself with `chmod o+x {text}`.",
                 folder=text,
             )
         if kind == "account":

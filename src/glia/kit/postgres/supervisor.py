@@ -226,8 +226,9 @@ def _ping(layout: Layout) -> str:
 
     where = make_conninfo(host=str(layout.run), port=PORT, dbname="postgres", connect_timeout=2)
     answer = pq.PGconn.ping(where.encode())
-    names = {pq.Ping.OK: "ready", pq.Ping.REJECT: "starting"}
-    return names.get(answer, "absent")
+    if answer == pq.Ping.OK:
+        return "ready"
+    return "starting" if answer == pq.Ping.REJECT else "absent"
 
 
 def _not_running(layout: Layout, state: str) -> NotRunning:
