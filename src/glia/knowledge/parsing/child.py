@@ -25,7 +25,6 @@ from glia.knowledge.parsing.errors import (
 )
 from glia.knowledge.parsing.types import Block, Format, Page, ParsedDocument, ParseLimits
 
-
 Read = Callable[[], tuple[str, list[Page]]]
 
 

@@ -45,8 +45,9 @@ _MEDIA_TYPES = {
     "text/markdown": Format.MARKDOWN,
     "text/x-markdown": Format.MARKDOWN,
 }
+# Atomic and possessive, or a long row of comments would be tried in every grouping.
 _HTML = re.compile(
-    rb"\A(?:\s|<\?xml.{0,500}?\?>|<!--.{0,4000}?-->)*<(?:!doctype\s+html|html|head|body)[\s>]", re.I | re.S
+    rb"\A(?>\s+|<\?xml.{0,500}?\?>|<!--.{0,4000}?-->)*+<(?:!doctype\s+html|html|head|body)[\s>]", re.I | re.S
 )
 
 
