@@ -34,9 +34,15 @@ class UserMessage:
 
 @dataclass(frozen=True)
 class AssistantMessage:
+    """What the model said earlier.
+
+    provider_state: copied from its ModelResponse, so that the provider recognises its own turn.
+    """
+
     text: str
     tool_calls: tuple[ToolCall, ...] = ()
     thinking: str = ""
+    provider_state: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,13 +89,18 @@ class ModelRequest:
 
 @dataclass(frozen=True)
 class TokenUsage:
-    """Tokens of one call. cached_input_tokens and thinking_tokens are parts of input and output, not extra."""
+    """Tokens of one call.
+
+    cached_input_tokens and cache_write_tokens are parts of input_tokens, thinking_tokens is a part of output_tokens.
+    is_estimated: the provider sent no usage, so the figures were guessed from the length of the text.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
     cached_input_tokens: int = 0
     thinking_tokens: int = 0
     is_estimated: bool = False
+    cache_write_tokens: int = 0
 
 
 class FinishReason(StrEnum):
@@ -115,6 +126,8 @@ class ModelResponse:
 
     model: `provider/name` that really answered (a fallback may have stepped in).
     cost_micros: None when the price of the model is not known, never 0 for want of a price.
+    provider_state: opaque text (signatures of thoughts and the like) that belongs into the AssistantMessage of this
+    answer; a provider ignores what another one wrote.
     """
 
     text: str
@@ -125,6 +138,7 @@ class ModelResponse:
     model: str
     cost_micros: int | None
     latency_ms: int
+    provider_state: str = ""
 
 
 ModelEvent = TextDelta | ThinkingDelta | ModelResponse
