@@ -1,0 +1,1 @@
+"""Uploaded files, kept where every worker can read them."""

@@ -1,0 +1,63 @@
+"""All SQL of the files slice."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from glia.files.types import FileRef, Fingerprint
+from glia.kit.db import Transaction
+
+
+async def insert(
+    tx: Transaction,
+    id: UUID,
+    fingerprint: Fingerprint,
+    *,
+    workspace_id: UUID,
+    project_id: UUID,
+    name: str,
+    media_type: str,
+) -> FileRef:
+    return await tx.one(
+        FileRef,
+        """
+        insert into files (id, workspace_id, project_id, name, media_type, size_bytes, sha256)
+        values (%(id)s, %(workspace_id)s, %(project_id)s, %(name)s, %(media_type)s, %(size_bytes)s, %(sha256)s)
+        returning id, name, media_type, size_bytes, sha256, created_at""",
+        id=id,
+        workspace_id=workspace_id,
+        project_id=project_id,
+        name=name,
+        media_type=media_type,
+        size_bytes=fingerprint.size_bytes,
+        sha256=fingerprint.sha256,
+    )
+
+
+async def insert_part(tx: Transaction, file_id: UUID, part: int, data: bytes, *, workspace_id: UUID) -> None:
+    # `%b` sends the bytes as they are; as text they would be twice as long.
+    await tx.execute(
+        """
+        insert into file_parts (file_id, part, workspace_id, data)
+        values (%(file_id)s, %(part)s, %(workspace_id)s, %(data)b)""",
+        file_id=file_id,
+        part=part,
+        workspace_id=workspace_id,
+        data=data,
+    )
+
+
+async def get(tx: Transaction, id: UUID) -> FileRef | None:
+    return await tx.one_or_none(
+        FileRef, "select id, name, media_type, size_bytes, sha256, created_at from files where id = %(id)s", id=id
+    )
+
+
+async def get_part(tx: Transaction, file_id: UUID, part: int) -> bytes | None:
+    return await tx.value(
+        "select data from file_parts where file_id = %(file_id)s and part = %(part)s", file_id=file_id, part=part
+    )
+
+
+async def delete(tx: Transaction, id: UUID) -> bool:
+    return await tx.execute("delete from files where id = %(id)s", id=id) == 1
