@@ -1,0 +1,57 @@
+"""Structured logs and Prometheus metrics."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Literal
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+LogFormat = Literal["auto", "console", "json"]
+
+registry = CollectorRegistry()
+
+runs_ended = Counter("glia_runs_ended", "Runs that ended, by status.", ["status"], registry=registry)
+run_seconds = Histogram(
+    "glia_run_seconds",
+    "Seconds from a run's acceptance to its end.",
+    registry=registry,
+    buckets=(0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000),
+)
+queue_seconds = Histogram(
+    "glia_queue_seconds",
+    "Seconds a run waited before it was begun.",
+    registry=registry,
+    buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100),
+)
+runs_held = Gauge("glia_runs_held", "Runs this process is executing.", registry=registry)
+watchers = Gauge("glia_stream_readers", "Open event streams of this process.", registry=registry)
+requests = Counter(
+    "glia_http_requests", "HTTP requests, by surface and status.", ["surface", "status"], registry=registry
+)
+requests_open = Gauge("glia_http_requests_open", "HTTP requests in flight.", registry=registry)
+model_calls = Counter("glia_model_calls", "Model calls, by model and outcome.", ["model", "outcome"], registry=registry)
+model_tokens = Counter(
+    "glia_model_tokens", "Tokens, by model and direction.", ["model", "direction"], registry=registry
+)
+loop_lag = Gauge("glia_event_loop_lag_seconds", "How late the event loop woke up, last measured.", registry=registry)
+
+
+def configure_logs(*, level: str = "info", format: LogFormat = "auto") -> None:
+    """One structured line per event on standard error: readable in a terminal, JSON elsewhere."""
+    as_text = format == "console" or (format == "auto" and sys.stderr.isatty())
+    renderer = structlog.dev.ConsoleRenderer() if as_text else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )

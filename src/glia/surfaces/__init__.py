@@ -1,0 +1,1 @@
+"""The APIs Glia speaks. Each surface translates and authenticates; none decides."""

@@ -1,0 +1,125 @@
+"""Requests and answers on bare ASGI, for the routes where a framework would cost more than the work itself."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from functools import cached_property
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+import orjson
+
+from glia.identity.types import Principal
+from glia.kit.errors import InvalidRequest, TooLarge
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+LARGEST_BODY_BYTES = 10 * 1024 * 1024
+
+
+class Disconnected(Exception):
+    """The client went away before its request was read."""
+
+
+class Request:
+    """One HTTP request. Paths are taken from `scope["path"]`, never from a URL rebuilt out of headers."""
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self.scope = scope
+        self.receive = receive
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+
+    @cached_property
+    def headers(self) -> dict[str, str]:
+        return {name.decode("latin-1"): value.decode("latin-1") for name, value in self.scope["headers"]}
+
+    @cached_property
+    def query(self) -> dict[str, str]:
+        return dict(parse_qsl(self.scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True))
+
+    @property
+    def request_id(self) -> str:
+        return self.scope["state"]["request_id"]
+
+    @property
+    def principal(self) -> Principal:
+        """Who asks; the gate has put it there."""
+        return self.scope["state"]["principal"]
+
+    async def body(self, largest_bytes: int = LARGEST_BODY_BYTES) -> bytes:
+        """The whole body. Raises TooLarge as soon as it is known to be, and Disconnected."""
+        if int(self.headers.get("content-length") or 0) > largest_bytes:
+            raise _too_large(largest_bytes)
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise Disconnected
+            part: bytes = message.get("body", b"")
+            size += len(part)
+            if size > largest_bytes:
+                raise _too_large(largest_bytes)
+            parts.append(part)
+            if not message.get("more_body", False):
+                return b"".join(parts)
+
+
+def _too_large(largest_bytes: int) -> TooLarge:
+    return TooLarge(f"The body is larger than {largest_bytes} bytes, the most this route takes.")
+
+
+def decode(body: bytes, type: type[Any]) -> Any:
+    """Reads JSON into a msgspec Struct. Raises InvalidRequest that names the field and what it must be."""
+    try:
+        return msgspec.json.decode(body, type=type)
+    except msgspec.ValidationError as error:
+        text, _, path = str(error).partition(" - at `$")
+        field = path.rstrip("`").lstrip(".") or None
+        raise InvalidRequest(f"{_name(field)}{text}.", field=field) from None
+    except msgspec.DecodeError as error:
+        raise InvalidRequest(f"The body is not valid JSON: {error}.") from None
+
+
+def _name(field: str | None) -> str:
+    return f"`{field}`: " if field else "The body: "
+
+
+def int_parameter(query: Mapping[str, str], name: str, default: int, *, smallest: int, largest: int) -> int:
+    text = query.get(name)
+    if text is None:
+        return default
+    try:
+        value = int(text)
+    except ValueError:
+        raise InvalidRequest(f"`{name}` is {text!r}; it must be a whole number.", field=name) from None
+    if not smallest <= value <= largest:
+        raise InvalidRequest(f"`{name}` is {value}; it must be between {smallest} and {largest}.", field=name)
+    return value
+
+
+async def send_json(send: Send, status: int, content: object, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
+    await send_bytes(send, status, orjson.dumps(content), b"application/json", headers)
+
+
+async def send_bytes(
+    send: Send, status: int, body: bytes, media_type: bytes, headers: Iterable[tuple[bytes, bytes]] = ()
+) -> None:
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [
+                (b"content-type", media_type),
+                (b"content-length", str(len(body)).encode()),
+                *headers,
+            ],
+        }
+    )
+    await send({"type": "http.response.body", "body": body})

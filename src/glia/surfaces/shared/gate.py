@@ -1,0 +1,122 @@
+"""The door of a surface: request id, sign-in, rate limit, and errors in the surface's own shape.
+
+Every request that reaches what lies behind the gate has a principal, unless its path is public.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import structlog
+
+from glia.identity.service import Identity
+from glia.kit import telemetry
+from glia.kit.errors import GliaError, RateLimited
+from glia.kit.ids import new_id
+from glia.surfaces.shared.asgi import App, Disconnected, Message, Receive, Request, Scope, Send, send_json
+
+log = structlog.get_logger(__name__)
+
+
+class ErrorBody(Protocol):
+    def __call__(self, error: GliaError, request_id: str) -> object:
+        """The JSON body with which the surface reports an error."""
+        ...
+
+
+def bearer_or_x_api_key(request: Request) -> str | None:
+    header = request.headers.get("authorization")
+    if header is not None:
+        scheme, _, value = header.partition(" ")
+        return value.strip() if scheme.lower() == "bearer" else ""
+    return request.headers.get("x-api-key")
+
+
+class Gate:
+    """Wraps a surface's app."""
+
+    def __init__(
+        self,
+        app: App,
+        identity: Identity,
+        *,
+        surface: str,
+        error_body: ErrorBody,
+        is_public: Callable[[str], bool] = lambda _path: False,
+        credential: Callable[[Request], str | None] = bearer_or_x_api_key,
+    ) -> None:
+        self._app = app
+        self._identity = identity
+        self._surface = surface
+        self._error_body = error_body
+        self._is_public = is_public
+        self._credential = credential
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request_id = str(new_id())
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
+        answer = _Answer(send, request_id)
+        telemetry.requests_open.inc()
+        try:
+            request = Request(scope, receive)
+            if not self._is_public(request.path):
+                await self._admit(request, answer)
+            await self._app(scope, receive, answer)
+        except Disconnected:
+            pass
+        except GliaError as error:
+            await self._refuse(answer, error, request_id)
+        except Exception:
+            log.exception("a bug ended a request", request=request_id, path=scope["path"])
+            problem = GliaError(f"Something in Glia broke; the server's log has the details for request {request_id}.")
+            await self._refuse(answer, problem, request_id)
+        finally:
+            telemetry.requests_open.dec()
+            telemetry.requests.labels(self._surface, answer.status).inc()
+
+    async def _admit(self, request: Request, answer: _Answer) -> None:
+        authenticated = await self._identity.authenticate(self._credential(request))
+        request.scope["state"]["principal"] = authenticated.principal
+        if authenticated.key_id is None:
+            return
+        decision = self._identity.limits.allow(authenticated.key_id, authenticated.rate_per_minute)
+        answer.headers = [(name.lower().encode(), value.encode()) for name, value in decision.headers().items()]
+        if not decision.is_allowed:
+            raise RateLimited(
+                f"This key may make {decision.limit} requests a minute; wait {decision.reset_seconds:.0f} s.",
+                retry_after_seconds=decision.reset_seconds,
+            )
+
+    async def _refuse(self, answer: _Answer, error: GliaError, request_id: str) -> None:
+        if answer.has_begun:
+            return  # an event stream reports its own errors; the connection simply ends
+        headers: list[tuple[bytes, bytes]] = []
+        if isinstance(error, RateLimited):
+            headers.append((b"retry-after", str(max(1, round(error.retry_after_seconds))).encode()))
+        if error.status == 401:
+            headers.append((b"www-authenticate", b"Bearer"))
+        await send_json(answer, error.status, self._error_body(error, request_id), headers)
+
+
+class _Answer:
+    """The way out: adds the gate's headers and remembers the status."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self._request_id = request_id.encode()
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.status = 499
+        self.has_begun = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.has_begun = True
+            self.status = message["status"]
+            message["headers"] = [
+                *message.get("headers", ()),
+                (b"x-request-id", self._request_id),
+                *self.headers,
+            ]
+        await self._send(message)
