@@ -81,11 +81,11 @@ class Files:
             yield data
 
     async def copy_to(self, workspace_id: UUID, id: UUID, target: Path) -> None:
-        """Writes the content to the new file `target`; when that fails, no half of it stays behind.
+        """Writes the content to `target`; when that fails, no half of it stays behind.
 
         Raises FileMissing, StorageFull.
         """
-        with _whole_or_gone(target), await asyncio.to_thread(target.open, "xb") as copy:
+        with _whole_or_gone(target), await asyncio.to_thread(target.open, "wb") as copy:
             async for data in self.stream(workspace_id, id):
                 await asyncio.to_thread(copy.write, data)
 

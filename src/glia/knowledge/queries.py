@@ -1,0 +1,323 @@
+"""SQL for knowledge bases and documents. What is inside a document is in `contents.py`, the search in `search.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import LiteralString
+from uuid import UUID
+
+from glia.kit.db import Transaction
+from glia.kit.pages import Window
+from glia.knowledge.types import Document, DocumentStatus, KnowledgeBase
+
+_BASE: LiteralString = """
+  b.id, b.project_id, b.name, b.description, b.embedding_model, b.dimensions, b.text_config, b.dense_weight,
+  b.lexical_weight, (select count(*) from documents d where d.knowledge_base_id = b.id) as documents, b.chunks,
+  b.created_at, b.updated_at"""
+_DOCUMENT: LiteralString = """
+  id, knowledge_base_id, name, media_type, size_bytes, sha256, status, error_code, error_message, phase, progress_done,
+  progress_total, chunks, pages, file_id, run_id, created_at, updated_at"""
+
+
+async def insert_base(
+    tx: Transaction,
+    id: UUID,
+    *,
+    workspace_id: UUID,
+    project_id: UUID,
+    name: str,
+    description: str,
+    text_config: str,
+    embedding_model: str | None,
+    dimensions: int | None,
+    dense_weight: float,
+    lexical_weight: float,
+) -> None:
+    await tx.execute(
+        """
+        insert into knowledge_bases (id, workspace_id, project_id, name, description, text_config, embedding_model,
+          dimensions, dense_weight, lexical_weight)
+        values (%(id)s, %(workspace_id)s, %(project_id)s, %(name)s, %(description)s, %(text_config)s,
+          %(embedding_model)s, %(dimensions)s, %(dense_weight)s, %(lexical_weight)s)""",
+        id=id,
+        workspace_id=workspace_id,
+        project_id=project_id,
+        name=name,
+        description=description,
+        text_config=text_config,
+        embedding_model=embedding_model,
+        dimensions=dimensions,
+        dense_weight=dense_weight,
+        lexical_weight=lexical_weight,
+    )
+
+
+async def get_base(tx: Transaction, id: UUID) -> KnowledgeBase | None:
+    return await tx.one_or_none(KnowledgeBase, "select" + _BASE + " from knowledge_bases b where b.id = %(id)s", id=id)
+
+
+async def list_bases(tx: Transaction, window: Window) -> list[KnowledgeBase]:
+    return await tx.many(
+        KnowledgeBase,
+        "select"
+        + _BASE
+        + """
+        from knowledge_bases b where %(after)s::uuid is null or b.id < %(after)s
+        order by b.id desc limit %(rows)s""",
+        after=window.after,
+        rows=window.limit + 1,
+    )
+
+
+async def find_bases(tx: Transaction, ids: Sequence[UUID]) -> set[UUID]:
+    return set(await tx.values("select id from knowledge_bases where id = any(%(ids)s)", ids=list(ids)))
+
+
+async def update_base(
+    tx: Transaction, id: UUID, *, name: str, description: str, dense_weight: float, lexical_weight: float
+) -> None:
+    await tx.execute(
+        """
+        update knowledge_bases set name = %(name)s, description = %(description)s, dense_weight = %(dense_weight)s,
+          lexical_weight = %(lexical_weight)s, updated_at = now()
+        where id = %(id)s""",
+        id=id,
+        name=name,
+        description=description,
+        dense_weight=dense_weight,
+        lexical_weight=lexical_weight,
+    )
+
+
+async def lock_documents(tx: Transaction, base_id: UUID) -> list[UUID]:
+    """The files of all documents of a base. Locks documents before the base, in the order that indexing does."""
+    await tx.execute(
+        "select from documents where knowledge_base_id = %(base_id)s order by id for update", base_id=base_id
+    )
+    return await tx.values(
+        "select file_id from documents where knowledge_base_id = %(base_id)s and file_id is not null", base_id=base_id
+    )
+
+
+async def delete_base(tx: Transaction, id: UUID) -> bool:
+    return await tx.execute("delete from knowledge_bases where id = %(id)s", id=id) == 1
+
+
+async def has_text_config(tx: Transaction, name: str) -> bool:
+    return await tx.value("select exists (select from pg_ts_config where cfgname = %(name)s)", name=name)
+
+
+async def text_configs(tx: Transaction) -> list[str]:
+    return await tx.values("select distinct cfgname::text from pg_ts_config order by 1")
+
+
+async def insert_document(
+    tx: Transaction,
+    id: UUID,
+    base_id: UUID,
+    *,
+    workspace_id: UUID,
+    project_id: UUID,
+    name: str,
+    media_type: str,
+    size_bytes: int,
+    sha256: str,
+) -> bool:
+    """False when the base has this content already. Waits for another transaction that is adding it right now."""
+    count = await tx.execute(
+        """
+        insert into documents (id, workspace_id, project_id, knowledge_base_id, name, media_type, size_bytes, sha256)
+        values (%(id)s, %(workspace_id)s, %(project_id)s, %(base_id)s, %(name)s, %(media_type)s, %(size_bytes)s,
+          %(sha256)s)
+        on conflict (knowledge_base_id, sha256) where status <> 'failed' do nothing""",
+        id=id,
+        base_id=base_id,
+        workspace_id=workspace_id,
+        project_id=project_id,
+        name=name,
+        media_type=media_type,
+        size_bytes=size_bytes,
+        sha256=sha256,
+    )
+    return count == 1
+
+
+async def set_source(tx: Transaction, id: UUID, *, file_id: UUID, run_id: UUID) -> None:
+    await tx.execute(
+        "update documents set file_id = %(file_id)s, run_id = %(run_id)s where id = %(id)s",
+        id=id,
+        file_id=file_id,
+        run_id=run_id,
+    )
+
+
+async def get_document(tx: Transaction, base_id: UUID, id: UUID) -> Document | None:
+    return await tx.one_or_none(
+        Document,
+        "select" + _DOCUMENT + " from documents where id = %(id)s and knowledge_base_id = %(base_id)s",
+        id=id,
+        base_id=base_id,
+    )
+
+
+async def find_content(tx: Transaction, base_id: UUID, sha256: str) -> Document | None:
+    return await tx.one_or_none(
+        Document,
+        "select"
+        + _DOCUMENT
+        + """
+        from documents where knowledge_base_id = %(base_id)s and sha256 = %(sha256)s and status <> 'failed'""",
+        base_id=base_id,
+        sha256=sha256,
+    )
+
+
+async def list_documents(tx: Transaction, base_id: UUID, window: Window) -> list[Document]:
+    return await tx.many(
+        Document,
+        "select"
+        + _DOCUMENT
+        + """
+        from documents where knowledge_base_id = %(base_id)s and (%(after)s::uuid is null or id < %(after)s)
+        order by id desc limit %(rows)s""",
+        base_id=base_id,
+        after=window.after,
+        rows=window.limit + 1,
+    )
+
+
+@dataclass(frozen=True)
+class Deleted:
+    file_id: UUID | None
+    chunks: int
+    lexemes: int
+
+
+async def delete_document(tx: Transaction, base_id: UUID, id: UUID) -> Deleted | None:
+    return await tx.one_or_none(
+        Deleted,
+        """
+        delete from documents where id = %(id)s and knowledge_base_id = %(base_id)s
+        returning file_id, chunks, lexemes""",
+        id=id,
+        base_id=base_id,
+    )
+
+
+async def add_to_base(tx: Transaction, base_id: UUID, *, chunks: int, lexemes: int) -> None:
+    """Counts what became searchable, or with negative numbers what is no longer."""
+    await tx.execute(
+        """
+        update knowledge_bases set chunks = chunks + %(chunks)s, lexemes = lexemes + %(lexemes)s
+        where id = %(base_id)s""",
+        base_id=base_id,
+        chunks=chunks,
+        lexemes=lexemes,
+    )
+
+
+@dataclass(frozen=True)
+class Work:
+    """A document as its job sees it, with what it needs to know about the base."""
+
+    id: UUID
+    knowledge_base_id: UUID
+    name: str
+    media_type: str
+    status: DocumentStatus
+    error_code: str | None
+    error_message: str | None
+    file_id: UUID | None
+    is_indexed: bool
+    chunks: int
+    lexemes: int
+    text_config: str
+    embedding_model: str | None
+
+
+async def lock_work(tx: Transaction, id: UUID) -> Work | None:
+    """The document, held until the transaction ends; None when it was deleted."""
+    return await tx.one_or_none(
+        Work,
+        """
+        select d.id, d.knowledge_base_id, d.name, d.media_type, d.status, d.error_code, d.error_message, d.file_id,
+          d.is_indexed, d.chunks, d.lexemes, b.text_config, b.embedding_model
+        from documents d join knowledge_bases b on b.id = d.knowledge_base_id
+        where d.id = %(id)s for update of d""",
+        id=id,
+    )
+
+
+async def adopt_embedder(tx: Transaction, base_id: UUID, *, model: str, dimensions: int) -> str:
+    """Gives a base without a model this one, and says which it has."""
+    await tx.execute(
+        """
+        update knowledge_bases set embedding_model = %(model)s, dimensions = %(dimensions)s
+        where id = %(base_id)s and embedding_model is null""",
+        base_id=base_id,
+        model=model,
+        dimensions=dimensions,
+    )
+    return await tx.value("select embedding_model from knowledge_bases where id = %(base_id)s", base_id=base_id)
+
+
+async def set_progress(tx: Transaction, id: UUID, phase: str, done: int, total: int) -> None:
+    await tx.execute(
+        """
+        update documents set phase = %(phase)s, progress_done = %(done)s, progress_total = %(total)s, updated_at = now()
+        where id = %(id)s""",
+        id=id,
+        phase=phase,
+        done=done,
+        total=total,
+    )
+
+
+async def count_indexed(tx: Transaction, id: UUID, *, chunks: int, lexemes: int) -> None:
+    await tx.execute(
+        "update documents set chunks = chunks + %(chunks)s, lexemes = lexemes + %(lexemes)s where id = %(id)s",
+        id=id,
+        chunks=chunks,
+        lexemes=lexemes,
+    )
+
+
+async def reset_indexed(tx: Transaction, id: UUID) -> None:
+    await tx.execute("update documents set chunks = 0, lexemes = 0, is_indexed = false where id = %(id)s", id=id)
+
+
+async def set_indexed(tx: Transaction, id: UUID, *, pages: int | None) -> None:
+    await tx.execute("update documents set is_indexed = true, pages = %(pages)s where id = %(id)s", id=id, pages=pages)
+
+
+async def set_ready(tx: Transaction, id: UUID) -> None:
+    await tx.execute(
+        """
+        update documents set status = 'ready', phase = 'done', progress_done = chunks, progress_total = chunks,
+          updated_at = now()
+        where id = %(id)s""",
+        id=id,
+    )
+
+
+async def set_failed(tx: Transaction, id: UUID, *, code: str, message: str) -> None:
+    await tx.execute(
+        """
+        update documents set status = 'failed', error_code = %(code)s, error_message = %(message)s, updated_at = now()
+        where id = %(id)s and status = 'processing'""",
+        id=id,
+        code=code,
+        message=message,
+    )
+
+
+async def fail_run(tx: Transaction, run_id: UUID, *, code: str, message: str) -> int:
+    return await tx.execute(
+        """
+        update documents set status = 'failed', error_code = %(code)s, error_message = %(message)s, updated_at = now()
+        where run_id = %(run_id)s and status = 'processing'""",
+        run_id=run_id,
+        code=code,
+        message=message,
+    )

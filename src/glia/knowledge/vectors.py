@@ -1,0 +1,27 @@
+"""From an embedder's rows to what PostgreSQL reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from glia.kit.errors import UpstreamFailed
+from glia.knowledge.types import Embedder
+
+
+async def embed(embedder: Embedder, texts: Sequence[str]) -> list[str]:
+    """One vector of length 1 per text, as halfvec literals. Raises UpstreamFailed when the model answers nonsense."""
+    import numpy as np
+
+    rows = np.asarray(await embedder.embed(texts), dtype=np.float32)
+    expected = (len(texts), embedder.dimensions)
+    if rows.shape != expected:
+        raise UpstreamFailed(
+            f"The embedding model {embedder.model_id!r} gave vectors of shape {rows.shape}, not {expected}; check its"
+            " configured dimensions."
+        )
+    if not np.isfinite(rows).all():
+        raise UpstreamFailed(f"The embedding model {embedder.model_id!r} gave vectors with values that are no numbers.")
+    # The index compares by inner product, which is the cosine only for vectors of length 1.
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    rows = rows / np.where(lengths == 0, 1, lengths)
+    return ["[" + ",".join([f"{value:.5g}" for value in row]) + "]" for row in rows.tolist()]
