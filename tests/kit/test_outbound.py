@@ -17,7 +17,16 @@ from glia.kit.outbound import (
     Timeouts,
 )
 
-from .outbound_servers import CHUNKED_HEAD, OK, Answer, Conversation, failure, get, says, serving
+from .outbound_servers import (
+    CHUNKED_HEAD,
+    OK,
+    Answer,
+    Conversation,
+    failure,
+    get,
+    says,
+    serving,
+)
 
 
 @pytest.fixture

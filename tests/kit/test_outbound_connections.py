@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
+import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -19,7 +22,16 @@ from glia.kit.outbound import (
     Timeouts,
 )
 
-from .outbound_servers import CHUNKED_HEAD, OK, Conversation, Names, failure, get, says, serving
+from .outbound_servers import (
+    CHUNKED_HEAD,
+    OK,
+    Conversation,
+    Names,
+    failure,
+    get,
+    says,
+    serving,
+)
 
 
 @pytest.fixture
@@ -118,6 +130,26 @@ async def test_a_connection_the_server_has_closed_is_replaced_without_a_failure(
         answer = await client.request("POST", server.url, body=b"x", trusted=True)
 
     assert answer.body == b"ok"
+
+
+async def test_a_close_the_event_loop_has_not_seen_yet_is_noticed(client: Outbound) -> None:
+    def serve() -> None:
+        for _ in range(2):
+            connection, _ = listener.accept()
+            connection.recv(65536)
+            connection.sendall(OK)
+            connection.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        first = await client.request("POST", url, body=b"x", trusted=True)
+        time.sleep(0.15)  # blocks the loop on purpose: the close arrives unseen
+        second = await client.request("POST", url, body=b"x", trusted=True)
+        await asyncio.to_thread(thread.join)
+
+    assert (first.body, second.body) == (b"ok", b"ok")
 
 
 async def test_a_connection_at_rest_closes_itself(client: Outbound, monkeypatch: pytest.MonkeyPatch) -> None:

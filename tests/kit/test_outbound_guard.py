@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator
 
 import pytest
@@ -14,7 +15,14 @@ from glia.kit.outbound import (
     UrlRefused,
 )
 
-from .outbound_servers import Conversation, Names, failure, get, says, serving
+from .outbound_servers import (
+    Conversation,
+    Names,
+    failure,
+    get,
+    says,
+    serving,
+)
 
 
 @pytest.fixture
@@ -49,13 +57,64 @@ async def test_a_trusted_call_opens_nothing_for_an_untrusted_one(client: Outboun
             await client.request("GET", server.url)
 
 
-async def test_a_name_that_leads_to_loopback_is_refused(client: Outbound) -> None:
+def can_dial_mapped_addresses() -> bool:
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            socket.create_connection(("::ffff:127.0.0.1", listener.getsockname()[1]), 1).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "127.0.0.1.",
+        "１２７。0。0。1",
+        "localhost",
+        "LocalHost.",
+        "[::ffff:127.0.0.1]",
+        "[0:0:0:0:0:ffff:7f00:1]",
+    ],
+)
+async def test_every_spelling_of_loopback_is_refused_and_would_get_through_unguarded(
+    client: Outbound, host: str
+) -> None:
+    if host.startswith("[") and not can_dial_mapped_addresses():
+        pytest.skip("this machine has no IPv6, so there is no control")
     async with serving() as server:
         with pytest.raises(OutboundRefused):
-            await client.request("GET", f"http://localhost:{server.port}/")
-        control = await get(client, f"http://localhost:{server.port}/")
+            await client.request("GET", f"http://{host}:{server.port}/")
+        assert server.connections == 0
+
+        control = await get(client, f"http://{host}:{server.port}/")
 
     assert control.body == b"ok"
+
+
+@pytest.mark.parametrize(
+    "addresses",
+    [
+        ["169.254.169.254"],
+        ["64:ff9b::a9fe:a9fe"],
+        ["2002:7f00:1::"],
+        ["fd00:ec2::254"],
+        ["8.8.8.8", "::1"],
+        ["fe80::1%1"],
+    ],
+)
+async def test_a_name_that_resolves_to_an_internal_address_is_refused(addresses: list[str]) -> None:
+    client = Outbound(OutboundPolicy(), resolver=Names(addresses))
+
+    with pytest.raises(OutboundRefused, match="resolves to"):
+        await client.request("GET", "http://name.example/")
+
+
+async def test_a_resolver_that_answers_nonsense_reaches_nobody() -> None:
+    for nonsense in (["not an address"], []):
+        client = Outbound(OutboundPolicy(), resolver=Names(nonsense))
+        assert (await failure(client, "http://name.example/")).kind == "resolve"
 
 
 async def test_a_name_that_changes_its_answer_is_dialled_where_it_was_judged() -> None:

@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from ipaddress import ip_address
+from itertools import zip_longest
 
 from glia.kit.outbound.connection import Connection
 from glia.kit.outbound.errors import FailureKind, OutboundFailed
@@ -48,6 +49,7 @@ class Dialer:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
         failure: OutboundFailed | None = None
+        addresses = _alternating(addresses)[:_MOST_ADDRESSES]
         for tried, address in enumerate(addresses):
             # One address that swallows packets must not use up the time of the others.
             share = (deadline - loop.time()) / (len(addresses) - tried)
@@ -105,6 +107,14 @@ class Dialer:
         if not addresses:
             raise _failed(f"The name {target.host!r} has no address.", "resolve")
         return addresses
+
+
+def _alternating(addresses: Sequence[str]) -> list[str]:
+    """IPv6 and IPv4 in turn, so that a family that leads nowhere costs one attempt."""
+    first = [address for address in addresses if (":" in address) == (":" in addresses[0])]
+    second = [address for address in addresses if address not in first]
+    pairs = zip_longest(first, second)
+    return [address for pair in pairs for address in pair if address is not None]
 
 
 def _failed(message: str, kind: FailureKind) -> OutboundFailed:

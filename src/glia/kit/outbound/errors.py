@@ -29,6 +29,6 @@ class OutboundFailed(UpstreamFailed):
     """
 
     def __init__(self, message: str, *, kind: FailureKind, is_sent: bool) -> None:
-        super().__init__(message, kind=kind, is_sent=is_sent)
+        super().__init__(message, kind=kind)
         self.kind: FailureKind = kind
         self.is_sent = is_sent

@@ -24,7 +24,6 @@ class Exchange:
     __slots__ = (
         "_barren_bytes",
         "_body",
-        "_body_bytes",
         "_deadline",
         "_fields",
         "_head_bytes",
@@ -72,8 +71,8 @@ class Exchange:
         self._parser: HttpResponseParser | None = HttpResponseParser(self)
         self._fields: list[tuple[bytes, bytes]] = []
         self._head_bytes = 0
-        self._body: list[bytes] = []
-        self._body_bytes = 0
+        # One buffer rather than a list of pieces: a body of tiny chunks would weigh many times its size in objects.
+        self._body = bytearray()
         self._barren_bytes = 0
         self._progress = 0
         self._last_at = loop.time()
@@ -122,12 +121,8 @@ class Exchange:
 
     def take(self) -> bytes:
         """The body bytes received and not yet handed out."""
-        body = self._body
-        if not body:
-            return b""
-        piece = body[0] if len(body) == 1 else b"".join(body)
-        self._body = []
-        self._body_bytes = 0
+        piece = bytes(self._body)
+        self._body = bytearray()
         if self._is_paused:
             self._is_paused = False
             self._last_at = self._loop.time()
@@ -160,7 +155,7 @@ class Exchange:
             self._barren_bytes = 0
         else:
             self._count_barren(len(data))
-        if self._body_bytes > _PAUSE_AT_BYTES and self._limit is None and not self._is_paused and not self.is_over:
+        if len(self._body) > _PAUSE_AT_BYTES and self._limit is None and not self._is_paused and not self.is_over:
             self._is_paused = True
             self._transport.pause_reading()
         if self._waiter is not None and (self.is_over or (self._limit is None and self.has_head)):
@@ -211,7 +206,7 @@ class Exchange:
             self.is_clean = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._head_bytes += len(name) + len(value)
+        self._head_bytes += len(name) + len(value) + 4
         if self._head_bytes > LARGEST_HEAD_BYTES:
             self._too_much_head()
         elif not self.has_head:  # afterwards these are trailers, which nobody reads
@@ -237,10 +232,9 @@ class Exchange:
             self.is_clean = False
             return
         self._progress += 1
-        self._body.append(body)
-        self._body_bytes += len(body)
-        if self._limit is not None and self._body_bytes > self._limit:
-            self._body = []
+        self._body += body
+        if self._limit is not None and len(self._body) > self._limit:
+            self._body = bytearray()
             self.fail("too_large", f"The answer of {self._name} is larger than {self._limit} bytes.")
 
     def on_message_complete(self) -> None:
