@@ -162,7 +162,7 @@ class _MessageReader:
                 self._text.append(block.text)
                 return [TextDelta(block.text)]
             case "tool_use":
-                whole = bytes(block.input).decode() if block.input is not None else ""
+                whole = bytes(block.input).decode()
                 arguments = "" if whole in {"{}", "null"} else whole
                 self._calls.add(index=index, provider_id=block.id, name=block.name, arguments=arguments)
             case "thinking":

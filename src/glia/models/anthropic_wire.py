@@ -56,7 +56,7 @@ class WireBlock(msgspec.Struct, gc=False):
     thinking: str = ""
     signature: str = ""
     data: str = ""
-    input: msgspec.Raw | None = None
+    input: msgspec.Raw = msgspec.Raw()
 
 
 class WireDelta(msgspec.Struct, gc=False):
@@ -83,7 +83,7 @@ class WireEvent(msgspec.Struct, gc=False):
     content_block: WireBlock | None = None
     delta: WireDelta | None = None
     usage: WireUsage | None = None
-    error: msgspec.Raw | None = None
+    error: msgspec.Raw = msgspec.Raw()
     content: list[WireBlock] | None = None
     stop_reason: str | None = None
 

@@ -60,7 +60,7 @@ _HOSTED = (
         takes_stream_options=False,
     ),
     _Known("groq", ("GROQ_API_KEY",), "GROQ_BASE_URL", "https://api.groq.com/openai/v1", "llama-3.3-70b-versatile"),
-    _Known("deepseek", ("DEEPSEEK_API_KEY",), "DEEPSEEK_BASE_URL", "https://api.deepseek.com/v1", "deepseek-chat"),
+    _Known("deepseek", ("DEEPSEEK_API_KEY",), "DEEPSEEK_BASE_URL", "https://api.deepseek.com/v1", "deepseek-v4-flash"),
     _Known(
         "openrouter", ("OPENROUTER_API_KEY",), "OPENROUTER_BASE_URL", "https://openrouter.ai/api/v1", "openrouter/auto"
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Literal
 
@@ -58,11 +58,13 @@ class ModelFailed(UpstreamFailed):
 class ModelNotFound(NotFound):
     """No provider has a model of this name."""
 
-    def __init__(self, name: str, known: Iterable[str]) -> None:
+    def __init__(self, name: str, known: Iterable[str], silent: Sequence[str] = ()) -> None:
+        """silent: providers that could not be asked for their models."""
         self.near = near_names(name, known)
         hint = f" Did you mean {', '.join(repr(near) for near in self.near)}?" if self.near else ""
+        unheard = f" {' and '.join(silent)} did not answer when asked for models." if silent else ""
         super().__init__(
-            f"There is no model {name!r} at any configured provider.{hint} GET /v1/models lists all; write"
+            f"There is no model {name!r} at any configured provider.{hint}{unheard} GET /v1/models lists all; write"
             " `provider/name` to choose the provider yourself.",
             field="model",
             near=self.near,

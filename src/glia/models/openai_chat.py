@@ -13,6 +13,7 @@ from glia.models.answers import raise_for_status, read_events
 from glia.models.estimate import estimated_usage
 from glia.models.failures import cut_short, failed_in_stream, garbled
 from glia.models.openai_wire import (
+    NOTHING,
     Choice,
     Chunk,
     ContentPart,
@@ -90,7 +91,7 @@ class _AnswerReader:
                 return []
         if self._broken is not None:
             raise garbled(self._provider, self._broken)
-        if chunk.error is not None and bytes(chunk.error) != b"null":
+        if bytes(chunk.error) not in NOTHING:
             raise failed_in_stream(self._provider, data, model=self._request.model)
         if chunk.usage is not None:
             self._usage = chunk.usage
@@ -175,13 +176,12 @@ class _AnswerReader:
         if self._calls is None:
             self._calls = ToolCallAssembler()
         function = call.function
-        extra = call.extra_content
         self._calls.add(
             index=call.index,
             provider_id=call.id or "",
             name=(function.name if function else None) or "",
             arguments=arguments_text(function.arguments) if function else "",
-            extra=bytes(extra) if extra is not None else b"",
+            extra=b"" if (extra := bytes(call.extra_content)) in NOTHING else extra,
         )
 
     def _not_a_chunk(self, data: bytes) -> Chunk | None:

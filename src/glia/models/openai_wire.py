@@ -21,6 +21,9 @@ from glia.models.types import (
     UserMessage,
 )
 
+# What a raw field holds that was left out, or sent as null.
+NOTHING = (b"", b"null")
+
 
 class ThoughtText(msgspec.Struct, gc=False):
     text: str = ""
@@ -36,7 +39,7 @@ class ContentPart(msgspec.Struct, gc=False):
 
 class FunctionDelta(msgspec.Struct, gc=False):
     name: str | None = None
-    arguments: msgspec.Raw | None = None
+    arguments: msgspec.Raw = msgspec.Raw()
 
 
 class ToolCallDelta(msgspec.Struct, gc=False):
@@ -44,7 +47,7 @@ class ToolCallDelta(msgspec.Struct, gc=False):
     id: str | None = None
     function: FunctionDelta | None = None
     # Gemini hangs the signature of its thoughts here and refuses the next request without it.
-    extra_content: msgspec.Raw | None = None
+    extra_content: msgspec.Raw = msgspec.Raw()
 
 
 class Delta(msgspec.Struct, gc=False):
@@ -86,7 +89,7 @@ class Usage(msgspec.Struct, gc=False):
 class Chunk(msgspec.Struct, gc=False):
     choices: list[Choice] | None = None
     usage: Usage | None = None
-    error: msgspec.Raw | None = None
+    error: msgspec.Raw = msgspec.Raw()
 
 
 decode_chunk = msgspec.json.Decoder(Chunk, strict=False).decode

@@ -80,10 +80,8 @@ class ToolCallAssembler:
         return draft
 
 
-def arguments_text(raw: msgspec.Raw | None) -> str:
+def arguments_text(raw: msgspec.Raw) -> str:
     """The arguments as text, from servers that send a JSON string as well as from those that send the object itself."""
-    if raw is None:
-        return ""
     data = bytes(raw)
     if data[:1] == b'"':
         return str(orjson.loads(data))

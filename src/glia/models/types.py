@@ -144,6 +144,25 @@ class ModelResponse:
 ModelEvent = TextDelta | ThinkingDelta | ModelResponse
 
 
+@dataclass(frozen=True)
+class ModelInfo:
+    """A model as a list shows it.
+
+    id: `provider/name`. purpose: guessed from the name, since providers do not say it.
+    input_price_micros, output_price_micros: per million tokens; None when not known.
+    """
+
+    id: str
+    provider: str
+    name: str
+    display_name: str
+    purpose: Literal["chat", "embedding", "other"]
+    is_default: bool
+    is_local: bool
+    input_price_micros: int | None
+    output_price_micros: int | None
+
+
 class Model(Protocol):
     """One provider's way to answer. Closing the generator cancels the call upstream."""
 

@@ -1,0 +1,233 @@
+"""All models behind one door: what there is, which one is meant, and its answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing
+from dataclasses import replace
+
+from glia.kit.errors import GliaError, InvalidRequest
+from glia.kit.outbound import Outbound, StreamedResponse, Timeouts
+from glia.models.anthropic import AnthropicMessages
+from glia.models.discovery import Configuration, read_configuration
+from glia.models.embeddings import BATCH_SIZE, embed_batch
+from glia.models.errors import ModelFailed
+from glia.models.estimate import estimate_input_tokens
+from glia.models.listing import PROBE_SECONDS, Listings, LocalServers
+from glia.models.openai_chat import OpenAiChat
+from glia.models.prices import Prices, read_prices
+from glia.models.providers import Provider
+from glia.models.resolving import EMBEDDED, EMBEDDED_DISPLAY_NAME, ResolvedModel, Resolver, purpose_of
+from glia.models.retrying import Retries
+from glia.models.transport import CALL_TIMEOUTS, open_answer
+from glia.models.types import Model, ModelEvent, ModelInfo, ModelRequest, ModelResponse, TokenUsage
+from glia.models.usage_scan import UsageScanner, usage_of_answer
+
+__all__ = [
+    "Configuration",
+    "Models",
+    "ResolvedModel",
+    "Retries",
+    "UsageScanner",
+    "estimate_input_tokens",
+    "read_configuration",
+    "read_prices",
+    "usage_of_answer",
+]
+
+
+class Models:
+    """The models of all providers, and the built-in one."""
+
+    def __init__(
+        self,
+        outbound: Outbound,
+        configuration: Configuration,
+        *,
+        embedded: Model | None = None,
+        prices: Prices | None = None,
+        timeouts: Timeouts = CALL_TIMEOUTS,
+        retries: Retries | None = None,
+    ) -> None:
+        """embedded: the built-in model, registered as `glia/embedded`; it answers when nothing else is configured.
+
+        prices: None reads the built-in table and the file that the configuration names.
+        """
+        self._outbound = outbound
+        self._embedded = embedded
+        self._timeouts = timeouts
+        self._retries = retries or Retries()
+        self._clients: dict[str, Model] = {}
+        self.embedding_model = configuration.embedding_model
+        listings = Listings(outbound)
+        self._local = LocalServers(outbound, configuration.candidates, listings)
+        # The built-in model is a provider like any other, last in the order.
+        providers = (*configuration.providers, EMBEDDED) if embedded else configuration.providers
+        self._resolver = Resolver(
+            providers,
+            self._local,
+            listings,
+            prices or read_prices(configuration.prices_path),
+            configuration.default_model,
+        )
+
+    async def watch_local_servers(self) -> None:
+        """Looks for local model servers until cancelled, so that no request has to. Run it in a task."""
+        while True:
+            await self._local.look()
+            await asyncio.sleep(PROBE_SECONDS)
+
+    async def list(self) -> list[ModelInfo]:
+        """Every model that can be named. A provider that is down is left out or shown as last seen, never an error."""
+        default = await self._default_id()
+        found: list[ModelInfo] = []
+        for provider, names in await self._resolver.listed():
+            found.extend(self._info(provider, name, default) for name in names)
+        return found
+
+    async def resolve(self, name: str | None) -> ResolvedModel:
+        """The model that a name means.
+
+        name: `provider/name`, taken at its word; a bare name that one provider lists or has as its default; or None
+        for the default: the configured one, else that of the first configured provider, else a local server's first,
+        else the built-in one.
+        Raises ModelNotFound, ModelAmbiguous, or ModelFailed when the default's provider does not say what it has.
+        """
+        return await self._resolver.resolve(name)
+
+    async def stream(
+        self, name: str | ResolvedModel | None, request: ModelRequest, *, fallback: str | None = None
+    ) -> AsyncGenerator[ModelEvent, None]:
+        """The answer to a request, as deltas and at last a ModelResponse with its cost.
+
+        `request.model` is replaced by the name the provider knows. A failure that may pass is tried again, at most
+        three times in all, and then `fallback` is asked; but only as long as nothing has been yielded.
+        Raises ModelFailed, and what `resolve` raises.
+        """
+        has_begun = False
+        for choice in (name, fallback) if fallback is not None else (name,):
+            try:
+                resolved = choice if isinstance(choice, ResolvedModel) else await self.resolve(choice)
+                async with aclosing(self._attempts(resolved, request)) as events:
+                    async for event in events:
+                        has_begun = True
+                        yield event
+            except ModelFailed as failure:
+                if has_begun or choice is fallback or fallback is None or not failure.may_fall_back:
+                    raise
+            else:
+                return
+
+    def forward(
+        self, resolved: ResolvedModel, path: str, body: bytes, *, stream: bool
+    ) -> AbstractAsyncContextManager[StreamedResponse]:
+        """Passes a request on as it is, with the provider's key; the answer, errors too, is the provider's own.
+
+        path: below the base URL, such as `/chat/completions`. body: names the model as `resolved.name`.
+        Raises InvalidRequest unless `resolved.is_forwardable`; entering or reading raises ModelFailed when the
+        connection fails. Nothing is tried again.
+        """
+        if not resolved.is_forwardable:
+            raise InvalidRequest(f"{resolved.id!r} does not speak the chat-completions API; ask it by `stream`.")
+        accept = "text/event-stream" if stream else "application/json"
+        return open_answer(self._outbound, resolved.provider, path, body=body, timeouts=self._timeouts, accept=accept)
+
+    async def embed(self, name: str | None, texts: Sequence[str]) -> tuple[list[list[float]], TokenUsage]:
+        """One vector per text, and the tokens they took. name: None takes GLIA_EMBEDDING_MODEL.
+
+        Raises ModelFailed, and InvalidRequest for a model whose provider has no embeddings endpoint.
+        """
+        resolved = await self.resolve(self._embedding_name(name))
+        if not resolved.is_forwardable:
+            raise InvalidRequest(
+                f"{resolved.id!r} has no embeddings endpoint; set GLIA_EMBEDDING_MODEL to one that has."
+            )
+        vectors: list[list[float]] = []
+        total = TokenUsage()
+        for start in range(0, len(texts), BATCH_SIZE):
+            found, usage = await self._embed_batch(resolved, texts[start : start + BATCH_SIZE])
+            vectors.extend(found)
+            total = TokenUsage(
+                input_tokens=total.input_tokens + usage.input_tokens,
+                is_estimated=total.is_estimated or usage.is_estimated,
+            )
+        return vectors, total
+
+    async def _attempts(self, resolved: ResolvedModel, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
+        """One model's answer, asked again while its failures may pass and nothing has been said."""
+        model = self._client(resolved.provider)
+        request = replace(request, model=resolved.name)
+        attempt = 1
+        while True:
+            has_begun = False
+            try:
+                async with aclosing(model.stream(request)) as events:
+                    async for event in events:
+                        has_begun = True
+                        yield _settled(event, resolved) if isinstance(event, ModelResponse) else event
+            except ModelFailed as failure:
+                wait = None if has_begun else self._retries.wait_seconds(attempt, failure)
+                if wait is None:
+                    raise
+            else:
+                return
+            await self._retries.sleep(wait)
+            attempt += 1
+
+    async def _embed_batch(self, resolved: ResolvedModel, texts: Sequence[str]) -> tuple[list[list[float]], TokenUsage]:
+        attempt = 1
+        while True:
+            try:
+                return await embed_batch(self._outbound, resolved.provider, resolved.name, texts, self._timeouts)
+            except ModelFailed as failure:
+                wait = self._retries.wait_seconds(attempt, failure)
+                if wait is None:
+                    raise
+            await self._retries.sleep(wait)
+            attempt += 1
+
+    def _embedding_name(self, name: str | None) -> str:
+        wanted = name or self.embedding_model
+        if wanted is None:
+            raise InvalidRequest(
+                "No embedding model is named. Set GLIA_EMBEDDING_MODEL to `provider/name`.", field="model"
+            )
+        return wanted
+
+    def _client(self, provider: Provider) -> Model:
+        if provider.name == EMBEDDED.name and self._embedded is not None:
+            return self._embedded
+        if provider.name not in self._clients:
+            client = AnthropicMessages if provider.kind == "anthropic" else OpenAiChat
+            self._clients[provider.name] = client(provider, self._outbound, self._timeouts)
+        return self._clients[provider.name]
+
+    async def _default_id(self) -> str:
+        try:
+            return (await self._resolver.default()).id
+        except GliaError:
+            # The list must not fail because the default cannot be told.
+            return ""
+
+    def _info(self, provider: Provider, name: str, default: str) -> ModelInfo:
+        resolved = self._resolver.at(provider, name)
+        return ModelInfo(
+            id=resolved.id,
+            provider=provider.name,
+            name=name,
+            display_name=EMBEDDED_DISPLAY_NAME if resolved.is_embedded else name,
+            purpose="chat" if resolved.is_embedded else purpose_of(name),
+            is_default=resolved.id == default,
+            is_local=provider.is_local,
+            input_price_micros=resolved.price.input if resolved.price else None,
+            output_price_micros=resolved.price.output if resolved.price else None,
+        )
+
+
+def _settled(response: ModelResponse, resolved: ResolvedModel) -> ModelResponse:
+    """The response under our name for the model, with its cost: the provider's own figure, or the table's."""
+    cost = response.cost_micros
+    if cost is None:
+        cost = resolved.cost_micros(response.usage)
+    return replace(response, model=resolved.id, cost_micros=cost)
