@@ -1,8 +1,10 @@
-"""The person or program that asks, and what it may do."""
+"""The person or program that asks, what it may do, and what proves it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
 from typing import NewType
 from uuid import UUID
 
@@ -18,7 +20,8 @@ EVERYTHING = "*"
 class Principal:
     """Who asks, where, with which rights. Every service takes it first.
 
-    scopes: words such as `agents:read`; `agents:*` grants all verbs of a noun, `*` grants everything.
+    scopes: words such as `agents:read`; `agents:*` grants all verbs of a noun, `*:read` one verb of every noun,
+    `*` grants everything, and `-identity` takes a noun away whatever else is granted.
     """
 
     workspace_id: UUID
@@ -26,17 +29,23 @@ class Principal:
     scopes: frozenset[str]
     user_id: UUID | None = None
     key_id: UUID | None = None
+    is_operator: bool = False
+    """Acts from the command line of the machine, not over the wire."""
 
     @property
     def name(self) -> str:
-        """Who it is, for records: `user:<id>`, `key:<id>` or `system`."""
+        """Who it is, for records: `user:<id>`, `key:<id>`, `operator` or `system`."""
         if self.key_id is not None:
             return f"key:{self.key_id}"
-        return f"user:{self.user_id}" if self.user_id is not None else "system"
+        if self.user_id is not None:
+            return f"user:{self.user_id}"
+        return "operator" if self.is_operator else "system"
 
     def allows(self, scope: str) -> bool:
-        noun = scope.partition(":")[0]
-        return not self.scopes.isdisjoint((EVERYTHING, scope, f"{noun}:*"))
+        noun, _, verb = scope.partition(":")
+        if f"-{noun}" in self.scopes:
+            return False
+        return not self.scopes.isdisjoint((EVERYTHING, scope, f"{noun}:*", f"*:{verb}"))
 
     def require(self, scope: str) -> None:
         """Raises Forbidden, naming the scope that is missing."""
@@ -45,5 +54,108 @@ class Principal:
 
 
 def system_principal(workspace_id: UUID, project_id: UUID) -> Principal:
-    """The server itself, acting inside one workspace: the engine, jobs, the operator's command line."""
+    """The server itself, acting inside one workspace: the engine and its jobs."""
     return Principal(workspace_id, project_id, frozenset({EVERYTHING}))
+
+
+class Role(StrEnum):
+    ADMIN = "admin"
+    USER = "user"
+    READ_ONLY = "read-only"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    id: UUID
+    name: str
+    slug: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Project:
+    id: UUID
+    name: str
+    slug: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class User:
+    id: UUID
+    email: str
+    name: str
+    role: Role
+    is_active: bool
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class ApiKey:
+    """What may be known about a key after it was made.
+
+    prefix: its first characters, to tell keys apart. rate_per_minute: None for the server's default.
+    """
+
+    id: UUID
+    project_id: UUID
+    user_id: UUID | None
+    name: str
+    surface: str
+    prefix: str
+    scopes: frozenset[str]
+    role: Role
+    rate_per_minute: int | None
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+    created_by: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Authenticated:
+    """Who a credential belongs to, and how fast it may ask. key_id is None for someone who signed in."""
+
+    principal: Principal
+    rate_per_minute: int | None = None
+    key_id: UUID | None = None
+
+    @property
+    def limited_as(self) -> UUID:
+        """The id whose requests are counted together: the key, or the user who signed in."""
+        principal = self.principal
+        return self.key_id or principal.user_id or principal.workspace_id
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What a sign-in gives. The access token lives for expires_in_seconds; the refresh token works once."""
+
+    access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+    expires_in_seconds: int
+    user: User
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """The way into a new workspace, shown once. workspace is its slug."""
+
+    workspace: str
+    email: str
+    password: str = field(repr=False)
+    api_key: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class AuditEntry:
+    """One change. actor_kind: user, key, operator or system. subject: what was changed, as `user:<id>`."""
+
+    id: UUID
+    at: datetime
+    actor_kind: str
+    actor_id: UUID | None
+    action: str
+    subject: str
+    data: dict[str, object]

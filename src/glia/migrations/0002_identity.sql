@@ -16,7 +16,8 @@ create table projects (
   name text not null,
   slug text not null,
   created_at timestamptz not null default now(),
-  unique (workspace_id, slug)
+  unique (workspace_id, slug),
+  unique (workspace_id, id)
 );
 select isolate('projects');
 
@@ -26,21 +27,24 @@ create table users (
   email text not null,
   name text not null default '',
   password_hash text not null,
-  role text not null default 'admin' check (role in ('admin', 'user', 'read-only')),
+  role text not null default 'user' check (role in ('admin', 'user', 'read-only')),
   is_active boolean not null default true,
-  created_at timestamptz not null default now()
+  -- Access tokens carry it; raising it ends all that are out.
+  token_generation int not null default 0,
+  created_at timestamptz not null default now(),
+  unique (workspace_id, id)
 );
 create unique index users_email on users (lower(email));
-create index users_workspace on users (workspace_id);
 select isolate('users');
 select open_to_system('users');
 grant select on users to glia_system;
 
+-- Foreign keys look past row-level security, so they name the workspace too: a key can only be of its own.
 create table api_keys (
   id uuid primary key,
   workspace_id uuid not null references workspaces on delete cascade,
-  project_id uuid not null references projects on delete cascade,
-  user_id uuid references users on delete set null,
+  project_id uuid not null,
+  user_id uuid,
   name text not null,
   surface text not null default 'native',
   prefix text not null,
@@ -51,9 +55,13 @@ create table api_keys (
   expires_at timestamptz,
   revoked_at timestamptz,
   last_used_at timestamptz,
-  created_at timestamptz not null default now()
+  created_by text not null,
+  created_at timestamptz not null default now(),
+  foreign key (workspace_id, project_id) references projects (workspace_id, id) on delete cascade,
+  foreign key (workspace_id, user_id) references users (workspace_id, id) on delete set null (user_id)
 );
 create index api_keys_workspace on api_keys (workspace_id, id);
+create index api_keys_user on api_keys (user_id);
 select isolate('api_keys');
 select open_to_system('api_keys');
 grant select, update (last_used_at) on api_keys to glia_system;
@@ -61,13 +69,14 @@ grant select, update (last_used_at) on api_keys to glia_system;
 create table refresh_tokens (
   id uuid primary key,
   workspace_id uuid not null references workspaces on delete cascade,
-  user_id uuid not null references users on delete cascade,
+  user_id uuid not null,
   family_id uuid not null,
   token_hash bytea not null unique,
   expires_at timestamptz not null,
   used_at timestamptz,
   revoked_at timestamptz,
-  created_at timestamptz not null default now()
+  created_at timestamptz not null default now(),
+  foreign key (workspace_id, user_id) references users (workspace_id, id) on delete cascade
 );
 create index refresh_tokens_family on refresh_tokens (family_id);
 create index refresh_tokens_user on refresh_tokens (user_id);
