@@ -11,7 +11,7 @@ from uuid import UUID
 import psycopg
 import structlog
 
-from glia.kit.db import Database
+from glia.kit.db import Database, Transaction
 from glia.kit.errors import GliaError, Unavailable
 from glia.runs import lease_queries
 from glia.runs.errors import CrashLoop, Fenced, LimitReached
@@ -43,6 +43,9 @@ class Work:
     async def unsaved(self) -> list[Payload]:
         """Events that were shown but not stored yet; stored when the run ends early."""
         return []
+
+    async def ended(self, tx: Transaction, *, code: str, message: str) -> None:
+        """Called in the transaction that ends the run as failed or cancelled."""
 
 
 MakeWork = Callable[[RunLog], Awaitable[Work]]
@@ -187,18 +190,18 @@ class Engine:
     async def _work(self, pen: RunLog, run: Run) -> None:
         work: Work | None = None
         try:
+            work = await self._make(pen)
             if run.attempt > run.max_attempts:
                 raise CrashLoop(
                     f"The run was begun {run.max_attempts} times and its worker never lived to end it. Look at the"
                     " server's log, mend the cause, then send the message again."
                 )
             if run.cancel_requested_at is not None:
-                await self._end_cancelled(pen, None)
+                await self._end_cancelled(pen, work)
                 return
             if run.attempt > 1 or run.is_background:
                 reason = "recovered" if run.attempt > 1 else "started"
                 await pen.append(RunStarted(run.attempt, str(pen.worker_id), reason))
-            work = await self._make(pen)
             await self._timed(work)
         except asyncio.CancelledError:
             await self._stopped_early(pen, work)
@@ -244,18 +247,25 @@ class Engine:
             raise Fenced("the lease lapsed")
 
     async def _end_cancelled(self, pen: RunLog, work: Work | None) -> None:
-        unsaved = [] if work is None else await work.unsaved()
         partial = "" if work is None else work.partial
-        await pen.finish(*unsaved, RunCancelled(partial), status=RunStatus.CANCELLED)
+        await self._end(pen, work, RunStatus.CANCELLED, RunCancelled(partial), code="cancelled", message="Cancelled.")
 
     async def _end_failed(self, pen: RunLog, work: Work | None, error: GliaError) -> None:
-        unsaved = [] if work is None else await work.unsaved()
         partial = "" if work is None else work.partial
-        problem: dict[str, object] = {"code": error.code, "message": error.message}
+        failed = RunFailed(RunError(error.code, error.message), partial)
         log.info("run failed", run=str(pen.run.id), code=error.code)
-        await pen.finish(
-            *unsaved,
-            RunFailed(RunError(error.code, error.message), partial),
-            status=RunStatus.FAILED,
-            error=problem,
-        )
+        await self._end(pen, work, RunStatus.FAILED, failed, code=error.code, message=error.message)
+
+    async def _end(
+        self, pen: RunLog, work: Work | None, status: RunStatus, last: Payload, *, code: str, message: str
+    ) -> None:
+        unsaved = [] if work is None else await work.unsaved()
+
+        async def tell(tx: Transaction) -> None:
+            if work is not None:
+                await work.ended(tx, code=code, message=message)
+
+        problem: dict[str, object] | None = None
+        if status is RunStatus.FAILED:
+            problem = {"code": code, "message": message}
+        await pen.finish(*unsaved, last, status=status, error=problem, also=tell)

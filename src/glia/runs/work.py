@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
 from uuid import UUID
 
 from glia.agents.service import Agents
@@ -47,7 +49,7 @@ def agent_work(agents: Agents, tools: Tools, crew: Crew) -> MakeWork:
             raise GliaError("An agent's run names its agent and version; this one does not.")
         principal = system_principal(run.workspace_id, run.project_id)
         agent = (await agents.get(principal, run.agent_id, version=run.agent_version)).current
-        offered = await tools.resolve(principal, agent.tools, has_knowledge=bool(agent.knowledge_base_ids))
+        offered = await tools.resolve(run.workspace_id, agent.tools, has_knowledge=bool(agent.knowledge_base_ids))
         context = ToolContext(
             workspace_id=run.workspace_id,
             project_id=run.project_id,
@@ -71,11 +73,23 @@ def _seconds_left(log: RunLog, timeout_seconds: float) -> float:
     return max(0.0, timeout_seconds - (datetime.now(UTC) - started_at).total_seconds())
 
 
+class OnEnd(Protocol):
+    async def __call__(self, tx: Transaction, run_id: UUID, *, code: str, message: str) -> None:
+        """Told, in the transaction that ends the run as failed or cancelled."""
+        ...
+
+
+@dataclass(frozen=True)
+class JobKind:
+    job: Job
+    on_end: OnEnd
+
+
 class JobWork(Work):
     """A job of another slice. It is also what the job sees as its context."""
 
-    def __init__(self, job: Job, log: RunLog) -> None:
-        self._job = job
+    def __init__(self, kind: JobKind, log: RunLog) -> None:
+        self._kind = kind
         self._log = log
         self.workspace_id: UUID = log.run.workspace_id
         self.project_id: UUID = log.run.project_id
@@ -84,8 +98,11 @@ class JobWork(Work):
         self.input = log.run.input
 
     async def run(self) -> None:
-        await self._job(self)
+        await self._kind.job(self)
         await self._log.finish(RunCompleted(), status=RunStatus.COMPLETED)
+
+    async def ended(self, tx: Transaction, *, code: str, message: str) -> None:
+        await self._kind.on_end(tx, self.run_id, code=code, message=message)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Transaction, None]:
@@ -96,12 +113,12 @@ class JobWork(Work):
         await self._log.append(JobProgress(phase, done, total))
 
 
-def job_work(job: Job) -> MakeWork:
+def job_work(kind: JobKind) -> MakeWork:
     async def make(log: RunLog) -> Work:
-        return JobWork(job, log)
+        return JobWork(kind, log)
 
     return make
 
 
-def kinds_of(agent: MakeWork, jobs: Mapping[str, Job]) -> dict[str, MakeWork]:
-    return {AGENT: agent, **{kind: job_work(job) for kind, job in jobs.items()}}
+def kinds_of(agent: MakeWork, jobs: Mapping[str, JobKind]) -> dict[str, MakeWork]:
+    return {AGENT: agent, **{name: job_work(kind) for name, kind in jobs.items()}}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar, cast
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -18,6 +18,8 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+T = TypeVar("T")
 
 LARGEST_BODY_BYTES = 10 * 1024 * 1024
 
@@ -75,16 +77,30 @@ def _too_large(largest_bytes: int) -> TooLarge:
     return TooLarge(f"The body is larger than {largest_bytes} bytes, the most this route takes.")
 
 
-def decode(body: bytes, type: type[Any]) -> Any:
-    """Reads JSON into a msgspec Struct. Raises InvalidRequest that names the field and what it must be."""
+def decode(body: bytes, type: type[T]) -> tuple[T, list[str]]:
+    """Reads a JSON object into a msgspec Struct; also the names of top-level fields that the Struct does not have.
+
+    Raises InvalidRequest that names the field and what it must be.
+    """
     try:
-        return msgspec.json.decode(body, type=type)
+        tree: object = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidRequest(f"The body is not valid JSON: {error}.") from None
+    return convert(tree, type)
+
+
+def convert(tree: object, type: type[T]) -> tuple[T, list[str]]:
+    """As `decode`, for a body that is parsed already."""
+    if not isinstance(tree, dict):
+        raise InvalidRequest("The body must be a JSON object.")
+    given = cast(dict[str, object], tree)
+    known = {field.encode_name for field in msgspec.structs.fields(type)}  # pyright: ignore[reportArgumentType] - a Struct
+    try:
+        return msgspec.convert(given, type), [name for name in given if name not in known]
     except msgspec.ValidationError as error:
         text, _, path = str(error).partition(" - at `$")
         field = path.rstrip("`").lstrip(".") or None
-        raise InvalidRequest(f"{_name(field)}{text}.", field=field) from None
-    except msgspec.DecodeError as error:
-        raise InvalidRequest(f"The body is not valid JSON: {error}.") from None
+        raise InvalidRequest(f"{_name(field)}{text[:1].lower()}{text[1:]}.", field=field) from None
 
 
 def _name(field: str | None) -> str:
@@ -123,3 +139,9 @@ async def send_bytes(
         }
     )
     await send({"type": "http.response.body", "body": body})
+
+
+def ignored_header(ignored: Iterable[str]) -> list[tuple[bytes, bytes]]:
+    """Tells a client which of its fields had no effect."""
+    names = ", ".join(name.encode("ascii", "replace").decode()[:100] for name in ignored)
+    return [(b"x-ignored-fields", names[:2000].encode())] if names else []

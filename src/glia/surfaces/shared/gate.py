@@ -10,6 +10,7 @@ from typing import Protocol
 
 import structlog
 
+from glia.identity.limits import RateLimits
 from glia.identity.service import Identity
 from glia.kit import telemetry
 from glia.kit.errors import GliaError, RateLimited
@@ -25,14 +26,6 @@ class ErrorBody(Protocol):
         ...
 
 
-def bearer_or_x_api_key(request: Request) -> str | None:
-    header = request.headers.get("authorization")
-    if header is not None:
-        scheme, _, value = header.partition(" ")
-        return value.strip() if scheme.lower() == "bearer" else ""
-    return request.headers.get("x-api-key")
-
-
 class Gate:
     """Wraps a surface's app."""
 
@@ -40,18 +33,18 @@ class Gate:
         self,
         app: App,
         identity: Identity,
+        rate_limits: RateLimits,
         *,
         surface: str,
         error_body: ErrorBody,
         is_public: Callable[[str], bool] = lambda _path: False,
-        credential: Callable[[Request], str | None] = bearer_or_x_api_key,
     ) -> None:
         self._app = app
         self._identity = identity
+        self._rate_limits = rate_limits
         self._surface = surface
         self._error_body = error_body
         self._is_public = is_public
-        self._credential = credential
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = str(new_id())
@@ -77,23 +70,25 @@ class Gate:
             telemetry.requests.labels(self._surface, answer.status).inc()
 
     async def _admit(self, request: Request, answer: _Answer) -> None:
-        authenticated = await self._identity.authenticate(self._credential(request))
+        authenticated = await self._identity.authenticate(
+            request.headers.get("authorization"), request.headers.get("x-api-key")
+        )
         request.scope["state"]["principal"] = authenticated.principal
         if authenticated.key_id is None:
             return
-        decision = self._identity.limits.allow(authenticated.key_id, authenticated.rate_per_minute)
+        decision = self._rate_limits.allow(authenticated.key_id, authenticated.rate_per_minute)
         answer.headers = [(name.lower().encode(), value.encode()) for name, value in decision.headers().items()]
         if not decision.is_allowed:
             raise RateLimited(
-                f"This key may make {decision.limit} requests a minute; wait {decision.reset_seconds:.0f} s.",
-                retry_after_seconds=decision.reset_seconds,
+                f"This key may make {decision.limit} requests a minute; wait {decision.retry_after_seconds} s.",
+                retry_after_seconds=decision.retry_after_seconds,
             )
 
     async def _refuse(self, answer: _Answer, error: GliaError, request_id: str) -> None:
         if answer.has_begun:
             return  # an event stream reports its own errors; the connection simply ends
         headers: list[tuple[bytes, bytes]] = []
-        if isinstance(error, RateLimited):
+        if isinstance(error, RateLimited) and not any(name == b"retry-after" for name, _ in answer.headers):
             headers.append((b"retry-after", str(max(1, round(error.retry_after_seconds))).encode()))
         if error.status == 401:
             headers.append((b"www-authenticate", b"Bearer"))

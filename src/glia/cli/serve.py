@@ -1,0 +1,116 @@
+"""`glia serve`"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from pathlib import Path
+
+import click
+import structlog
+import uvloop
+
+from glia.cli.home import Home, home
+from glia.identity.types import Credentials
+from glia.kit.errors import GliaError
+from glia.kit.migrate import migrate
+from glia.kit.postgres import EmbeddedPostgres
+from glia.server import SURFACES, Server, raise_file_limit
+from glia.wiring import build
+
+log = structlog.get_logger(__name__)
+
+
+def _listen(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, int]:
+    places: dict[str, int] = {}
+    for value in values:
+        surface, _, port = value.partition("=")
+        if surface not in SURFACES or not port.isdigit() or not 0 < int(port) < 65536:
+            raise click.BadParameter(f"{value!r} is not SURFACE=PORT; surfaces are {', '.join(SURFACES)}.")
+        places[surface] = int(port)
+    return places
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8700, show_default=True, type=click.IntRange(1, 65535), envvar="PORT")
+@click.option("--data-dir", help="Where the database, credentials and built models live.")
+@click.option("--listen", multiple=True, metavar="SURFACE=PORT", callback=_listen, help="A port for one surface.")
+def command(host: str, port: int, data_dir: str | None, listen: dict[str, int]) -> None:
+    """Start everything: database, API and a worker, in one process."""
+    place = home(data_dir)
+    raise_file_limit()
+    postgres: EmbeddedPostgres | None = None
+    if place.settings.database_url is None:
+        _say_if_other_url_is_set()
+        postgres = place.postgres(lambda text: click.echo(text, err=True))
+        connection = postgres.start()
+        owner_url, app_url = connection.owner_url, connection.app_url
+    else:
+        place.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        owner_url = app_url = place.settings.database_url
+    try:
+        migrate(owner_url)
+        uvloop.run(_serve(place, app_url, host=host, port=port, listen=listen, postgres=postgres))
+    finally:
+        if postgres is not None:
+            postgres.stop()
+
+
+async def _serve(
+    place: Home, app_url: str, *, host: str, port: int, listen: dict[str, int], postgres: EmbeddedPostgres | None
+) -> None:
+    house = await build(place.settings, app_url, place.data_dir)
+    try:
+        server = Server(house, host=host, port=port, listen=listen)
+        credentials = await house.identity.bootstrap()
+        if credentials is not None:
+            _hand_over(place.credentials, credentials)
+        await house.open()
+        keeper = asyncio.create_task(_keep_running(postgres)) if postgres is not None else None
+        click.echo(f"Glia is ready at http://{host}:{port}", err=True)
+        await server.run()
+        if keeper is not None:
+            keeper.cancel()
+    finally:
+        await house.close()
+
+
+async def _keep_running(postgres: EmbeddedPostgres) -> None:
+    """Starts the embedded server again when it dies. Called on the main thread, which must be the one that forks."""
+    while True:
+        await asyncio.sleep(1)
+        if not postgres.is_running:
+            log.error("the embedded PostgreSQL died; starting it again")
+            try:
+                postgres.start()
+            except GliaError as error:
+                log.error("it does not start", error=error.message)
+                await asyncio.sleep(5)
+
+
+def _hand_over(path: Path, credentials: Credentials) -> None:
+    """Keeps the first credentials in a file that only its owner reads, and prints them, once."""
+    content = json.dumps(
+        {
+            "workspace": credentials.workspace,
+            "email": credentials.email,
+            "password": credentials.password,
+            "api_key": credentials.api_key,
+        },
+        indent=2,
+    )
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(content + "\n")
+    click.echo(f"First start. These credentials are shown once and kept in {path}:", err=True)
+    click.echo(f"  workspace  {credentials.workspace}\n  email      {credentials.email}", err=True)
+    click.echo(f"  password   {credentials.password}\n  api key    {credentials.api_key}", err=True)
+
+
+def _say_if_other_url_is_set() -> None:
+    if os.environ.get("DATABASE_URL"):
+        click.echo(
+            "DATABASE_URL is set but not used; Glia reads GLIA_DATABASE_URL. Starting its own database.", err=True
+        )

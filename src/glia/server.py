@@ -1,0 +1,125 @@
+"""`glia serve`: the API of every surface, and a worker, in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import socket
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from typing import Any, cast
+
+import uvicorn
+from prometheus_client import generate_latest
+
+from glia import __version__
+from glia.kit import telemetry
+from glia.kit.errors import Conflict
+from glia.surfaces.native.app import native_surface
+from glia.surfaces.openai.app import openai_surface, owns
+from glia.surfaces.shared.asgi import App, Receive, Scope, Send, send_bytes, send_json
+from glia.wiring import House
+from glia.worker import stop_signal
+
+SURFACES = ("native", "openai")
+"""Names that `--listen NAME=PORT` takes."""
+
+
+class Front:
+    """Sends each request to the surface its path belongs to, and answers what belongs to none."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self.native = native_surface(house)
+        self.openai = openai_surface(house)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        path: str = scope["path"]
+        if path == "/health":
+            await send_json(send, 200, {"status": "ok", "version": __version__})
+        elif path == "/ready":
+            await self._ready(send)
+        elif path == "/metrics":
+            await send_bytes(send, 200, generate_latest(telemetry.registry), b"text/plain; version=0.0.4")
+        elif owns(scope["method"], path):
+            await self.openai(scope, receive, send)
+        else:
+            await self.native(scope, receive, send)
+
+    async def _ready(self, send: Send) -> None:
+        """Ready to take runs: the database answers, and this process holds a lease."""
+        checks = {"database": await self._house.db.is_reachable(), "worker": self._house.lease.worker_id is not None}
+        is_ready = all(checks.values())
+        await send_json(send, 200 if is_ready else 503, {"status": "ready" if is_ready else "not ready", **checks})
+
+
+class Server:
+    """Listens for the house on its port, and for single surfaces on ports of their own."""
+
+    def __init__(self, house: House, *, host: str, port: int, listen: Mapping[str, int]) -> None:
+        """Binds at once, so that a port in use is told before anything else begins. Raises PortTaken."""
+        front = Front(house)
+        surfaces: dict[str, App] = {"native": front.native, "openai": front.openai}
+        places: list[tuple[App, int]] = [(front, port), *((surfaces[name], at) for name, at in listen.items())]
+        self._sockets = [bind(host, at) for _, at in places]
+        self._servers = [_Quiet(_config(app)) for app, _ in places]
+
+    async def run(self) -> None:
+        """Serves until SIGINT or SIGTERM, then gives open requests three seconds to finish."""
+        serving = [
+            asyncio.create_task(server.serve(sockets=[socket]))
+            for server, socket in zip(self._servers, self._sockets, strict=True)
+        ]
+        await stop_signal()
+        for server in self._servers:
+            server.should_exit = True
+        await asyncio.gather(*serving)
+
+
+class PortTaken(Conflict):
+    code = "port_taken"
+
+
+def bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise PortTaken(f"Cannot listen on {host}:{port}: {error.strerror}. Choose another with --port.") from None
+    listener.setblocking(False)
+    return listener
+
+
+def raise_file_limit() -> int:
+    """As many open files as the system allows this process: each stream takes one or two. Returns the limit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = min(hard, 65_536) if hard != resource.RLIM_INFINITY else 65_536
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return max(soft, wanted)
+
+
+def _config(app: App) -> uvicorn.Config:
+    return uvicorn.Config(
+        cast(Any, app),  # uvicorn's own ASGI types are narrower than the protocol
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        ws="none",
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=3,
+    )
+
+
+class _Quiet(uvicorn.Server):
+    """Leaves signals to us: several servers share this process."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield

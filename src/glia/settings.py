@@ -1,0 +1,62 @@
+"""Every setting that begins with GLIA_, in one place. What providers need is read under the providers' own names."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from glia.kit.telemetry import LogFormat
+from glia.runs.engine import EngineConfig
+
+
+def default_data_dir() -> Path:
+    """`~/.local/share/glia`, or /var/lib/glia for root."""
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        return Path("/var/lib/glia")
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "glia"
+
+
+@dataclass(frozen=True)
+class LeaseSettings:
+    """lease_seconds: how long a silent process keeps its runs. beat_seconds: how often it says that it lives."""
+
+    lease_seconds: float = 5.0
+    beat_seconds: float = 1.0
+
+
+@dataclass(frozen=True)
+class LimitSettings:
+    """requests_per_minute: for keys without a limit of their own; None for none."""
+
+    upload_bytes: int = 100 * 1024 * 1024
+    requests_per_minute: int | None = None
+
+
+@dataclass(frozen=True)
+class LogSettings:
+    level: str = "info"
+    format: LogFormat = "auto"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """database_url: None starts the embedded PostgreSQL. outbound_allow: `host:port,...` that tools may reach although
+    the rules refuse such addresses. The model settings are described in docs/models.md."""
+
+    database_url: str | None = None
+    data_dir: str | None = None
+    service_user: str = "glia"
+    secret_key: str | None = None
+    pg_bin: str | None = None
+    outbound_allow: str = ""
+    default_model: str | None = None
+    embedding_model: str | None = None
+    model_discovery: str = "on"
+    prices: str | None = None
+    strict_fields: bool = False
+    database_pool: int = 20
+    lease: LeaseSettings = field(default_factory=LeaseSettings)
+    runs: EngineConfig = field(default_factory=EngineConfig)
+    limits: LimitSettings = field(default_factory=LimitSettings)
+    log: LogSettings = field(default_factory=LogSettings)

@@ -1,0 +1,1 @@
+"""OpenAI's API, as its clients expect it: chat completions, embeddings, models."""

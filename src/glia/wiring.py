@@ -1,0 +1,240 @@
+"""The composition root: builds every service by hand. Nothing happens on import, nothing is found by magic."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import UUID
+
+import psycopg
+import structlog
+
+from glia.agents.service import Agents, SpecCheck
+from glia.agents.types import AgentSpec
+from glia.files.service import Files
+from glia.identity.limits import RateLimits
+from glia.identity.secrets import load_secrets
+from glia.identity.service import CHANNEL as KEYS_CHANNEL
+from glia.identity.service import Identity
+from glia.identity.types import Principal
+from glia.kit import telemetry
+from glia.kit.db import Database, Transaction
+from glia.kit.errors import Unavailable
+from glia.kit.notifications import Notifications
+from glia.kit.outbound import Outbound, OutboundPolicy
+from glia.knowledge.citations import read_citations
+from glia.knowledge.embedding.minilm import MiniLmEmbedder
+from glia.knowledge.jobs import KIND as INGEST
+from glia.knowledge.jobs import Ingest
+from glia.knowledge.reading import read_document
+from glia.knowledge.service import Knowledge
+from glia.knowledge.tools import knowledge_search
+from glia.knowledge.types import Embedder
+from glia.memory.service import Memories
+from glia.memory.tools import memory_tools
+from glia.models.embedded import EmbeddedModel
+from glia.models.service import Models, read_configuration
+from glia.runs.engine import CANCEL_CHANNEL, WORK_CHANNEL, Engine
+from glia.runs.events import Citation
+from glia.runs.lease import Lease
+from glia.runs.live import CHANNEL as EVENTS_CHANNEL
+from glia.runs.live import Live
+from glia.runs.loop import Crew
+from glia.runs.service import Runs
+from glia.runs.work import JobKind, agent_work, kinds_of
+from glia.sessions.service import Sessions
+from glia.settings import Settings
+from glia.tools.builtin import BUILT_IN
+from glia.tools.service import Tools
+from glia.tools.types import Source
+from glia.tools.web_fetch import web_fetch
+from glia.usage.service import Meter, Usage
+
+log = structlog.get_logger(__name__)
+
+_HOUSEKEEPING_SECONDS = 5.0
+
+
+@dataclass
+class House:
+    """Every service of one process. `open` begins its background work, `close` ends it."""
+
+    settings: Settings
+    db: Database
+    outbound: Outbound
+    notifications: Notifications
+    lease: Lease
+    live: Live
+    engine: Engine
+    identity: Identity
+    rate_limits: RateLimits
+    agents: Agents
+    sessions: Sessions
+    runs: Runs
+    tools: Tools
+    models: Models
+    knowledge: Knowledge
+    files: Files
+    memories: Memories
+    usage: Usage
+    meter: Meter
+    spool: Path
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
+
+    async def open(self) -> None:
+        await self.notifications.start()
+        await asyncio.to_thread(self.lease.start)
+        self.live.start()
+        self.engine.start()
+        self.meter.start()
+        self._tasks = [
+            asyncio.create_task(self.models.watch_local_servers(), name="glia-local-models"),
+            asyncio.create_task(self._keep_house(), name="glia-housekeeping"),
+        ]
+
+    async def close(self) -> None:
+        """Runs get a moment to finish, the rest is handed back, then the lease is given up and the pool closed."""
+        await self.engine.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.meter.stop()
+        await self.live.stop()
+        await self.notifications.stop()
+        await asyncio.to_thread(self.lease.stop)
+        await self.outbound.close()
+        await self.db.close()
+
+    async def _keep_house(self) -> None:
+        while True:
+            asked_at = asyncio.get_running_loop().time()
+            await asyncio.sleep(_HOUSEKEEPING_SECONDS)
+            telemetry.loop_lag.set(asyncio.get_running_loop().time() - asked_at - _HOUSEKEEPING_SECONDS)
+            telemetry.runs_held.set(self.engine.running)
+            telemetry.watchers.set(self.live.watchers)
+            try:
+                await self.identity.flush_last_used()
+            except (Unavailable, psycopg.Error) as error:
+                log.warning("could not note when keys were used", error=str(error))
+
+
+async def build(
+    settings: Settings, app_url: str, data_dir: Path, environment: Mapping[str, str] | None = None
+) -> House:
+    """app_url: connects as a role that is, or may become, glia_app. data_dir: for built models and spooled uploads."""
+    environment = os.environ if environment is None else environment
+    db = Database(app_url, largest_pool=settings.database_pool)
+    await db.open()
+    outbound = Outbound(OutboundPolicy.from_setting(settings.outbound_allow))
+    secrets = await load_secrets(db, settings.secret_key)
+    identity = Identity(db, secrets)
+    models = Models(outbound, read_configuration(environment), embedded=EmbeddedModel())
+    embedder = _embedder(data_dir)
+    files, usage = Files(db), Usage(db)
+    memories = Memories(db)
+    jobs = _StartJob()
+    knowledge = Knowledge(db, files, start_job=jobs, embedder=embedder)
+    built_in = [*BUILT_IN, web_fetch(outbound), knowledge_search(knowledge), *memory_tools(memories)]
+    tools = Tools(db, built_in=built_in, outbound=outbound, secrets=secrets)
+    agents = Agents(db, checks=(_check_tools(tools), _check_knowledge(knowledge)))
+    live = Live(db)
+    engine: Engine
+    loop = asyncio.get_running_loop()
+    lease = Lease(
+        app_url,
+        lease_seconds=settings.lease.lease_seconds,
+        beat_seconds=settings.lease.beat_seconds,
+        on_lost=lambda worker: _call(loop, lambda: engine.lost(worker)),
+        on_cancelled=lambda runs: _call(loop, lambda: engine.cancel_all(runs)),
+    )
+    ingest = Ingest(files=files, read=read_document(settings.limits.upload_bytes), embedder=embedder)
+    crew = Crew(models=models, record_usage=usage.record, cite=_cite)
+    engine = Engine(
+        db,
+        live,
+        lease,
+        kinds_of(agent_work(agents, tools, crew), {INGEST: JobKind(ingest, knowledge.run_ended)}),
+        settings.runs,
+    )
+    runs = Runs(db, live, engine, agents)
+    jobs.runs = runs
+    spool = data_dir / "spool"
+    spool.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return House(
+        settings=settings,
+        db=db,
+        outbound=outbound,
+        notifications=_listen(app_url, identity, live, engine),
+        lease=lease,
+        live=live,
+        engine=engine,
+        identity=identity,
+        rate_limits=RateLimits(default_per_minute=settings.limits.requests_per_minute),
+        agents=agents,
+        sessions=Sessions(db),
+        runs=runs,
+        tools=tools,
+        models=models,
+        knowledge=knowledge,
+        files=files,
+        memories=memories,
+        usage=usage,
+        meter=Meter(db),
+        spool=spool,
+    )
+
+
+class _StartJob:
+    """Knowledge lies below runs and yet starts some: this closes the circle once both exist."""
+
+    runs: Runs
+
+    async def __call__(
+        self, tx: Transaction, *, workspace_id: UUID, project_id: UUID, kind: str, input: dict[str, object]
+    ) -> UUID:
+        return await self.runs.start_job(tx, workspace_id=workspace_id, project_id=project_id, kind=kind, input=input)
+
+
+def _listen(url: str, identity: Identity, live: Live, engine: Engine) -> Notifications:
+    notifications = Notifications(url)
+    notifications.on(EVENTS_CHANNEL, live.heard)
+    notifications.on(WORK_CHANNEL, lambda _note: engine.wake())
+    notifications.on(CANCEL_CHANNEL, lambda run: engine.cancel(UUID(run)))
+    notifications.on(KEYS_CHANNEL, identity.forget)
+    notifications.on_reconnect(live.heard_nothing_for_a_while)
+    notifications.on_reconnect(engine.wake)
+    notifications.on_reconnect(lambda: identity.forget("*"))
+    return notifications
+
+
+def _embedder(data_dir: Path) -> Embedder:
+    return MiniLmEmbedder(data_dir / "models")
+
+
+def _cite(text: str, sources: Sequence[Source]) -> tuple[list[Citation], int]:
+    found = read_citations(text, sources)
+    kept = [Citation(c.uri, c.document_id, c.document_name, c.chunk, c.page, c.quote) for c in found.found]
+    return kept, found.unknown
+
+
+def _check_tools(tools: Tools) -> SpecCheck:
+    async def check(principal: Principal, tx: Transaction, spec: AgentSpec) -> None:
+        await tools.check_names(principal, tx, spec.tools)
+
+    return check
+
+
+def _check_knowledge(knowledge: Knowledge) -> SpecCheck:
+    async def check(_principal: Principal, tx: Transaction, spec: AgentSpec) -> None:
+        await knowledge.require_bases(tx, spec.knowledge_base_ids)
+
+    return check
+
+
+def _call(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
+    """From another thread onto the event loop; silently nothing when the loop is already closed."""
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(call)
