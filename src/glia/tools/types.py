@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
+from typing import NewType
 from uuid import UUID
+
+ToolId = NewType("ToolId", UUID)
 
 
 class Effect(StrEnum):
@@ -81,3 +85,39 @@ class Tool:
     call: Callable[[ToolContext, str], Awaitable[ToolResult]]
     timeout_seconds: float = 60.0
     is_default: bool = True
+
+
+@dataclass(frozen=True)
+class CustomToolSpec:
+    """An HTTP endpoint of the user's, described as a tool.
+
+    url: may hold `{placeholders}` in its path and query, named like properties of the schema.
+    headers: sent with each call, kept encrypted, never shown again. effect: ONCE unless the user knows better.
+    timeout_seconds: for one call from start to end, retries included.
+    """
+
+    name: str
+    description: str
+    schema: Mapping[str, object]
+    url: str
+    method: str = "POST"
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    effect: Effect = Effect.ONCE
+    timeout_seconds: float = 30.0
+
+
+@dataclass(frozen=True)
+class CustomTool:
+    """A custom tool as it is shown: of its headers only the names."""
+
+    id: ToolId
+    name: str
+    description: str
+    schema: Mapping[str, object]
+    effect: Effect
+    method: str
+    url: str
+    header_names: tuple[str, ...]
+    timeout_seconds: float
+    created_at: datetime
+    updated_at: datetime

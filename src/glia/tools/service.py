@@ -1,0 +1,203 @@
+"""Tools: the built-in ones, the user's own, and which of them a run may call."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from typing import Any
+from uuid import UUID
+
+from glia.identity.types import Principal
+from glia.kit.db import Database, Transaction
+from glia.kit.errors import InvalidRequest
+from glia.kit.ids import new_id
+from glia.kit.outbound import Outbound
+from glia.kit.pages import Page, Window, page_of
+from glia.tools import queries
+from glia.tools.builtin import BUILT_IN
+from glia.tools.custom import check_spec, origin
+from glia.tools.errors import ToolNameTaken, ToolNotFound
+from glia.tools.functions import tool
+from glia.tools.http import Endpoint, Secrets, http_tool, sealed
+from glia.tools.queries import ToolRow
+from glia.tools.types import CustomTool, CustomToolSpec, Tool
+from glia.tools.web_fetch import web_fetch
+
+__all__ = ["BUILT_IN", "KNOWLEDGE_SEARCH", "MOST_TOOLS", "Secrets", "Tools", "tool", "web_fetch"]
+
+KNOWLEDGE_SEARCH = "knowledge_search"
+MOST_TOOLS = 128
+"""Per agent; providers refuse more."""
+
+
+class Tools:
+    def __init__(self, db: Database, *, built_in: Sequence[Tool], outbound: Outbound, secrets: Secrets) -> None:
+        """built_in: from every slice that offers tools. secrets: seals the headers of custom tools."""
+        self._db = db
+        self._built_in = {tool.name: tool for tool in built_in}
+        self._outbound = outbound
+        self._secrets = secrets
+        if len(self._built_in) != len(built_in):
+            raise ValueError("Two built-in tools have the same name.")
+
+    @property
+    def built_in(self) -> tuple[Tool, ...]:
+        return tuple(self._built_in.values())
+
+    async def create(self, principal: Principal, spec: CustomToolSpec) -> CustomTool:
+        """Raises InvalidRequest, ToolNameTaken."""
+        principal.require("tools:write")
+        self._check(spec)
+        id = new_id()
+        where = {"workspace_id": principal.workspace_id, "project_id": principal.project_id}
+        headers = sealed(spec.headers, self._secrets, _context(principal.workspace_id, id))
+        async with self._db.transaction(principal.workspace_id) as tx:
+            if not await queries.insert(tx, id, _values(spec, headers, tuple(spec.headers)), **where):
+                raise _taken(spec.name)
+            return (await _get(tx, id)).shown()
+
+    async def get(self, principal: Principal, id: UUID) -> CustomTool:
+        principal.require("tools:read")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            return (await _get(tx, id)).shown()
+
+    async def list(self, principal: Principal, window: Window) -> Page[CustomTool]:
+        """The workspace's own tools; `built_in` has the others."""
+        principal.require("tools:read")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            rows = await queries.list_page(tx, window)
+        return page_of([row.shown() for row in rows], window, lambda tool: tool.id)
+
+    async def update(self, principal: Principal, id: UUID, changes: Mapping[str, Any]) -> CustomTool:
+        """changes: fields of CustomToolSpec. Headers that are not given stay, unless the tool moves to another host."""
+        principal.require("tools:write")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            row = await queries.lock(tx, id)
+            if row is None:
+                raise _missing(id)
+            spec = replace(_spec_of(row), **changes)
+            self._check(spec)
+            headers, names = row.sealed_headers, row.header_names
+            if "headers" in changes:
+                headers = sealed(spec.headers, self._secrets, _context(row.workspace_id, id))
+                names = tuple(spec.headers)
+            elif headers is not None and origin(spec.url) != origin(row.url):
+                # Otherwise anyone who may edit the tool could have its secrets sent to a host of their own.
+                raise InvalidRequest(
+                    f"The tool moves to {origin(spec.url)}; give `http.headers` anew, or {{}} for none.",
+                    field="http.headers",
+                )
+            if not await queries.update(tx, id, _values(spec, headers, names)):
+                raise _taken(spec.name)
+            return (await _get(tx, id)).shown()
+
+    async def delete(self, principal: Principal, id: UUID) -> None:
+        """Agents that still name it get a clear error when they are next run."""
+        principal.require("tools:write")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            if not await queries.delete(tx, id):
+                raise _missing(id)
+
+    async def resolve(self, workspace_id: UUID, names: tuple[str, ...] | None, *, has_knowledge: bool) -> list[Tool]:
+        """The tools of a run, for the engine. names: as the agent has them; None for the default built-in ones.
+
+        Knowledge search comes exactly when the agent has knowledge. Raises ToolNotFound, which names every name
+        that is no longer there.
+        """
+        if names is None:
+            wanted = [tool.name for tool in self._built_in.values() if tool.is_default]
+        else:
+            wanted = list(dict.fromkeys(names))
+        wanted = [name for name in wanted if name != KNOWLEDGE_SEARCH]
+        found = {name: self._built_in[name] for name in wanted if name in self._built_in}
+        custom = [name for name in wanted if name not in found]
+        if custom:
+            async with self._db.transaction(workspace_id) as tx:
+                found |= {row.name: self._tool_of(row) for row in await queries.named(tx, custom)}
+        if gone := [name for name in custom if name not in found]:
+            raise ToolNotFound(
+                f"The agent names tools that are not there: {', '.join(map(repr, gone))}. Create them again or take"
+                " them out of the agent's `tools`.",
+                names=gone,
+            )
+        search = [self._built_in[KNOWLEDGE_SEARCH]] if has_knowledge and KNOWLEDGE_SEARCH in self._built_in else []
+        return search + [found[name] for name in wanted]
+
+    async def check_names(self, principal: Principal, tx: Transaction, names: tuple[str, ...] | None) -> None:
+        """For agents before they are kept. Raises InvalidRequest with the field `tools[2]` and near matches."""
+        if names is None:
+            return
+        if len(names) > MOST_TOOLS:
+            raise InvalidRequest(f"`tools` names {len(names)} tools; the most is {MOST_TOOLS}.", field="tools")
+        if all(name in self._built_in for name in names):
+            return
+        known = {*self._built_in, *(row.name for row in await queries.named(tx, names))}
+        for index, name in enumerate(names):
+            if name not in known:
+                raise await self._unknown(tx, name, index)
+
+    async def _unknown(self, tx: Transaction, name: str, index: int) -> InvalidRequest:
+        choices = [*self._built_in, *await queries.list_names(tx)]
+        near = difflib.get_close_matches(name, choices, n=3)
+        hint = f"Did you mean {' or '.join(map(repr, near))}?" if near else f"There are {', '.join(choices[:30])}."
+        return InvalidRequest(f"There is no tool {name[:80]!r} in this workspace. {hint}", field=f"tools[{index}]")
+
+    def _check(self, spec: CustomToolSpec) -> None:
+        check_spec(spec)
+        if spec.name in self._built_in or spec.name == KNOWLEDGE_SEARCH:
+            raise ToolNameTaken(f"{spec.name!r} is a built-in tool; choose another name.", field="name")
+
+    def _tool_of(self, row: ToolRow) -> Tool:
+        endpoint = Endpoint(
+            name=row.name,
+            description=row.description,
+            schema=row.schema,
+            effect=row.effect,
+            method=row.method,
+            url=row.url,
+            sealed_headers=row.sealed_headers,
+            secret_context=_context(row.workspace_id, row.id),
+            timeout_seconds=row.timeout_seconds,
+        )
+        return http_tool(endpoint, self._outbound, self._secrets)
+
+
+def _context(workspace_id: UUID, id: UUID) -> str:
+    return f"tools.headers:{workspace_id}:{id}"
+
+
+def _spec_of(row: ToolRow) -> CustomToolSpec:
+    """Without headers: they stay sealed."""
+    return CustomToolSpec(
+        **{field.name: getattr(row, field.name) for field in fields(CustomToolSpec) if field.name != "headers"}
+    )
+
+
+def _values(spec: CustomToolSpec, sealed_headers: bytes | None, header_names: tuple[str, ...]) -> dict[str, object]:
+    return {
+        "name": spec.name,
+        "description": spec.description,
+        "schema": dict(spec.schema),
+        "effect": str(spec.effect),
+        "method": spec.method,
+        "url": spec.url,
+        "timeout_seconds": spec.timeout_seconds,
+        "sealed_headers": sealed_headers,
+        "header_names": list(header_names),
+    }
+
+
+async def _get(tx: Transaction, id: UUID) -> ToolRow:
+    row = await queries.get(tx, id)
+    if row is None:
+        raise _missing(id)
+    return row
+
+
+def _missing(id: UUID) -> ToolNotFound:
+    return ToolNotFound(f"There is no tool '{id}' in this workspace.", tool_id=str(id))
+
+
+def _taken(name: str) -> ToolNameTaken:
+    return ToolNameTaken(f"There is already a tool named {name!r}; choose another name.", field="name")
