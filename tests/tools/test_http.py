@@ -3,12 +3,12 @@ import json
 from typing import Any
 
 import pytest
+from tests.tools.conftest import HANG_UP, Server, answer
 
 from glia.kit.outbound import Outbound, OutboundPolicy
 from glia.tools.errors import InvalidArguments
 from glia.tools.http import Endpoint, Secrets, http_tool, sealed
 from glia.tools.types import Effect, Tool, ToolContext
-from tests.tools.conftest import HANG_UP, Server, answer
 
 SCHEMA: dict[str, object] = {
     "type": "object",

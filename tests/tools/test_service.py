@@ -3,6 +3,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from tests.tools.conftest import Server
 
 from glia.identity.types import Principal
 from glia.kit.db import Database
@@ -10,10 +11,10 @@ from glia.kit.errors import Forbidden, InvalidRequest
 from glia.kit.outbound import Outbound
 from glia.kit.pages import Window, read_cursor
 from glia.tools.builtin import BUILT_IN
+from glia.tools.custom import check_spec
 from glia.tools.errors import ToolNameTaken, ToolNotFound
 from glia.tools.service import Secrets, Tools, web_fetch
 from glia.tools.types import CustomToolSpec, Effect, ToolContext
-from tests.tools.conftest import Server
 
 SPEC = CustomToolSpec(
     name="weather",
@@ -51,7 +52,7 @@ async def test_a_custom_tool_is_called_with_its_headers(
 ) -> None:
     await tools.create(principal, replace(SPEC, url=f"{server.url}/{{city}}"))
 
-    (tool,) = await tools.resolve(principal.workspace_id, ("weather",), has_knowledge=False)
+    (tool,) = await tools.resolve(principal, ("weather",), has_knowledge=False)
     result = await tool.call(context, '{"city": "Rome"}')
 
     assert result.text == '{"ok":true}'
@@ -70,7 +71,7 @@ async def test_another_workspace_sees_nothing(tools: Tools, principal: Principal
     with pytest.raises(ToolNotFound):
         await tools.delete(stranger, created.id)
     with pytest.raises(ToolNotFound, match="weather"):
-        await tools.resolve(stranger.workspace_id, ("weather",), has_knowledge=False)
+        await tools.resolve(stranger, ("weather",), has_knowledge=False)
     assert (await tools.list(stranger, Window())).items == []
     assert (await tools.create(stranger, SPEC)).name == "weather"
     assert (await tools.get(principal, created.id)).description == "Tells the weather."
@@ -94,7 +95,7 @@ async def test_a_change_keeps_the_headers_unless_they_are_given(
     created = await tools.create(principal, replace(SPEC, url=f"{server.url}/a/{{city}}"))
 
     changed = await tools.update(principal, created.id, {"url": f"{server.url}/b/{{city}}", "name": "climate"})
-    (tool,) = await tools.resolve(principal.workspace_id, ("climate",), has_knowledge=False)
+    (tool,) = await tools.resolve(principal, ("climate",), has_knowledge=False)
     await tool.call(context, '{"city": "Rome"}')
 
     assert changed.header_names == ("X-Key",)
@@ -148,34 +149,33 @@ def nested(depth: int) -> dict[str, object]:
         ({"timeout_seconds": 0}, "timeout_seconds"),
     ],
 )
-async def test_a_bad_spec_names_its_field(
-    tools: Tools, principal: Principal, changes: dict[str, Any], field: str
-) -> None:
+def test_a_bad_spec_names_its_field(changes: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidRequest) as error:
-        await tools.create(principal, replace(SPEC, **changes))
+        check_spec(replace(SPEC, **changes))
     assert error.value.field == field
 
 
-async def test_a_schema_may_not_be_endlessly_deep(tools: Tools, principal: Principal) -> None:
+async def test_what_is_refused_is_not_kept(tools: Tools, principal: Principal) -> None:
     with pytest.raises(InvalidRequest, match="levels deep"):
         await tools.create(principal, replace(SPEC, schema=nested(500)))
+    assert (await tools.list(principal, Window())).items == []
 
 
 async def test_without_names_a_run_gets_the_default_tools(tools: Tools, principal: Principal) -> None:
-    plain = await tools.resolve(principal.workspace_id, None, has_knowledge=False)
-    informed = await tools.resolve(principal.workspace_id, None, has_knowledge=True)
+    plain = await tools.resolve(principal, None, has_knowledge=False)
+    informed = await tools.resolve(principal, None, has_knowledge=True)
 
     assert [tool.name for tool in plain] == ["current_time", "calculator"]
     assert [tool.name for tool in informed] == ["knowledge_search", "current_time", "calculator"]
 
 
 async def test_knowledge_search_comes_exactly_with_knowledge(tools: Tools, principal: Principal) -> None:
-    with_it = await tools.resolve(principal.workspace_id, ("web_fetch",), has_knowledge=True)
-    without = await tools.resolve(principal.workspace_id, ("knowledge_search", "web_fetch"), has_knowledge=False)
+    with_it = await tools.resolve(principal, ("web_fetch",), has_knowledge=True)
+    without = await tools.resolve(principal, ("knowledge_search", "web_fetch"), has_knowledge=False)
 
     assert [tool.name for tool in with_it] == ["knowledge_search", "web_fetch"]
     assert [tool.name for tool in without] == ["web_fetch"]
-    assert await tools.resolve(principal.workspace_id, (), has_knowledge=False) == []
+    assert await tools.resolve(principal, (), has_knowledge=False) == []
 
 
 async def test_a_deleted_tool_is_named_when_it_is_missed(tools: Tools, principal: Principal) -> None:
@@ -183,7 +183,7 @@ async def test_a_deleted_tool_is_named_when_it_is_missed(tools: Tools, principal
     await tools.delete(principal, created.id)
 
     with pytest.raises(ToolNotFound, match="'weather'"):
-        await tools.resolve(principal.workspace_id, ("calculator", "weather"), has_knowledge=False)
+        await tools.resolve(principal, ("calculator", "weather"), has_knowledge=False)
 
 
 async def test_an_agents_tool_names_are_checked_with_near_matches(

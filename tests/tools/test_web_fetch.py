@@ -2,13 +2,13 @@ import asyncio
 import time
 
 import pytest
+from tests.tools.conftest import HANG_UP, Server, answer
 
 from glia.kit.outbound import Outbound, OutboundPolicy
 from glia.tools.errors import InvalidArguments
 from glia.tools.html_text import text_of
 from glia.tools.types import ToolContext, ToolResult
 from glia.tools.web_fetch import web_fetch
-from tests.tools.conftest import HANG_UP, Server, answer
 
 PAGE = """<!doctype html><html><head><title>Bees &amp; honey</title><style>p{}</style></head><body>
 <nav><a href="/x">Menu</a></nav><script>var a = "<p>no</p>";</script>
@@ -119,14 +119,13 @@ async def test_no_character_that_the_log_cannot_keep_comes_back(
     assert "é" in texts[2]
 
 
-@pytest.mark.parametrize(
-    "html",
-    ["<!--" * 250_000, "<a " * 300_000, "<" * 1_000_000, "&" * 1_000_000, "<div>" * 200_000, "<!" * 500_000]
-    + ["<nav>" * 200_000, "</p" * 300_000, "<p a='" * 150_000, "<![CDATA[" * 100_000, "<?" * 500_000],
-)
-def test_hostile_markup_takes_a_bounded_time(html: str) -> None:
+HOSTILE = ["<!--", "<a ", "<", "&", "<div>", "<!", "<nav>", "</p", "<p a='", "<![CDATA[", "<?", "&#", "<p a="]
+
+
+@pytest.mark.parametrize("piece", HOSTILE)
+def test_hostile_markup_takes_a_bounded_time(piece: str) -> None:
     started = time.process_time()
-    text_of(html, "http://example.com/", 80_000)
+    text_of(piece * (1_000_000 // len(piece)), "http://example.com/", 80_000)
     assert time.process_time() - started < 6
 
 

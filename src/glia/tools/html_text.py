@@ -9,17 +9,16 @@ from urllib.parse import urljoin
 
 _NEVER_READ = frozenset({"script", "style", "noscript", "template", "svg", "iframe", "object", "canvas", "select"})
 _FRAME = frozenset({"nav", "footer", "aside", "form", "dialog", "menu"})
-_BLOCKS = frozenset(
-    (
-        "address article blockquote body dd details div dl dt fieldset figcaption figure h1 h2 h3 h4 h5 h6 header hr li"
-        " main ol p pre section summary table tbody td tfoot th thead title tr ul"
-    ).split()
+_BLOCK_WORDS = (
+    "address article blockquote body dd details div dl dt fieldset figcaption figure h1 h2 h3 h4 h5 h6 header hr li"
+    " main ol p pre section summary table tbody td tfoot th thead title tr ul"
 )
+_BLOCKS = frozenset(_BLOCK_WORDS.split())
 _HEADINGS = {f"h{level}": "#" * level + " " for level in range(1, 7)}
 _PIECE_CHARACTERS = 16_384
 # Hostile markup can make the parser slow; after this long what has been read is enough.
 _LONGEST_SECONDS = 2.0
-_FEWEST_CHARACTERS = 200
+_FEWEST_CHARACTERS = 50
 
 
 def text_of(html: str, base_url: str, largest_characters: int) -> tuple[str, str]:

@@ -99,7 +99,7 @@ class Tools:
             if not await queries.delete(tx, id):
                 raise _missing(id)
 
-    async def resolve(self, workspace_id: UUID, names: tuple[str, ...] | None, *, has_knowledge: bool) -> list[Tool]:
+    async def resolve(self, principal: Principal, names: tuple[str, ...] | None, *, has_knowledge: bool) -> list[Tool]:
         """The tools of a run, for the engine. names: as the agent has them; None for the default built-in ones.
 
         Knowledge search comes exactly when the agent has knowledge. Raises ToolNotFound, which names every name
@@ -113,7 +113,7 @@ class Tools:
         found = {name: self._built_in[name] for name in wanted if name in self._built_in}
         custom = [name for name in wanted if name not in found]
         if custom:
-            async with self._db.transaction(workspace_id) as tx:
+            async with self._db.transaction(principal.workspace_id) as tx:
                 found |= {row.name: self._tool_of(row) for row in await queries.named(tx, custom)}
         if gone := [name for name in custom if name not in found]:
             raise ToolNotFound(

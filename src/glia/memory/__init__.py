@@ -1,0 +1,1 @@
+"""Memory: facts that an agent keeps between its runs, and where they came from."""
