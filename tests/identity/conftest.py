@@ -1,4 +1,3 @@
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest
@@ -15,6 +14,7 @@ def cheap_passwords() -> Passwords:
 
 
 async def make_identity(db: Database) -> Identity:
+    """As one more process of the installation has it."""
     return Identity(db, await load_secrets(db), passwords=cheap_passwords())
 
 
@@ -36,8 +36,8 @@ class House:
 
 
 @pytest.fixture
-async def identity(db: Database) -> AsyncIterator[Identity]:
-    yield await make_identity(db)
+async def identity(db: Database) -> Identity:
+    return await make_identity(db)
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ class Secrets:
         """32 bytes that are the same in every process of this installation and tell nothing about other purposes."""
         return self._derived(purpose)
 
-    def seal(self, plaintext: bytes, context: str) -> bytes:
+    def seal(self, secret: bytes, context: str) -> bytes:
         """Encrypts with AES-256-GCM. Only `open` with the same context gives it back.
 
         context: where the value belongs, such as `tool:<id>`, so that nobody can move it to another row.
@@ -34,7 +34,7 @@ class Secrets:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
         nonce = os.urandom(_NONCE_BYTES)
-        return _VERSION + nonce + AESGCM(self.derive("seal")).encrypt(nonce, plaintext, context.encode())
+        return _VERSION + nonce + AESGCM(self.derive("seal")).encrypt(nonce, secret, context.encode())
 
     def open(self, sealed: bytes, context: str) -> bytes:
         """Raises SealBroken when the value was not sealed here for this context."""
