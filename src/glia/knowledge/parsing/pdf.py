@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from statistics import median
+from statistics import median_low
 
 from glia.knowledge.parsing.errors import DocumentLimit
 from glia.knowledge.parsing.pdfium import Line, PdfReader
@@ -66,10 +66,10 @@ def _blocks(lines: list[Line], levels: dict[float, int]) -> Iterator[Block]:
 
 
 def _pitch(lines: list[Line]) -> float:
-    """The usual distance from one line to the next, in points; 0 when there is none."""
-    steps = [above.top - below.top for above, below in pairwise(lines)]
+    """The usual distance from a line to the next of its size, in points; 0 when there is none."""
+    steps = [above.top - below.top for above, below in pairwise(lines) if above.size == below.size]
     downward = [step for step in steps if step > 0.5]
-    return median(downward) if downward else 0.0
+    return median_low(downward) if downward else 0.0
 
 
 def _is_new_block(above: Line, below: Line, *, pitch: float) -> bool:
