@@ -1,4 +1,4 @@
-"""From an uploaded file to passages: parse in a killable child, cut on a thread."""
+"""Files to passages: parsing in a child process, then cutting."""
 
 from __future__ import annotations
 
@@ -7,16 +7,21 @@ from pathlib import Path
 
 from glia.knowledge.chunking import chunk
 from glia.knowledge.parsing.parse import parse
-from glia.knowledge.parsing.types import Format, ParseLimits
-from glia.knowledge.types import Read, Reading
+from glia.knowledge.parsing.types import ParseLimits
+from glia.knowledge.types import Reading
 
 
-def read_document(largest_bytes: int) -> Read:
-    limits = ParseLimits(input_bytes=largest_bytes)
+class Reader:
+    """Reads at most `at_once` files at the same time in this process: each may cost what `limits` allow."""
 
-    async def read(path: Path, *, file_name: str, media_type: str) -> Reading:
-        document = await parse(path, file_name=file_name, media_type=media_type, limits=limits)
-        passages = await asyncio.to_thread(chunk, document)
-        return Reading(len(document.pages) if document.format is Format.PDF else None, passages)
+    def __init__(self, limits: ParseLimits | None = None, *, at_once: int = 2) -> None:
+        self._limits = limits or ParseLimits()
+        self._turns = asyncio.Semaphore(at_once)
 
-    return read
+    async def __call__(self, path: Path, *, file_name: str, media_type: str) -> Reading:
+        """Raises a DocumentRejected that says what is wrong with the document and the way out."""
+        async with self._turns:
+            document = await parse(path, file_name=file_name, media_type=media_type, limits=self._limits)
+            passages = await asyncio.to_thread(chunk, document)
+        has_pages = any(page.number is not None for page in document.pages)
+        return Reading(pages=len(document.pages) if has_pages else None, passages=passages)

@@ -49,7 +49,7 @@ def agent_work(agents: Agents, tools: Tools, crew: Crew) -> MakeWork:
             raise GliaError("An agent's run names its agent and version; this one does not.")
         principal = system_principal(run.workspace_id, run.project_id)
         agent = (await agents.get(principal, run.agent_id, version=run.agent_version)).current
-        offered = await tools.resolve(run.workspace_id, agent.tools, has_knowledge=bool(agent.knowledge_base_ids))
+        offered = await tools.resolve(principal, agent.tools, has_knowledge=bool(agent.knowledge_base_ids))
         context = ToolContext(
             workspace_id=run.workspace_id,
             project_id=run.project_id,
