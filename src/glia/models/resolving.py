@@ -85,6 +85,8 @@ class Resolver:
         if self._default:
             return await self.resolve(self._default)
         for provider in self._configured.values():
+            if provider.name == EMBEDDED.name:
+                continue  # a server on this machine goes before it
             name = provider.default_model or await self._first_chat_model(provider)
             if name:
                 return self.at(provider, name)
