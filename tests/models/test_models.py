@@ -162,6 +162,14 @@ async def test_an_unknown_built_in_model_is_not_found(outbound: Outbound) -> Non
         await models(outbound).resolve("glia/other")
 
 
+async def test_an_address_no_client_may_call_is_a_failure_and_not_a_crash(outbound: Outbound) -> None:
+    service = models(outbound, Provider("odd", "ftp://box/v1"))
+
+    with pytest.raises(ModelFailed, match="cannot be called"):
+        await answer(service, "odd/a")
+    assert [info.id for info in await service.list()] == ["glia/embedded"]
+
+
 # The list
 
 
