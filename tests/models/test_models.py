@@ -8,6 +8,7 @@ import pytest
 
 from glia.kit.errors import InvalidRequest, Unavailable
 from glia.kit.outbound import Outbound
+from glia.models import listing
 from glia.models.errors import ModelAmbiguous, ModelFailed, ModelNotFound
 from glia.models.providers import Provider
 from glia.models.service import Configuration, Models, Retries, UsageScanner, estimate_input_tokens, read_prices
@@ -90,13 +91,24 @@ async def test_the_default_is_the_configured_one_then_the_first_providers(server
     assert (await models(outbound, first, second, default_model="two/x").resolve(None)).id == "two/x"
 
 
+async def test_a_default_that_does_not_exist_names_its_variable(server, outbound: Outbound) -> None:
+    server.models = ["a"]
+
+    with pytest.raises(Unavailable, match="GLIA_DEFAULT_MODEL is 'two/x'"):
+        await models(outbound, provider("one", server), default_model="two/x").resolve(None)
+
+
 async def test_a_provider_without_a_default_answers_with_its_first_chat_model(server, outbound: Outbound) -> None:
     server.models = ["text-embedding-3-small", "whisper-1", "chatty"]
 
     assert (await models(outbound, provider("one", server)).resolve(None)).id == "one/chatty"
 
 
-async def test_a_local_server_is_found_and_used_before_the_built_in_model(server, outbound: Outbound) -> None:
+async def test_a_local_server_is_found_and_used_before_the_built_in_model(
+    server, outbound: Outbound, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # On a busy machine a third of a second may be short for a test.
+    monkeypatch.setattr(listing, "PROBE_TIMEOUTS", listing.LISTING_TIMEOUTS)
     server.models = ["qwen3:latest"]
     service = models(outbound, candidates=(provider("ollama", server, is_local=True),))
 
