@@ -87,6 +87,21 @@ def test_probing_can_be_turned_off() -> None:
     assert read_configuration({"GLIA_MODEL_DISCOVERY": "off"}).candidates == ()
 
 
+@pytest.mark.parametrize("url", ["http://me:secret@box/v1", "https://box/v1?key=secret"])
+def test_an_address_that_carries_a_secret_is_refused_without_repeating_it(url: str) -> None:
+    with pytest.raises(InvalidRequest, match="OPENAI_BASE_URL") as caught:
+        read_configuration({"OPENAI_BASE_URL": url})
+
+    assert "secret" not in caught.value.message
+
+
+def test_a_key_with_curly_quotes_is_refused_without_repeating_it() -> None:
+    with pytest.raises(InvalidRequest, match="OPENAI_API_KEY") as caught:
+        read_configuration({"OPENAI_API_KEY": "\u201csecret\u201d"})
+
+    assert "secret" not in caught.value.message
+
+
 @pytest.mark.parametrize(
     ("variable", "value"),
     [("OPENAI_BASE_URL", "localhost:8000"), ("OLLAMA_HOST", "ftp://box"), ("GLIA_MODEL_DISCOVERY", "no")],

@@ -136,7 +136,7 @@ def _hosted(known: _Known, settings: Mapping[str, str]) -> Provider | None:
     return Provider(
         name=known.name,
         base_url=base_url,
-        api_key=settings[key_variable] if key_variable else None,
+        api_key=_key(key_variable, settings) if key_variable else None,
         kind=known.kind,
         default_model=known.default_model if is_official else None,
         is_local=_is_loopback(base_url),
@@ -148,6 +148,13 @@ def _hosted(known: _Known, settings: Mapping[str, str]) -> Provider | None:
         else "max_tokens",
         takes_stream_options=known.takes_stream_options or not is_official,
     )
+
+
+def _key(variable: str, settings: Mapping[str, str]) -> str:
+    key = settings[variable]
+    if not (key.isascii() and key.isprintable()):
+        raise InvalidRequest(f"{variable} has characters that no key has, perhaps curly quotes; copy the key again.")
+    return key
 
 
 def _base_url(known: _Known, own_url: str | None) -> str:
@@ -183,10 +190,15 @@ def _checked_url(url: str, variable: str) -> str:
         parts = urlsplit(url)
         is_usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        is_usable = False
+        parts, is_usable = urlsplit(""), False
     if not is_usable:
         raise InvalidRequest(
             f"{variable} is {url!r}, which is no http or https address, such as http://127.0.0.1:8000/v1."
+        )
+    if "@" in parts.netloc or parts.query:
+        # Addresses are shown in errors and lists, so they must not carry secrets.
+        raise InvalidRequest(
+            f"{variable} carries a user, a password or a query; give the bare address and the key apart."
         )
     return url.rstrip("/")
 

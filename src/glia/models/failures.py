@@ -82,6 +82,17 @@ def unreachable(provider: Provider, kind: OutboundKind, said: str, *, is_sent: b
     )
 
 
+def forbidden(provider: Provider, said: str) -> ModelFailed:
+    """Our own outbound rules do not let the call pass."""
+    return ModelFailed(
+        f"The model provider {provider.name} cannot be called: {quote(said, provider)}."
+        f" Check {provider.url_variable or 'its base URL'}.",
+        kind="connect",
+        provider=provider.name,
+        is_retryable=False,
+    )
+
+
 def cut_short(provider: Provider) -> ModelFailed:
     return ModelFailed(
         f"The model provider {provider.name} ended its answer in the middle. Send the request again; if it stays so,"

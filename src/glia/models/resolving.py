@@ -83,8 +83,10 @@ class Resolver:
     async def default(self) -> ResolvedModel:
         """The model that answers when none is named. Raises ModelFailed when its provider cannot say what it has."""
         if self._default:
-            return await self.resolve(self._default)
+            return await self._named_default(self._default)
         for provider in self._configured.values():
+            if provider.name == EMBEDDED.name:
+                continue  # a server on this machine goes before it
             name = provider.default_model or await self._first_chat_model(provider)
             if name:
                 return self.at(provider, name)
@@ -98,6 +100,13 @@ class Resolver:
         raise Unavailable(
             "No model is configured. Set OPENAI_API_KEY, OPENAI_BASE_URL, ANTHROPIC_API_KEY or OLLAMA_HOST."
         )
+
+    async def _named_default(self, name: str) -> ResolvedModel:
+        try:
+            return await self.resolve(name)
+        except (ModelNotFound, ModelAmbiguous) as error:
+            # The caller named no model, so it is the operator who has to hear of it.
+            raise Unavailable(f"GLIA_DEFAULT_MODEL is {name!r}. {error.message}") from error
 
     def at(self, provider: Provider, name: str) -> ResolvedModel:
         if provider.name == EMBEDDED.name:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from glia.kit.outbound import Outbound, OutboundFailed, StreamedResponse, Timeouts
-from glia.models.failures import unreachable
+from glia.kit.outbound import Outbound, OutboundFailed, OutboundRefused, StreamedResponse, Timeouts
+from glia.models.failures import forbidden, unreachable
 from glia.models.providers import Provider
 
 # A long answer of a thinking model takes minutes; half an hour without an end is a server gone wrong.
@@ -40,3 +40,5 @@ async def open_answer(
             yield answer
     except OutboundFailed as error:
         raise unreachable(provider, error.kind, error.message, is_sent=error.is_sent) from error
+    except OutboundRefused as error:
+        raise forbidden(provider, error.message) from error
