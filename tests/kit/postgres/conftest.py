@@ -32,14 +32,29 @@ def service_user() -> str:
     return "glia"
 
 
+def _closed_folder() -> Iterator[Path]:
+    """In memory where there is room: dozens of databases of 60 MB would otherwise wait for the disk, and stay on it."""
+    memory = Path("/dev/shm")
+    fits = memory.is_dir() and shutil.disk_usage(memory).free > 2 * 1024**3
+    fits = fits and not os.statvfs(memory).f_flag & os.ST_NOEXEC
+    folder = Path(tempfile.mkdtemp(prefix="glia-", dir=memory if fits else None)).resolve()
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    yield from _closed_folder()
+
+
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory, service_user: str) -> Path:
+def template(service_user: str) -> Iterator[Path]:
     """A data directory that was started and stopped once."""
-    data_dir = tmp_path_factory.mktemp("template") / "data"
-    postgres = EmbeddedPostgres(data_dir)
-    postgres.start()
-    postgres.stop()
-    return data_dir
+    for folder in _closed_folder():
+        postgres = EmbeddedPostgres(folder / "data")
+        postgres.start()
+        postgres.stop()
+        yield folder / "data"
 
 
 @pytest.fixture
@@ -79,12 +94,16 @@ def own(request: pytest.FixtureRequest) -> Callable[..., Owner]:
     """Starts a process that owns a data directory.
 
     as_user: changes to that account first. without: numbers of capabilities that it shall not have.
+    no_ambient: the kernel refuses to let it hand capabilities on.
     """
 
-    def start(data_dir: Path, *options: str, as_user: str = "", without: tuple[int, ...] = ()) -> Owner:
+    def start(
+        data_dir: Path, *options: str, as_user: str = "", without: tuple[int, ...] = (), no_ambient: bool = False
+    ) -> Owner:
         command = [sys.executable, str(OWNER), str(data_dir), *options]
-        if without:
-            drop = f"import ctypes, os; [ctypes.CDLL(None).prctl(24, n, 0, 0, 0) for n in {without}]; "
+        if without or no_ambient:
+            steps = [*((24, number) for number in without), *([(28, 64)] if no_ambient else [])]
+            drop = f"import ctypes, os; [ctypes.CDLL(None).prctl(*step, 0, 0, 0) for step in {steps}]; "
             command = [sys.executable, "-c", f"{drop}os.execv({command[0]!r}, {command!r})"]
         status = os.open(os.devnull, os.O_WRONLY)
         if as_user:
@@ -99,7 +118,11 @@ def own(request: pytest.FixtureRequest) -> Callable[..., Owner]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(SOURCES), "PYTHONDONTWRITEBYTECODE": "1"},
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join([str(SOURCES), os.environ.get("PYTHONPATH", "")]),
+                "PYTHONDONTWRITEBYTECODE": "1",
+            },
             pass_fds=(status,),
         )
         os.close(status)

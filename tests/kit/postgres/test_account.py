@@ -14,7 +14,7 @@ from glia.kit.postgres import EmbeddedPostgres, account
 from glia.kit.postgres.errors import ForeignOwner, NoServiceUser
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can change to another user")
-DAC_OVERRIDE, DAC_READ_SEARCH = 1, 2
+DAC_OVERRIDE, DAC_READ_SEARCH, KILL = 1, 2, 5
 
 
 def status_of(pid: int) -> dict[str, str]:
@@ -103,14 +103,25 @@ def test_the_other_capability_serves_where_only_that_one_is_permitted(
 
 
 @needs_root
-def test_without_either_capability_the_closed_folder_is_named(
+@pytest.mark.parametrize(("number", "name"), [(DAC_OVERRIDE, "CAP_DAC_OVERRIDE"), (KILL, "CAP_KILL")])
+def test_a_root_that_was_stripped_of_its_powers_is_told_which(
+    number: int, name: str, own: Callable[..., object], data_dir: Path
+) -> None:
+    owner = own(data_dir, without=(number,))
+
+    assert owner.said["error"] == "MissingCapabilities"
+    assert name in str(owner.said["message"])
+
+
+@needs_root
+def test_where_no_capability_can_be_handed_on_the_closed_folder_is_named(
     own: Callable[..., object], open_folder: Path, template: Path
 ) -> None:
     closed = open_folder / "closed"
     shutil.copytree(template, closed / "data", ignore=shutil.ignore_patterns("pg", "run", "postgres.lock"))
     closed.chmod(0o700)
 
-    owner = own(closed / "data", without=(DAC_READ_SEARCH, DAC_OVERRIDE))
+    owner = own(closed / "data", no_ambient=True)
 
     assert owner.said["error"] == "ClosedFolder"
     assert f"'{closed}' is closed to the service user 'glia'" in str(owner.said["message"])

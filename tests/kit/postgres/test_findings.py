@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from glia.kit.postgres import EmbeddedPostgres, check, findings, preflight
-from glia.kit.postgres.errors import PathTooLong
+from glia.kit.postgres.errors import PathTooLong, PostgresFailed
 from glia.kit.postgres.layout import Layout
 
 
@@ -69,6 +69,25 @@ def test_a_path_with_a_space_and_a_quote_works_and_one_with_a_comma_is_refused(t
         postgres.stop()
 
     assert "comma" in bad(tmp_path / "a,b")[0].what
+
+
+def test_a_data_directory_that_cannot_be_written_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    assert "is a file" in bad(tmp_path / "file/data")[0].what
+    with pytest.raises(PostgresFailed, match="is a file"):
+        EmbeddedPostgres(tmp_path / "file").start()
+    [finding] = bad(Path("/proc/data"))  # where even root may make nothing
+    assert "may not be written" in finding.what
+
+
+def test_a_folder_in_the_place_of_the_database_is_left_alone(data_dir: Path) -> None:
+    (data_dir / "pg/PG_VERSION").unlink()
+
+    with pytest.raises(PostgresFailed, match="left alone"):
+        EmbeddedPostgres(data_dir).start()
+
+    assert (data_dir / "pg/base").is_dir()
 
 
 def test_missing_programs_are_a_problem(data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

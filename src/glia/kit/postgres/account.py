@@ -8,7 +8,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from glia.kit.postgres.errors import ForeignOwner, NoServiceUser
+from glia.kit.postgres.errors import ForeignOwner, MissingCapabilities, NoServiceUser
+
+# What root does for the service user: hand files over, change to it, stop its server, connect to its socket.
+_NEEDED = {"CAP_CHOWN": 0, "CAP_DAC_OVERRIDE": 1, "CAP_KILL": 5, "CAP_SETGID": 6, "CAP_SETUID": 7}
+_PROCESS_STATUS = Path("/proc/self/status")
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ def is_root() -> bool:
 
 
 def choose(service_user: str) -> Account | None:
-    """The account to change to, or None when the present one will do. Raises NoServiceUser."""
+    """The account to change to, or None when the present one will do. Raises NoServiceUser, MissingCapabilities."""
     if not is_root():
         return None
     import pwd
@@ -45,7 +49,21 @@ def choose(service_user: str) -> Account | None:
         raise NoServiceUser(
             f"The service user {service_user!r} is root itself (uid 0), which PostgreSQL refuses. Name another user."
         )
+    _require_capabilities()
     return Account(service_user, entry.pw_uid, entry.pw_gid)
+
+
+def _require_capabilities() -> None:
+    if not _PROCESS_STATUS.exists():
+        return
+    line = next(line for line in _PROCESS_STATUS.read_text().splitlines() if line.startswith("CapEff:"))
+    held = int(line.split()[1], 16)
+    missing = [name for name, bit in _NEEDED.items() if not held >> bit & 1]
+    if missing:
+        raise MissingCapabilities(
+            f"This process is root but lacks {', '.join(missing)}, which running the database as another user takes. "
+            "Start Glia as an ordinary user (in a container: `--user`), or give those capabilities back."
+        )
 
 
 def require_own(cluster: Path, account: Account | None) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from glia.kit.postgres import preflight, settings
 from glia.kit.postgres.binaries import SETTING, Binaries
-from glia.kit.postgres.errors import WrongMajor
+from glia.kit.postgres.errors import PostgresFailed, WrongMajor
 from glia.kit.postgres.layout import Layout
 from glia.kit.postgres.programs import Programs
 from glia.kit.postgres.roles import (
@@ -24,8 +24,13 @@ _SECONDS = 300.0
 
 
 def require_same_major(layout: Layout, binaries: Binaries) -> None:
-    """Raises WrongMajor when another major version made the cluster."""
+    """Raises WrongMajor when another major version made the cluster, PostgresFailed when it is no cluster at all."""
     made_by = layout.major_on_disk()
+    if made_by is None and layout.cluster.is_dir() and any(layout.cluster.iterdir()):
+        raise PostgresFailed(
+            f"The folder {str(layout.cluster)!r} holds files but no database (PG_VERSION is missing), so it is left "
+            "alone. Restore it from a backup, or move it away to begin with an empty database."
+        )
     if made_by is None or made_by == binaries.major:
         return
     raise WrongMajor(

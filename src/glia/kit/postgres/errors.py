@@ -45,6 +45,12 @@ class NoServiceUser(PostgresFailed):
     code = "service_user_missing"
 
 
+class MissingCapabilities(PostgresFailed):
+    """This process is root in name, but was stripped of what changing to the service user takes."""
+
+    code = "capabilities_missing"
+
+
 class ForeignOwner(PostgresFailed):
     """The database files belong to another account of this machine."""
 

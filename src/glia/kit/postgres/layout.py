@@ -69,7 +69,8 @@ class Layout:
         return self.data_dir / "postgres-preflight.json"
 
     def require_usable_path(self) -> None:
-        """Raises PathTooLong when the socket's path does not fit the kernel's limit, PostgresFailed for a comma."""
+        """Raises PathTooLong when the socket's path does not fit the kernel's limit, PostgresFailed for what else
+        makes the data directory unusable: a comma in its path, a file in its place, no right to write."""
         if "," in str(self.data_dir):
             raise PostgresFailed(
                 f"The data directory {str(self.data_dir)!r} has a comma in its path, which PostgreSQL reads as the end "
@@ -81,6 +82,19 @@ class Layout:
                 f"The data directory {str(self.data_dir)!r} is too long: the database's socket in it would have a path "
                 f"of {length} bytes, and the system allows {LONGEST_SOCKET_PATH_BYTES}. Choose a data directory whose "
                 f"path is at least {length - LONGEST_SOCKET_PATH_BYTES} bytes shorter (`--data-dir`)."
+            )
+
+        self._require_writable()
+
+    def _require_writable(self) -> None:
+        above = (self.data_dir, *self.data_dir.parents)
+        existing = next(path for path in above if os.path.exists(path))  # noqa: PTH110 - False where we may not look
+        if not existing.is_dir():
+            raise PostgresFailed(f"{str(existing)!r} is a file, not a folder. Choose another data directory.")
+        if not os.access(existing, os.W_OK | os.X_OK):
+            raise PostgresFailed(
+                f"The data directory {str(self.data_dir)!r} cannot be used: {str(existing)!r} may not be written by this "
+                "user. Start Glia as the folder's owner, or choose another data directory (`--data-dir`)."
             )
 
     def major_on_disk(self) -> int | None:

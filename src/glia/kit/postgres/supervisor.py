@@ -62,8 +62,8 @@ class EmbeddedPostgres:
 
         Takes as long as it needs: a server that recovers from a crash is waited for while it lives. Call it in the
         main thread, before others exist. When the server has died, call it again. Raises AlreadyServed,
-        PathTooLong, WrongMajor, ProcessorUnfit, NoServiceUser, ClosedFolder, ForeignOwner, BinariesMissing,
-        PostgresFailed, StorageFull.
+        PathTooLong, BinariesMissing, WrongMajor, ProcessorUnfit, NoServiceUser, MissingCapabilities, ClosedFolder,
+        ForeignOwner, PostgresFailed, StorageFull.
         """
         if self._connection is not None and self.is_running:
             return self._connection
