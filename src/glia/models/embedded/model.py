@@ -71,7 +71,8 @@ def _call(name: str, arguments: str) -> ToolCall:
 
 def _tokens(text: str) -> int:
     """An estimate: three words are about four tokens; unspaced scripts count by characters."""
-    return max(round(len(text.split()) / _WORDS_PER_TOKEN), len(text) // 12) if text else 0
+    words = len(text.split()) if len(text) < 50_000 else text.count(" ") + text.count("\n")
+    return max(round(words / _WORDS_PER_TOKEN), len(text) // 12)
 
 
 def _thinking(decided: Reply, settings: ModelSettings) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-READ_CHARACTERS = 100_000
+READ_CHARACTERS = 60_000
 """How much of one text is analysed; more would hold up the event loop for longer than a reader notices."""
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
