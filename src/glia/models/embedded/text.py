@@ -96,6 +96,8 @@ def shorten(text: str, limit: int) -> str:
 
 def words(text: str) -> list[str]:
     """Lower-case words in order. Runs of Chinese, Japanese or Korean become pairs of characters."""
+    if text.isascii():
+        return [word[:40] for word in _WORD.findall(text.lower())]
     found: list[str] = []
     for word in _WORD.findall(text.lower()):
         if len(word) > 2 and _CJK.search(word):
