@@ -108,8 +108,9 @@ def _alike(one: str, other: str) -> bool:
 def _quotes(chosen: Sequence[Sentence], question: str) -> list[Quote]:
     """Joins neighbours into one quote and gives a list's opening line its items."""
     quotes: list[Quote] = []
+    split = {id(one.passage): sentences(one.passage.text) for one in chosen}
     for one in chosen:
-        texts = sentences(one.passage.text)
+        texts = split[id(one.passage)]
         first, last = _span(texts, one.index, bool(_WANTS_LIST.search(question)))
         touching = next(
             (q for q in quotes if q.passage is one.passage and first <= q.last + 1 and last >= q.first - 1), None

@@ -17,7 +17,7 @@ _QUESTION = re.compile(
 )
 _ANSWER = re.compile(r"\n\s{0,8}(?:answer|a|response)\s{0,3}:\s{0,8}$", re.IGNORECASE)
 _TAG = re.compile(r"<(context|documents?|text|sources?|passage|article|data)>", re.IGNORECASE)
-_FENCE = re.compile(r"(?:```|\"\"\"|''')\w{0,20}\n?(.{40,100000}?)(?:```|\"\"\"|''')", re.DOTALL)
+_FENCE = re.compile(r"(?:```|\"\"\"|''')\w{0,20}\n?(.{40,60000}?)(?:```|\"\"\"|''')", re.DOTALL)
 _SUMMARY = re.compile(
     r"\b(?:summar(?:y|i[sz]e|ies)|tl;?dr|key points|main points|in short|shorten|condense|the gist)\b", re.IGNORECASE
 )
@@ -62,7 +62,7 @@ def pasted(message: str) -> Pasted | None:
 
 
 def respond(found: Pasted) -> str:
-    cut = " I read its first 100,000 characters." if len(found.text) > READ_CHARACTERS else ""
+    cut = f" I read its first {READ_CHARACTERS:,} characters." if len(found.text) > READ_CHARACTERS else ""
     text = found.text[:READ_CHARACTERS]
     if found.wants_summary:
         return (

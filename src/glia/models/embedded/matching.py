@@ -124,7 +124,7 @@ def _score(one: Candidate, clause: str, said: frozenset[str]) -> float:
     all_words = frozenset(stems(clause[:2000]))
     in_name = one.profile.name & all_words
     in_description = (one.profile.description - one.profile.name) & said
-    coverage = len(in_name) / len(one.profile.name)
+    coverage = len(in_name) / max(1, len(one.profile.name))
     chosen = {word for each in one.properties for choice in each.choices[:50] for word in stems(str(choice)[:100])}
     hits = (in_name | in_description | chosen) & said
     # Names, numbers and quotations are arguments; they say nothing against the tool.

@@ -7,10 +7,9 @@ import re
 import time
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from glia.models.embedded.reply import Reply, reply
-from glia.models.embedded.text import clean
 from glia.models.types import (
     AssistantMessage,
     FinishReason,
@@ -23,6 +22,9 @@ from glia.models.types import (
     TokenUsage,
     ToolCall,
 )
+
+if TYPE_CHECKING:
+    from glia.models.embedded.reply import Reply
 
 MODEL_NAME = "glia/embedded"
 _PIECE = re.compile(r"\s*\S+\s*")
@@ -41,10 +43,14 @@ class EmbeddedModel:
     """Chooses tools by rule and answers with quotations. It holds no state, needs no network and never fails."""
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
+        from glia.models.embedded.reply import (
+            reply,
+        )  # Its patterns take 50 ms to compile; most servers never need them.
+
         started = time.perf_counter()
         decided = reply(request)
         thinking = _thinking(decided, request.settings)
-        bounded = _bounded(clean(decided.text), request.settings, _tokens(thinking))
+        bounded = _bounded(decided.text, request.settings, _tokens(thinking))
         if thinking:
             yield ThinkingDelta(thinking)
         for number, piece in enumerate(_PIECE.findall(bounded.text)):
@@ -71,13 +77,14 @@ def _call(name: str, arguments: str) -> ToolCall:
 
 def _tokens(text: str) -> int:
     """An estimate: three words are about four tokens; unspaced scripts count by characters."""
-    return max(round(len(text.split()) / _WORDS_PER_TOKEN), len(text) // 12) if text else 0
+    words = len(text.split()) if len(text) < 50_000 else text.count(" ") + text.count("\n")
+    return max(round(words / _WORDS_PER_TOKEN), len(text) // 12)
 
 
 def _thinking(decided: Reply, settings: ModelSettings) -> str:
     """The thought, unless the room is so small that the answer needs all of it."""
     limit = settings.max_output_tokens
-    return "" if limit is not None and limit < _LEAST_FOR_THINKING else clean(decided.thought)
+    return "" if limit is not None and limit < _LEAST_FOR_THINKING else decided.thought
 
 
 def _bounded(text: str, settings: ModelSettings, used_tokens: int) -> _Bounded:

@@ -11,7 +11,10 @@ from glia.models.embedded.schema import is_array, is_object, items, mapping
 from glia.models.embedded.text import READ_CHARACTERS, clean, squeeze
 
 _MOST_PASSAGES = 40
+_PASSAGE_CHARACTERS = 20_000
 _KB_URI = re.compile(r"kb://[^\s\[\]()\"'<>,]{1,400}")
+_PAGE = re.compile(r"\W{0,4}(?:page|p\.) ?(\d{1,6})\W{0,3}", re.IGNORECASE)
+_TRAILING_LABEL = re.compile(r"\n[\[(#\-* ]{0,4}\d{0,3}[\]).: \[(]{0,4}$")
 _LISTS = ("results", "passages", "documents", "chunks", "hits", "matches", "memories", "items", "data")
 _TEXTS = ("text", "content", "snippet", "passage", "chunk", "memory", "body", "description")
 
@@ -76,7 +79,7 @@ def _from_object(raw: Mapping[str, object], rank: int) -> Passage:
     uri = _first(raw, ("uri", "citation", "url", "link", "source"))
     found = _KB_URI.search(uri)
     return Passage(
-        text=_first(raw, _TEXTS)[:READ_CHARACTERS],
+        text=_first(raw, _TEXTS)[:_PASSAGE_CHARACTERS],
         rank=rank,
         uri=found.group(0) if found else uri if re.fullmatch(r"https?://[^\s\[\]]{1,500}", uri) else "",
         document=squeeze(_first(raw, ("document", "document_name", "file", "filename", "name", "title")))[:120],
@@ -86,7 +89,7 @@ def _from_object(raw: Mapping[str, object], rank: int) -> Passage:
 
 
 def _plain(raw: object, rank: int) -> Passage:
-    return Passage(text=clean(raw)[:READ_CHARACTERS] if isinstance(raw, str) else "", rank=rank)
+    return Passage(text=clean(raw)[:_PASSAGE_CHARACTERS] if isinstance(raw, str) else "", rank=rank)
 
 
 def _first(raw: Mapping[str, object], names: tuple[str, ...]) -> str:
@@ -107,15 +110,21 @@ def _from_text(text: str) -> list[Passage] | None:
     found = list(_KB_URI.finditer(text))[:_MOST_PASSAGES]
     if not found:
         return None
-    leads = not text[: found[0].start()].strip(" \n\t[(#*-0123456789.:")
+    # `[1] kb://...` and `- kb://...` open a passage; after a sentence an address closes it.
+    leads = not re.sub(r"[\W\d_]{1,40}", "", text[: found[0].start()][:200])
     kept: list[Passage] = []
     for rank, one in enumerate(found):
         if leads:
             end = found[rank + 1].start() if rank + 1 < len(found) else len(text)
-            body = text[one.end() : end]
+            body = _TRAILING_LABEL.sub("", text[one.end() : end])
         else:
             body = text[found[rank - 1].end() if rank else 0 : one.start()]
-        body = body.strip(' \n\t[]()"“”:-—')
+        page = _PAGE.match(body)
+        body = body[page.end() if page else 0 :].strip(' \n\t[]"“”:-—')
         if body:
-            kept.append(Passage(text=body, rank=rank, uri=one.group(0).rstrip(".;:")))
+            kept.append(
+                Passage(
+                    body[:_PASSAGE_CHARACTERS], rank, uri=one.group(0).rstrip(".;:"), page=page.group(1) if page else ""
+                )
+            )
     return kept

@@ -68,6 +68,20 @@ class _Entry:
     around: frozenset[str]
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """The question, weighed. worth: what each stem counts. whole: what all its own words count together.
+
+    length: words of a mean sentence. wanted, factor: the kind of thing asked for and how much more it counts.
+    """
+
+    worth: dict[str, float]
+    whole: float
+    length: float
+    wanted: re.Pattern[str]
+    factor: float
+
+
 def rank(question: str, found: Sequence[Passage], context: str = "") -> list[Sentence]:
     """All sentences of the passages, best first; equal scores keep their order, so the result never varies.
 
@@ -77,13 +91,21 @@ def rank(question: str, found: Sequence[Passage], context: str = "") -> list[Sen
     entries = _entries(found)
     if not entries or not weights:
         return [entry.sentence for entry in entries]
+    asked = _asked(question, weights, entries)
+    return sorted((_scored(entry, asked) for entry in entries), key=lambda one: -one.score)
+
+
+def _asked(question: str, weights: dict[str, float], entries: list[_Entry]) -> _Asked:
     rarity = _rarity(weights, entries)
-    length = sum(len(entry.positions) for entry in entries) / len(entries) or 1.0
     known = frozenset[str]().union(*(entry.stems.keys() for entry in entries))
-    # A word that stands nowhere (`the company`) often only names the subject, so it weighs a little less.
-    whole = sum(rarity[word] * (1.0 if word in known else 0.8) for word in weights if weights[word] == 1.0) or 1.0
-    scored = [_scored(entry, weights, rarity, length, whole, question) for entry in entries]
-    return sorted(scored, key=lambda one: -one.score)
+    # A word that stands nowhere often only names the subject, so it weighs a little less.
+    whole = sum(rarity[word] * (1.0 if word in known else 0.8) for word in weights if weights[word] == 1.0)
+    kinds = ((_NUMERIC, _HAS_NUMBER, 1.5), (_PERSON, _HAS_NAME, 1.4), (_REASON, _HAS_REASON, 1.5))
+    wanted, factor = next(
+        ((has, more) for kind, has, more in kinds if kind.search(question[:2000])), (_HAS_NUMBER, 1.0)
+    )
+    length = sum(len(entry.positions) for entry in entries) / len(entries)
+    return _Asked({word: weights[word] * rarity[word] for word in weights}, whole or 1.0, length or 1.0, wanted, factor)
 
 
 def _question_weights(question: str, context: str) -> dict[str, float]:
@@ -122,25 +144,23 @@ def _rarity(weights: dict[str, float], entries: list[_Entry]) -> dict[str, float
     return {word: math.log(1 + (total - seen[word] + 0.5) / (seen[word] + 0.5)) for word in weights}
 
 
-def _scored(
-    entry: _Entry, weights: dict[str, float], rarity: dict[str, float], length: float, whole: float, question: str
-) -> Sentence:
+def _scored(entry: _Entry, asked: _Asked) -> Sentence:
     score = covered = 0.0
-    norm = _K1 * (1 - _B + _B * len(entry.positions) / length)
-    for word, weight in weights.items():
+    norm = _K1 * (1 - _B + _B * len(entry.positions) / asked.length)
+    for word, worth in asked.worth.items():
         if count := entry.stems.get(word, 0):
-            score += weight * rarity[word] * count * (_K1 + 1) / (count + norm)
-            covered += weight * rarity[word]
+            score += worth * count * (_K1 + 1) / (count + norm)
+            covered += worth
         elif word in entry.around:
-            score += 0.35 * weight * rarity[word]
-            covered += 0.5 * weight * rarity[word]
-    if not entry.stems.keys() & weights.keys():
+            score += 0.35 * worth
+            covered += 0.5 * worth
+    one = entry.sentence
+    if not entry.stems.keys() & asked.worth.keys():
         score, covered = 0.2 * score, 0.5 * covered  # Only its neighbours or its heading speak of it.
     if score:
-        score *= _closeness(entry, weights) * _kind(question, entry.sentence.text) * _shape(entry.sentence)
-        score += 0.25 / (1 + entry.sentence.passage.rank)
-    one = entry.sentence
-    return Sentence(one.text, one.passage, one.index, score, min(1.0, covered / whole))
+        kind = asked.factor if asked.wanted.search(one.text[:2000]) else 1.0
+        score = score * _closeness(entry, asked.worth) * kind * _shape(one) + 0.25 / (1 + one.passage.rank)
+    return Sentence(one.text, one.passage, one.index, score, min(1.0, covered / asked.whole))
 
 
 def _closeness(entry: _Entry, weights: dict[str, float]) -> float:
@@ -151,14 +171,6 @@ def _closeness(entry: _Entry, weights: dict[str, float]) -> float:
             near += word != last and at - last_at <= 4
             last, last_at = word, at
     return 1 + 0.1 * min(near, 2)
-
-
-def _kind(question: str, text: str) -> float:
-    """More when the sentence holds the kind of thing that is asked for."""
-    for asked, has, factor in ((_NUMERIC, _HAS_NUMBER, 1.5), (_PERSON, _HAS_NAME, 1.4), (_REASON, _HAS_REASON, 1.5)):
-        if asked.search(question[:2000]):
-            return factor if has.search(text[:2000]) else 1.0
-    return 1.0
 
 
 def _shape(sentence: Sentence) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from glia.models.embedded.text import READ_CHARACTERS, clean, shorten, squeeze
 from glia.models.embedded.wishes import Turn, Wish, rephrased, search_query
 from glia.models.types import AssistantMessage, Message, ModelRequest, SystemMessage, ToolCall, ToolMessage, UserMessage
 
+# More than one wish may be in the message; only then is it worth reading it again for what is still open.
+_SEVERAL = re.compile(r"\b(?:and|then|also|plus)\b|[;.!?]\s{1,3}\S", re.IGNORECASE)
 _SEARCHES = frozenset({Role.KNOWLEDGE, Role.WEB_SEARCH, Role.MEMORY_SEARCH})
 
 
@@ -38,6 +41,11 @@ class _Returned:
 
 
 def reply(request: ModelRequest) -> Reply:
+    decided = _replied(request)
+    return Reply(clean(decided.thought), clean(decided.text), decided.calls)
+
+
+def _replied(request: ModelRequest) -> Reply:
     messages = list(request.messages)
     at = next((at for at in range(len(messages) - 1, -1, -1) if isinstance(messages[at], UserMessage)), -1)
     turn = _turn(messages, at)
@@ -138,7 +146,7 @@ def _after_tools(turn: Turn, returned: Sequence[_Returned], request: ModelReques
     names = Counter(one.message.name for one in returned)
     others = [_other(turn, one, is_repeated=names[one.message.name] > 1) for one in returned if one not in searches]
     parts = cited + others if returned[0] in searches else others + cited
-    if missing := _still_missing(turn, request):
+    if _SEVERAL.search(turn.text[:4000]) and (missing := _still_missing(turn, request)):
         parts.append(missing)
     names = ", ".join(dict.fromkeys(one.message.name for one in returned))
     return Reply(
@@ -154,12 +162,14 @@ def _still_missing(turn: Turn, request: ModelRequest) -> str:
 
 def _second_search(returned: Sequence[_Returned], request: ModelRequest) -> Reply | None:
     """One more search with other words, when the only search so far found nothing."""
-    known = {one.tool.name: one for one in candidates(request.tools)}
     searches = [one for one in returned if one.role is Role.KNOWLEDGE]
     if len(searches) != 1 or len(returned) != 1 or searches[0].message.is_error:
         return None
+    if passages(searches[0].message.text):
+        return None
+    known = {one.tool.name: one for one in candidates(request.tools)}
     tool: Candidate | None = known.get(searches[0].message.name)
-    if not tool or not tool.query or passages(searches[0].message.text):
+    if not tool or not tool.query:
         return None
     asked = str(searches[0].arguments.get(tool.query.name, ""))
     query = rephrased(asked[:1000])

@@ -23,6 +23,9 @@ _QUERY_NAMES = (
 )
 
 
+_INDIRECT = frozenset(("$ref", "anyOf", "oneOf", "allOf"))
+
+
 @dataclass(frozen=True)
 class Property:
     """One argument. type: a JSON Schema type name. choices: the allowed values, empty when any will do."""
@@ -86,13 +89,15 @@ def _property(name: str, raw: Mapping[str, object], is_required: bool, definitio
         choices=choices,
         format=form if isinstance(form, str) else "",
         description=description if isinstance(description, str) else "",
-        item_type=_type(_resolved(mapping(raw.get("items")), definitions)),
+        item_type=_type(_resolved(mapping(raw["items"]), definitions)) if "items" in raw else "string",
     )
 
 
 def _resolved(raw: Mapping[str, object], definitions: Mapping[str, object]) -> Mapping[str, object]:
     """Follows one reference, then takes the first alternative that is not null."""
     for _ in range(3):
+        if not raw.keys() & _INDIRECT:
+            break
         reference = raw.get("$ref")
         alternatives = items(raw.get("anyOf")) or items(raw.get("oneOf")) or items(raw.get("allOf"))
         if isinstance(reference, str):
@@ -100,8 +105,6 @@ def _resolved(raw: Mapping[str, object], definitions: Mapping[str, object]) -> M
         elif alternatives:
             real = [one for one in map(mapping, alternatives) if one.get("type") != "null"]
             raw = real[0] if real else {}
-        else:
-            break
     return raw
 
 
