@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from glia.models.types import AssistantMessage, FinishReason, ToolCall, ToolMessage, UserMessage
+from glia.models.types import AssistantMessage, FinishReason, ToolCall, ToolMessage, ToolSpec, UserMessage
 
 
 @pytest.mark.parametrize(
@@ -275,3 +275,36 @@ async def test_a_tool_call_ends_with_valid_json_and_ids_that_never_repeat(kit):
     assert [json.loads(call.arguments) for call in first.tool_calls] == [{"expression": "2+2"}, {}]
     assert len({call.id for call in (*first.tool_calls, *second.tool_calls)}) == 4
     assert all(call.id == call.provider_id for call in first.tool_calls)
+
+
+@pytest.mark.parametrize(
+    "message", ["what is on pages 3-4?", "Is there 24/7 support?", "What happened from 2019-2021?"]
+)
+async def test_ranges_and_dates_are_not_arithmetic(kit, message):
+    conversation = kit.conversation()
+
+    await conversation.say(message)
+
+    assert {name for name, _ in conversation.called} == {"knowledge_search"}
+
+
+async def test_a_tool_never_seen_before_is_filled_by_its_schema(kit):
+    text = {"type": "string"}
+    issue = ToolSpec(
+        "github__create_issue",
+        "Create a new issue in a repository.",
+        {"type": "object", "properties": {"repo": text, "title": text}, "required": ["repo", "title"]},
+    )
+    status = ToolSpec(
+        "get_order_status",
+        "Looks up the status of an order.",
+        {"type": "object", "properties": {"order_id": text}, "required": ["order_id"]},
+    )
+    said = UserMessage('Create a github issue titled "Crash on start" in repo glia. What is the status of order 77?')
+
+    response = await kit.respond(said, tools=(*kit.all_tools, issue, status))
+
+    assert [(call.name, json.loads(call.arguments)) for call in response.tool_calls] == [
+        ("github__create_issue", {"repo": "glia", "title": "Crash on start"}),
+        ("get_order_status", {"order_id": "77"}),
+    ]

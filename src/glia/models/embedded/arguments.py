@@ -123,6 +123,13 @@ def _explicit(one: Property, source: _Source) -> object:
         found = re.search(
             rf"(?<![\w]){label}\s{{1,3}}(?:of\s)?(-?\d[\d.,]{{0,20}})", source.text, re.IGNORECASE
         ) or re.search(rf"(-?\d[\d.,]{{0,20}})\s{{1,3}}{label}", source.text, re.IGNORECASE)
+    if not found and one.type == "string" and one.is_required:
+        rest = r"[^,;\n]{1,300}" if set(one.words) & (_TEXT_WORDS | _TITLE_WORDS) else r"[^\s,;]{1,200}"
+        found = re.search(
+            rf"\b(?:with|in|for|of|and)\s(?:the\s)?{label}\s{{1,3}}(\"[^\"]{{1,2000}}\"|{rest})",
+            source.text,
+            re.IGNORECASE,
+        )
     if not found:
         return None
     raw = found.group(1).strip("\"“”'`")

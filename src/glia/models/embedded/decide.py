@@ -70,8 +70,8 @@ def _searches(questions: list[str], turn: Turn, known: list[Candidate], alone: b
     one = one or next((one for one in known if one.role is Role.WEB_SEARCH), None)
     if not one or not one.query or not questions:
         return []
-    if not alone:
-        questions = [question for question in questions if phrasing.asks_for_information(question)]
+    asking = [question for question in questions if phrasing.asks_for_information(question)]
+    questions = asking or (questions if alone else [])
     if len(questions) == 1 and alone:
         questions = [turn.text]
     wishes: list[Wish] = []

@@ -37,6 +37,7 @@ _SPOKEN = (
     (re.compile(r"÷"), "/"),
     (re.compile(r"(?<=[\d)]) ?\^ ?(?=[\d(-])"), "**"),
 )
+_RANGE = re.compile(r"^\d+-\d+$")
 _EXPRESSION = re.compile(r"(?:sqrt(?=\()|[\d.()+*/% -]){3,400}")
 _OPERATION = re.compile(r"[\d)] {0,3}(?:\*\*|//|[-+*/%]) {0,3}[-(\ds]|sqrt\(")
 _LOOKS_LIKE_DATE = re.compile(
@@ -104,7 +105,9 @@ def expressions(text: str) -> list[str]:
         candidate = run.strip(" .%*/+-" if not run.lstrip().startswith("-") else " .%*/+")
         if _OPERATION.search(candidate) and not _LOOKS_LIKE_DATE.match(candidate):
             candidate = _balanced(" ".join(candidate.split()))
-            if candidate:
+            # `pages 3-4` is a range; `what is 5-3` is not.
+            is_range = bool(_RANGE.match(candidate)) and len(text.strip()) > len(candidate) + 14
+            if candidate and not is_range:
                 found.append(candidate)
     return found[:4]
 

@@ -45,6 +45,7 @@ _ACTIONS = _stems(
 )
 _SENDS = _stems("create send post delete hook webhook upload")
 _NOW = _stems("current now today")
+_READS = _stems("get list find search lookup check read show fetch query count describe")
 _FILLER = _stems("get list fetch tool tools do make api mcp the a of for to by current function new all my show call")
 
 
@@ -83,7 +84,8 @@ def _profile(name: str, description: str) -> Profile:
     named = [stem(word) for word in name_words(name)]
     meaning = frozenset(named) - _FILLER
     described = frozenset(content_stems(description)) - _FILLER
-    return Profile(meaning or frozenset(named), described, acts=any(one in _ACTIONS for one in named))
+    acts = any(one in _ACTIONS for one in named) and not set(named[:1]) & _READS
+    return Profile(meaning or frozenset(named), described, acts=acts)
 
 
 @lru_cache(maxsize=1024)

@@ -36,7 +36,7 @@ _IDENTITY = re.compile(
     re.IGNORECASE,
 )
 _ABILITY = re.compile(
-    r"^(?:help|\?|what (?:can|do) (?:you|i) (?:do|ask)|(?:what|which) tools|how can you help"
+    r"^(?:help(?=[\s!.?]{0,5}$)|\?|what (?:can|do) (?:you|i) (?:do|ask)|(?:what|which) tools|how can you help"
     r"|what are you(?:r| able)|what are your (?:tools|abilities)|list (?:your )?tools)\b.{0,60}$",
     re.IGNORECASE,
 )
