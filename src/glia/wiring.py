@@ -29,7 +29,8 @@ from glia.knowledge.citations import read_citations
 from glia.knowledge.embedding.minilm import MiniLmEmbedder
 from glia.knowledge.jobs import KIND as INGEST
 from glia.knowledge.jobs import Ingest
-from glia.knowledge.reading import read_document
+from glia.knowledge.parsing.types import ParseLimits
+from glia.knowledge.reading import Reader
 from glia.knowledge.service import Knowledge
 from glia.knowledge.tools import knowledge_search
 from glia.knowledge.types import Embedder
@@ -51,7 +52,8 @@ from glia.tools.builtin import BUILT_IN
 from glia.tools.service import Tools
 from glia.tools.types import Source
 from glia.tools.web_fetch import web_fetch
-from glia.usage.service import Meter, Usage
+from glia.usage.meter import Meter
+from glia.usage.service import Usage
 
 log = structlog.get_logger(__name__)
 
@@ -89,7 +91,7 @@ class House:
         await asyncio.to_thread(self.lease.start)
         self.live.start()
         self.engine.start()
-        self.meter.start()
+        await self.meter.start()
         self._tasks = [
             asyncio.create_task(self.models.watch_local_servers(), name="glia-local-models"),
             asyncio.create_task(self._keep_house(), name="glia-housekeeping"),
@@ -150,7 +152,7 @@ async def build(
         on_lost=lambda worker: _call(loop, lambda: engine.lost(worker)),
         on_cancelled=lambda runs: _call(loop, lambda: engine.cancel_all(runs)),
     )
-    ingest = Ingest(files=files, read=read_document(settings.limits.upload_bytes), embedder=embedder)
+    ingest = Ingest(files=files, read=Reader(ParseLimits(input_bytes=settings.limits.upload_bytes)), embedder=embedder)
     crew = Crew(models=models, record_usage=usage.record, cite=_cite)
     engine = Engine(
         db,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NewType
+from typing import Literal, NewType
 from uuid import UUID
 
 AgentId = NewType("AgentId", UUID)
@@ -31,7 +31,7 @@ class AgentSettings:
     temperature: float | None = None
     top_p: float | None = None
     max_output_tokens: int | None = None
-    thinking_effort: str | None = None
+    thinking_effort: Literal["low", "medium", "high"] | None = None
 
 
 @dataclass(frozen=True)

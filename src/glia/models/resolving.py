@@ -137,7 +137,12 @@ class Resolver:
         return self._unlisted(name, listed)
 
     def _unlisted(self, name: str, listed: list[tuple[Provider, tuple[str, ...]]]) -> ResolvedModel:
-        """A name nobody lists: perhaps one of the only server that cannot list its models."""
+        """A name nobody lists. With one server configured it is taken at its word there, since lists are often partial:
+        gateways, fine-tunes and dated names go without saying. Otherwise perhaps it is one of the only server that
+        cannot list its models."""
+        configured = [provider for provider in self._configured.values() if provider.name != EMBEDDED.name]
+        if len(configured) == 1 and "/" not in name:
+            return self.at(configured[0], name)
         silent = [(provider, failure) for provider, _ in listed if (failure := self._listings.failure(provider))]
         mute = [provider for provider, failure in silent if failure.kind == "not_found"]
         if len(mute) == 1 and "/" not in name:

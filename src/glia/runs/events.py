@@ -82,10 +82,13 @@ class StepUsage(msgspec.Struct, frozen=True):
     output_tokens: int
     cached_input_tokens: int = 0
     thinking_tokens: int = 0
+    cache_write_tokens: int = 0
     is_estimated: bool = False
 
 
 class ModelResponded(msgspec.Struct, frozen=True):
+    """provider_state: what the provider wants to see again with the next request, such as signed thinking."""
+
     type: ClassVar = "model.responded"
     step: int
     model: str
@@ -96,6 +99,7 @@ class ModelResponded(msgspec.Struct, frozen=True):
     cost_micros: int | None
     latency_ms: int
     finish_reason: str
+    provider_state: str = ""
 
 
 class ToolCalled(msgspec.Struct, frozen=True):

@@ -151,6 +151,7 @@ class AgentLoop:
                 temperature=settings.temperature,
                 top_p=settings.top_p,
                 max_output_tokens=settings.max_output_tokens,
+                thinking_effort=settings.thinking_effort,
             ),
         )
 
@@ -168,11 +169,13 @@ class AgentLoop:
                 usage.output_tokens,
                 usage.cached_input_tokens,
                 usage.thinking_tokens,
+                usage.cache_write_tokens,
                 usage.is_estimated,
             ),
             cost_micros=response.cost_micros,
             latency_ms=response.latency_ms,
             finish_reason=response.finish_reason,
+            provider_state=response.provider_state,
         )
         return note, [self._announce(step, call) for call in calls]
 

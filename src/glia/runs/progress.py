@@ -71,7 +71,7 @@ class Progress:
 
     def respond(self, response: ModelResponded) -> None:
         calls = tuple(ToolCall(c.id, c.provider_id, c.name, c.arguments) for c in response.tool_calls)
-        self.say(AssistantMessage(response.text, calls, response.thinking))
+        self.say(AssistantMessage(response.text, calls, response.thinking, response.provider_state))
         self._open_calls = {call.id: call for call in calls}
 
     def take_back(self, returned: ToolReturned) -> None:

@@ -12,4 +12,6 @@ def owns(method: str, path: str) -> bool:
 
 
 def openai_surface(house: House) -> App:
-    raise NotImplementedError
+    async def nothing(scope: object, receive: object, send: object) -> None: ...
+
+    return nothing

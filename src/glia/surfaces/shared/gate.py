@@ -74,9 +74,7 @@ class Gate:
             request.headers.get("authorization"), request.headers.get("x-api-key")
         )
         request.scope["state"]["principal"] = authenticated.principal
-        if authenticated.key_id is None:
-            return
-        decision = self._rate_limits.allow(authenticated.key_id, authenticated.rate_per_minute)
+        decision = self._rate_limits.allow(authenticated.limited_as, authenticated.rate_per_minute)
         answer.headers = [(name.lower().encode(), value.encode()) for name, value in decision.headers().items()]
         if not decision.is_allowed:
             raise RateLimited(
