@@ -77,8 +77,8 @@ def test_a_data_directory_that_cannot_be_written_is_a_problem(tmp_path: Path) ->
     assert "is a file" in bad(tmp_path / "file/data")[0].what
     with pytest.raises(PostgresFailed, match="is a file"):
         EmbeddedPostgres(tmp_path / "file").start()
-    [finding] = bad(Path("/proc/data"))  # where even root may make nothing
-    assert "may not be written" in finding.what
+    with pytest.raises(PostgresFailed, match="'/proc/data' cannot be used"):
+        EmbeddedPostgres(Path("/proc/data")).start()  # where even root may make nothing
 
 
 def test_a_folder_in_the_place_of_the_database_is_left_alone(data_dir: Path) -> None:
@@ -140,6 +140,6 @@ def test_a_killed_server_is_told_apart(
 ) -> None:
     owner = own(data_dir)
     os.kill(owner.server, 9)
-    ends_within(owner.server, 1.0)
+    ends_within(owner.server, 3.0)
 
     assert "left its pid file" in check(data_dir)[-1].what

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import json
+import os
 import stat
 import time
 from collections.abc import Callable
@@ -9,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from glia.kit.errors import GliaError
+from glia.kit.errors import GliaError, StorageFull
 from glia.kit.postgres import AlreadyServed, EmbeddedPostgres, NotRunning, PostgresFailed
 
 ROLES = "select rolname, rolcanlogin, rolsuper, rolbypassrls, rolcreaterole from pg_roles where rolname ~ '^glia'"
@@ -132,7 +134,7 @@ def test_the_server_ends_cleanly_when_its_owner_is_killed(
     owner.process.kill()
     owner.process.wait()
 
-    assert ends_within(owner.server, 1.0)
+    assert ends_within(owner.server, 3.0)
     assert "database system is shut down" in (data_dir / "postgres.log").read_text()[-300:]
     assert not (data_dir / "pg/postmaster.pid").exists()
 
@@ -235,6 +237,19 @@ def test_a_first_start_that_fails_leaves_no_cluster(tmp_path: Path, fake_binarie
 
     left = {path.name for path in (tmp_path / "data").iterdir()}
     assert not left & {"pg", "pg.new"}
+
+
+def test_a_disk_that_is_full_before_anything_runs_is_told(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (data_dir / "postgres.json").unlink()
+    monkeypatch.setattr(os, "fsync", full)
+
+    with pytest.raises(StorageFull, match="is full"):
+        EmbeddedPostgres(data_dir).start()
+
+    assert not (data_dir / "postgres.json").exists()
 
 
 def test_a_large_log_is_put_aside_once(

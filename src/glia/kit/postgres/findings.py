@@ -36,12 +36,19 @@ def check(data_dir: Path, *, service_user: str = "glia") -> list[Finding]:
 
 
 def _check(layout: Layout, service_user: str) -> Iterator[Finding]:
-    yield _attempt(layout.require_usable_path, lambda _: "The data directory's path is short enough.")
+    place = _attempt(layout.require_usable_path, lambda _: "The data directory can be used: its path and its rights.")
+    yield place
     found = _attempt_value(binaries.find)
     if isinstance(found, Finding):
         yield found
     else:
         yield Finding("ok", f"PostgreSQL {found.major} is in {str(found.folder)!r} and may be executed.")
+    if place.level == "ok":
+        yield from _contents(layout, found, service_user)
+
+
+def _contents(layout: Layout, found: Binaries | Finding, service_user: str) -> Iterator[Finding]:
+    if isinstance(found, Binaries):
         yield _attempt(
             lambda: cluster.require_same_major(layout, found), lambda _: "The programs fit the data directory."
         )

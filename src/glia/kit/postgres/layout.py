@@ -93,8 +93,8 @@ class Layout:
             raise PostgresFailed(f"{str(existing)!r} is a file, not a folder. Choose another data directory.")
         if not os.access(existing, os.W_OK | os.X_OK):
             raise PostgresFailed(
-                f"The data directory {str(self.data_dir)!r} cannot be used: {str(existing)!r} may not be written by this "
-                "user. Start Glia as the folder's owner, or choose another data directory (`--data-dir`)."
+                f"The data directory {str(self.data_dir)!r} cannot be used: {str(existing)!r} may not be written by "
+                "this user. Start Glia as the folder's owner, or choose another data directory (`--data-dir`)."
             )
 
     def major_on_disk(self) -> int | None:

@@ -37,7 +37,7 @@ class PidFile:
         try:
             lines = path.read_text().splitlines()
             pid = int(lines[0])
-        except (FileNotFoundError, IndexError, ValueError):
+        except (FileNotFoundError, NotADirectoryError, IndexError, ValueError):
             return None
         words = lines[6].split() if len(lines) > 6 else []
         shared_memory = int(words[1]) if len(words) == 2 and words[1].isdigit() else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -12,8 +13,9 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
+from glia.kit.errors import StorageFull
 from glia.kit.postgres import account, binaries, cluster, preflight, settings, stale
-from glia.kit.postgres.errors import NotRunning
+from glia.kit.postgres.errors import NotRunning, PostgresFailed
 from glia.kit.postgres.layout import PORT, Layout
 from glia.kit.postgres.lock import OwnerLock, owner_of
 from glia.kit.postgres.programs import TAIL_BYTES, Programs, ending, failure
@@ -72,14 +74,13 @@ class EmbeddedPostgres:
         programs = self._programs()
         with ExitStack() as undo:
             undo.callback(self.stop)
-            self._make_folders(programs)
-            self._lock = self._lock or OwnerLock.take(self.layout.owner_lock)
-            self._claim_run_folder(programs)
-            passwords = self._prepare(programs)
-            self._launch(programs)
-            self._connection = passwords.connection(self.layout)
+            try:
+                connection = self._start(programs)
+            except OSError as error:
+                raise _unusable(self.layout, error) from error
             undo.pop_all()
-        return self._connection
+        self._connection = connection
+        return connection
 
     def attach(self, *, wait_seconds: float = 0.0) -> Connection:
         """The connection to a server that another process owns; never starts one.
@@ -107,6 +108,14 @@ class EmbeddedPostgres:
             self._lock.release()
             self._lock = None
 
+    def _start(self, programs: Programs) -> Connection:
+        self._make_data_dir(programs)
+        self._lock = self._lock or OwnerLock.take(self.layout.owner_lock)
+        self._claim_run_folder(programs)
+        passwords = self._prepare(programs)
+        self._launch(programs)
+        return passwords.connection(self.layout)
+
     def _programs(self) -> Programs:
         found = binaries.find()
         cluster.require_same_major(self.layout, found)
@@ -114,14 +123,15 @@ class EmbeddedPostgres:
         account.require_own(self.layout.cluster, who)
         return Programs(found, who, needed=(self.layout.run,))
 
-    def _make_folders(self, programs: Programs) -> None:
+    def _make_data_dir(self, programs: Programs) -> None:
         data_dir = self.layout.data_dir
-        if not data_dir.exists():
-            data_dir.mkdir(mode=0o700, parents=True)
-            if programs.account:
-                # A folder made here and now may let the service user pass, and nobody else.
-                os.chown(data_dir, 0, programs.account.gid)
-                data_dir.chmod(0o710)
+        if data_dir.exists():
+            return
+        data_dir.mkdir(mode=0o700, parents=True)
+        if programs.account:
+            # A folder made here and now may let the service user pass, and nobody else.
+            os.chown(data_dir, 0, programs.account.gid)
+            data_dir.chmod(0o710)
 
     def _claim_run_folder(self, programs: Programs) -> None:
         self.layout.run.mkdir(mode=0o700, exist_ok=True)
@@ -217,6 +227,15 @@ def _tail(log: Path, begin: int) -> str:
         size = file.seek(0, 2)
         file.seek(max(begin, size - TAIL_BYTES))
         return file.read(TAIL_BYTES).decode(errors="replace").strip()
+
+
+def _unusable(layout: Layout, error: OSError) -> PostgresFailed | StorageFull:
+    where = str(layout.data_dir)
+    if error.errno == errno.ENOSPC:
+        return StorageFull(f"The disk of the data directory {where!r} is full. Free some space, then start again.")
+    return PostgresFailed(
+        f"The data directory {where!r} cannot be used: {error}. Mend that, or choose another one (`--data-dir`)."
+    )
 
 
 def _ping(layout: Layout) -> str:
