@@ -41,7 +41,7 @@ async def test_records_of_many_workspaces_are_written_in_the_background(
     db: Database, principal: Principal, stranger: Principal
 ) -> None:
     meter = Meter(db)
-    await meter.start()
+    meter.start()
     for _ in range(1_500):
         meter.add(record_of(principal))
     meter.add(record_of(stranger))
@@ -55,7 +55,7 @@ async def test_records_of_many_workspaces_are_written_in_the_background(
 
 async def test_stopping_writes_what_waits(db: Database, principal: Principal) -> None:
     meter = Meter(db, interval_seconds=60)
-    await meter.start()
+    meter.start()
     meter.add(record_of(principal))
     await meter.stop()
     assert await kept(db, principal) == 1
@@ -74,7 +74,7 @@ async def test_a_database_that_is_away_loses_nothing_up_to_the_cap(
 
     monkeypatch.setattr(meter_module.queries, "insert_many", away)
     meter = Meter(db, interval_seconds=0.01, most_waiting=10)
-    await meter.start()
+    meter.start()
     for _ in range(12):
         meter.add(record_of(principal))
     await until(lambda: tries >= 2)
@@ -132,7 +132,7 @@ async def test_stopping_with_a_dead_database_ends_in_time_and_says_what_is_lost(
 
     monkeypatch.setattr(meter_module.queries, "insert_many", hang)
     meter = Meter(db)
-    await meter.start()
+    meter.start()
     meter.add(record_of(principal))
     await meter.stop(timeout_seconds=0.1)
     assert (meter.waiting, meter.dropped) == (0, 1)

@@ -49,7 +49,7 @@ class Meter:
         if not self._wake.is_set():
             self._wake.set()
 
-    async def start(self) -> None:
+    def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="usage meter")
 
     async def stop(self, *, timeout_seconds: float = 5.0) -> None:
