@@ -198,3 +198,28 @@ async def test_answers_are_cut_and_binary_ones_named(
     assert "first 50000 of 60000" in long
     assert "image/png of 4 bytes" in (await tool.call(context, '{"city": "X"}')).text
     assert "204" in (await tool.call(context, '{"city": "X"}')).text
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        "POST",
+        pytest.param(
+            "PUT",
+            marks=pytest.mark.xfail(
+                strict=True, reason="the outbound client repeats PUT, GET and DELETE on a kept connection that broke"
+            ),
+        ),
+    ],
+)
+async def test_a_kept_connection_that_breaks_repeats_nothing(
+    outbound: Outbound, server: Server, secrets: Secrets, context: ToolContext, method: str
+) -> None:
+    tool = make(outbound, secrets, server.url, method=method)
+    assert not (await tool.call(context, '{"city": "X"}')).is_error
+    server.answers = [HANG_UP]
+
+    result = await tool.call(context, '{"city": "Y"}')
+
+    assert result.is_unknown
+    assert len(server.requests) == 2

@@ -5,6 +5,7 @@ from uuid import UUID
 import pytest
 from tests.tools.conftest import Server
 
+from glia.identity.secrets import Secrets as InstallationSecrets
 from glia.identity.types import Principal
 from glia.kit.db import Database
 from glia.kit.errors import Forbidden, InvalidRequest
@@ -48,8 +49,9 @@ async def test_a_custom_tool_is_kept_without_showing_its_secrets(
 
 
 async def test_a_custom_tool_is_called_with_its_headers(
-    tools: Tools, principal: Principal, server: Server, context: ToolContext
+    db: Database, outbound: Outbound, principal: Principal, server: Server, context: ToolContext
 ) -> None:
+    tools = Tools(db, built_in=BUILT_IN, outbound=outbound, secrets=InstallationSecrets(b"k" * 32))
     await tools.create(principal, replace(SPEC, url=f"{server.url}/{{city}}"))
 
     (tool,) = await tools.resolve(principal, ("weather",), has_knowledge=False)

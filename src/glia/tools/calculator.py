@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import math
 import re
+import warnings
 from collections.abc import Callable
 from decimal import (
     ROUND_CEILING,
@@ -60,8 +61,7 @@ def calculate(expression: str) -> str:
         traps=[InvalidOperation, DivisionByZero, Overflow],
     )
     try:
-        tree = ast.parse(source, mode="eval").body
-        value = _Evaluation(context, source).of(tree)
+        value = _Evaluation(context, source).of(_parse(source))
     except (SyntaxError, RecursionError, MemoryError) as error:
         raise CannotCalculate(
             f"{expression.strip()!r} is not an arithmetic expression; write it like (2 + 3) * 4 or 17% of 2300."
@@ -69,6 +69,12 @@ def calculate(expression: str) -> str:
     except DecimalException as error:
         raise CannotCalculate(_reason(error)) from None
     return _show(value, context)
+
+
+def _parse(source: str) -> ast.expr:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SyntaxWarning)  # Python would tell the operator's log about `1if`
+        return ast.parse(source, mode="eval").body
 
 
 def _rewrite(expression: str) -> str:

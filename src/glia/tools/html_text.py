@@ -17,12 +17,12 @@ _BLOCKS = frozenset(_BLOCK_WORDS.split())
 _HEADINGS = {f"h{level}": "#" * level + " " for level in range(1, 7)}
 _PIECE_CHARACTERS = 16_384
 # Hostile markup can make the parser slow; after this long what has been read is enough.
-_LONGEST_SECONDS = 2.0
+_LONGEST_SECONDS = 1.0
 _FEWEST_CHARACTERS = 50
 
 
 def text_of(html: str, base_url: str, largest_characters: int) -> tuple[str, str]:
-    """Title and text, of which at most about so many characters are read. Blocks the caller for up to 4 seconds."""
+    """Title and text, of which at most about so many characters are read. Blocks the caller for up to 2 seconds."""
     title, text = _read(html, base_url, largest_characters, _NEVER_READ | _FRAME)
     if len(text) < _FEWEST_CHARACTERS:
         # Some pages keep everything in a form, or never close their navigation.

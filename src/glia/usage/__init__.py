@@ -1,0 +1,1 @@
+"""Usage: what every model call took, for whom, and what it cost."""

@@ -1,0 +1,109 @@
+"""All SQL of the usage slice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from glia.kit.db import Transaction, json
+from glia.kit.pages import Window
+from glia.usage.types import Grouping, UsageRecord, UsageRow
+
+
+async def insert(tx: Transaction, record: UsageRecord) -> None:
+    await tx.execute(
+        """
+        insert into usage_records (id, workspace_id, project_id, at, operation, model, agent_id, run_id, key_id,
+          input_tokens, output_tokens, cached_input_tokens, thinking_tokens, is_estimated, is_streamed, cost_micros,
+          latency_ms, status)
+        values (%(id)s, %(workspace_id)s, %(project_id)s, %(at)s, %(operation)s, %(model)s, %(agent_id)s, %(run_id)s,
+          %(key_id)s, %(input_tokens)s, %(output_tokens)s, %(cached_input_tokens)s, %(thinking_tokens)s,
+          %(is_estimated)s, %(is_streamed)s, %(cost_micros)s, %(latency_ms)s, %(status)s)""",
+        id=record.id,
+        workspace_id=record.workspace_id,
+        project_id=record.project_id,
+        at=record.at,
+        operation=record.operation,
+        model=record.model,
+        agent_id=record.agent_id,
+        run_id=record.run_id,
+        key_id=record.key_id,
+        input_tokens=record.input_tokens,
+        output_tokens=record.output_tokens,
+        cached_input_tokens=record.cached_input_tokens,
+        thinking_tokens=record.thinking_tokens,
+        is_estimated=record.is_estimated,
+        is_streamed=record.is_streamed,
+        cost_micros=record.cost_micros,
+        latency_ms=record.latency_ms,
+        status=record.status,
+    )
+
+
+async def insert_many(tx: Transaction, records: Sequence[UsageRecord]) -> None:
+    """Records of any workspaces, as the system role. What is already there, or whose workspace is gone, is skipped.
+
+    One statement over one JSON value: PostgreSQL has no COPY into tables with row-level security.
+    """
+    await tx.execute(
+        """
+        insert into usage_records (id, workspace_id, project_id, at, operation, model, agent_id, run_id, key_id,
+          input_tokens, output_tokens, cached_input_tokens, thinking_tokens, is_estimated, is_streamed, cost_micros,
+          latency_ms, status)
+        select id, workspace_id, project_id, at, operation, model, agent_id, run_id, key_id, input_tokens,
+          output_tokens, cached_input_tokens, thinking_tokens, is_estimated, is_streamed, cost_micros, latency_ms,
+          status
+        from jsonb_to_recordset(%(records)s) as given (id uuid, workspace_id uuid, project_id uuid, at timestamptz,
+          operation text, model text, agent_id uuid, run_id uuid, key_id uuid, input_tokens bigint,
+          output_tokens bigint, cached_input_tokens bigint, thinking_tokens bigint, is_estimated boolean,
+          is_streamed boolean, cost_micros bigint, latency_ms int, status text)
+        where exists (select 1 from workspaces where workspaces.id = given.workspace_id)
+        on conflict do nothing""",
+        records=json(list(records)),
+    )
+
+
+async def summary(
+    tx: Transaction, since: datetime, until: datetime, group_by: Grouping | None, limit: int
+) -> list[UsageRow]:
+    return await tx.many(
+        UsageRow,
+        """
+        select case %(group_by)s::text
+            when 'model' then model
+            when 'agent' then agent_id::text
+            when 'day' then to_char(at at time zone 'UTC', 'YYYY-MM-DD')
+            when 'key' then key_id::text
+            when 'run' then run_id::text
+          end as group,
+          count(*) as calls,
+          count(*) filter (where status = 'failed') as failed_calls,
+          count(*) filter (where is_estimated) as estimated_calls,
+          coalesce(sum(input_tokens), 0)::bigint as input_tokens,
+          coalesce(sum(output_tokens), 0)::bigint as output_tokens,
+          coalesce(sum(cached_input_tokens), 0)::bigint as cached_input_tokens,
+          coalesce(sum(thinking_tokens), 0)::bigint as thinking_tokens,
+          sum(cost_micros)::bigint as cost_micros,
+          count(*) filter (where cost_micros is null) as calls_of_unknown_cost,
+          coalesce(round(avg(latency_ms)), 0)::bigint as latency_ms
+        from usage_records where at >= %(since)s and at < %(until)s
+        group by 1 order by (case when %(group_by)s::text = 'day' then 0 else count(*) end) desc, 1 limit %(limit)s""",
+        since=since,
+        until=until,
+        group_by=group_by,
+        limit=limit,
+    )
+
+
+async def list_page(tx: Transaction, window: Window) -> list[UsageRecord]:
+    return await tx.many(
+        UsageRecord,
+        """
+        select id, workspace_id, project_id, at, operation, model, agent_id, run_id, key_id, input_tokens,
+          output_tokens, cached_input_tokens, thinking_tokens, is_estimated, is_streamed, cost_micros, latency_ms,
+          status
+        from usage_records where %(after)s::uuid is null or id < %(after)s
+        order by id desc limit %(rows)s""",
+        after=window.after,
+        rows=window.limit + 1,
+    )
