@@ -40,11 +40,17 @@ class HashEmbedder:
             raise self.failures.pop(0)
         self.embedded += texts
         rows = np.zeros((len(texts), self.dimensions), dtype=np.float32)
-        for row, text in zip(rows, texts, strict=True):
+        for index, text in enumerate(texts):
             for word in re.findall(r"\w+", text.lower()):
                 seed = hashlib.sha256(self.synonyms.get(word, word).encode()).digest()
-                row += np.random.default_rng(list(seed)).standard_normal(self.dimensions)
+                rows[index] += np.random.default_rng(list(seed)).standard_normal(self.dimensions)
         return rows
+
+    def count_tokens(self, text: str) -> int:
+        return len(text.split())
+
+    def is_truncated(self, text: str) -> bool:
+        return self.count_tokens(text) > self.max_tokens
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,16 @@
 import asyncio
 import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
 import pytest
 
 from glia.identity.types import Principal
+from glia.kit.db import Transaction
 from glia.kit.errors import GliaError, UpstreamFailed
 from glia.knowledge import jobs
 from glia.knowledge.errors import DocumentFailed
@@ -156,37 +160,43 @@ async def test_an_embedder_that_answers_nonsense_fails_the_document(house: House
     base = await house.base()
     document = await house.upload(base, TEXT)
 
-    with patch.object(house.embedder, "dimensions", 100), pytest.raises(UpstreamFailed, match="shape"):
-        with patch.object(house.embedder, "embed", HashEmbedder().embed):
-            await house.work()
+    with (
+        patch.object(house.embedder, "dimensions", 100),
+        patch.object(house.embedder, "embed", HashEmbedder().embed),
+        pytest.raises(UpstreamFailed, match="shape"),
+    ):
+        await house.work()
 
     assert (await house.knowledge.document(principal, base.id, document.id)).status is DocumentStatus.FAILED
 
 
+class DeletingJob(FakeJob):
+    """Deletes the document just before one of its transactions."""
+
+    def __init__(self, job: FakeJob, moment: int, delete: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(job.db, job.workspace_id, job.project_id, job.run_id, job.input)
+        self.moment, self.delete = moment, delete
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        self.transactions += 1
+        if self.transactions == self.moment:
+            await self.delete()
+        async with self.db.transaction(self.workspace_id) as tx:
+            yield tx
+
+
 async def test_a_document_deleted_in_the_middle_ends_its_run_quietly(house: House, principal: Principal) -> None:
     base = await house.base()
-    for moment in (3, 5, 9):
+    for moment in (1, 2, 4, 7, 9):
         document = await house.upload(base, TEXT)
-        job = house.queued.pop()
-        rows_seen = 0
+        delete = partial(house.knowledge.delete_document, principal, base.id, document.id)
 
-        class Deleting(FakeJob):
-            def transaction(self) -> object:  # pyright: ignore[reportIncompatibleMethodOverride]
-                return delete_then(self)
+        job = DeletingJob(house.queued.pop(), moment, delete)
+        await house.ingest(job)
 
-        from contextlib import asynccontextmanager
-
-        @asynccontextmanager
-        async def delete_then(job: FakeJob, moment: int = moment, document: object = document) -> object:  # pyright: ignore
-            job.transactions += 1
-            if job.transactions == moment:
-                await house.knowledge.delete_document(principal, base.id, document.id)  # pyright: ignore
-            async with house.db.transaction(job.workspace_id) as tx:
-                yield tx
-
-        await house.ingest(Deleting(house.db, job.workspace_id, job.project_id, job.run_id, job.input))
-
-        assert set((await house.rows()).values()) == {rows_seen}
+        assert job.transactions >= moment
+        assert set((await house.rows()).values()) == {0}
 
 
 async def test_without_an_embedder_words_are_enough(wordy_house: House) -> None:

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -168,29 +169,31 @@ async def test_a_key_without_the_scope_is_refused(house: House, principal: Princ
     assert await house.knowledge.search(reader, [base.id], "anything") == []
 
 
-@pytest.mark.parametrize(
-    ("name", "options", "field"),
-    [
+async def test_what_is_out_of_bounds_names_its_field(house: House, principal: Principal) -> None:
+    wrong: list[tuple[str, dict[str, Any], str]] = [
         (" ", {}, "name"),
         ("x" * 201, {}, "name"),
         ("x", {"text_config": "klingon"}, "text_config"),
         ("x", {"dense_weight": -1.0}, "dense_weight"),
         ("x", {"lexical_weight": float("nan")}, "lexical_weight"),
-    ],
-)
-async def test_a_base_out_of_bounds_names_its_field(
-    house: House, principal: Principal, name: str, options: dict[str, object], field: str
-) -> None:
-    with pytest.raises(InvalidRequest) as error:
-        await house.knowledge.create(principal, name, **options)  # pyright: ignore[reportArgumentType]
-    assert error.value.field == field
+    ]
+    for name, options, field in wrong:
+        with pytest.raises(InvalidRequest) as error:
+            await house.knowledge.create(principal, name, **options)
+        assert error.value.field == field
 
-
-@pytest.mark.parametrize(("query", "limit"), [("", 5), ("  ", 5), ("x\0y", 5), ("x" * 4001, 5), ("x", 0), ("x", 101)])
-async def test_a_search_out_of_bounds_is_refused(house: House, principal: Principal, query: str, limit: int) -> None:
     base = await house.base()
-    with pytest.raises(InvalidRequest):
-        await house.knowledge.search(principal, [base.id], query, limit=limit)
+    for query, limit, field in [
+        ("", 5, "query"),
+        ("  ", 5, "query"),
+        ("x\0y", 5, "query"),
+        ("x" * 4001, 5, "query"),
+        ("x", 0, "limit"),
+        ("x", 101, "limit"),
+    ]:
+        with pytest.raises(InvalidRequest) as error:
+            await house.knowledge.search(principal, [base.id], query, limit=limit)
+        assert error.value.field == field
 
 
 async def test_a_failing_start_of_the_job_keeps_nothing(house: House) -> None:

@@ -21,8 +21,9 @@ from glia.kit.db import Transaction
 from glia.kit.errors import GliaError, RateLimited, Unavailable, UpstreamFailed
 from glia.kit.jobs import JobContext
 from glia.knowledge import contents, queries, vectors
+from glia.knowledge.embedding.types import Embedder
 from glia.knowledge.errors import DocumentFailed, FileNotKept
-from glia.knowledge.types import DocumentStatus, Embedder, Passage, Read, Reading
+from glia.knowledge.types import DocumentStatus, Passage, Read, Reading
 
 KIND = "knowledge.ingest"
 _CHUNKS_AT_ONCE = 500

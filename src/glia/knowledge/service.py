@@ -19,9 +19,10 @@ from glia.kit.jobs import StartJob
 from glia.kit.pages import LARGEST_LIMIT, Page, Window, page_of
 from glia.knowledge import contents, queries, vectors
 from glia.knowledge import search as searching
+from glia.knowledge.embedding.types import Embedder
 from glia.knowledge.errors import DocumentNotFound, FileNotKept, KnowledgeBaseNotFound
 from glia.knowledge.jobs import KIND
-from glia.knowledge.types import Chunk, Document, Embedder, Hit, KnowledgeBase
+from glia.knowledge.types import Chunk, Document, Hit, KnowledgeBase
 
 LONGEST_NAME = 200
 LONGEST_DESCRIPTION = 10_000

@@ -1,4 +1,4 @@
-"""Knowledge bases, their documents and chunks, what a search finds, and what reads and embeds documents."""
+"""Knowledge bases, their documents and chunks, what a search finds, and what reads documents."""
 
 from __future__ import annotations
 
@@ -7,12 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, NewType, Protocol
+from typing import NewType, Protocol
 from uuid import UUID
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 KnowledgeBaseId = NewType("KnowledgeBaseId", UUID)
 DocumentId = NewType("DocumentId", UUID)
@@ -162,18 +158,4 @@ class Reading:
 class Read(Protocol):
     async def __call__(self, path: Path, *, file_name: str, media_type: str) -> Reading:
         """Raises a GliaError that says what is wrong with the document and the way out."""
-        ...
-
-
-class Embedder(Protocol):
-    """Turns texts into vectors. What it cannot take in (`max_tokens`) it cuts off."""
-
-    @property
-    def model_id(self) -> str: ...
-    @property
-    def dimensions(self) -> int: ...
-    @property
-    def max_tokens(self) -> int: ...
-    async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """One row per text. Raises a GliaError when the model cannot be reached."""
         ...

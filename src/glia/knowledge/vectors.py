@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from glia.kit.errors import UpstreamFailed
-from glia.knowledge.types import Embedder
+from glia.knowledge.embedding.types import Embedder
 
 
 async def embed(embedder: Embedder, texts: Sequence[str]) -> list[str]:
