@@ -16,6 +16,7 @@ _SOFT_BREAK = re.compile(r"\s+|(?<=[、，；：,;:])")
 # Scripts written without spaces carry about three times as much per character, for readers and for tokenizers.
 _DENSE = re.compile("[\u1100-\u11ff\u2e80-\u9fff\uac00-\ud7ff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
 _DENSE_WEIGHT = 3
+_HEADING_CHARACTERS = 200  # of each heading in a path, which every passage below it repeats
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def _units(document: ParsedDocument, text: str, limit: int) -> Iterator[_Unit]:
             position += len(separator(previous, block)) if previous else 0
             if block.kind == "heading":
                 headings = [(level, title) for level, title in headings if level < block.level]
-                headings.append((block.level, " ".join(block.text.split())))
+                headings.append((block.level, " ".join(block.text.split())[:_HEADING_CHARACTERS].rstrip()))
                 path = " > ".join(title for _, title in headings)
             for index, (start, end) in enumerate(_pieces(block, limit)):
                 yield _Unit(

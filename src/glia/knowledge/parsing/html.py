@@ -95,12 +95,15 @@ class _Reader(HTMLParser):
         """Closes the open block, and the row when a table was left open."""
         if self._cells is not None:
             self._end_row()
-        raw = "".join(self._parts)
+        if self._parts:
+            self._add_block("".join(self._parts))
+            self._parts.clear()
+        self._kind, self._level = ("code" if self._pre else "paragraph"), 0
+
+    def _add_block(self, raw: str) -> None:
         text = raw.strip("\n") if self._kind == "code" else _squeeze(raw)
         if text.strip():
             self.blocks.append(Block(self._kind, "- " + text if self._kind == "list_item" else text, self._level))
-        self._parts.clear()
-        self._kind, self._level = ("code" if self._pre else "paragraph"), 0
 
     def _start_unseen(self, tag: str) -> None:
         """A `nav` or `head` that was never closed must not swallow the page."""

@@ -64,7 +64,7 @@ def separator(before: Block, after: Block) -> str:
 class ParseLimits:
     """What one file may cost. The caller bounds how many files are parsed at the same time.
 
-    memory_bytes: address space of the child, of which an idle child holds about 60 MB.
+    memory_bytes: address space of the child, of which a child that has read nothing holds about 30 MB.
     output_bytes: text in UTF-8.
     """
 
