@@ -2,6 +2,7 @@ import asyncio
 import time
 
 import orjson
+import pytest
 
 from glia.agents.types import Limits
 from glia.identity.types import Principal
@@ -13,8 +14,6 @@ from glia.runs.types import RunStatus
 from glia.tools.types import ToolContext, ToolResult
 from tests.conftest import DatabaseUrls
 from tests.runs.rig import Say, ScriptedModel, make_tool, rig
-
-import pytest
 
 
 async def test_a_plain_run_leaves_its_whole_story_in_the_log(
