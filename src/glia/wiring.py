@@ -33,7 +33,7 @@ from glia.knowledge.parsing.types import ParseLimits
 from glia.knowledge.reading import Reader
 from glia.knowledge.service import Knowledge
 from glia.knowledge.tools import knowledge_search
-from glia.knowledge.types import Embedder
+from glia.knowledge.embedding.types import Embedder
 from glia.memory.service import Memories
 from glia.memory.tools import memory_tools
 from glia.models.embedded import EmbeddedModel
@@ -91,7 +91,7 @@ class House:
         await asyncio.to_thread(self.lease.start)
         self.live.start()
         self.engine.start()
-        await self.meter.start()
+        self.meter.start()
         self._tasks = [
             asyncio.create_task(self.models.watch_local_servers(), name="glia-local-models"),
             asyncio.create_task(self._keep_house(), name="glia-housekeeping"),

@@ -200,18 +200,7 @@ async def test_answers_are_cut_and_binary_ones_named(
     assert "204" in (await tool.call(context, '{"city": "X"}')).text
 
 
-@pytest.mark.parametrize(
-    "method",
-    [
-        "POST",
-        pytest.param(
-            "PUT",
-            marks=pytest.mark.xfail(
-                strict=True, reason="the outbound client repeats PUT, GET and DELETE on a kept connection that broke"
-            ),
-        ),
-    ],
-)
+@pytest.mark.parametrize("method", ["POST", "PUT"])
 async def test_a_kept_connection_that_breaks_repeats_nothing(
     outbound: Outbound, server: Server, secrets: Secrets, context: ToolContext, method: str
 ) -> None:

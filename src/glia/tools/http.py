@@ -180,6 +180,7 @@ async def _send(outbound: Outbound, endpoint: Endpoint, request: _Request, secon
         timeouts=Timeouts(connect_seconds=min(10.0, seconds), idle_seconds=seconds, total_seconds=seconds),
         largest_body_bytes=LARGEST_BODY_BYTES,
         redirects=_REDIRECTS if is_plain_read else 0,
+        may_repeat=endpoint.effect is not Effect.ONCE,
     )
 
 

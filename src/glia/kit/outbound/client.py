@@ -42,6 +42,7 @@ class Call:
     deadline: float | None
     collect_limit: int | None
     is_trusted: bool
+    may_repeat: bool = True
 
     def head(self, user_agent: str) -> bytes:
         """The request line and all header fields. Raises InvalidRequest."""
@@ -112,13 +113,17 @@ class Outbound:
         largest_body_bytes: int = LARGEST_BODY_BYTES,
         redirects: int = 0,
         trusted: bool = False,
+        may_repeat: bool = True,
     ) -> Response:
         """The whole answer, whatever its status.
 
         redirects: how many to follow; with 0 the redirecting answer itself is returned.
         largest_body_bytes: counted after decompression.
+        may_repeat: False opens a fresh connection and sends once, whatever the method: a kept connection may turn out
+        to be closed only after the request was written, and then nobody can tell whether it was read.
         """
         call = self._call(method, url, headers, body, timeouts, trusted, largest_body_bytes)
+        call.may_repeat = may_repeat
         call, exchange, connection = await self._follow(call, redirects)
         self._pool.give(connection, exchange)
         return whole(exchange, call.target.name, call.target.url, largest_body_bytes)
@@ -203,7 +208,7 @@ class Outbound:
             call.target, is_trusted=call.is_trusted, seconds=call.connect_seconds()
         )
         for address in addresses:
-            connection = self._pool.take(self._key(call, address))
+            connection = self._pool.take(self._key(call, address)) if call.may_repeat else None
             if connection is None:
                 continue
             exchange = self._exchange(call, connection)
@@ -278,4 +283,4 @@ def _is_stale(call: Call, exchange: Exchange, failure: OutboundFailed) -> bool:
     """Whether a kept connection broke before it brought a byte, and repeating the request is harmless."""
     if failure.kind != "disconnect" or exchange.has_received:
         return False
-    return call.method in _REPEATABLE or not failure.is_sent
+    return (call.may_repeat and call.method in _REPEATABLE) or not failure.is_sent
