@@ -7,8 +7,10 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 from uuid import UUID
 
+import orjson
 import psycopg
 import structlog
 
@@ -22,18 +24,19 @@ from glia.identity.service import Identity
 from glia.identity.types import Principal
 from glia.kit import telemetry
 from glia.kit.db import Database, Transaction
-from glia.kit.errors import Unavailable
+from glia.kit.errors import GliaError, Unavailable
 from glia.kit.notifications import Notifications
 from glia.kit.outbound import Outbound, OutboundPolicy
 from glia.knowledge.citations import read_citations
+from glia.knowledge.embedding.endpoint import EndpointEmbedder
 from glia.knowledge.embedding.minilm import MiniLmEmbedder
+from glia.knowledge.embedding.types import Embedder
 from glia.knowledge.jobs import KIND as INGEST
 from glia.knowledge.jobs import Ingest
 from glia.knowledge.parsing.types import ParseLimits
 from glia.knowledge.reading import Reader
 from glia.knowledge.service import Knowledge
 from glia.knowledge.tools import knowledge_search
-from glia.knowledge.embedding.types import Embedder
 from glia.memory.service import Memories
 from glia.memory.tools import memory_tools
 from glia.models.embedded import EmbeddedModel
@@ -58,6 +61,7 @@ from glia.usage.service import Usage
 log = structlog.get_logger(__name__)
 
 _HOUSEKEEPING_SECONDS = 5.0
+_PROBE_SECONDS = 10.0
 
 
 @dataclass
@@ -84,6 +88,7 @@ class House:
     usage: Usage
     meter: Meter
     spool: Path
+    embedder: Embedder | None
     _tasks: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
 
     async def open(self) -> None:
@@ -95,6 +100,7 @@ class House:
         self._tasks = [
             asyncio.create_task(self.models.watch_local_servers(), name="glia-local-models"),
             asyncio.create_task(self._keep_house(), name="glia-housekeeping"),
+            asyncio.create_task(self._prepare_embedder(), name="glia-embedder"),
         ]
 
     async def close(self) -> None:
@@ -107,8 +113,18 @@ class House:
         await self.live.stop()
         await self.notifications.stop()
         await asyncio.to_thread(self.lease.stop)
+        if isinstance(self.embedder, MiniLmEmbedder):
+            self.embedder.close()
         await self.outbound.close()
         await self.db.close()
+
+    async def _prepare_embedder(self) -> None:
+        """Builds the embedding model while nobody waits for it; loading it is left to its first use."""
+        if isinstance(self.embedder, MiniLmEmbedder):
+            try:
+                await self.embedder.build()
+            except Unavailable as error:
+                log.warning("the embedding model could not be built", error=error.message)
 
     async def _keep_house(self) -> None:
         while True:
@@ -134,7 +150,7 @@ async def build(
     secrets = await load_secrets(db, settings.secret_key)
     identity = Identity(db, secrets)
     models = Models(outbound, read_configuration(environment), embedded=EmbeddedModel())
-    embedder = _embedder(data_dir)
+    embedder = await _embedder(settings, models, data_dir)
     files, usage = Files(db), Usage(db)
     memories = Memories(db)
     jobs = _StartJob()
@@ -186,6 +202,7 @@ async def build(
         usage=usage,
         meter=Meter(db),
         spool=spool,
+        embedder=embedder,
     )
 
 
@@ -212,8 +229,29 @@ def _listen(url: str, identity: Identity, live: Live, engine: Engine) -> Notific
     return notifications
 
 
-def _embedder(data_dir: Path) -> Embedder:
-    return MiniLmEmbedder(data_dir / "models")
+async def _embedder(settings: Settings, models: Models, data_dir: Path) -> Embedder | None:
+    """The endpoint that is configured, else the built-in model; without either, documents are found by their words."""
+    if settings.embedding_model is not None:
+        return await _endpoint(settings.embedding_model, models)
+    embedder = MiniLmEmbedder(data_dir / "models")
+    if reason := embedder.unavailable_reason():
+        log.warning("documents are found by their words only", reason=reason)
+        return None
+    return embedder
+
+
+async def _endpoint(name: str, models: Models) -> Embedder | None:
+    async def post(_path: str, body: Mapping[str, object]) -> bytes:
+        texts = cast(list[str], body["input"])
+        vectors, _usage = await models.embed(name, texts)
+        return orjson.dumps({"data": [{"index": i, "embedding": vector} for i, vector in enumerate(vectors)]})
+
+    try:
+        async with asyncio.timeout(_PROBE_SECONDS):
+            return await EndpointEmbedder.probe(post, model=name)
+    except (GliaError, TimeoutError) as error:
+        log.error("the embedding model does not answer; documents are found by their words only", error=str(error))
+        return None
 
 
 def _cite(text: str, sources: Sequence[Source]) -> tuple[list[Citation], int]:
