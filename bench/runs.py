@@ -32,8 +32,9 @@ from glia.wiring import House, build
 async def one(house: House, principal: Principal, agent_id: object) -> float:
     session = await house.sessions.create(principal, agent_id=agent_id)  # type: ignore[arg-type]
     started = time.perf_counter()
-    accepted = await house.runs.accept(principal, session.id, [Said("user", "What time is it?")])
-    last = await house.runs.outcome(principal, accepted)
+    with house.runs.watch(session.id) as watcher:
+        accepted = await house.runs.accept(principal, session.id, [Said("user", "What time is it?")])
+        last = await house.runs.outcome(principal, accepted, watcher)
     if last.type != RunCompleted.type:
         raise SystemExit(f"A run ended badly: {last.data}")
     return time.perf_counter() - started

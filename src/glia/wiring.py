@@ -169,7 +169,7 @@ async def build(
         on_cancelled=lambda runs: _call(loop, lambda: engine.cancel_all(runs)),
     )
     ingest = Ingest(files=files, read=Reader(ParseLimits(input_bytes=settings.limits.upload_bytes)), embedder=embedder)
-    crew = Crew(models=models, record_usage=usage.record, cite=_cite)
+    crew = Crew(models=models, cite=_cite)
     engine = Engine(
         db,
         live,

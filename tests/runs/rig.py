@@ -36,7 +36,6 @@ from glia.runs.work import agent_work, kinds_of
 from glia.sessions.service import Sessions
 from glia.tools.service import Tools
 from glia.tools.types import Effect, Tool, ToolContext, ToolResult
-from glia.usage.service import Usage
 
 
 @dataclass
@@ -142,7 +141,7 @@ async def rig(
         on_lost=lambda worker: loop.call_soon_threadsafe(engine.lost, worker),
         on_cancelled=lambda runs: loop.call_soon_threadsafe(engine.cancel_all, runs),
     )
-    crew = Crew(models=models, record_usage=Usage(db).record, cite=lambda text, sources: ([], 0))
+    crew = Crew(models=models, cite=lambda text, sources: ([], 0))
     config = config or EngineConfig(poll_seconds=0.1, drain_seconds=0.5, most_at_once=200 if is_working else 0)
     engine = Engine(db, live, lease, kinds_of(agent_work(agents, toolset, crew), {}), config)
     runs = Runs(db, live, engine, agents)

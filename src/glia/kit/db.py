@@ -123,6 +123,18 @@ class Database:
         async with self._begin(f"begin; set local glia.workspace = '{workspace!s}'") as tx:
             yield tx
 
+    async def call(self, type: type[T], sql: LiteralString, **parameters: object) -> T | None:
+        """One statement as a transaction of its own, in one round trip, and its only row if it has one.
+
+        Only for functions of the schema that enter their workspace themselves, as their first act.
+        """
+        async with self._connection() as connection:
+            return await Transaction(connection).one_or_none(type, sql, **parameters)
+
+    async def notify(self, channel: LiteralString, note: str) -> None:
+        async with self._connection() as connection:
+            await connection.execute("select pg_notify(%(channel)s, %(note)s)", {"channel": channel, "note": note})
+
     @asynccontextmanager
     async def across_workspaces(self) -> AsyncGenerator[Transaction]:
         """For the queries that must see every tenant. The role it takes can read only the tables made for that."""
@@ -130,20 +142,26 @@ class Database:
             yield tx
 
     @asynccontextmanager
-    async def _begin(self, opening: str) -> AsyncGenerator[Transaction]:
+    async def _begin(self, opening: str) -> AsyncGenerator[Transaction, None]:
+        async with self._connection() as connection:
+            await connection.execute(opening.encode())
+            tx = Transaction(connection)
+            try:
+                yield tx
+            except BaseException:
+                if not connection.closed:
+                    await connection.rollback()
+                raise
+            await connection.execute(b"commit")
+        for call in tx.after_commit:
+            call()
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncGenerator[AsyncConnection[Any], None]:
+        """A connection from the pool. What the database cannot do for now is raised as Unavailable or StorageFull."""
         try:
             async with self._pool.connection() as connection:
-                await connection.execute(opening.encode())
-                tx = Transaction(connection)
-                try:
-                    yield tx
-                except BaseException:
-                    if not connection.closed:
-                        await connection.rollback()
-                    raise
-                await connection.execute(b"commit")
-            for call in tx.after_commit:
-                call()
+                yield connection
         except PoolTimeout:
             raise Unavailable(
                 "The database gave no connection in time; it may be down or overloaded. Try again shortly."

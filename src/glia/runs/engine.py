@@ -15,7 +15,7 @@ from glia.kit.db import Database, Transaction
 from glia.kit.errors import GliaError, Unavailable
 from glia.runs import lease_queries
 from glia.runs.errors import CrashLoop, Fenced, LimitReached
-from glia.runs.events import Payload, RunCancelled, RunError, RunFailed, RunStarted
+from glia.runs.events import Event, Payload, RunCancelled, RunError, RunFailed, RunStarted
 from glia.runs.lease import Lease
 from glia.runs.live import Live
 from glia.runs.log import RunLog
@@ -117,9 +117,9 @@ class Engine:
         """There may be work in the queue."""
         self._wake.set()
 
-    def begin(self, run: Run, worker_id: UUID) -> None:
-        """Executes a run that is already marked as this worker's."""
-        task = asyncio.create_task(self._execute(run, worker_id), name=f"glia-run-{run.id}")
+    def begin(self, run: Run, worker_id: UUID, story: list[Event] | None = None) -> None:
+        """Executes a run that is already marked as this worker's. story: its session's whole log, if it is known."""
+        task = asyncio.create_task(self._execute(run, worker_id, story), name=f"glia-run-{run.id}")
         self._held[run.id] = _Held(task, worker_id)
         task.add_done_callback(lambda _task: self._release(run.id))
 
@@ -141,10 +141,13 @@ class Engine:
                 held.task.cancel()
 
     def _release(self, run_id: UUID) -> None:
+        was_full = len(self._held) >= self._config.most_at_once
         self._held.pop(run_id, None)
-        self._wake.set()
+        if was_full:
+            self._wake.set()
 
     async def _poll(self) -> None:
+        tidied_at = 0.0
         while True:
             try:
                 async with asyncio.timeout(self._config.poll_seconds):
@@ -153,10 +156,21 @@ class Engine:
                 pass
             self._wake.clear()
             try:
+                if time.monotonic() - tidied_at >= self._config.poll_seconds:
+                    tidied_at = time.monotonic()
+                    await self._tidy()
                 await self._claim()
             except (Unavailable, psycopg.Error) as error:
                 log.warning("could not look for runs", error=str(error).strip().split("\n")[0])
                 await asyncio.sleep(self._config.poll_seconds)
+
+    async def _tidy(self) -> None:
+        """Frees the runs of workers that are gone, and those that are marked as ours but that we do not have."""
+        worker_id = self._lease.worker_id
+        async with self._db.across_workspaces() as tx:
+            await lease_queries.reap(tx)
+            if worker_id is not None:
+                await lease_queries.give_back(tx, worker_id, list(self._held))
 
     async def _claim(self) -> None:
         worker_id = self.seat
@@ -164,18 +178,16 @@ class Engine:
             return
         want = min(self._config.most_at_once - len(self._held), 50)
         async with self._db.across_workspaces() as tx:
-            await lease_queries.reap(tx)
-            await lease_queries.give_back(tx, worker_id, list(self._held))
             runs = await lease_queries.claim(tx, worker_id, want=want, largest_share=self._config.largest_share)
         for run in runs:
             self.begin(run, worker_id)
         if len(runs) == want:
             self._wake.set()
 
-    async def _execute(self, run: Run, worker_id: UUID) -> None:
+    async def _execute(self, run: Run, worker_id: UUID, story: list[Event] | None) -> None:
         """The step boundary: whatever happens inside a run ends here, as one final event or as silence."""
         started = time.monotonic()
-        pen = RunLog(self._db, self._live, self._lease, run, worker_id)
+        pen = RunLog(self._db, self._live, self._lease, run, worker_id, story)
         try:
             await self._work(pen, run)
         except Fenced as error:

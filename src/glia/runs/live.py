@@ -144,10 +144,8 @@ class Live:
             self._wake.clear()
             grown, self._grown = list(self._grown), set()
             try:
-                async with self._db.across_workspaces() as tx:
-                    for start in range(0, len(grown), _SESSIONS_PER_NOTE):
-                        sessions = ",".join(str(id) for id in grown[start : start + _SESSIONS_PER_NOTE])
-                        note = f"{_ORIGIN}:{sessions}"
-                        await tx.execute("select pg_notify(%(channel)s, %(note)s)", channel=CHANNEL, note=note)
+                for start in range(0, len(grown), _SESSIONS_PER_NOTE):
+                    sessions = ",".join(str(id) for id in grown[start : start + _SESSIONS_PER_NOTE])
+                    await self._db.notify(CHANNEL, f"{_ORIGIN}:{sessions}")
             except (Unavailable, psycopg.Error) as error:
                 log.warning("could not tell other processes of new events", error=str(error))

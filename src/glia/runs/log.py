@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -14,20 +15,33 @@ from glia.runs.errors import Fenced
 from glia.runs.events import Event, Payload, Preview, TextDelta, ThinkingDelta, encode
 from glia.runs.lease import Lease
 from glia.runs.live import Live
-from glia.runs.types import Run, RunStatus, Spent
+from glia.runs.types import NOTHING, Run, RunStatus, Spent
 
 AlsoWrite = Callable[[Transaction], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Ending:
+    """The status that a write leaves the run in, and what else becomes true in the same transaction."""
+
+    status: RunStatus = RunStatus.RUNNING
+    error: dict[str, object] | None = None
+    also: AlsoWrite | None = None
 
 
 class RunLog:
     """Appends events of one attempt of one run."""
 
-    def __init__(self, db: Database, live: Live, lease: Lease, run: Run, worker_id: UUID) -> None:
+    def __init__(
+        self, db: Database, live: Live, lease: Lease, run: Run, worker_id: UUID, story: list[Event] | None = None
+    ) -> None:
+        """story: the session's whole log, when the caller has just written it."""
         self._db = db
         self._live = live
         self._lease = lease
         self.worker_id = worker_id
         self._turn = asyncio.Lock()  # events become visible in the order they were appended
+        self._story = story
         self.run = run
 
     def check_lease(self) -> None:
@@ -35,60 +49,57 @@ class RunLog:
         if not self._lease.holds(self.worker_id):
             raise Fenced(f"The lease under which run {self.run.id} was begun is gone.")
 
-    async def append(
-        self,
-        *payloads: Payload,
-        spent: Spent | None = None,
-        also: AlsoWrite | None = None,
-    ) -> None:
-        """Commits events, counters and whatever belongs with them, whole or not at all."""
-        async with self._turn, self.transaction(hold=False) as tx:
-            await self._write(tx, payloads, spent=spent, also=also)
+    async def append(self, *payloads: Payload, spent: Spent = NOTHING, usage: str | None = None) -> None:
+        """Commits events, counters and a usage record (as JSON), whole or not at all, in one round trip."""
+        await self._write(payloads, Ending(), spent=spent, usage=usage)
 
     async def finish(
         self,
         *payloads: Payload,
         status: RunStatus,
         error: dict[str, object] | None = None,
+        spent: Spent = NOTHING,
+        usage: str | None = None,
         also: AlsoWrite | None = None,
     ) -> None:
-        """Commits the last events of the run together with its final status."""
-        async with self._turn, self.transaction(hold=False) as tx:
-            await self._write(tx, payloads, spent=Spent(), status=status, error=error, also=also)
+        """Commits the last events of the run together with its final status, and whatever must be true with it."""
+        await self._write(payloads, Ending(status, error, also), spent=spent, usage=usage)
 
-    async def _write(
-        self,
-        tx: Transaction,
-        payloads: Sequence[Payload],
-        *,
-        spent: Spent | None,
-        status: RunStatus = RunStatus.RUNNING,
-        error: dict[str, object] | None = None,
-        also: AlsoWrite | None,
-    ) -> None:
+    async def _write(self, payloads: Sequence[Payload], ending: Ending, *, spent: Spent, usage: str | None) -> None:
         run = self.run
-        if spent is None:
-            place = await queries.append(tx, run.id, run.attempt, payloads)
-        elif await queries.advance(tx, run.id, run.attempt, spent=spent, status=status, error=error):
-            place = await queries.append_unfenced(tx, run.session_id, run.id, run.attempt, payloads)
-        else:
-            place = None
-        if place is None:
-            raise Fenced(f"Run {run.id} is no longer ours to write.")
-        if also is not None:
-            await also(tx)
-        events = stored_events(payloads, place.first_seq, place.at, run.id, run.attempt)
-        tx.after_commit.append(lambda: self._live.stored(run.session_id, events))
+        data = [encode(payload) for payload in payloads]
+        types = [payload.type for payload in payloads]
+        entry = queries.Entry(types, data, spent, ending.status, ending.error, usage)
+        async with self._turn:
+            self.check_lease()
+            if ending.also is None:
+                place = await queries.append(self._db, run, entry)
+            else:
+                place = await self._append_and(ending.also, entry)
+            if place is None:
+                raise Fenced(f"Run {run.id} is no longer ours to write.")
+            events = [
+                Event(place.first_seq + number, type, place.at, run.id, run.attempt, text)
+                for number, (type, text) in enumerate(zip(types, data, strict=True))
+            ]
+            self._live.stored(run.session_id, events)
+
+    async def _append_and(self, also: AlsoWrite, entry: queries.Entry) -> queries.Place | None:
+        async with self._db.transaction(self.run.workspace_id) as tx:
+            place = await queries.append_in(tx, self.run, entry)
+            if place is not None:
+                await also(tx)
+            return place
 
     def preview(self, delta: TextDelta | ThinkingDelta) -> None:
         self._live.preview(self.run.session_id, Preview(self.run.id, delta))
 
     @asynccontextmanager
-    async def transaction(self, *, hold: bool = True) -> AsyncGenerator[Transaction, None]:
-        """A transaction in the run's workspace. With `hold`, it fails at once if the run is not ours any more."""
+    async def transaction(self) -> AsyncGenerator[Transaction, None]:
+        """A transaction in the run's workspace, which fails at once if the run is not ours any more."""
         self.check_lease()
         async with self._db.transaction(self.run.workspace_id) as tx:
-            if hold and not await queries.hold(tx, self.run.id, self.run.attempt):
+            if not await queries.hold(tx, self.run.id, self.run.attempt):
                 raise Fenced(f"Run {self.run.id} is no longer ours.")
             yield tx
 
@@ -98,6 +109,9 @@ class RunLog:
 
     async def read(self) -> list[Event]:
         """Everything in the session that a model needs to know, this run's finished steps included."""
+        story, self._story = self._story, None
+        if story is not None:
+            return story
         async with self._db.transaction(self.run.workspace_id) as tx:
             return await queries.read_conversation(tx, self.run.session_id)
 

@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
+import msgspec
 import orjson
 
 from glia.agents.types import AgentVersion
-from glia.kit.db import Transaction
 from glia.kit.ids import new_id
 from glia.models.service import Models
 from glia.models.types import (
@@ -46,8 +46,6 @@ from glia.usage.types import UsageRecord
 Cite = Callable[[str, Sequence[Source]], tuple[list[Citation], int]]
 """Finds the citations in an answer that point to these sources, and counts those that point elsewhere."""
 
-RecordUsage = Callable[[Transaction, UsageRecord], Awaitable[None]]
-
 _NATIVE_INSTRUCTIONS = (
     "You are a helpful assistant. When you use passages from the knowledge base, put the passage's uri in square"
     " brackets after the sentence that rests on it, as in [kb://...]."
@@ -59,7 +57,6 @@ class Crew:
     """What every agent's run works with."""
 
     models: Models
-    record_usage: RecordUsage
     cite: Cite
 
 
@@ -73,6 +70,7 @@ class AgentLoop:
         self._toolbox = toolbox
         self._progress = Progress()
         self._deltas: Deltas | None = None
+        self._is_finished = False
         self._inherited: frozenset[str] = frozenset()
         """Tool calls that an earlier attempt committed for dispatch and never saw return."""
 
@@ -95,7 +93,8 @@ class AgentLoop:
                 await self._call_tools(progress.pending)
             else:
                 await self._ask_model()
-        await self._complete()
+        if not self._is_finished:  # an earlier attempt stored the answer and stopped before the end
+            await self._log.finish(self._completed(), status=RunStatus.COMPLETED)
 
     async def _ask_model(self) -> None:
         progress = self._progress
@@ -106,23 +105,27 @@ class AgentLoop:
             progress.requested_step = step
         response = await self._stream(step)
         note, calls = self._responded(step, response)
-        deltas, self._deltas = cast(Deltas, self._deltas), None
+        deltas = cast(Deltas, self._deltas)
         await deltas.settle()
-        await self._log.append(
-            *deltas.take(),
-            note,
-            *calls,
-            spent=Spent(
-                model_calls=1,
-                input_tokens=response.usage.input_tokens,
-                output_tokens=response.usage.output_tokens,
-                cost_micros=response.cost_micros,
-            ),
-            also=lambda tx: self._crew.record_usage(tx, self._usage(response)),
-        )
         progress.respond(note)
         note_response(progress, note)
         progress.called.update({call.tool_call_id: call for call in calls})
+        spent = Spent(
+            model_calls=1,
+            input_tokens=response.usage.input_tokens,
+            output_tokens=response.usage.output_tokens,
+            cost_micros=response.cost_micros,
+        )
+        usage = self._usage(response)
+        if progress.is_answered:  # the answer and the run's end are one write
+            completed = self._completed()
+            await self._log.finish(
+                *deltas.take(), note, completed, status=RunStatus.COMPLETED, spent=spent, usage=usage
+            )
+            self._is_finished = True
+        else:
+            await self._log.append(*deltas.take(), note, *calls, spent=spent, usage=usage)
+        self._deltas = None
 
     async def _stream(self, step: int) -> ModelResponse:
         self._deltas = deltas = Deltas(self._log, step)
@@ -216,18 +219,15 @@ class AgentLoop:
         for call in calls:  # in the model's order, however they came back
             progress.take_back(progress.returned[call.id])
 
-    async def _complete(self) -> None:
+    def _completed(self) -> RunCompleted:
         progress = self._progress
         text = progress.response.text if progress.response else ""
         citations, dropped = self._crew.cite(text, progress.sources)
-        await self._log.finish(
-            RunCompleted(
-                message=AnswerMessage(str(new_id()), text, citations),
-                usage=RunUsage(progress.step, progress.tool_calls, progress.input_tokens, progress.output_tokens),
-                cost_micros=progress.cost_micros,
-                dropped_citations=dropped,
-            ),
-            status=RunStatus.COMPLETED,
+        return RunCompleted(
+            message=AnswerMessage(str(new_id()), text, citations),
+            usage=RunUsage(progress.step, progress.tool_calls, progress.input_tokens, progress.output_tokens),
+            cost_micros=progress.cost_micros,
+            dropped_citations=dropped,
         )
 
     def _check_limits(self) -> None:
@@ -256,10 +256,9 @@ class AgentLoop:
             )
         return None
 
-    def _usage(self, response: ModelResponse) -> UsageRecord:
+    def _usage(self, response: ModelResponse) -> str:
         run = self._log.run
-        return UsageRecord(
-            id=new_id(),
+        record = UsageRecord(
             workspace_id=run.workspace_id,
             project_id=run.project_id,
             operation="chat",
@@ -275,6 +274,7 @@ class AgentLoop:
             cost_micros=response.cost_micros,
             latency_ms=response.latency_ms,
         )
+        return msgspec.json.encode(record).decode()
 
 
 def _parsed(arguments: str) -> object:

@@ -5,36 +5,65 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal, LiteralString
 from uuid import UUID
 
-from glia.kit.db import Transaction, json
+from glia.kit.db import Database, Transaction, json
 from glia.kit.pages import Window
-from glia.runs.events import Event, Payload, encode
-from glia.runs.types import ENGINE_ABI, Run, RunStatus, Spent
+from glia.runs.events import Event, MessageReceived, Payload, encode
+from glia.runs.types import ENGINE_ABI, NOTHING, Run, RunStatus, Spent
 
 
 @dataclass(frozen=True)
-class Target:
-    """What a new message in a session would run."""
+class Acceptance:
+    """What became of a message. outcome: `accepted`, `no_session`, `no_agent` or `busy`; the rest is there if accepted.
 
+    base_seq: the sequence number before the first new event.
+    """
+
+    outcome: Literal["accepted", "no_session", "no_agent", "busy"]
     agent_id: UUID | None
-    version: int | None
-    last_seq: int
+    agent_version: int | None
+    model: str | None
+    base_seq: int | None
+    at: datetime
 
 
-async def lock_session(tx: Transaction, session_id: UUID) -> Target | None:
-    """The session's agent as it is now, held until commit so that runs of one session are accepted one by one."""
-    return await tx.one_or_none(
-        Target,
+async def accept(
+    db: Database,
+    run_id: UUID,
+    session_id: UUID,
+    messages: Sequence[MessageReceived],
+    *,
+    workspace_id: UUID,
+    project_id: UUID,
+    key_id: UUID | None,
+    is_background: bool,
+    worker_id: UUID | None,
+) -> Acceptance:
+    """Stores messages and the run that answers them, whole or not at all."""
+    accepted = await db.call(
+        Acceptance,
         """
-        select s.agent_id, a.version, s.last_seq
-        from sessions s left join agents a on a.id = s.agent_id and a.deleted_at is null
-        where s.id = %(session_id)s and s.deleted_at is null for update of s""",
+        select outcome, agent_id, agent_version, model, base_seq, at
+        from glia.accept_run(%(workspace_id)s, %(project_id)s, %(session_id)s, %(run_id)s, %(key_id)s,
+          %(is_background)s, %(worker_id)s, %(abi)s, %(messages)s::json[])""",
+        workspace_id=workspace_id,
+        project_id=project_id,
         session_id=session_id,
+        run_id=run_id,
+        key_id=key_id,
+        is_background=is_background,
+        worker_id=worker_id,
+        abi=ENGINE_ABI,
+        messages=[encode(message) for message in messages],
     )
+    if accepted is None:
+        raise LookupError("accept_run always returns a row.")
+    return accepted
 
 
-async def insert(
+async def insert_job(
     tx: Transaction,
     id: UUID,
     *,
@@ -42,38 +71,21 @@ async def insert(
     project_id: UUID,
     session_id: UUID,
     kind: str,
-    agent_id: UUID | None,
-    agent_version: int | None,
-    key_id: UUID | None,
-    is_background: bool,
     input: dict[str, object],
-    worker_id: UUID | None,
-) -> bool:
-    """Queued, or with a worker already running there as attempt 1. False when the session has an unfinished run."""
-    count = await tx.execute(
+) -> None:
+    await tx.execute(
         """
-        insert into runs (id, workspace_id, project_id, session_id, kind, agent_id, agent_version, key_id, status,
-          is_background, engine_abi, input, worker_id, attempt, claimed_at, started_at)
-        values (%(id)s, %(workspace_id)s, %(project_id)s, %(session_id)s, %(kind)s, %(agent_id)s, %(agent_version)s,
-          %(key_id)s, case when %(worker_id)s::uuid is null then 'queued' else 'running' end, %(is_background)s,
-          %(abi)s, %(input)s, %(worker_id)s, case when %(worker_id)s::uuid is null then 0 else 1 end,
-          case when %(worker_id)s::uuid is null then null else clock_timestamp() end,
-          case when %(worker_id)s::uuid is null then null else clock_timestamp() end)
-        on conflict (session_id) where status in ('queued', 'running', 'waiting') do nothing""",
+        insert into runs (id, workspace_id, project_id, session_id, kind, status, is_background, engine_abi, input)
+        values (%(id)s, %(workspace_id)s, %(project_id)s, %(session_id)s, %(kind)s, 'queued', true, %(abi)s, %(input)s)
+        """,
         id=id,
         workspace_id=workspace_id,
         project_id=project_id,
         session_id=session_id,
         kind=kind,
-        agent_id=agent_id,
-        agent_version=agent_version,
-        key_id=key_id,
-        is_background=is_background,
         abi=ENGINE_ABI,
         input=json(input),
-        worker_id=worker_id,
     )
-    return count == 1
 
 
 async def get(tx: Transaction, id: UUID) -> Run | None:
@@ -152,62 +164,49 @@ async def append_unfenced(
     )
 
 
-async def append(tx: Transaction, run_id: UUID, attempt: int, payloads: Sequence[Payload]) -> Place | None:
+_APPEND: LiteralString = """
+    select first_seq, at from glia.append_events(%(workspace_id)s, %(run_id)s, %(attempt)s, %(types)s::text[],
+      %(data)s::json[], %(model_calls)s, %(tool_calls)s, %(input_tokens)s, %(output_tokens)s, %(cost_micros)s,
+      %(status)s, %(error)s, %(usage)s)"""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What one append brings: events as JSON text, and what belongs with them."""
+
+    types: Sequence[str]
+    data: Sequence[str]
+    spent: Spent = NOTHING
+    status: RunStatus = RunStatus.RUNNING
+    error: dict[str, object] | None = None
+    usage: str | None = None
+
+    def parameters(self, run: Run) -> dict[str, object]:
+        return {
+            "workspace_id": run.workspace_id,
+            "run_id": run.id,
+            "attempt": run.attempt,
+            "types": list(self.types),
+            "data": list(self.data),
+            "model_calls": self.spent.model_calls,
+            "tool_calls": self.spent.tool_calls,
+            "input_tokens": self.spent.input_tokens,
+            "output_tokens": self.spent.output_tokens,
+            "cost_micros": self.spent.cost_micros,
+            "status": str(self.status),
+            "error": None if self.error is None else json(self.error),
+            "usage": self.usage,
+        }
+
+
+async def append(db: Database, run: Run, entry: Entry) -> Place | None:
     """Adds events as the run's present attempt; None when another attempt holds the run or it has ended."""
-    return await tx.one_or_none(
-        Place,
-        """
-        with fence as (
-          select session_id from runs where id = %(run_id)s and attempt = %(attempt)s and status = 'running' for share
-        ), place as (
-          update sessions set last_seq = last_seq + cardinality(%(types)s::text[]), updated_at = clock_timestamp()
-          from fence where id = fence.session_id
-          returning id, workspace_id, last_seq - cardinality(%(types)s::text[]) as base
-        ), stored as (
-          insert into events (session_id, seq, workspace_id, run_id, attempt, type, at, data)
-          select place.id, place.base + e.number, place.workspace_id, %(run_id)s, %(attempt)s, e.type,
-            clock_timestamp(), e.data
-          from place, unnest(%(types)s::text[], %(data)s::json[]) with ordinality as e(type, data, number)
-          returning seq, at
-        ) select min(seq) as first_seq, min(at) as at from stored having count(*) > 0""",
-        run_id=run_id,
-        attempt=attempt,
-        types=[payload.type for payload in payloads],
-        data=[encode(payload) for payload in payloads],
-    )
+    return await db.call(Place, _APPEND, **entry.parameters(run))
 
 
-async def advance(
-    tx: Transaction,
-    run_id: UUID,
-    attempt: int,
-    *,
-    spent: Spent,
-    status: RunStatus = RunStatus.RUNNING,
-    error: dict[str, object] | None = None,
-) -> bool:
-    """Adds to the run's counters and, with another status, ends it. False when this attempt no longer holds it."""
-    count = await tx.execute(
-        """
-        update runs set status = %(status)s, error = %(error)s,
-          model_calls = model_calls + %(model_calls)s, tool_calls = tool_calls + %(tool_calls)s,
-          input_tokens = input_tokens + %(input_tokens)s, output_tokens = output_tokens + %(output_tokens)s,
-          cost_micros = case when %(cost_micros)s::bigint is null then cost_micros
-                             else coalesce(cost_micros, 0) + %(cost_micros)s::bigint end,
-          worker_id = case when %(status)s = 'running' then worker_id end,
-          finished_at = case when %(status)s = 'running' then null else clock_timestamp() end
-        where id = %(run_id)s and attempt = %(attempt)s and status = 'running'""",
-        run_id=run_id,
-        attempt=attempt,
-        status=status,
-        error=None if error is None else json(error),
-        model_calls=spent.model_calls,
-        tool_calls=spent.tool_calls,
-        input_tokens=spent.input_tokens,
-        output_tokens=spent.output_tokens,
-        cost_micros=spent.cost_micros,
-    )
-    return count == 1
+async def append_in(tx: Transaction, run: Run, entry: Entry) -> Place | None:
+    """As `append`, inside a transaction that does more."""
+    return await tx.one_or_none(Place, _APPEND, **entry.parameters(run))
 
 
 async def hold(tx: Transaction, run_id: UUID, attempt: int) -> bool:

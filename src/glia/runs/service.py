@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
@@ -16,8 +18,17 @@ from glia.kit.pages import Page, Window, page_of
 from glia.runs import queries
 from glia.runs.engine import CANCEL_CHANNEL, WORK_CHANNEL, Engine
 from glia.runs.errors import RunNotFound, SessionBusy
-from glia.runs.events import Event, MessageReceived, Payload, Preview, RunCancelled, RunCreated, RunStarted
-from glia.runs.live import Live, Signal
+from glia.runs.events import (
+    Event,
+    MessageReceived,
+    ModelRequested,
+    Payload,
+    Preview,
+    RunCancelled,
+    RunCreated,
+    RunStarted,
+)
+from glia.runs.live import Live, Signal, Watcher
 from glia.runs.log import stored_events
 from glia.runs.progress import ConversationMessage, messages_of
 from glia.runs.types import AGENT, Accepted, Run, RunId, RunStatus
@@ -46,6 +57,10 @@ class Runs:
         self._engine = engine
         self._agents = agents
 
+    def watch(self, session_id: UUID, *, previews: bool = False) -> Watcher:
+        """For following a run that is about to be accepted: enter it first, then nothing has to be read again."""
+        return self._live.watch(session_id, previews=previews)
+
     async def accept(
         self, principal: Principal, session_id: UUID, said: Sequence[Said], *, is_background: bool = False
     ) -> Accepted:
@@ -56,46 +71,42 @@ class Runs:
         """
         principal.require("runs:write")
         _check(said)
-        run_id = new_id()
-        async with self._db.transaction(principal.workspace_id) as tx:
-            target = await queries.lock_session(tx, session_id)
-            if target is None:
-                raise _no_session(session_id)
-            if target.agent_id is None or target.version is None:
-                raise Conflict("The session's agent is gone; open a session with another agent.")
-            # Asked for only now: nothing may lie between taking the seat and beginning the run in it.
-            seat = None if is_background else self._engine.seat
-            created = await queries.insert(
-                tx,
-                run_id,
-                workspace_id=principal.workspace_id,
-                project_id=principal.project_id,
-                session_id=session_id,
-                kind=AGENT,
-                agent_id=target.agent_id,
-                agent_version=target.version,
-                key_id=principal.key_id,
-                is_background=seat is None,
-                input={},
-                worker_id=seat,
-            )
-            if not created:
-                raise SessionBusy(
-                    "Another run is working on this session; wait for it to end, or cancel it.",
-                    session_id=str(session_id),
-                )
-            payloads: list[Payload] = [MessageReceived(str(new_id()), entry.role, entry.content) for entry in said]
-            payloads.append(RunCreated(AGENT, is_background, target.agent_id, target.version))
-            if seat is not None:
-                payloads.append(RunStarted(1, str(seat)))
-            await self._store(tx, session_id, run_id, None if seat is None else 1, payloads)
-            if seat is not None:
-                run = await queries.get(tx, run_id)
-                assert run is not None  # noqa: S101 - it was inserted above
-                tx.after_commit.append(lambda: self._engine.begin(run, seat))
-            else:
-                await self._call_workers(tx)
-        return Accepted(RunId(run_id), session_id, target.last_seq)
+        run_id = RunId(new_id())
+        messages = [MessageReceived(str(new_id()), entry.role, entry.content) for entry in said]
+        # Shielded: once the database has the run as ours it must be begun, even if the client has gone meanwhile.
+        accepting = asyncio.ensure_future(self._accept(principal, session_id, run_id, messages, is_background))
+        return await asyncio.shield(accepting)
+
+    async def _accept(
+        self,
+        principal: Principal,
+        session_id: UUID,
+        run_id: RunId,
+        messages: Sequence[MessageReceived],
+        is_background: bool,
+    ) -> Accepted:
+        seat = None if is_background else self._engine.seat
+        acceptance = await queries.accept(
+            self._db,
+            run_id,
+            session_id,
+            messages,
+            workspace_id=principal.workspace_id,
+            project_id=principal.project_id,
+            key_id=principal.key_id,
+            is_background=is_background,
+            worker_id=seat,
+        )
+        base = _base_of(acceptance, session_id)
+        payloads = _first_events(acceptance, messages, is_background, seat)
+        events = stored_events(payloads, base + 1, acceptance.at, run_id, 1 if seat else None)
+        self._live.stored(session_id, events)
+        if seat is None:
+            await self._call_workers()
+        else:
+            run = new_run(principal, run_id, session_id, acceptance)
+            self._engine.begin(run, seat, events if base == 0 else None)
+        return Accepted(run_id, session_id, base)
 
     async def start_job(
         self, tx: Transaction, *, workspace_id: UUID, project_id: UUID, kind: str, input: dict[str, object]
@@ -104,22 +115,18 @@ class Runs:
         principal = system_principal(workspace_id, project_id)
         session = await open_session(tx, principal, agent_id=None, title=kind)
         run_id = new_id()
-        await queries.insert(
+        await queries.insert_job(
             tx,
             run_id,
             workspace_id=workspace_id,
             project_id=project_id,
             session_id=session.id,
             kind=kind,
-            agent_id=None,
-            agent_version=None,
-            key_id=None,
-            is_background=True,
             input=input,
-            worker_id=None,
         )
         await self._store(tx, session.id, run_id, None, [RunCreated(kind, True)])
-        await self._call_workers(tx)
+        await tx.execute("select pg_notify(%(channel)s, '')", channel=WORK_CHANNEL)
+        tx.after_commit.append(self._engine.wake)
         return run_id
 
     async def get(self, principal: Principal, id: UUID) -> Run:
@@ -179,35 +186,55 @@ class Runs:
             return messages_of(await queries.read_conversation(tx, session_id))
 
     async def follow(
-        self, principal: Principal, session_id: UUID, *, after: int, previews: bool = False
+        self,
+        principal: Principal,
+        session_id: UUID,
+        *,
+        after: int,
+        previews: bool = False,
+        watcher: Watcher | None = None,
     ) -> AsyncGenerator[Event | Preview | None, None]:
         """Every event above `after`, those to come included, each once and in order, without end.
 
         Yields None when nothing happened for ten seconds, so that the reader can send a heartbeat. previews: also
-        text that is being written and not stored yet.
+        text that is being written and not stored yet. watcher: entered before the event above `after` was written,
+        so that nothing has to be read from the log.
         """
         principal.require("sessions:read")
-        with self._live.watch(session_id, previews=previews) as watcher:
-            while True:
-                events = await self.events(principal, session_id, after=after, limit=_READ_AT_ONCE)
+        if watcher is not None:
+            async for item in self._follow(principal, watcher, after, is_behind=False):
+                yield item
+            return
+        with self._live.watch(session_id, previews=previews) as own:
+            async for item in self._follow(principal, own, after, is_behind=True):
+                yield item
+
+    async def _follow(
+        self, principal: Principal, watcher: Watcher, after: int, *, is_behind: bool
+    ) -> AsyncGenerator[Event | Preview | None, None]:
+        while True:
+            while is_behind:
+                events = await self.events(principal, watcher.session_id, after=after, limit=_READ_AT_ONCE)
                 for event in events:
                     after = event.seq
                     yield event
-                while len(events) < _READ_AT_ONCE:
-                    item = await watcher.next(HEARTBEAT_SECONDS)
-                    if item is Signal.BEHIND or (isinstance(item, Event) and item.seq > after + 1):
-                        break
-                    if isinstance(item, Event):
-                        if item.seq <= after:
-                            continue
-                        after = item.seq
-                    yield item
+                is_behind = len(events) == _READ_AT_ONCE
+            item = await watcher.next(HEARTBEAT_SECONDS)
+            if item is Signal.BEHIND or (isinstance(item, Event) and item.seq > after + 1):
+                is_behind = True
+            elif not isinstance(item, Event):
+                yield item
+            elif item.seq > after:
+                after = item.seq
+                yield item
 
-    async def outcome(self, principal: Principal, accepted: Accepted) -> Event:
+    async def outcome(self, principal: Principal, accepted: Accepted, watcher: Watcher | None = None) -> Event:
         """Waits for the run's last event. Leaving early leaves the run alone."""
-        async for item in self.follow(principal, accepted.session_id, after=accepted.after):
-            if isinstance(item, Event) and item.is_final and item.run_id == accepted.run_id:
-                return item
+        items = self.follow(principal, accepted.session_id, after=accepted.after, watcher=watcher)
+        async with aclosing(items):
+            async for item in items:
+                if isinstance(item, Event) and item.is_final and item.run_id == accepted.run_id:
+                    return item
         raise Unavailable("The run's log ended before the run did.")
 
     async def _store(
@@ -217,11 +244,65 @@ class Runs:
         events = stored_events(payloads, place.first_seq, place.at, run_id, attempt)
         tx.after_commit.append(lambda: self._live.stored(session_id, events))
 
-    async def _call_workers(self, tx: Transaction) -> None:
+    async def _call_workers(self) -> None:
         """Wakes one worker when that is enough: this process, if it has room; else whoever listens."""
+        self._engine.wake()
         if self._engine.seat is None:
-            await tx.execute("select pg_notify(%(channel)s, '')", channel=WORK_CHANNEL)
-        tx.after_commit.append(self._engine.wake)
+            await self._db.notify(WORK_CHANNEL, "")
+
+
+def new_run(principal: Principal, id: RunId, session_id: UUID, acceptance: queries.Acceptance) -> Run:
+    """A run that was accepted into this process, without asking the database what is known already."""
+    return Run(
+        id=id,
+        workspace_id=principal.workspace_id,
+        project_id=principal.project_id,
+        session_id=session_id,
+        kind=AGENT,
+        agent_id=acceptance.agent_id,
+        agent_version=acceptance.agent_version,
+        key_id=principal.key_id,
+        status=RunStatus.RUNNING,
+        is_background=False,
+        attempt=1,
+        max_attempts=10,
+        cancel_requested_at=None,
+        model_calls=0,
+        tool_calls=0,
+        input_tokens=0,
+        output_tokens=0,
+        cost_micros=None,
+        error=None,
+        created_at=acceptance.at,
+        started_at=acceptance.at,
+        finished_at=None,
+    )
+
+
+def _base_of(acceptance: queries.Acceptance, session_id: UUID) -> int:
+    match acceptance.outcome:
+        case "no_session":
+            raise _no_session(session_id)
+        case "no_agent":
+            raise Conflict("The session's agent is gone; open a session with another agent.")
+        case "busy":
+            raise SessionBusy(
+                "Another run is working on this session; wait for it to end, or cancel it.", session_id=str(session_id)
+            )
+        case "accepted":
+            return acceptance.base_seq or 0
+
+
+def _first_events(
+    acceptance: queries.Acceptance, messages: Sequence[MessageReceived], is_background: bool, seat: UUID | None
+) -> list[Payload]:
+    """The events that accepting has stored, as the database wrote them."""
+    model = acceptance.model
+    created = RunCreated(AGENT, is_background, acceptance.agent_id, acceptance.agent_version, model)
+    payloads: list[Payload] = [*messages, created]
+    if seat is not None:
+        payloads += [RunStarted(1, str(seat)), ModelRequested(1, model)]
+    return payloads
 
 
 async def _get(tx: Transaction, id: UUID) -> Run:

@@ -83,3 +83,6 @@ class Spent:
     input_tokens: int = 0
     output_tokens: int = 0
     cost_micros: int | None = None
+
+
+NOTHING = Spent()

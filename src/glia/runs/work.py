@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ from typing import Protocol
 from uuid import UUID
 
 from glia.agents.service import Agents
-from glia.identity.types import system_principal
+from glia.agents.types import AgentVersion
+from glia.identity.types import Principal, system_principal
 from glia.kit.db import Transaction
 from glia.kit.errors import GliaError
 from glia.kit.jobs import Job
@@ -22,6 +24,8 @@ from glia.runs.toolbox import Toolbox
 from glia.runs.types import AGENT, RunStatus
 from glia.tools.service import Tools
 from glia.tools.types import ToolContext
+
+_VERSIONS_KEPT = 1000
 
 
 class AgentWork(Work):
@@ -42,13 +46,14 @@ class AgentWork(Work):
 
 def agent_work(agents: Agents, tools: Tools, crew: Crew) -> MakeWork:
     """Makes the work of an agent's run: its pinned version, with the tools that version may use."""
+    versions = _Versions(agents)
 
     async def make(log: RunLog) -> Work:
         run = log.run
         if run.agent_id is None or run.agent_version is None:
             raise GliaError("An agent's run names its agent and version; this one does not.")
         principal = system_principal(run.workspace_id, run.project_id)
-        agent = (await agents.get(principal, run.agent_id, version=run.agent_version)).current
+        agent = await versions.get(principal, run.agent_id, run.agent_version)
         offered = await tools.resolve(principal, agent.tools, has_knowledge=bool(agent.knowledge_base_ids))
         context = ToolContext(
             workspace_id=run.workspace_id,
@@ -63,6 +68,23 @@ def agent_work(agents: Agents, tools: Tools, crew: Crew) -> MakeWork:
         return AgentWork(AgentLoop(crew, log, agent, toolbox), _seconds_left(log, agent.limits.timeout_seconds))
 
     return make
+
+
+class _Versions:
+    """Agent versions never change, so each is read once."""
+
+    def __init__(self, agents: Agents) -> None:
+        self._agents = agents
+        self._known: OrderedDict[tuple[UUID, int], AgentVersion] = OrderedDict()
+
+    async def get(self, principal: Principal, agent_id: UUID, version: int) -> AgentVersion:
+        known = self._known.get((agent_id, version))
+        if known is None:
+            known = (await self._agents.get(principal, agent_id, version=version)).current
+            self._known[agent_id, version] = known
+            if len(self._known) > _VERSIONS_KEPT:
+                self._known.popitem(last=False)
+        return known
 
 
 def _seconds_left(log: RunLog, timeout_seconds: float) -> float:
