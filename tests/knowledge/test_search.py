@@ -1,4 +1,6 @@
 import math
+import re
+from typing import LiteralString
 from uuid import UUID
 
 import numpy as np
@@ -144,6 +146,38 @@ async def test_neighbours_come_in_order_and_once(house: House, principal: Princi
     around = await house.knowledge.neighbours(principal, [(document.id, 0), (document.id, 1), (document.id, 5)])
 
     assert [chunk.text for chunk in around] == ["a", "b", "c", "e", "f", "g"]
+
+
+async def test_rows_are_looked_up_by_index_under_row_level_security(house: House, principal: Principal) -> None:
+    """PostgreSQL scans a whole table when a comparison might leak other tenants' rows."""
+    base = await house.base()
+    await house.add(base, "The tern flies far.")
+    statement = search.STATEMENTS[Dense.EXACT]
+
+    async def plan(statement: LiteralString) -> str:
+        async with house.db.transaction(principal.workspace_id) as tx:
+            await tx.execute(
+                "select set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true)"
+            )
+            lines = await tx.values(
+                "explain " + statement,
+                ids=[base.id],
+                dense_ids=[base.id],
+                embedding=literal(np.ones(384)),
+                query="tern",
+                prune=0.0,
+                depth=50,
+                limit=10,
+            )
+        return "\n".join(lines)
+
+    found = await plan(statement)
+    assert "Index Scan using chunks_pkey" in found
+    assert "Index Cond: (id = f.id)" in found
+    assert re.search(r"Index Cond: .*knowledge_base_id = b.*lexeme = w", found)
+    leaky = await plan(statement.replace("candidates as materialized", "candidates as"))
+    assert "Index Cond: (id = f.id)" not in leaky
+    assert "chunks_pkey" not in leaky or "Index Cond: (id = COALESCE" not in leaky
 
 
 def scope(chunks: int, *, dimensions: int = 384, all_embeddings: int = 0, is_new: bool = True) -> Scope:
