@@ -179,12 +179,12 @@ async def search(
     dense_ids: Sequence[UUID] = (),
     embedding: str | None = None,
     chunks: int = 0,
-    depth: int = 50,
+    depth: int = 100,
 ) -> list[Hit]:
     """The best chunks of these bases, best first.
 
     dense_ids: the bases whose vectors `embedding` may be compared with. chunks: how many the bases have together.
-    depth: how many chunks each leg brings to the fusion.
+    depth: how many chunks each leg brings to the fusion; 100 find a little better than 50, on two judged sets.
     """
     if dense is Dense.INDEX:
         await prepare_index_scan(tx)
