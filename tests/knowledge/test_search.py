@@ -1,7 +1,9 @@
 import math
+from typing import LiteralString
 from uuid import UUID
 
 import numpy as np
+import psycopg
 import pytest
 
 from glia.identity.types import Principal
@@ -11,6 +13,7 @@ from glia.kit.ids import new_id
 from glia.knowledge import search
 from glia.knowledge.search import Dense, Scope, choose
 
+from ..conftest import DatabaseUrls
 from .conftest import House
 
 
@@ -146,6 +149,36 @@ async def test_neighbours_come_in_order_and_once(house: House, principal: Princi
     assert [chunk.text for chunk in around] == ["a", "b", "c", "e", "f", "g"]
 
 
+async def test_passages_are_looked_up_by_index_under_row_level_security(
+    house: House, principal: Principal, database_urls: DatabaseUrls
+) -> None:
+    """PostgreSQL reads the whole table when a comparison might leak other tenants' rows to the one who asks."""
+    base = await house.base()
+    async with house.db.transaction(principal.workspace_id) as tx:
+        await fill(tx, principal, base.id, np.ones((4000, 2)))
+    with psycopg.connect(database_urls.admin, autocommit=True) as admin:
+        admin.execute("analyze glia.chunks, glia.embeddings, glia.documents")
+
+    async def plan(statement: LiteralString) -> str:
+        async with house.db.transaction(principal.workspace_id) as tx:
+            return "\n".join(
+                await tx.values(
+                    "explain " + statement,
+                    ids=[base.id],
+                    dense_ids=[base.id],
+                    embedding="[1,1]",
+                    query="tern",
+                    prune=0.0,
+                    depth=5,
+                    limit=5,
+                )
+            )
+
+    statement = search.STATEMENTS[Dense.EXACT]
+    assert "Index Scan using chunks_pkey" in await plan(statement)
+    assert "Seq Scan on chunks" in await plan(statement.replace("candidates as materialized", "candidates as"))
+
+
 def scope(chunks: int, *, dimensions: int = 384, all_embeddings: int = 0, is_new: bool = True) -> Scope:
     return Scope(new_id(), chunks, "m", dimensions, all_embeddings, is_new)
 
@@ -178,7 +211,7 @@ async def fill(tx: Transaction, principal: Principal, base_id: UUID, rows: np.nd
         with made as (
           insert into chunks (workspace_id, knowledge_base_id, document_id, ordinal, heading, start_character,
             end_character, text)
-          select %(workspace)s, %(base)s, %(document)s, n - 1, '', 0, 0, 'x'
+          select %(workspace)s, %(base)s, %(document)s, n - 1, '', 0, 0, repeat('lorem ', 100)
           from generate_series(1, %(count)s) n returning id, ordinal
         )
         insert into embeddings (chunk_id, workspace_id, knowledge_base_id, document_id, embedding)

@@ -68,6 +68,8 @@ class _Task:
     async def run(self) -> None:
         async with self._job.transaction() as tx:
             work = await self._lock(tx)
+            if work.status is DocumentStatus.PROCESSING and not work.is_indexed:
+                await queries.set_progress(tx, self.id, "reading", 0, 0)
         if work.status is DocumentStatus.READY:
             return
         if work.status is DocumentStatus.FAILED:

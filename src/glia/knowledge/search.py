@@ -73,9 +73,11 @@ _NONE: LiteralString = """by_meaning as (
   select null::bigint as id, null::float8 as distance where false
 ), """
 
+# Candidates are MATERIALIZED for row-level security: PostgreSQL looks a chunk up by its index only if the comparison
+# cannot leak other tenants' rows, and it holds a COALESCE, which the full join makes of the id, for one that might.
 _FUSED: LiteralString = """dense as (
   select id, distance, row_number() over (order by distance, id) as rank from by_meaning
-), candidates as (
+), candidates as materialized (
   select id, d.rank as dense_rank, -d.distance as dense, l.rank as lexical_rank, l.score as lexical
   from dense d full join lexical l using (id)
 )
@@ -89,7 +91,7 @@ join bases b on b.id = c.knowledge_base_id
 join documents doc on doc.id = c.document_id
 order by fused desc, c.id limit %(limit)s"""
 
-_STATEMENTS: dict[Dense, LiteralString] = {
+STATEMENTS: dict[Dense, LiteralString] = {
     Dense.NONE: _LEXICAL + _NONE + _FUSED,
     Dense.EXACT: _LEXICAL + _EXACT + _FUSED,
     Dense.INDEX: _LEXICAL + _INDEX + _FUSED,
@@ -177,18 +179,18 @@ async def search(
     dense_ids: Sequence[UUID] = (),
     embedding: str | None = None,
     chunks: int = 0,
-    depth: int = 50,
+    depth: int = 100,
 ) -> list[Hit]:
     """The best chunks of these bases, best first.
 
     dense_ids: the bases whose vectors `embedding` may be compared with. chunks: how many the bases have together.
-    depth: how many chunks each leg brings to the fusion.
+    depth: how many chunks each leg brings to the fusion; 100 find a little better than 50, on two judged sets.
     """
     if dense is Dense.INDEX:
         await prepare_index_scan(tx)
     rows = await tx.many(
         _Row,
-        _STATEMENTS[dense],
+        STATEMENTS[dense],
         ids=list(base_ids),
         query=query,
         prune=_PRUNE if chunks >= _PRUNE_FROM_CHUNKS else 0.0,

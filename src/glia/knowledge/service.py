@@ -13,7 +13,7 @@ from glia.files.service import Files, fingerprint_of
 from glia.files.types import FileRef
 from glia.identity.types import Principal
 from glia.kit.db import Database, Transaction
-from glia.kit.errors import GliaError, InvalidRequest
+from glia.kit.errors import Conflict, GliaError, InvalidRequest
 from glia.kit.ids import new_id
 from glia.kit.jobs import StartJob
 from glia.kit.pages import LARGEST_LIMIT, Page, Window, page_of
@@ -165,8 +165,8 @@ class Knowledge:
                 sha256=fingerprint.sha256,
                 **where,
             )
-            if not is_new and (same := await queries.find_content(tx, base_id, fingerprint.sha256)) is not None:
-                return same
+            if not is_new:
+                return await _same_content(tx, base_id, fingerprint.sha256, name=name)
             file = await self._files.write(tx, path, name=name, media_type=media_type, fingerprint=fingerprint, **where)
             run_id = await self._start_job(tx, kind=KIND, input={"document_id": str(id)}, **where)
             await queries.set_source(tx, id, file_id=file.id, run_id=run_id)
@@ -290,6 +290,13 @@ async def _document(tx: Transaction, base_id: UUID, id: UUID) -> Document:
     document = await queries.get_document(tx, base_id, id)
     if document is None:
         raise _no_document(id)
+    return document
+
+
+async def _same_content(tx: Transaction, base_id: UUID, sha256: str, *, name: str) -> Document:
+    document = await queries.find_content(tx, base_id, sha256)
+    if document is None:
+        raise Conflict(f"A document with the content of {name!r} was removed in this moment; upload it again.")
     return document
 
 

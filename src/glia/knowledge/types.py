@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import NewType, Protocol
 from uuid import UUID
 
+from glia.knowledge.embedding.types import Embedder as Embedder  # noqa: PLC0414  # outsiders enter by types
+
 KnowledgeBaseId = NewType("KnowledgeBaseId", UUID)
 DocumentId = NewType("DocumentId", UUID)
 
