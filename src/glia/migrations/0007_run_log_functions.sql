@@ -14,8 +14,9 @@ $$;
 
 -- Adds events as the run's present attempt, and counters, usage and a final status with them. No row comes back when
 -- another attempt holds the run or it has ended: then nothing was written.
+-- in_types: names joined by commas. payloads: one JSON array, as long; arrays of text cost the client far more.
 create function append_events(
-  in_workspace uuid, in_run uuid, in_attempt int, types text[], payloads json[],
+  in_workspace uuid, in_run uuid, in_attempt int, in_types text, payloads json,
   add_model_calls int default 0, add_tool_calls int default 0, add_input_tokens bigint default 0,
   add_output_tokens bigint default 0, add_cost_micros bigint default null,
   new_status text default 'running', new_error jsonb default null, usage_record jsonb default null
@@ -25,6 +26,7 @@ declare
   session uuid;
   base bigint;
   moment timestamptz := clock_timestamp();
+  types text[] := string_to_array(in_types, ',');
 begin
   perform set_config('glia.workspace', in_workspace::text, true);
   if new_status = 'running' and add_model_calls = 0 and add_tool_calls = 0 then
@@ -48,7 +50,7 @@ begin
   where s.id = session returning s.last_seq - cardinality(types) into base;
   insert into glia.events (session_id, seq, workspace_id, run_id, attempt, type, at, data)
   select session, base + e.number, in_workspace, in_run, in_attempt, e.type, moment, e.data
-  from unnest(types, payloads) with ordinality as e(type, data, number);
+  from rows from (unnest(types), json_array_elements(payloads)) with ordinality as e(type, data, number);
   if usage_record is not null then
     perform glia.record_usage(usage_record);
   end if;
@@ -59,7 +61,7 @@ end $$;
 -- outcome: `accepted`, `no_session`, `no_agent`, or `busy` while another run works on the session.
 create function accept_run(
   in_workspace uuid, in_project uuid, in_session uuid, in_run uuid, in_key uuid, in_background boolean,
-  in_worker uuid, in_abi int, messages json[]
+  in_worker uuid, in_abi int, messages json
 ) returns table (outcome text, agent_id uuid, agent_version int, model text, base_seq bigint, at timestamptz)
 language plpgsql as $$
 #variable_conflict use_column
@@ -69,8 +71,8 @@ declare
   model_name text;
   base bigint;
   moment timestamptz := clock_timestamp();
-  types text[] := array_fill('message.received'::text, array[cardinality(messages)]);
-  payloads json[] := messages;
+  types text[] := array_fill('message.received'::text, array[json_array_length(messages)]);
+  payloads json[] := array(select json_array_elements(messages));
   created int;
 begin
   perform set_config('glia.workspace', in_workspace::text, true);

@@ -47,7 +47,7 @@ async def accept(
         """
         select outcome, agent_id, agent_version, model, base_seq, at
         from glia.accept_run(%(workspace_id)s, %(project_id)s, %(session_id)s, %(run_id)s, %(key_id)s,
-          %(is_background)s, %(worker_id)s, %(abi)s, %(messages)s::json[])""",
+          %(is_background)s, %(worker_id)s, %(abi)s, %(messages)s::json)""",
         workspace_id=workspace_id,
         project_id=project_id,
         session_id=session_id,
@@ -56,7 +56,7 @@ async def accept(
         is_background=is_background,
         worker_id=worker_id,
         abi=ENGINE_ABI,
-        messages=[encode(message) for message in messages],
+        messages=_array([encode(message) for message in messages]),
     )
     if accepted is None:
         raise LookupError("accept_run always returns a row.")
@@ -165,8 +165,8 @@ async def append_unfenced(
 
 
 _APPEND: LiteralString = """
-    select first_seq, at from glia.append_events(%(workspace_id)s, %(run_id)s, %(attempt)s, %(types)s::text[],
-      %(data)s::json[], %(model_calls)s, %(tool_calls)s, %(input_tokens)s, %(output_tokens)s, %(cost_micros)s,
+    select first_seq, at from glia.append_events(%(workspace_id)s, %(run_id)s, %(attempt)s, %(types)s,
+      %(data)s::json, %(model_calls)s, %(tool_calls)s, %(input_tokens)s, %(output_tokens)s, %(cost_micros)s,
       %(status)s, %(error)s, %(usage)s)"""
 
 
@@ -186,8 +186,8 @@ class Entry:
             "workspace_id": run.workspace_id,
             "run_id": run.id,
             "attempt": run.attempt,
-            "types": list(self.types),
-            "data": list(self.data),
+            "types": ",".join(self.types),
+            "data": _array(self.data),
             "model_calls": self.spent.model_calls,
             "tool_calls": self.spent.tool_calls,
             "input_tokens": self.spent.input_tokens,
@@ -197,6 +197,11 @@ class Entry:
             "error": None if self.error is None else json(self.error),
             "usage": self.usage,
         }
+
+
+def _array(items: Sequence[str]) -> str:
+    """JSON texts as one JSON array."""
+    return f"[{','.join(items)}]"
 
 
 async def append(db: Database, run: Run, entry: Entry) -> Place | None:
