@@ -18,13 +18,10 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCKS = ROOT / "requirements"
 
 # What says where packages come from is the operator's; what changes where they go would break the installation.
-KEPT_PIP_SETTINGS = frozenset(
-    f"PIP_{name}"
-    for name in (
-        "CACHE_DIR CERT CLIENT_CERT CONFIG_FILE DEFAULT_TIMEOUT EXTRA_INDEX_URL FIND_LINKS INDEX_URL KEYRING_PROVIDER "
-        "NO_CACHE_DIR NO_INDEX PROXY RETRIES TIMEOUT TRUSTED_HOST"
-    ).split()
-)
+KEPT_PIP_SETTINGS = """
+    PIP_CACHE_DIR PIP_CERT PIP_CLIENT_CERT PIP_CONFIG_FILE PIP_DEFAULT_TIMEOUT PIP_EXTRA_INDEX_URL PIP_FIND_LINKS
+    PIP_INDEX_URL PIP_KEYRING_PROVIDER PIP_NO_CACHE_DIR PIP_NO_INDEX PIP_PROXY PIP_RETRIES PIP_TIMEOUT PIP_TRUSTED_HOST
+"""
 
 
 def main() -> None:
@@ -74,11 +71,14 @@ def install(folder: Path, locks: list[str], *, from_scratch: bool) -> None:
     environment = {name: value for name, value in os.environ.items() if keeps(name)}
     run = [python, "-I", "-m"]
     files = [argument for name in locks for argument in ("-r", LOCKS / f"{name}.txt")]
-    options = "--quiet --no-deps --require-hashes --only-binary=:all: --no-compile --no-input --disable-pip-version-check"
+    options = (
+        "--quiet --no-deps --require-hashes --only-binary=:all: --no-compile --no-input --disable-pip-version-check"
+    )
     subprocess.run([*run, "pip", "install", *options.split(), *files], env=environment, check=True)
     packages = Path(
-        subprocess.check_output([python, "-I", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], text=True)
-        .strip()
+        subprocess.check_output(
+            [python, "-I", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], text=True
+        ).strip()
     )
     add_glia(python, packages)
     # Some test files inside packages are not meant to compile, so the exit status says nothing.
@@ -91,7 +91,7 @@ def install(folder: Path, locks: list[str], *, from_scratch: bool) -> None:
 
 
 def add_glia(python: Path, packages: Path) -> None:
-    """Makes this checkout importable, and `glia` a command: what an editable installation does, without a build tool."""
+    """Makes this checkout importable and `glia` a command, as an editable installation would, without a build tool."""
     (packages / "glia.pth").write_text(f"{ROOT / 'src'}\n")
     command = python.with_name("glia")
     command.write_text(f"#!/bin/sh\nexec '{python}' -P -m glia \"$@\"\n")
@@ -99,7 +99,7 @@ def add_glia(python: Path, packages: Path) -> None:
 
 
 def keeps(name: str) -> bool:
-    return name in KEPT_PIP_SETTINGS or not name.startswith(("PIP_", "PYTHON"))
+    return name in KEPT_PIP_SETTINGS.split() or not name.startswith(("PIP_", "PYTHON"))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from glia.identity.authentication import Authentication, credential_in
 from glia.identity.errors import WorkspaceNotFound
 from glia.identity.key_looks import new_key
 from glia.identity.keys import Keys
+from glia.identity.limits import RateLimits
 from glia.identity.passwords import Passwords
 from glia.identity.rights import SCOPES_OF
 from glia.identity.secrets import Secrets
@@ -21,6 +22,8 @@ from glia.identity.workspaces import Workspaces, checked_name, slug_of
 from glia.kit.db import Database, Transaction
 from glia.kit.ids import new_id
 from glia.kit.pages import Page, Window, page_of
+
+__all__ = ["CHANNEL", "Identity", "RateLimits"]
 
 CHANNEL = queries.CHANNEL
 """Notifications on it go to `Identity.forget`."""
