@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from glia.kit.telemetry import LogFormat
-from glia.runs.engine import EngineConfig
+from glia.runs.config import EngineConfig
 
 
 def default_data_dir() -> Path:

@@ -13,6 +13,14 @@ from glia.kit.errors import GliaError
 _COMMANDS = {
     "serve": "Start everything: database, API and a worker.",
     "worker": "Start a process that only executes runs.",
+    "chat": "Talk to an agent in the terminal.",
+    "ask": "Ask one question.",
+    "kb": "Knowledge bases: add documents, list, search.",
+    "agent": "Agents: create, list.",
+    "models": "List the models that agents can use.",
+    "key": "API keys: create, list, revoke.",
+    "migrate": "Bring the database to this version's schema.",
+    "doctor": "Check everything that can be wrong, and explain it.",
 }
 
 

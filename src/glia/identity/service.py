@@ -11,9 +11,10 @@ from glia.identity.authentication import Authentication, credential_in
 from glia.identity.errors import WorkspaceNotFound
 from glia.identity.key_looks import new_key
 from glia.identity.keys import Keys
+from glia.identity.limits import RateLimits
 from glia.identity.passwords import Passwords
 from glia.identity.rights import SCOPES_OF
-from glia.identity.secrets import Secrets
+from glia.identity.secrets import Secrets, load_secrets
 from glia.identity.sign_in import SignIn
 from glia.identity.types import AuditEntry, Authenticated, Credentials, Principal, Role, Tokens, system_principal
 from glia.identity.users import Users, checked_email
@@ -21,6 +22,8 @@ from glia.identity.workspaces import Workspaces, checked_name, slug_of
 from glia.kit.db import Database, Transaction
 from glia.kit.ids import new_id
 from glia.kit.pages import Page, Window, page_of
+
+__all__ = ["CHANNEL", "Identity", "RateLimits", "open_identity"]
 
 CHANNEL = queries.CHANNEL
 """Notifications on it go to `Identity.forget`."""
@@ -146,6 +149,11 @@ class Identity:
         await audit.record(tx, operator, "workspace.created", f"workspace:{workspace_id}")
         await keys.insert(tx, owner, fresh, name="First key", settled=(SCOPES_OF[Role.ADMIN], Role.ADMIN))
         return fresh.raw
+
+
+async def open_identity(db: Database, secret_key: str | None) -> Identity:
+    """Identity alone, for a command that needs nothing else. secret_key: GLIA_SECRET_KEY, if the operator set it."""
+    return Identity(db, await load_secrets(db, secret_key))
 
 
 async def _insert_workspace(tx: Transaction, name: str) -> tuple[UUID, str]:

@@ -112,7 +112,14 @@ class Database:
         )
 
     async def open(self) -> None:
-        await self._pool.open(wait=True, timeout=30)
+        """Raises Unavailable when the database gives no connection."""
+        try:
+            await self._pool.open(wait=True, timeout=30)
+        except PoolTimeout:
+            await self._pool.close()
+            raise Unavailable(
+                "The database gave no connection within 30 s. Check that it runs; `glia doctor` says more."
+            ) from None
 
     async def close(self) -> None:
         await self._pool.close()

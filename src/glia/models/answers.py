@@ -7,9 +7,9 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Protocol
 
 from glia.kit.outbound import OutboundFailed, StreamedResponse
+from glia.kit.sse import SseParser, SseTooLong
 from glia.models.failures import garbled, refused_answer
 from glia.models.providers import Provider
-from glia.models.sse import SseParser, SseTooLong
 from glia.models.types import ModelEvent
 
 MAX_ANSWER_BYTES = 32 * 1024 * 1024

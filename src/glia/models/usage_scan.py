@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+from glia.kit.sse import SseParser, SseTooLong
 from glia.models.estimate import tokens_of_bytes
 from glia.models.openai_wire import NOTHING, Usage, read_usage
-from glia.models.sse import SseParser, SseTooLong
 from glia.models.types import TokenUsage
 
 

@@ -14,6 +14,7 @@ import structlog
 from glia.kit.db import Database, Transaction
 from glia.kit.errors import GliaError, Unavailable
 from glia.runs import lease_queries
+from glia.runs.config import EngineConfig
 from glia.runs.errors import CrashLoop, Fenced, LimitReached
 from glia.runs.events import Event, Payload, RunCancelled, RunError, RunFailed, RunStarted
 from glia.runs.lease import Lease
@@ -49,16 +50,6 @@ class Work:
 
 
 MakeWork = Callable[[RunLog], Awaitable[Work]]
-
-
-@dataclass(frozen=True)
-class EngineConfig:
-    """poll_seconds: how often a worker looks for runs that nobody told it of."""
-
-    most_at_once: int = 200
-    largest_share: int = 100
-    poll_seconds: float = 1.0
-    drain_seconds: float = 10.0
 
 
 @dataclass

@@ -10,8 +10,7 @@ from typing import Protocol
 
 import structlog
 
-from glia.identity.limits import RateLimits
-from glia.identity.service import Identity
+from glia.identity.service import Identity, RateLimits
 from glia.kit import telemetry
 from glia.kit.errors import GliaError, RateLimited
 from glia.kit.ids import new_id

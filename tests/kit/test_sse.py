@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from glia.models.sse import SseParser, SseTooLong
+from glia.kit.sse import SseParser, SseTooLong
 
 STREAM = (
     b'\xef\xbb\xbf: hello\r\n\r\nevent: x\r\ndata: {"a":1}\r\n\r\n'

@@ -1,0 +1,1 @@
+"""What `glia doctor` looks at. Looks only; changes nothing."""

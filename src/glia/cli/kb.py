@@ -1,0 +1,128 @@
+"""`glia kb`: knowledge bases and their documents."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from glia.cli.api import Api, Json, connect
+from glia.cli.conversing import DEFAULT_BASE, find_base, require_base
+from glia.kit.errors import GliaError
+
+_POLL_SECONDS = 0.3
+_LONGEST_WAIT_SECONDS = 3600.0
+
+
+@click.group()
+@click.option("--data-dir", help="Where to find credentials.json when GLIA_API_KEY is not set.")
+@click.pass_context
+def command(context: click.Context, data_dir: str | None) -> None:
+    """Knowledge bases: add documents, list, search."""
+    context.obj = data_dir
+
+
+@command.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--kb", "name", default=DEFAULT_BASE, show_default=True, metavar="NAME", help="Made when missing.")
+@click.pass_obj
+def add(data_dir: str | None, files: tuple[Path, ...], name: str) -> None:
+    """Upload documents (PDF, DOCX, HTML, Markdown, text) and wait until they can be searched."""
+    sys.exit(0 if asyncio.run(_add(data_dir, files, name)) else 1)
+
+
+@command.command("list")
+@click.pass_obj
+def list_(data_dir: str | None) -> None:
+    """Show the knowledge bases."""
+    asyncio.run(_list(data_dir))
+
+
+@command.command()
+@click.argument("query", nargs=-1, required=True)
+@click.option("--kb", "name", default=DEFAULT_BASE, show_default=True, metavar="NAME")
+@click.option("--limit", default=5, show_default=True, type=click.IntRange(1, 100))
+@click.pass_obj
+def search(data_dir: str | None, query: tuple[str, ...], name: str, limit: int) -> None:
+    """Show the passages that fit best."""
+    asyncio.run(_search(data_dir, " ".join(query), name, limit))
+
+
+async def _add(data_dir: str | None, files: tuple[Path, ...], name: str) -> bool:
+    async with connect(data_dir) as api:
+        base = await find_base(api, name) or await api.post("/v1/knowledge-bases", {"name": name})
+        results = [await _add_one(api, base["id"], file) for file in files]
+    return all(results)
+
+
+async def _add_one(api: Api, base_id: str, file: Path) -> bool:
+    """Whether the document became ready. What is wrong with one document does not stop the others."""
+    path = f"/v1/knowledge-bases/{base_id}/documents"
+    _progress(f"{file.name}: uploading")
+    try:
+        document = await api.upload(path, file)
+        document = await _wait(api, f"{path}/{document['id']}", file.name)
+    except GliaError as error:
+        if error.status in (401, 503):
+            raise
+        _progress("")
+        click.echo(f"{file.name}: {error.message}", err=True)
+        return False
+    _progress("")
+    if document["status"] != "ready":
+        click.echo(f"{file.name}: {_reason(document)}", err=True)
+        return False
+    pages = document.get("pages", document.get("page_count"))
+    click.echo(f"{file.name}: ready, {f'{pages} pages, ' if pages else ''}{document['chunks']} chunks")
+    return True
+
+
+async def _wait(api: Api, path: str, name: str) -> Json:
+    async with asyncio.timeout(_LONGEST_WAIT_SECONDS):
+        while (document := await api.get(path))["status"] == "processing":
+            progress: Json = document.get("progress") or {}
+            phase, done, total = progress.get("phase", "processing"), progress.get("done"), progress.get("total")
+            _progress(f"{name}: {phase}" + (f" {done}/{total}" if total else ""))
+            await asyncio.sleep(_POLL_SECONDS)
+    return document
+
+
+async def _list(data_dir: str | None) -> None:
+    async with connect(data_dir) as api:
+        bases = await api.all("/v1/knowledge-bases")
+        for base in bases:
+            documents = await api.all(f"/v1/knowledge-bases/{base['id']}/documents")
+            chunks = sum(document.get("chunks") or 0 for document in documents)
+            click.echo(f"{base['id']}  {base['name']}  {len(documents)} documents, {chunks} chunks")
+    if not bases:
+        click.echo("There is no knowledge base yet; `glia kb add FILE` makes one.", err=True)
+
+
+async def _search(data_dir: str | None, query: str, name: str, limit: int) -> None:
+    async with connect(data_dir) as api:
+        base = await require_base(api, name)
+        found = await api.post(f"/v1/knowledge-bases/{base['id']}/search", {"query": query, "limit": limit})
+    for hit in found["data"]:
+        page = f", page {hit['page']}" if hit.get("page") is not None else ""
+        heading = f", {hit['heading']}" if hit.get("heading") else ""
+        click.secho(f"{hit['document_name']}{page}{heading}  ({hit['score']:.3f})", bold=True)
+        click.echo(f"  {' '.join(hit['text'].split())}\n")
+    if not found["data"]:
+        click.echo("Nothing fits.", err=True)
+
+
+def _progress(text: str) -> None:
+    """One line that is written over, where somebody is looking."""
+    if sys.stderr.isatty():
+        click.echo(f"\r\033[K{text}", nl=False, err=True)
+
+
+def _reason(document: Json) -> str:
+    error: Any = document.get("error")  # a text, or `{code, message}`
+    if isinstance(error, dict):
+        details: Json = error
+        return str(details.get("message"))
+    return str(error or f"ended as {document['status']}")
