@@ -25,11 +25,6 @@ def owns(method: str, path: str) -> bool:
 
 
 def openai_surface(house: House) -> App:
-<<<<<<< HEAD
-    async def nothing(scope: object, receive: object, send: object) -> None: ...
-
-    return nothing
-=======
     return Gate(_Routes(house), house.identity, house.rate_limits, surface="openai", error_body=openai_error)
 
 
@@ -62,4 +57,3 @@ class _Routes:
             await get_model(self._house, request, send, model_id)
         else:
             await list_models(self._house, request, send)
->>>>>>> 49c9385 (Add the gateway and the OpenAI surface)
