@@ -17,6 +17,7 @@ import structlog
 from glia.agents.service import Agents, SpecCheck
 from glia.agents.types import AgentSpec
 from glia.files.service import Files
+from glia.gateway.service import Gateway
 from glia.identity.limits import RateLimits
 from glia.identity.secrets import load_secrets
 from glia.identity.service import CHANNEL as KEYS_CHANNEL
@@ -82,6 +83,7 @@ class House:
     runs: Runs
     tools: Tools
     models: Models
+    gateway: Gateway
     knowledge: Knowledge
     files: Files
     memories: Memories
@@ -151,7 +153,7 @@ async def build(
     identity = Identity(db, secrets)
     models = Models(outbound, read_configuration(environment), embedded=EmbeddedModel())
     embedder = await _embedder(settings, models, data_dir)
-    files, usage = Files(db), Usage(db)
+    files, usage, meter = Files(db), Usage(db), Meter(db)
     memories = Memories(db)
     jobs = _StartJob()
     knowledge = Knowledge(db, files, start_job=jobs, embedder=embedder)
@@ -196,11 +198,12 @@ async def build(
         runs=runs,
         tools=tools,
         models=models,
+        gateway=Gateway(models, meter, _minilm(embedder, data_dir), is_strict=settings.strict_fields),
         knowledge=knowledge,
         files=files,
         memories=memories,
         usage=usage,
-        meter=Meter(db),
+        meter=meter,
         spool=spool,
         embedder=embedder,
     )
@@ -238,6 +241,14 @@ async def _embedder(settings: Settings, models: Models, data_dir: Path) -> Embed
         log.warning("documents are found by their words only", reason=reason)
         return None
     return embedder
+
+
+def _minilm(embedder: Embedder | None, data_dir: Path) -> MiniLmEmbedder | None:
+    """What the gateway serves as `glia/minilm`, also when documents are embedded elsewhere."""
+    if isinstance(embedder, MiniLmEmbedder):
+        return embedder
+    minilm = MiniLmEmbedder(data_dir / "models")
+    return minilm if minilm.unavailable_reason() is None else None
 
 
 async def _endpoint(name: str, models: Models) -> Embedder | None:

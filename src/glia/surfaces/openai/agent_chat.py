@@ -1,0 +1,190 @@
+"""Chat completions answered by an agent: the messages open a session, the answer is read from its run's log."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from difflib import get_close_matches
+
+import msgspec
+
+from glia.agents.errors import AgentNotFound
+from glia.agents.types import Agent
+from glia.gateway.service import DONE, Chunks, completion, read_messages
+from glia.gateway.types import ChatCall
+from glia.identity.types import Principal
+from glia.kit.errors import GliaError, InvalidRequest, NotFound, Unavailable
+from glia.kit.pages import LARGEST_LIMIT, Window
+from glia.models.types import TokenUsage
+from glia.runs.events import Event, ModelResponded, Preview, RunCancelled, RunCompleted, RunFailed, RunUsage
+from glia.runs.events import TextDelta as StoredText
+from glia.runs.events import ThinkingDelta as StoredThinking
+from glia.runs.service import Runs, Said
+from glia.runs.types import Accepted
+from glia.surfaces.openai.leaving import WhileClientWaits
+from glia.surfaces.openai.text_cursor import TextCursor
+from glia.surfaces.openai.words import AGENT_PREFIX, RunEndedBadly, error_event, openai_error
+from glia.surfaces.shared import sse
+from glia.surfaces.shared.asgi import Request, Send, ignored_header, send_bytes, send_json
+from glia.wiring import House
+
+_LONGEST_WAIT_SECONDS = 3600.0
+_KNOWN = frozenset({"model", "messages", "stream", "stream_options"})
+
+Headers = list[tuple[bytes, bytes]]
+
+
+async def chat_with_agent(house: House, request: Request, send: Send, call: ChatCall) -> None:
+    principal = request.principal
+    said = history(call)
+    ignored = [name for name, raw in call.fields.items() if name not in _KNOWN and bytes(raw) != b"null"]
+    if ignored and house.settings.strict_fields:
+        raise InvalidRequest(f"`{ignored[0]}` has no effect on an agent; leave it out.", field=ignored[0])
+    agent = await find_agent(house, principal, call.model)
+    session = await house.sessions.create(principal, agent_id=agent.id)
+    accepted = await house.runs.accept(principal, session.id, said)
+    headers = [
+        (b"x-glia-run-id", str(accepted.run_id).encode()),
+        (b"x-glia-session-id", str(session.id).encode()),
+        *ignored_header(ignored),
+    ]
+    if call.is_streamed:
+        answer = AgentStream(house.runs, principal, accepted, call, request.request_id)
+        await sse.stream(request.receive, send, answer.chunks(), headers)
+    else:
+        await _send_whole(house.runs, request, send, call.model, accepted, headers)
+
+
+async def find_agent(house: House, principal: Principal, model: str) -> Agent:
+    """The agent that a model name `agent:<id or slug>` means. Raises NotFound with names that are near."""
+    reference = model.removeprefix(AGENT_PREFIX)
+    try:
+        return await house.agents.find(principal, reference)
+    except AgentNotFound:
+        pass
+    page = await house.agents.list(principal, Window(LARGEST_LIMIT))
+    near = get_close_matches(reference, [agent.slug for agent in page.items], n=3, cutoff=0.5)
+    hint = f" Did you mean {', '.join(repr(AGENT_PREFIX + slug) for slug in near)}?" if near else ""
+    raise NotFound(f"There is no agent {reference!r} in this workspace.{hint} GET /v1/models lists all.", field="model")
+
+
+def history(call: ChatCall) -> list[Said]:
+    """What the messages say. Raises InvalidRequest for what an agent cannot be told."""
+    said: list[Said] = []
+    for index, (message, text) in enumerate(read_messages(call)):
+        if message.role == "tool" or message.tool_calls:
+            field = f"messages[{index}]"
+            raise InvalidRequest(
+                f"`{field}` is about a tool call; an agent calls its tools by itself, so leave such messages out.",
+                field=field,
+            )
+        role = "system" if message.role == "developer" else message.role
+        if text:
+            said.append(Said(role, text))
+    if not said or said[-1].role != "user":
+        raise InvalidRequest("The last of `messages` must be the user's and not empty.", field="messages")
+    return said
+
+
+class AgentStream:
+    """A run as the chunks of one chat completion."""
+
+    def __init__(self, runs: Runs, principal: Principal, accepted: Accepted, call: ChatCall, request_id: str) -> None:
+        self._runs = runs
+        self._principal = principal
+        self._accepted = accepted
+        self._call = call
+        self._request_id = request_id
+        self._chunks = Chunks(call.model)
+        self._text = TextCursor()
+        self._thinking = TextCursor()
+
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        """Ends with the run. The reader may leave early; the run goes on."""
+        accepted = self._accepted
+        items = self._runs.follow(self._principal, accepted.session_id, after=accepted.after, previews=True)
+        async with aclosing(items):
+            async for item in items:
+                if item is None:
+                    yield sse.HEARTBEAT
+                elif item.run_id == accepted.run_id:
+                    if chunk := self._chunk(item):
+                        yield chunk
+                    if isinstance(item, Event) and item.is_final:
+                        return
+
+    def _chunk(self, item: Event | Preview) -> bytes:
+        match item.delta if isinstance(item, Preview) else item.payload:
+            case StoredText() as delta:
+                return self._said(self._text.take(delta))
+            case StoredThinking() as delta:
+                thought = self._thinking.take(delta)
+                return self._chunks.thinking(thought) if thought else b""
+            case ModelResponded() as response:
+                return self._said(self._text.settle(response, item.attempt if isinstance(item, Event) else None))
+            case RunCompleted() as completed:
+                return self._end(completed)
+            case RunFailed() | RunCancelled() as ended:
+                return error_event(_bad_end(ended, self._accepted), self._request_id)
+            case _:
+                return b""
+
+    def _said(self, text: str) -> bytes:
+        return self._chunks.text(text) if text else b""
+
+    def _end(self, completed: RunCompleted) -> bytes:
+        delta = {"citations": _citations(completed)}
+        ending = self._chunks.delta(delta, "stop")
+        if self._call.wants_usage:
+            ending += self._chunks.usage(_usage(completed.usage))
+        return ending + DONE
+
+
+async def _send_whole(
+    runs: Runs, request: Request, send: Send, model: str, accepted: Accepted, headers: Headers
+) -> None:
+    try:
+        completed = await _outcome(runs, request, accepted)
+    except GliaError as error:
+        # Sent from here, so that the client learns which run it was, and does not begin another by itself.
+        body = openai_error(error, request.request_id)
+        await send_json(send, error.status, body, [*headers, (b"x-should-retry", b"false")])
+        return
+    text = completed.message.content if completed.message else ""
+    message = {"content": text, "refusal": None, "citations": _citations(completed)}
+    body = completion(model, message, "stop", _usage(completed.usage))
+    await send_bytes(send, 200, body, b"application/json", headers)
+
+
+async def _outcome(runs: Runs, request: Request, accepted: Accepted) -> RunCompleted:
+    try:
+        with WhileClientWaits(request.receive):
+            async with asyncio.timeout(_LONGEST_WAIT_SECONDS):
+                last = await runs.outcome(request.principal, accepted)
+    except TimeoutError:
+        raise Unavailable(
+            f"The run {accepted.run_id} is still going on after an hour; look at it with GET /v1/runs/."
+        ) from None
+    match last.payload:
+        case RunCompleted() as completed:
+            return completed
+        case ended:
+            raise _bad_end(ended, accepted)
+
+
+def _bad_end(ended: object, accepted: Accepted) -> RunEndedBadly:
+    if isinstance(ended, RunFailed):
+        return RunEndedBadly(ended.error.code, ended.error.message)
+    return RunEndedBadly("run_cancelled", f"The run {accepted.run_id} was cancelled before it answered.")
+
+
+def _citations(completed: RunCompleted) -> object:
+    return msgspec.to_builtins(completed.message.citations) if completed.message else []
+
+
+def _usage(usage: RunUsage | None) -> TokenUsage:
+    """All model calls of the run together."""
+    if usage is None:
+        return TokenUsage()
+    return TokenUsage(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens)
