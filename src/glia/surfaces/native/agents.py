@@ -57,10 +57,10 @@ class AgentBody(Body):
     model: str | None = Field(None, max_length=300)
     fallback_model: str | None = Field(None, max_length=300)
     settings: SettingsBody | None = None
-    knowledge_base_ids: list[str] = Field(default=[], max_length=100)
+    knowledge_base_ids: list[str] = Field(default_factory=list[str], max_length=100)
     tools: list[str] | None = None
     limits: LimitsBody | None = None
-    metadata: dict[str, Any] = {}
+    metadata: dict[str, Any] = Field(default_factory=dict[str, Any])
 
 
 class AgentChanges(Changes):
@@ -72,10 +72,10 @@ class AgentChanges(Changes):
     model: str | None = Field(None, max_length=300)
     fallback_model: str | None = Field(None, max_length=300)
     settings: SettingsBody | None = None
-    knowledge_base_ids: list[str] = Field(default=[], max_length=100)
+    knowledge_base_ids: list[str] = Field(default_factory=list[str], max_length=100)
     tools: list[str] | None = None
     limits: LimitsBody | None = None
-    metadata: dict[str, Any] = {}
+    metadata: dict[str, Any] = Field(default_factory=dict[str, Any])
 
 
 class LimitsOut(Out):

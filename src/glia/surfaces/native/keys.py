@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -101,5 +102,7 @@ async def revoke(key: str, house: TheHouse, principal: ThePrincipal) -> Response
 
 
 def key_out(key: ApiKey) -> KeyOut:
-    values = {name: getattr(key, name) for name in KeyOut.model_fields}
-    return KeyOut(**{**values, "scopes": sorted(key.scopes)})
+    # The core keeps scopes as a set, which has no order.
+    values: dict[str, Any] = {name: getattr(key, name) for name in KeyOut.model_fields}
+    values["scopes"] = sorted(key.scopes)
+    return KeyOut(**values)

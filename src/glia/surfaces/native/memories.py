@@ -33,12 +33,12 @@ class MemoryBody(Body):
 
     content: str
     agent_id: str | None = Field(None, max_length=200)
-    metadata: dict[str, Any] = {}
+    metadata: dict[str, Any] = Field(default_factory=dict[str, Any])
 
 
 class MemoryChanges(Changes):
     content: str = ""
-    metadata: dict[str, Any] = {}
+    metadata: dict[str, Any] = Field(default_factory=dict[str, Any])
 
 
 class MemorySearchBody(Body):

@@ -39,7 +39,7 @@ class SessionBody(Body):
 
     agent_id: str = Field(max_length=200)
     title: str = Field("", max_length=500)
-    metadata: dict[str, Any] = {}
+    metadata: dict[str, Any] = Field(default_factory=dict[str, Any])
 
 
 class SessionOut(Out):

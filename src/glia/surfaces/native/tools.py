@@ -35,13 +35,13 @@ class HttpBody(Body):
 
     url: str = Field(max_length=8000)
     method: str = "POST"
-    headers: dict[str, str] = {}
+    headers: dict[str, str] = Field(default_factory=dict[str, str])
 
 
 class HttpChanges(Changes):
     url: str = Field("", max_length=8000)
     method: str = ""
-    headers: dict[str, str] = {}
+    headers: dict[str, str] = Field(default_factory=dict[str, str])
 
 
 class ToolBody(Body):
@@ -61,8 +61,8 @@ class ToolBody(Body):
 class ToolChanges(Changes):
     name: str = ""
     description: str = ""
-    parameters: dict[str, Any] = Field(default={}, alias="schema")
-    http: HttpChanges = HttpChanges()
+    parameters: dict[str, Any] = Field(default_factory=dict[str, Any], alias="schema")
+    http: HttpChanges | None = None
     effect: EffectName = "once"
     timeout_seconds: float = 30.0
 

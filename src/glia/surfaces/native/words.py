@@ -105,6 +105,9 @@ def unknown_fields(body: Body, path: str = "") -> list[str]:
     return found
 
 
+_MARK = "notices_unknown_fields"
+
+
 class NativeRoute(APIRoute):
     """A route that says which fields of its body had no effect, before it has one."""
 
@@ -113,7 +116,7 @@ class NativeRoute(APIRoute):
 
 
 def _noticing(endpoint: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-    if getattr(endpoint, "is_noticing", False):  # including a router makes its routes once more
+    if getattr(endpoint, _MARK, False):  # including a router makes its routes once more
         return endpoint
 
     @functools.wraps(endpoint)
@@ -124,7 +127,7 @@ def _noticing(endpoint: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitabl
                 fields.ignore(unknown_fields(value))
         return await endpoint(**values)
 
-    call.is_noticing = True  # pyright: ignore[reportFunctionMemberAccess] - a mark on our own function
+    setattr(call, _MARK, True)
     return call
 
 

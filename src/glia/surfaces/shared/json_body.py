@@ -73,8 +73,9 @@ def read_object(body: bytes) -> dict[str, object]:
         raise InvalidRequest(f"The body is not valid JSON: {error}.") from None
     if not isinstance(tree, dict):
         raise InvalidRequest("The body must be a JSON object, as `{...}`.")
-    _check_tree(tree, body)
-    return cast(dict[str, object], tree)
+    found = cast(dict[str, object], tree)
+    _check_tree(found, body)
+    return found
 
 
 async def read_json(request: Request) -> bytes:
