@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -9,18 +10,33 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from pydantic import Field
 
+from glia.agents.errors import AgentNotFound
 from glia.agents.types import Agent, AgentSettings, AgentSpec, AgentVersion, Limits
-from glia.kit.clock import wire_time
-from glia.kit.ids import parse_id
-from glia.surfaces.native.words import Body, TheHouse, ThePrincipal, TheWindow, page_json
+from glia.identity.types import Principal
+from glia.surfaces.native.words import (
+    Body,
+    Changes,
+    ListOf,
+    NativeRoute,
+    Out,
+    TheHouse,
+    ThePrincipal,
+    TheWindow,
+    Time,
+    agent_id_of,
+    given,
+    id_of,
+    page_of,
+)
+from glia.wiring import House
 
-router = APIRouter(prefix="/v1/agents", tags=["agents"])
+router = APIRouter(prefix="/v1/agents", tags=["agents"], route_class=NativeRoute)
 
 
 class LimitsBody(Body):
-    max_iterations: int | None = None
-    timeout_seconds: float | None = None
-    max_tokens: int | None = None
+    max_iterations: int = Limits.max_iterations
+    timeout_seconds: float = Limits.timeout_seconds
+    max_tokens: int = Limits.max_tokens
     max_cost_micros: int | None = None
 
 
@@ -28,100 +44,165 @@ class SettingsBody(Body):
     temperature: float | None = None
     top_p: float | None = None
     max_output_tokens: int | None = None
-    thinking_effort: str | None = None
+    thinking_effort: str | None = Field(None, max_length=100)
 
 
 class AgentBody(Body):
+    """tools: names of tools; left away, the agent has the built-in ones that are safe for everyone."""
+
     name: str
     slug: str | None = None
-    description: str = ""
+    description: str = Field("", max_length=10_000)
     instructions: str = ""
-    model: str | None = None
-    fallback_model: str | None = None
+    model: str | None = Field(None, max_length=300)
+    fallback_model: str | None = Field(None, max_length=300)
     settings: SettingsBody | None = None
-    knowledge_base_ids: list[UUID] = Field(default_factory=list[UUID])
+    knowledge_base_ids: list[str] = Field(default_factory=list[str], max_length=100)
     tools: list[str] | None = None
     limits: LimitsBody | None = None
     metadata: dict[str, Any] = Field(default_factory=dict[str, Any])
 
 
+class AgentChanges(Changes):
+    """Null empties `model`, `fallback_model` and `tools`, and sets `settings` and `limits` back to their defaults."""
+
+    name: str = ""
+    description: str = Field("", max_length=10_000)
+    instructions: str = ""
+    model: str | None = Field(None, max_length=300)
+    fallback_model: str | None = Field(None, max_length=300)
+    settings: SettingsBody | None = None
+    knowledge_base_ids: list[str] = Field(default_factory=list[str], max_length=100)
+    tools: list[str] | None = None
+    limits: LimitsBody | None = None
+    metadata: dict[str, Any] = Field(default_factory=dict[str, Any])
+
+
+class LimitsOut(Out):
+    max_iterations: int
+    timeout_seconds: float
+    max_tokens: int
+    max_cost_micros: int | None
+
+
+class SettingsOut(Out):
+    temperature: float | None
+    top_p: float | None
+    max_output_tokens: int | None
+    thinking_effort: str | None
+
+
+class VersionOut(Out):
+    version: int
+    name: str
+    description: str
+    instructions: str
+    model: str | None
+    fallback_model: str | None
+    settings: SettingsOut
+    knowledge_base_ids: list[UUID]
+    tools: list[str] | None
+    limits: LimitsOut
+    metadata: dict[str, Any]
+    created_by: str
+    created_at: Time | None
+
+
+class AgentOut(VersionOut):
+    """An agent as it is now. created_at and updated_at are the agent's, not its version's."""
+
+    id: UUID
+    slug: str
+    updated_at: Time
+
+
 @router.post("", status_code=201)
-async def create(body: AgentBody, house: TheHouse, principal: ThePrincipal) -> dict[str, Any]:
+async def create(body: AgentBody, house: TheHouse, principal: ThePrincipal) -> AgentOut:
+    """Make an agent; this is its version 1."""
     spec = AgentSpec(
         name=body.name,
         description=body.description,
         instructions=body.instructions,
         model=body.model,
         fallback_model=body.fallback_model,
-        settings=AgentSettings(**_given(body.settings)),
-        knowledge_base_ids=tuple(body.knowledge_base_ids),
+        settings=AgentSettings(**given(body.settings)),
+        knowledge_base_ids=_bases(body.knowledge_base_ids),
         tools=None if body.tools is None else tuple(body.tools),
-        limits=Limits(**_given(body.limits)),
+        limits=Limits(**given(body.limits)),
         metadata=body.metadata,
     )
-    return agent_json(await house.agents.create(principal, spec, slug=body.slug))
+    return agent_out(await house.agents.create(principal, spec, slug=body.slug))
 
 
 @router.get("")
-async def list_agents(house: TheHouse, principal: ThePrincipal, window: TheWindow) -> dict[str, Any]:
-    return page_json(await house.agents.list(principal, window), agent_json)
+async def list_agents(house: TheHouse, principal: ThePrincipal, window: TheWindow) -> ListOf[AgentOut]:
+    """List agents, newest first."""
+    return page_of(await house.agents.list(principal, window), agent_out)
 
 
 @router.get("/{agent}")
-async def get(agent: str, house: TheHouse, principal: ThePrincipal) -> dict[str, Any]:
-    return agent_json(await house.agents.find(principal, agent))
+async def get(agent: str, house: TheHouse, principal: ThePrincipal) -> AgentOut:
+    """One agent, by its id or slug."""
+    return agent_out(await house.agents.find(principal, agent))
+
+
+@router.patch("/{agent}")
+async def update(agent: str, body: AgentChanges, house: TheHouse, principal: ThePrincipal) -> AgentOut:
+    """Change an agent: a new version with the given fields changed. Runs keep the version they began with."""
+    id = await agent_id_of(house, principal, agent)
+    changes = await _changes(house, principal, id, body)
+    if not changes:
+        return agent_out(await house.agents.get(principal, id))
+    return agent_out(await house.agents.update(principal, id, changes))
 
 
 @router.get("/{agent}/versions")
-async def versions(agent: str, house: TheHouse, principal: ThePrincipal) -> dict[str, Any]:
-    found = await house.agents.versions(principal, parse_id(agent, "agent"))
-    return {"data": [version_json(version) for version in found], "has_more": False, "next_cursor": None}
+async def versions(agent: str, house: TheHouse, principal: ThePrincipal) -> ListOf[VersionOut]:
+    """All versions of an agent, newest first, at most 1,000."""
+    found = await house.agents.versions(principal, await agent_id_of(house, principal, agent))
+    return ListOf(data=[VersionOut.of(version) for version in found])
 
 
-@router.delete("/{agent}", status_code=204)
+@router.get("/{agent}/versions/{version}")
+async def get_version(agent: str, version: str, house: TheHouse, principal: ThePrincipal) -> VersionOut:
+    """One version of an agent."""
+    found = await house.agents.find(principal, agent)
+    missing = AgentNotFound(f"The agent {found.slug!r} has no version {version[:40]!r}; it is at {found.version}.")
+    if not (version.isascii() and version.isdigit() and 1 <= int(version[:12]) <= found.version):
+        raise missing
+    return VersionOut.of((await house.agents.get(principal, found.id, version=int(version[:12]))).current)
+
+
+@router.delete("/{agent}", status_code=204, response_class=Response)
 async def delete(agent: str, house: TheHouse, principal: ThePrincipal) -> Response:
-    await house.agents.delete(principal, parse_id(agent, "agent"))
+    """Delete an agent. Its sessions stay readable, and its slug is free again."""
+    await house.agents.delete(principal, await agent_id_of(house, principal, agent))
     return Response(status_code=204)
 
 
-def agent_json(agent: Agent) -> dict[str, Any]:
-    return {
-        "id": str(agent.id),
-        "slug": agent.slug,
-        **version_json(agent.current),
-        "created_at": wire_time(agent.created_at),
-        "updated_at": wire_time(agent.updated_at),
-    }
+def agent_out(agent: Agent) -> AgentOut:
+    shown = VersionOut.of(agent.current).model_dump()
+    shown.update(id=agent.id, slug=agent.slug, created_at=agent.created_at, updated_at=agent.updated_at)
+    return AgentOut(**shown)
 
 
-def version_json(version: AgentVersion) -> dict[str, Any]:
-    limits, settings = version.limits, version.settings
-    return {
-        "version": version.version,
-        "name": version.name,
-        "description": version.description,
-        "instructions": version.instructions,
-        "model": version.model,
-        "fallback_model": version.fallback_model,
-        "settings": {
-            "temperature": settings.temperature,
-            "top_p": settings.top_p,
-            "max_output_tokens": settings.max_output_tokens,
-            "thinking_effort": settings.thinking_effort,
-        },
-        "knowledge_base_ids": [str(id) for id in version.knowledge_base_ids],
-        "tools": None if version.tools is None else list(version.tools),
-        "limits": {
-            "max_iterations": limits.max_iterations,
-            "timeout_seconds": limits.timeout_seconds,
-            "max_tokens": limits.max_tokens,
-            "max_cost_micros": limits.max_cost_micros,
-        },
-        "metadata": version.metadata,
-        "created_by": version.created_by,
-    }
+def _bases(texts: list[str]) -> tuple[UUID, ...]:
+    return tuple(id_of(text, f"knowledge_base_ids[{index}]") for index, text in enumerate(texts))
 
 
-def _given(body: Body | None) -> dict[str, Any]:
-    """The fields the client sent and we know."""
-    return {} if body is None else body.model_dump(exclude_unset=True, include=set(type(body).model_fields))
+async def _changes(house: House, principal: Principal, id: UUID, body: AgentChanges) -> dict[str, Any]:
+    """The given fields as Agents.update takes them; of `limits` and `settings` what is not given stays."""
+    changes = given(body)
+    if "knowledge_base_ids" in changes:
+        changes["knowledge_base_ids"] = _bases(body.knowledge_base_ids)
+    if body.tools is not None:
+        changes["tools"] = tuple(body.tools)
+    if "limits" in changes or "settings" in changes:
+        current: AgentVersion = (await house.agents.get(principal, id)).current
+        if "limits" in changes:
+            changes["limits"] = replace(current.limits, **given(body.limits)) if body.limits else Limits()
+        if "settings" in changes:
+            changes["settings"] = (
+                replace(current.settings, **given(body.settings)) if body.settings else AgentSettings()
+            )
+    return changes

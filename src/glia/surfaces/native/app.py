@@ -7,35 +7,71 @@ from typing import Any, cast
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from fastapi.requests import Request as HttpRequest
-from fastapi.responses import Response
+from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
+from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
 from glia import __version__
+from glia.identity.idempotency import IdempotentAnswers
 from glia.kit.errors import GliaError, InvalidRequest, MethodNotAllowed, NotFound
-from glia.surfaces.native import agents, stream
-from glia.surfaces.shared.asgi import App
+from glia.surfaces.native import (
+    agents,
+    auth,
+    hot,
+    keys,
+    knowledge,
+    memories,
+    runs,
+    sessions,
+    tools,
+    usage,
+    users,
+    workspaces,
+)
+from glia.surfaces.native.document import PUBLIC, docs_page, front_page, openapi
+from glia.surfaces.native.stream import Conversation
+from glia.surfaces.native.upload import Uploads
+from glia.surfaces.shared.asgi import App, Receive, Scope, Send
 from glia.surfaces.shared.gate import Gate
+from glia.surfaces.shared.idempotency import Idempotency
+from glia.surfaces.shared.json_body import JsonBodies
 from glia.surfaces.shared.routes import HotRoutes, Route
 from glia.wiring import House
 
-_PUBLIC = frozenset({"/openapi.json", "/docs", "/v1/auth/login", "/v1/auth/refresh"})
+_PUBLIC = PUBLIC | {"/", "/openapi.json", "/docs"}
+
+_ROUTERS = (
+    auth.router,
+    workspaces.router,
+    users.router,
+    keys.router,
+    agents.router,
+    sessions.router,
+    runs.router,
+    knowledge.router,
+    memories.router,
+    tools.router,
+    usage.router,
+    hot.router,
+)
 
 
 def native_surface(house: House) -> App:
-    api = native_api(house)
-    strict = house.settings.strict_fields
-    hot = HotRoutes(
+    settings = house.settings
+    answers = IdempotentAnswers(house.db, settings.secret_key)
+    talk = Conversation(house.runs, answers, settings.strict_fields)
+    uploads = Uploads(house.knowledge, answers, house.spool, settings.limits.upload_bytes, settings.strict_fields)
+    rest = Idempotency(JsonBodies(Explained(native_api(house)), is_strict=settings.strict_fields), answers)
+    routes = HotRoutes(
         [
-            Route(
-                "POST", "/v1/sessions/{session}/messages", partial(stream.send_message, house.runs, is_strict=strict)
-            ),
-            Route("GET", "/v1/sessions/{session}/events/stream", partial(stream.follow_session, house.runs)),
+            Route("POST", "/v1/sessions/{session}/messages", talk.send_message),
+            Route("GET", "/v1/sessions/{session}/events/stream", talk.follow_session),
+            Route("POST", "/v1/knowledge-bases/{knowledge_base}/documents", uploads.upload),
         ],
-        cast(App, api),
+        rest,
     )
     return Gate(
-        hot,
+        routes,
         house.identity,
         house.rate_limits,
         surface="native",
@@ -44,14 +80,32 @@ def native_surface(house: House) -> App:
     )
 
 
+class _Api(FastAPI):
+    """Without the framework's own layers of error pages: what goes wrong reaches the gate, which answers it."""
+
+    def build_middleware_stack(self) -> Any:
+        return AsyncExitStackMiddleware(self.router)
+
+
 def native_api(house: House) -> FastAPI:
-    api = FastAPI(title="Glia", version=__version__, openapi_url="/openapi.json", docs_url="/docs", redoc_url=None)
+    api = _Api(title="Glia", version=__version__, openapi_url=None, docs_url=None, redoc_url=None)
+    api.router.redirect_slashes = False
     api.state.house = house
-    for router in (agents.router,):
+    for router in _ROUTERS:
         api.include_router(router)
-    api.add_exception_handler(GliaError, _glia_error)
-    api.add_exception_handler(RequestValidationError, _validation_error)
-    api.add_exception_handler(HTTPException, _http_error)
+    api.openapi = partial(openapi, api)
+
+    async def document() -> dict[str, Any]:
+        return api.openapi()
+
+    async def docs() -> HTMLResponse:
+        return HTMLResponse(docs_page(api.openapi()))
+
+    async def front() -> HTMLResponse:
+        return HTMLResponse(front_page())
+
+    for path, endpoint in (("/openapi.json", document), ("/docs", docs), ("/", front)):
+        api.add_api_route(path, endpoint, include_in_schema=False)
     return api
 
 
@@ -65,25 +119,37 @@ def native_error(error: GliaError, request_id: str) -> dict[str, object]:
     return {"error": body}
 
 
-async def _glia_error(request: HttpRequest, error: Exception) -> Response:
-    raise error  # the gate answers, so that every error of this surface is shaped in one place
+class Explained:
+    """Says what the framework refuses in our own errors."""
+
+    def __init__(self, api: FastAPI) -> None:
+        self._api = cast(App, api)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._api(scope, receive, send)
+        except RequestValidationError as error:
+            raise _invalid(error) from None
+        except HTTPException as error:
+            raise _refused(error, scope["method"], scope["path"]) from None
 
 
-async def _validation_error(request: HttpRequest, error: Exception) -> Response:
-    first = cast(RequestValidationError, error).errors()[0]
-    place = [str(part) for part in first["loc"] if part not in {"body", "query", "path"}]
-    field = ".".join(place) or None
-    if first["type"] == "json_invalid":
-        raise InvalidRequest(f"The body is not valid JSON: {first.get('ctx', {}).get('error', first['msg'])}.")
-    name = f"`{field}`" if field else "The body"
-    raise InvalidRequest(f"{name}: {first['msg'][:1].lower()}{first['msg'][1:]}.", field=field)
+def _invalid(error: RequestValidationError) -> InvalidRequest:
+    first: dict[str, Any] = error.errors()[0]
+    where: tuple[str | int, ...] = first["loc"]
+    field = ""
+    for part in where[1:] if where and where[0] in {"body", "query", "path", "header"} else where:
+        field += f"[{part}]" if isinstance(part, int) else f".{part}" if field else str(part)
+    if not field and first["type"] == "missing":
+        return InvalidRequest("The body is missing; this route needs a JSON object.")
+    message = f"{first['msg'][:1].lower()}{first['msg'][1:]}"
+    return InvalidRequest(f"`{field}`: {message}." if field else f"The body: {message}.", field=field or None)
 
 
-async def _http_error(request: HttpRequest, error: Exception) -> Response:
-    status = cast(HTTPException, error).status_code
-    path = request.scope["path"]
-    if status == 405:
-        raise MethodNotAllowed(f"{request.method} is not possible on {path}.")
-    if status == 404:
-        raise NotFound(f"There is no route {request.method} {path}; /openapi.json lists them all.")
-    raise InvalidRequest(str(cast(Any, error).detail))
+def _refused(error: HTTPException, method: str, path: str) -> GliaError:
+    if error.status_code == 405:
+        allow = (error.headers or {}).get("Allow") or (error.headers or {}).get("allow", "")
+        return MethodNotAllowed(f"{method} is not possible on {path}; there is {allow}.", allow=allow)
+    if error.status_code == 404:
+        return NotFound(f"There is no route {method} {path}; /openapi.json lists them all.")
+    return InvalidRequest(str(error.detail))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 import msgspec
 
+from glia.identity.idempotency import Answer, IdempotentAnswers
 from glia.identity.types import Principal
 from glia.kit.clock import wire_time
 from glia.kit.errors import GliaError, InvalidRequest, Unavailable
@@ -16,7 +18,9 @@ from glia.runs.events import Event, Preview, RunCancelled, RunCompleted, RunFail
 from glia.runs.service import Runs, Said
 from glia.runs.types import Accepted
 from glia.surfaces.shared import sse
-from glia.surfaces.shared.asgi import Request, Send, decode, ignored_header, int_parameter, send_json
+from glia.surfaces.shared.asgi import Request, Send, convert, ignored_header, int_parameter, send_json
+from glia.surfaces.shared.idempotency import REPLAYED, claimed
+from glia.surfaces.shared.json_body import Fields, read_json, read_object
 
 _LONGEST_WAIT_SECONDS = 3600.0
 
@@ -53,39 +57,85 @@ _STATUS_OF = {
 }
 
 
-async def send_message(runs: Runs, request: Request, send: Send, session: str, *, is_strict: bool) -> None:
-    session_id = parse_id(session, "session")
-    body, ignored = decode(await request.body(), MessageBody)
-    if ignored and is_strict:
-        raise InvalidRequest(f"`{ignored[0]}` is not a field of a message.", field=ignored[0])
-    if body.stream and body.background:
-        raise InvalidRequest(
-            "`stream` and `background` exclude each other; to stream a background run, follow the session's events.",
-            field="background",
-        )
-    principal = request.principal
-    accepted = await runs.accept(principal, session_id, [Said("user", body.content)], is_background=body.background)
-    headers = ignored_header(ignored)
-    if body.background:
-        content = {"run_id": str(accepted.run_id), "session_id": session, "status": "queued", "after": accepted.after}
-        await send_json(send, 202, content, headers)
-    elif body.stream:
-        chunks = run_chunks(runs, principal, accepted, previews=body.previews)
-        await sse.stream(request.receive, send, chunks, headers)
-    else:
-        await send_json(send, 200, await finished_message(runs, principal, accepted), headers)
+@dataclass(frozen=True)
+class Conversation:
+    """The routes that carry conversations, with what they need."""
+
+    runs: Runs
+    answers: IdempotentAnswers
+    is_strict: bool = False
+
+    async def send_message(self, request: Request, send: Send, session: str) -> None:
+        """POST /v1/sessions/{id}/messages"""
+        session_id = parse_id(session, "session")
+        raw = await read_json(request)
+        body, headers = self._read(raw)
+        accepted, is_replayed = await self._accept_once(request, session_id, raw, body)
+        if is_replayed:
+            headers.append(REPLAYED)
+        principal = request.principal
+        if body.background:
+            await send_json(send, 202, _accepted_json(accepted), headers)
+        elif body.stream:
+            chunks = run_chunks(self.runs, principal, accepted, previews=body.previews)
+            await sse.stream(request.receive, send, chunks, headers)
+        else:
+            await send_json(send, 200, await finished_message(self.runs, principal, accepted), headers)
+
+    def _read(self, raw: bytes) -> tuple[MessageBody, list[tuple[bytes, bytes]]]:
+        given = read_object(raw)
+        optional = {name: value for name, value in given.items() if name == "content" or value is not None}
+        body, ignored = convert(optional, MessageBody)
+        Fields(self.is_strict).ignore(ignored)
+        if body.stream and body.background:
+            raise InvalidRequest(
+                "`stream` and `background` exclude each other; to stream a background run, follow the session's"
+                " events.",
+                field="background",
+            )
+        return body, ignored_header(ignored)
+
+    async def _accept_once(
+        self, request: Request, session_id: UUID, raw: bytes, body: MessageBody
+    ) -> tuple[Accepted, bool]:
+        """The run for this message. A repeat under the same Idempotency-Key gets the run that the first try began."""
+        principal = request.principal
+        claim = await claimed(self.answers, request, raw)
+        if claim is not None and claim.answer is not None:
+            kept = msgspec.json.decode(claim.answer.body, type=Accepted)
+            await self.runs.events(principal, session_id, after=0, limit=1)  # the session may be gone
+            return kept, True
+        try:
+            said = [Said("user", body.content)]
+            accepted = await self.runs.accept(principal, session_id, said, is_background=body.background)
+        except BaseException:
+            if claim is not None:
+                await self.answers.release(principal, claim)
+            raise
+        if claim is not None:
+            await self.answers.keep(principal, claim, Answer(202, {}, msgspec.json.encode(accepted)))
+        return accepted, False
+
+    async def follow_session(self, request: Request, send: Send, session: str) -> None:
+        """GET /v1/sessions/{id}/events/stream: everything after `Last-Event-ID` or `?after=`, then what comes."""
+        session_id = parse_id(session, "session")
+        query = dict(request.query)
+        if last := request.headers.get("last-event-id"):
+            query["after"] = last
+        after = int_parameter(query, "after", 0, smallest=0, largest=2**62)
+        previews = query.get("previews", "").lower() in {"1", "true"}
+        await self.runs.events(request.principal, session_id, after=after, limit=1)  # refuses before the stream begins
+        chunks = session_chunks(self.runs, request.principal, session_id, after, previews)
+        await sse.stream(request.receive, send, chunks)
 
 
-async def follow_session(runs: Runs, request: Request, send: Send, session: str) -> None:
-    """GET /v1/sessions/{id}/events/stream: everything after `Last-Event-ID` or `?after=`, then what comes."""
-    session_id = parse_id(session, "session")
-    query = dict(request.query)
-    if "last-event-id" in request.headers:
-        query["after"] = request.headers["last-event-id"]
-    after = int_parameter(query, "after", 0, smallest=0, largest=2**62)
-    previews = query.get("previews", "").lower() in {"1", "true"}
-    await runs.events(request.principal, session_id, after=after, limit=1)  # refuses before the stream begins
-    await sse.stream(request.receive, send, session_chunks(runs, request.principal, session_id, after, previews))
+def _accepted_json(accepted: Accepted) -> dict[str, object]:
+    return {
+        "run_id": str(accepted.run_id),
+        "session_id": str(accepted.session_id),
+        "status": "queued",
+        "after": accepted.after,
+    }
 
 
 async def session_chunks(

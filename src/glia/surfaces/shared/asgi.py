@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from functools import cached_property
 from typing import Any, TypeVar, cast
@@ -20,6 +21,8 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 T = TypeVar("T")
+
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,30}", re.ASCII)
 
 LARGEST_BODY_BYTES = 10 * 1024 * 1024
 
@@ -83,8 +86,8 @@ def decode(body: bytes, type: type[T]) -> tuple[T, list[str]]:
     Raises InvalidRequest that names the field and what it must be.
     """
     try:
-        tree: object = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        tree: object = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
         raise InvalidRequest(f"The body is not valid JSON: {error}.") from None
     return convert(tree, type)
 
@@ -111,10 +114,9 @@ def int_parameter(query: Mapping[str, str], name: str, default: int, *, smallest
     text = query.get(name)
     if text is None:
         return default
-    try:
-        value = int(text)
-    except ValueError:
-        raise InvalidRequest(f"`{name}` is {text!r}; it must be a whole number.", field=name) from None
+    if not _WHOLE_NUMBER.fullmatch(text):
+        raise InvalidRequest(f"`{name}` is {text[:100]!r}; it must be a whole number.", field=name)
+    value = int(text)
     if not smallest <= value <= largest:
         raise InvalidRequest(f"`{name}` is {value}; it must be between {smallest} and {largest}.", field=name)
     return value

@@ -85,8 +85,11 @@ class Gate:
         if answer.has_begun:
             return  # an event stream reports its own errors; the connection simply ends
         headers: list[tuple[bytes, bytes]] = []
-        if isinstance(error, RateLimited) and not any(name == b"retry-after" for name, _ in answer.headers):
-            headers.append((b"retry-after", str(max(1, round(error.retry_after_seconds))).encode()))
+        retry_after: float | None = getattr(error, "retry_after_seconds", None)
+        if retry_after is not None and not any(name == b"retry-after" for name, _ in answer.headers):
+            headers.append((b"retry-after", str(max(1, round(retry_after))).encode()))
+        if error.status == 405 and "allow" in error.details:
+            headers.append((b"allow", str(error.details["allow"]).encode()))
         if error.status == 401:
             headers.append((b"www-authenticate", b"Bearer"))
         await send_json(answer, error.status, self._error_body(error, request_id), headers)

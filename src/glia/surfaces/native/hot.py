@@ -1,0 +1,123 @@
+"""The routes that bare ASGI handlers serve, said once more for the OpenAPI document and for `405`.
+
+`stream.py` and `upload.py` answer these requests before the framework sees them; nothing here is ever called.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, NoReturn
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query
+from fastapi.responses import Response
+from pydantic import BaseModel
+
+from glia.surfaces.native.knowledge import DocumentOut
+from glia.surfaces.native.runs import RunUsageOut
+from glia.surfaces.native.sessions import CitationOut
+from glia.surfaces.native.words import AfterText, Out, Time
+
+router = APIRouter(prefix="/v1")
+
+
+class MessageBody(BaseModel):
+    """stream: answer with server-sent events. background: answer at once with the run's id.
+
+    previews: with `stream`, also text that is not stored yet, in events without an id.
+    """
+
+    content: str
+    stream: bool | None = False
+    background: bool | None = False
+    previews: bool | None = False
+
+
+class AnswerOut(Out):
+    """The agent's answer. status: completed, or cancelled with what was said until then."""
+
+    id: str | None
+    role: str
+    session_id: UUID
+    run_id: UUID
+    created_at: Time
+    content: str
+    citations: list[CitationOut]
+    status: str
+    usage: RunUsageOut | None = None
+    cost_micros: int | None = None
+
+
+class AcceptedOut(Out):
+    """after: follow the session's events from here to see all of the run."""
+
+    run_id: UUID
+    session_id: UUID
+    status: str
+    after: int
+
+
+_EVENT_STREAM: dict[str, Any] = {
+    "text/event-stream": {
+        "schema": {
+            "type": "string",
+            "description": "Events with `id` (the sequence number), `event` (its type) and `data` (as EventOut); a"
+            " comment at least every 15 seconds.",
+        }
+    }
+}
+_FORM: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": {"type": "string", "format": "binary"}},
+                }
+            }
+        },
+    }
+}
+
+
+@router.post(
+    "/sessions/{session}/messages",
+    tags=["sessions"],
+    response_model=AnswerOut,
+    responses={
+        200: {"content": _EVENT_STREAM, "description": "The finished answer, or the run's events with `stream`."},
+        202: {"model": AcceptedOut, "description": "With `background`: the run is queued."},
+    },
+)
+async def send_message(session: str, body: MessageBody) -> NoReturn:
+    """Say something to the agent. A client that goes away leaves the run alone."""
+    raise LookupError(session)
+
+
+@router.get(
+    "/sessions/{session}/events/stream",
+    tags=["sessions"],
+    response_class=Response,
+    responses={200: {"content": _EVENT_STREAM, "description": "Stored events, then those to come, without end."}},
+)
+async def follow_session(
+    session: str,
+    after: AfterText = None,
+    previews: Annotated[bool, Query(description="Also text that is being written, without an id.")] = False,
+    last_event_id: Annotated[str | None, Header(description="As `after`; a reconnecting reader sends it.")] = None,
+) -> NoReturn:
+    """Follow a session's events."""
+    raise LookupError(session)
+
+
+@router.post(
+    "/knowledge-bases/{knowledge_base}/documents",
+    tags=["knowledge"],
+    status_code=202,
+    response_model=DocumentOut,
+    openapi_extra=_FORM,
+)
+async def upload(knowledge_base: str) -> NoReturn:
+    """Upload a document (PDF, DOCX, TXT, Markdown, HTML). It is processed in the background."""
+    raise LookupError(knowledge_base)

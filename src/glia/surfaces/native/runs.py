@@ -1,0 +1,158 @@
+"""/v1/runs and /v1/approvals"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+from pydantic import WithJsonSchema
+
+from glia.kit.errors import InvalidRequest
+from glia.kit.ids import parse_id
+from glia.runs.types import Run, RunStatus
+from glia.surfaces.native.sessions import EventOut, event_window, events_page
+from glia.surfaces.native.words import (
+    AfterText,
+    LimitText,
+    ListOf,
+    NativeRoute,
+    Out,
+    TheHouse,
+    ThePrincipal,
+    TheWindow,
+    Time,
+    agent_id_of,
+    page_of,
+)
+
+router = APIRouter(prefix="/v1", tags=["runs"], route_class=NativeRoute)
+
+StatusText = Annotated[
+    str | None,
+    WithJsonSchema({"type": "string", "enum": [status.value for status in RunStatus]}),
+    Query(description="Only runs in this state."),
+]
+
+
+class RunUsageOut(Out):
+    model_calls: int
+    tool_calls: int
+    input_tokens: int
+    output_tokens: int
+
+
+class RunErrorOut(Out):
+    code: str
+    message: str
+
+
+class RunOut(Out):
+    """kind: `agent`, or the kind of a job. attempt: how often it was begun; above 1 after a crash.
+
+    cost_micros: micro-dollars; null when no price is known.
+    """
+
+    id: UUID
+    session_id: UUID
+    agent_id: UUID | None
+    agent_version: int | None
+    kind: str
+    status: RunStatus
+    is_background: bool
+    attempt: int
+    usage: RunUsageOut
+    cost_micros: int | None
+    error: RunErrorOut | None
+    cancel_requested_at: Time | None
+    created_at: Time
+    started_at: Time | None
+    finished_at: Time | None
+
+
+class ApprovalOut(Out):
+    """A decision that a run waits for."""
+
+    id: UUID
+    run_id: UUID
+    session_id: UUID
+    tool: str
+    arguments: dict[str, Any]
+    created_at: Time
+
+
+@router.get("/runs")
+async def list_runs(
+    house: TheHouse,
+    principal: ThePrincipal,
+    window: TheWindow,
+    session_id: Annotated[str | None, Query(description="Only runs of this session.")] = None,
+    agent_id: Annotated[str | None, Query(description="Only runs of this agent; its id or slug.")] = None,
+    status: StatusText = None,
+) -> ListOf[RunOut]:
+    """List runs, newest first."""
+    session = None if session_id is None else parse_id(session_id, "session")
+    agent = None if agent_id is None else await agent_id_of(house, principal, agent_id)
+    found = await house.runs.list(principal, window, session_id=session, agent_id=agent, status=_status_of(status))
+    return page_of(found, run_out)
+
+
+@router.get("/runs/{run}")
+async def get(run: str, house: TheHouse, principal: ThePrincipal) -> RunOut:
+    """One run."""
+    return run_out(await house.runs.get(principal, parse_id(run, "run")))
+
+
+@router.post("/runs/{run}/cancel")
+async def cancel(run: str, house: TheHouse, principal: ThePrincipal) -> RunOut:
+    """Stop a run within a second. What it has done and said stays; a run that ended stays as it is."""
+    return run_out(await house.runs.cancel(principal, parse_id(run, "run")))
+
+
+@router.get("/runs/{run}/events", response_model=ListOf[EventOut])
+async def events(
+    run: str, house: TheHouse, principal: ThePrincipal, after: AfterText = None, limit: LimitText = None
+) -> Response:
+    """The events of one run, oldest first. `next_cursor` goes into `after`."""
+    start, number = event_window(after, limit)
+    found = await house.runs.run_events(principal, parse_id(run, "run"), after=start, limit=number + 1)
+    return events_page(found, number)
+
+
+@router.get("/approvals", tags=["approvals"])
+async def approvals(principal: ThePrincipal, window: TheWindow) -> ListOf[ApprovalOut]:
+    """Decisions that runs wait for. No tool asks for one yet, so the list is empty."""
+    principal.require("runs:read")
+    return ListOf[ApprovalOut](data=[])
+
+
+def run_out(run: Run) -> RunOut:
+    error = run.error
+    return RunOut(
+        id=run.id,
+        session_id=run.session_id,
+        agent_id=run.agent_id,
+        agent_version=run.agent_version,
+        kind=run.kind,
+        status=run.status,
+        is_background=run.is_background,
+        attempt=run.attempt,
+        usage=RunUsageOut.of(run),
+        cost_micros=run.cost_micros,
+        error=None if error is None else RunErrorOut(code=str(error["code"]), message=str(error["message"])),
+        cancel_requested_at=run.cancel_requested_at,
+        created_at=run.created_at,
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+    )
+
+
+def _status_of(text: str | None) -> RunStatus | None:
+    if text is None:
+        return None
+    try:
+        return RunStatus(text)
+    except ValueError:
+        known = ", ".join(status.value for status in RunStatus)
+        raise InvalidRequest(f"`status` {text[:100]!r} is none of {known}.", field="status") from None

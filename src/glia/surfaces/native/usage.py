@@ -1,0 +1,86 @@
+"""/v1/usage"""
+
+from __future__ import annotations
+
+from typing import Annotated, cast
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from pydantic import WithJsonSchema
+
+from glia.surfaces.native.times import moment_of
+from glia.surfaces.native.words import ListOf, NativeRoute, Out, TheHouse, ThePrincipal, TheWindow, Time, page_of
+from glia.usage.types import Grouping
+
+router = APIRouter(prefix="/v1/usage", tags=["usage"], route_class=NativeRoute)
+
+MomentText = Annotated[str | None, WithJsonSchema({"type": "string", "format": "date-time"}), Query()]
+GroupText = Annotated[
+    str | None,
+    WithJsonSchema({"type": "string", "enum": ["model", "agent", "day", "key", "run"]}),
+    Query(description="One row for each; a single row with the total when left away."),
+]
+
+
+class UsageRowOut(Out):
+    """group: the model, the id of the agent, key or run, or the day in UTC; null for the total and for calls without.
+
+    cost_micros: the known costs together, null when none is known. latency_ms: the mean.
+    """
+
+    group: str | None
+    calls: int
+    failed_calls: int
+    estimated_calls: int
+    input_tokens: int
+    output_tokens: int
+    cached_input_tokens: int
+    thinking_tokens: int
+    cost_micros: int | None
+    calls_of_unknown_cost: int
+    latency_ms: int
+
+
+class UsageRecordOut(Out):
+    """One model call. cost_micros: null when the price is not known."""
+
+    id: UUID
+    at: Time
+    operation: str
+    model: str
+    status: str
+    agent_id: UUID | None
+    run_id: UUID | None
+    key_id: UUID | None
+    input_tokens: int
+    output_tokens: int
+    cached_input_tokens: int
+    thinking_tokens: int
+    is_estimated: bool
+    is_streamed: bool
+    cost_micros: int | None
+    latency_ms: int
+
+
+@router.get("")
+async def summary(
+    house: TheHouse,
+    principal: ThePrincipal,
+    since: MomentText = None,
+    until: MomentText = None,
+    group_by: GroupText = None,
+) -> ListOf[UsageRowOut]:
+    """What model calls took from `since` (30 days before `until`) up to `until` (now)."""
+    rows = await house.usage.summary(
+        principal,
+        since=None if since is None else moment_of(since, "since"),
+        until=None if until is None else moment_of(until, "until"),
+        group_by=cast(Grouping | None, group_by),  # the service refuses what is none
+    )
+    return ListOf(data=[UsageRowOut.of(row) for row in rows])
+
+
+@router.get("/records")
+async def records(house: TheHouse, principal: ThePrincipal, window: TheWindow) -> ListOf[UsageRecordOut]:
+    """Single model calls, newest first."""
+    return page_of(await house.usage.list(principal, window), UsageRecordOut.of)
