@@ -98,6 +98,7 @@ async def send_message(session: str, body: MessageBody) -> NoReturn:
 @router.get(
     "/sessions/{session}/events/stream",
     tags=["sessions"],
+    response_model=None,
     response_class=Response,
     responses={200: {"content": _EVENT_STREAM, "description": "Stored events, then those to come, without end."}},
 )
