@@ -1,0 +1,128 @@
+"""A whole house behind a live server in a thread, and a scripted provider behind that."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+import uvicorn
+
+from glia.identity.types import Principal
+from glia.server import Front, bind
+from glia.settings import Settings
+from glia.wiring import House, build
+from tests.conftest import DatabaseUrls
+from tests.models.conftest import ScriptedServer
+
+T = TypeVar("T")
+
+PRICES = '{"models": {"openai/*": {"input": 1000000, "output": 2000000}}}'
+
+
+@dataclass
+class Live:
+    """Calls into it run on its own event loop."""
+
+    loop: asyncio.AbstractEventLoop
+    house: House
+    upstream: ScriptedServer
+    url: str
+    api_key: str
+    principal: Principal
+
+    def do(self, work: Awaitable[T]) -> T:
+        async def wait() -> T:
+            return await work
+
+        return asyncio.run_coroutine_threadsafe(wait(), self.loop).result(30)
+
+    def usage(self, count: int) -> list[Any]:
+        """The records written, once there are this many; whatever there is after two seconds."""
+
+        async def look() -> list[Any]:
+            for _ in range(100):
+                await self.house.meter.flush()
+                page = await self.house.usage.list(self.principal, _window())
+                if len(page.items) >= count:
+                    break
+                await asyncio.sleep(0.02)
+            return page.items
+
+        return self.do(look())
+
+
+def _window() -> Any:
+    from glia.kit.pages import Window
+
+    return Window(100)
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return Settings()
+
+
+@pytest.fixture
+def live(database_urls: DatabaseUrls, tmp_path: Path, settings: Settings) -> Iterator[Live]:
+    (tmp_path / "prices.json").write_text(PRICES)
+    begun, ended, box = threading.Event(), [], []
+
+    async def serve() -> None:
+        upstream = ScriptedServer()
+        upstream.models = ["gpt-test"]
+        await upstream.start()
+        environment = {
+            "OPENAI_API_KEY": "sk-operators-own-key",
+            "OPENAI_BASE_URL": upstream.url,
+            "GLIA_DEFAULT_MODEL": "glia/embedded",
+            "GLIA_MODEL_DISCOVERY": "off",
+            "GLIA_PRICES": str(tmp_path / "prices.json"),
+        }
+        house = await build(settings, database_urls.app, tmp_path, environment)
+        credentials = await house.identity.bootstrap()
+        assert credentials is not None
+        await house.open()
+        socket = bind("127.0.0.1", 0)
+        config = uvicorn.Config(Front(house), lifespan="off", log_config=None, timeout_graceful_shutdown=1)  # type: ignore[arg-type]
+        server = uvicorn.Server(config)
+        server.capture_signals = _nothing  # type: ignore[method-assign]
+        ended.append(lambda: setattr(server, "should_exit", True))
+        found = await house.identity.authenticate_key(credentials.api_key)
+        url = f"http://127.0.0.1:{socket.getsockname()[1]}/v1"
+        loop = asyncio.get_running_loop()
+        box.append(Live(loop, house, upstream, url, credentials.api_key, found.principal))
+        begun.set()
+        await server.serve(sockets=[socket])
+        await house.close()
+        await upstream.stop()
+
+    thread = threading.Thread(target=_run, args=(serve, begun))
+    thread.start()
+    begun.wait(30)
+    try:
+        assert box, "the house did not open"
+        yield box[0]
+    finally:
+        for end in ended:
+            end()
+        thread.join(20)
+        shutil.rmtree(tmp_path, ignore_errors=True)
+
+
+def _run(serve: Callable[[], Awaitable[None]], begun: threading.Event) -> None:
+    try:
+        asyncio.run(serve())  # type: ignore[arg-type]
+    finally:
+        begun.set()
+
+
+def _nothing() -> Any:
+    from contextlib import nullcontext
+
+    return nullcontext()
