@@ -47,7 +47,7 @@ def cli() -> None:
 def main() -> None:
     """Errors that a person can mend are one sentence and exit status 1, never a traceback."""
     try:
-        cli()
+        cli(prog_name="glia")
     except GliaError as error:
         click.echo(f"glia: {error.message}", err=True)
         sys.exit(1)

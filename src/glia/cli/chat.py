@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import signal
 import sys
 
@@ -37,8 +38,7 @@ async def _chat(agent: str | None, model: str | None, kb: str | None, data_dir: 
         chosen = await choose_agent(api, agent, base_name=kb, model=model)
         is_terminal = sys.stdin.isatty()
         if is_terminal:
-            import readline  # noqa: F401 - gives `input` its history and editing
-
+            importlib.import_module("readline")  # gives `input` its history and editing
             click.secho(f"{chosen['name']} ({chosen['slug']}) at {api.url}. /help lists what else there is.", dim=True)
         try:
             return await _converse(api, chosen["id"], is_terminal=is_terminal)

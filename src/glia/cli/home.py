@@ -32,9 +32,9 @@ class Home:
         """For commands beside a running `glia serve`: the given database, or the embedded one, which must be up."""
         return self.settings.database_url or self.postgres().attach(wait_seconds=wait_seconds).app_url
 
-    def owner_url(self) -> str:
+    def owner_url(self, wait_seconds: float = 5) -> str:
         """As `app_url`, as the role that owns the schema."""
-        return self.settings.database_url or self.postgres().attach(wait_seconds=5).owner_url
+        return self.settings.database_url or self.postgres().attach(wait_seconds=wait_seconds).owner_url
 
 
 def home(data_dir: str | None) -> Home:

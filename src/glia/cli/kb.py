@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 
@@ -75,7 +75,7 @@ async def _add_one(api: Api, base_id: str, file: Path) -> bool:
     if document["status"] != "ready":
         click.echo(f"{file.name}: {_reason(document)}", err=True)
         return False
-    pages = document.get("pages", document.get("page_count"))
+    pages = document.get("pages")
     click.echo(f"{file.name}: ready, {f'{pages} pages, ' if pages else ''}{document['chunks']} chunks")
     return True
 
@@ -94,9 +94,7 @@ async def _list(data_dir: str | None) -> None:
     async with connect(data_dir) as api:
         bases = await api.all("/v1/knowledge-bases")
         for base in bases:
-            documents = await api.all(f"/v1/knowledge-bases/{base['id']}/documents")
-            chunks = sum(document.get("chunks") or 0 for document in documents)
-            click.echo(f"{base['id']}  {base['name']}  {len(documents)} documents, {chunks} chunks")
+            click.echo(f"{base['id']}  {base['name']}  {base['documents']} documents, {base['chunks']} chunks")
     if not bases:
         click.echo("There is no knowledge base yet; `glia kb add FILE` makes one.", err=True)
 
@@ -108,7 +106,7 @@ async def _search(data_dir: str | None, query: str, name: str, limit: int) -> No
     for hit in found["data"]:
         page = f", page {hit['page']}" if hit.get("page") is not None else ""
         heading = f", {hit['heading']}" if hit.get("heading") else ""
-        click.secho(f"{hit['document_name']}{page}{heading}  ({hit['score']:.3f})", bold=True)
+        click.secho(f"{hit['document_name']}{page}{heading}  ({hit['scores']['fused']:.3f})", bold=True)
         click.echo(f"  {' '.join(hit['text'].split())}\n")
     if not found["data"]:
         click.echo("Nothing fits.", err=True)
@@ -123,6 +121,5 @@ def _progress(text: str) -> None:
 def _reason(document: Json) -> str:
     error: Any = document.get("error")  # a text, or `{code, message}`
     if isinstance(error, dict):
-        details: Json = error
-        return str(details.get("message"))
+        return str(cast(Json, error).get("message"))
     return str(error or f"ended as {document['status']}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from typing import Any, cast
 
 import click
 
@@ -109,7 +109,7 @@ def sources(citations: list[Json]) -> list[str]:
 
 def _arguments(arguments: Any) -> str:
     if isinstance(arguments, dict):
-        items: dict[str, Any] = arguments  # parsed JSON
+        items = cast(Json, arguments)
         return _short(", ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in items.items()))
     return _short(str(arguments))
 

@@ -25,13 +25,13 @@ _Connection = psycopg.Connection[tuple[Any, ...]]
 
 def check_database(place: Home) -> Iterator[Finding]:
     try:
-        url = place.app_url(wait_seconds=0)
+        app_url, owner_url = place.app_url(wait_seconds=0), place.owner_url(wait_seconds=0)
     except PostgresFailed as error:
         yield ok(f"The database was not looked into: {error.message}")
         return
     try:
-        with psycopg.connect(url, autocommit=True, connect_timeout=5) as connection:
-            yield from _look(connection, is_own=place.settings.database_url is not None)
+        with _connect(app_url) as connection, _connect(owner_url) as owner:
+            yield from _look(connection, owner, is_own=place.settings.database_url is not None)
     except psycopg.OperationalError as error:
         said = " ".join(str(error).split())
         yield problem(
@@ -41,15 +41,19 @@ def check_database(place: Home) -> Iterator[Finding]:
         )
 
 
-def _look(connection: _Connection, *, is_own: bool) -> Iterator[Finding]:
+def _connect(url: str) -> _Connection:
+    return psycopg.connect(url, autocommit=True, connect_timeout=5)
+
+
+def _look(connection: _Connection, owner: _Connection, *, is_own: bool) -> Iterator[Finding]:
     yield _version(connection)
     yield _clock(connection)
     yield _vector(connection)
     yield from _login(connection) if is_own else ()
-    if not _value(connection, "select to_regclass('glia.migrations') is not null"):
+    if not _value(owner, "select to_regclass('glia.migrations') is not null"):
         yield ok("The database holds no Glia yet; `glia serve` makes it.")
         return
-    migrated = _migrations(connection)
+    migrated = _migrations(owner)
     yield migrated
     if migrated.level == "problem":
         return
