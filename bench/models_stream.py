@@ -18,12 +18,12 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 
 import orjson
+from glia.models.sse import SseParser
 
 from glia.kit.outbound import Outbound, OutboundPolicy
 from glia.models.openai_chat import _AnswerReader
 from glia.models.providers import Provider
 from glia.models.service import Configuration, Models, UsageScanner
-from glia.models.sse import SseParser
 from glia.models.types import ModelRequest, UserMessage
 
 REQUEST = ModelRequest(model="m", messages=[UserMessage("Tell me about glia.")])
