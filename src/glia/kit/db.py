@@ -7,6 +7,7 @@ API key, claiming a run); it works under a database role that may touch only the
 
 from __future__ import annotations
 
+import asyncio
 import errno
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -108,8 +109,10 @@ class Database:
             open=False,
             configure=_configure,
             kwargs={"autocommit": True},
-            reconnect_timeout=60,
+            # The pool waits longer and longer between its tries and starts over after this many seconds.
+            reconnect_timeout=5,
         )
+        self._largest_pool = largest_pool
 
     async def open(self) -> None:
         await self._pool.open(wait=True, timeout=30)
@@ -132,8 +135,8 @@ class Database:
     @asynccontextmanager
     async def _begin(self, opening: str) -> AsyncGenerator[Transaction]:
         try:
-            async with self._pool.connection() as connection:
-                await connection.execute(opening.encode())
+            connection = await self._opened(opening.encode())
+            try:
                 tx = Transaction(connection)
                 try:
                     yield tx
@@ -141,23 +144,44 @@ class Database:
                     if not connection.closed:
                         await connection.rollback()
                     raise
-                await connection.execute(b"commit")
-            for call in tx.after_commit:
-                call()
+                await _commit(tx)
+            finally:
+                await self._pool.putconn(connection)
         except PoolTimeout:
             raise Unavailable(
                 "The database gave no connection in time; it may be down or overloaded. Try again shortly."
             ) from None
         except psycopg.errors.DiskFull as error:
             raise StorageFull("The database's disk is full; free some space, then try again.") from error
-        except psycopg.errors.OperationalError as error:
-            if error.sqlstate in _TRANSIENT or error.sqlstate is None:
+        except (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout) as error:
+            if error.sqlstate in _CONFLICTS:
+                raise Unavailable("Two changes got in each other's way; try again.") from error
+            if error.sqlstate in _CUT or error.sqlstate is None:
                 raise Unavailable("The database connection was lost; try again shortly.") from error
             raise
         except OSError as error:
             if error.errno == errno.ENOSPC:
                 raise StorageFull("The disk is full; free some space, then try again.") from error
             raise
+
+    async def _opened(self, opening: bytes) -> AsyncConnection[Any]:
+        """A connection inside a new transaction.
+
+        A connection that died while it lay in the pool is passed over: nothing was done on it yet, so after a restart
+        of the database no request has to fail for each of them.
+        """
+        for tries_left in range(self._largest_pool, -1, -1):
+            connection = await self._pool.getconn()
+            try:
+                await connection.execute(opening)
+            except BaseException as error:
+                is_dead = connection.closed
+                await self._pool.putconn(connection)
+                if not is_dead or not tries_left or not isinstance(error, psycopg.Error):
+                    raise
+            else:
+                return connection
+        raise AssertionError("The last try returns or raises.")
 
     async def is_reachable(self) -> bool:
         try:
@@ -168,8 +192,38 @@ class Database:
         return True
 
 
+async def _commit(tx: Transaction) -> None:
+    """Sees the commit through even if the task is cancelled meanwhile.
+
+    Otherwise something could be stored that nobody in this process is told of: the end of a run, for example, whose
+    readers would then wait for it for ever.
+    """
+    commit = asyncio.ensure_future(tx.connection.execute(b"commit"))
+    try:
+        await asyncio.shield(commit)
+    except asyncio.CancelledError:
+        await asyncio.wait((commit,), timeout=_LONGEST_COMMIT_SECONDS)
+        if commit.done() and commit.exception() is None:
+            _committed(tx, commit.result())
+        raise
+    _committed(tx, commit.result())
+
+
+def _committed(tx: Transaction, cursor: AsyncCursor[Any]) -> None:
+    if cursor.statusmessage != "COMMIT":
+        raise psycopg.errors.InFailedSqlTransaction(
+            "The transaction was undone: an error inside it was caught without a savepoint around it."
+        )
+    for call in tx.after_commit:
+        call()
+
+
+_LONGEST_COMMIT_SECONDS = 5.0
+
 # Server shut down or starting up, too many connections, idle-in-transaction timeout.
-_TRANSIENT = {"57P01", "57P02", "57P03", "53300", "25P03", "08006", "08001", "08003"}
+_CUT = {"57P01", "57P02", "57P03", "53300", "25P03", "08006", "08001", "08003"}
+# A deadlock or a conflict, in which this transaction was the one that was undone.
+_CONFLICTS = {"40P01", "40001"}
 
 
 async def _configure(connection: AsyncConnection[Any]) -> None:

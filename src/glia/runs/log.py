@@ -9,6 +9,7 @@ from datetime import datetime
 from uuid import UUID
 
 from glia.kit.db import Database, Transaction
+from glia.kit.errors import Unavailable
 from glia.runs import queries
 from glia.runs.errors import Fenced
 from glia.runs.events import Event, Payload, Preview, TextDelta, ThinkingDelta, encode
@@ -40,10 +41,16 @@ class RunLog:
         *payloads: Payload,
         spent: Spent | None = None,
         also: AlsoWrite | None = None,
+        stored: Callable[[], None] | None = None,
     ) -> None:
-        """Commits events, counters and whatever belongs with them, whole or not at all."""
-        async with self._turn, self.transaction(hold=False) as tx:
+        """Commits events, counters and whatever belongs with them, whole or not at all.
+
+        stored: called once they are, even if this task is cancelled at that very moment.
+        """
+        async with self._turn, self._sure(), self.transaction(hold=False) as tx:
             await self._write(tx, payloads, spent=spent, also=also)
+            if stored is not None:
+                tx.after_commit.append(stored)
 
     async def finish(
         self,
@@ -53,8 +60,17 @@ class RunLog:
         also: AlsoWrite | None = None,
     ) -> None:
         """Commits the last events of the run together with its final status."""
-        async with self._turn, self.transaction(hold=False) as tx:
+        async with self._turn, self._sure(), self.transaction(hold=False) as tx:
             await self._write(tx, payloads, spent=Spent(), status=status, error=error, also=also)
+
+    @asynccontextmanager
+    async def _sure(self) -> AsyncGenerator[None, None]:
+        """When the line was cut, what was written may be stored or not; readers then look for themselves."""
+        try:
+            yield
+        except Unavailable:
+            self._live.look_again(self.run.session_id)
+            raise
 
     async def _write(
         self,
@@ -93,8 +109,9 @@ class RunLog:
             yield tx
 
     async def hand_back(self) -> None:
+        """Lets another worker go on with the run."""
         async with self._db.transaction(self.run.workspace_id) as tx:
-            await queries.hand_back(tx, self.run.id, self.run.attempt)
+            await queries.hand_back(tx, [self.run.id], self.worker_id)
 
     async def read(self) -> list[Event]:
         """Everything in the session that a model needs to know, this run's finished steps included."""

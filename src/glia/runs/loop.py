@@ -73,7 +73,7 @@ class AgentLoop:
         self._toolbox = toolbox
         self._progress = Progress()
         self._deltas: Deltas | None = None
-        self._inherited: frozenset[str] = frozenset()
+        self._inherited: dict[str, ToolCalled] = {}
         """Tool calls that an earlier attempt committed for dispatch and never saw return."""
 
     @property
@@ -85,11 +85,11 @@ class AgentLoop:
         if self._deltas is None:
             return []
         await self._deltas.settle()
-        return list(self._deltas.take())
+        return list(self._deltas.rest().pieces)
 
     async def run(self) -> None:
         progress = self._progress = fold(await self._log.read(), self._log.run.id)
-        self._inherited = frozenset(progress.called.keys() - progress.returned.keys())
+        self._inherited = {id: called for id, called in progress.called.items() if id not in progress.returned}
         while not progress.is_answered:
             if progress.pending:
                 await self._call_tools(progress.pending)
@@ -106,10 +106,10 @@ class AgentLoop:
             progress.requested_step = step
         response = await self._stream(step)
         note, calls = self._responded(step, response)
-        deltas, self._deltas = cast(Deltas, self._deltas), None
+        deltas = cast(Deltas, self._deltas)
         await deltas.settle()
         await self._log.append(
-            *deltas.take(),
+            *deltas.rest().pieces,
             note,
             *calls,
             spent=Spent(
@@ -119,10 +119,15 @@ class AgentLoop:
                 cost_micros=response.cost_micros,
             ),
             also=lambda tx: self._crew.record_usage(tx, self._usage(response)),
+            stored=self._forget_deltas,
         )
         progress.respond(note)
         note_response(progress, note)
         progress.called.update({call.tool_call_id: call for call in calls})
+
+    def _forget_deltas(self) -> None:
+        """The response is stored; whoever ends the run after this has nothing partial to keep."""
+        self._deltas = None
 
     async def _stream(self, step: int) -> ModelResponse:
         self._deltas = deltas = Deltas(self._log, step)
@@ -138,6 +143,7 @@ class AgentLoop:
                         return event
                 deltas.check()
         finally:
+            deltas.stop()
             await stream.aclose()
         raise AssertionError("A model's stream ends with its response.")
 
@@ -202,7 +208,7 @@ class AgentLoop:
         async def one(call: CalledTool) -> None:
             nonlocal left
             returned = await self._toolbox.call(
-                call, step=progress.step, key=f"{self._log.run.id}:{call.id}", is_repeat=call.id in self._inherited
+                call, step=progress.step, key=f"{self._log.run.id}:{call.id}", earlier=self._inherited.get(call.id)
             )
             left -= 1
             payloads: list[Payload] = [returned]
