@@ -7,8 +7,9 @@ API key, claiming a run); it works under a database role that may touch only the
 
 from __future__ import annotations
 
+import asyncio
 import errno
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, LiteralString, TypeVar
 from uuid import UUID
@@ -107,8 +108,10 @@ class Database:
             timeout=timeout_seconds,
             open=False,
             configure=_configure,
+            check=_check,
             kwargs={"autocommit": True},
-            reconnect_timeout=60,
+            # The pool waits longer and longer between its tries and starts over after this many seconds.
+            reconnect_timeout=5,
         )
 
     async def open(self) -> None:
@@ -133,7 +136,8 @@ class Database:
     async def call(self, type: type[T], sql: LiteralString, **parameters: object) -> T | None:
         """One statement as a transaction of its own, in one round trip, and its only row if it has one.
 
-        Only for functions of the schema that enter their workspace themselves, as their first act.
+        Only for functions of the schema that enter their workspace themselves, as their first act. Whoever may be
+        cancelled meanwhile and has to know whether it was done uses `seen_through`.
         """
         async with self._connection() as connection:
             return await Transaction(connection).one_or_none(type, sql, **parameters)
@@ -159,30 +163,47 @@ class Database:
                 if not connection.closed:
                     await connection.rollback()
                 raise
-            await connection.execute(b"commit")
-        for call in tx.after_commit:
-            call()
+            await seen_through(_commit(tx))
 
     @asynccontextmanager
     async def _connection(self) -> AsyncGenerator[AsyncConnection[Any], None]:
         """A connection from the pool. What the database cannot do for now is raised as Unavailable or StorageFull."""
         try:
-            async with self._pool.connection() as connection:
+            connection = await self._checked_out()
+            try:
                 yield connection
+            finally:
+                await self._pool.putconn(connection)
         except PoolTimeout:
             raise Unavailable(
                 "The database gave no connection in time; it may be down or overloaded. Try again shortly."
             ) from None
         except psycopg.errors.DiskFull as error:
             raise StorageFull("The database's disk is full; free some space, then try again.") from error
-        except psycopg.errors.OperationalError as error:
-            if error.sqlstate in _TRANSIENT or error.sqlstate is None:
+        except (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout) as error:
+            if error.sqlstate in _CONFLICTS:
+                raise Unavailable("Two changes got in each other's way; try again.") from error
+            if error.sqlstate in _CUT or error.sqlstate is None:
                 raise Unavailable("The database connection was lost; try again shortly.") from error
             raise
         except OSError as error:
             if error.errno == errno.ENOSPC:
                 raise StorageFull("The disk is full; free some space, then try again.") from error
             raise
+
+    async def _checked_out(self) -> AsyncConnection[Any]:
+        """A connection of the pool. Never swallows being cancelled while waiting for one.
+
+        The pool waits with asyncio.wait_for, which until Python 3.12 forgets a cancellation that arrives together with
+        what it waits for (https://github.com/python/cpython/issues/86296).
+        """
+        task = asyncio.current_task()
+        before = task.cancelling() if task is not None else 0
+        connection = await self._pool.getconn()
+        if task is not None and task.cancelling() > before:
+            await self._pool.putconn(connection)
+            raise asyncio.CancelledError
+        return connection
 
     async def is_reachable(self) -> bool:
         try:
@@ -193,8 +214,46 @@ class Database:
         return True
 
 
+async def seen_through(work: Coroutine[Any, Any, T]) -> T:
+    """Lets a write finish even if the task that wants it is cancelled meanwhile, which is raised afterwards.
+
+    Otherwise something could be stored that nobody in this process is told of: the end of a run, for example, whose
+    readers would then wait for it for ever.
+    """
+    writing = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        await asyncio.wait((writing,), timeout=_LONGEST_WRITE_SECONDS)
+        if writing.done() and not writing.cancelled():
+            writing.exception()  # looked at; being cancelled is what counts now
+        raise
+
+
+async def _commit(tx: Transaction) -> None:
+    cursor = await tx.connection.execute(b"commit")
+    if cursor.statusmessage != "COMMIT":
+        raise psycopg.errors.InFailedSqlTransaction(
+            "The transaction was undone: an error inside it was caught without a savepoint around it."
+        )
+    for call in tx.after_commit:
+        call()
+
+
+_LONGEST_WRITE_SECONDS = 5.0
+
 # Server shut down or starting up, too many connections, idle-in-transaction timeout.
-_TRANSIENT = {"57P01", "57P02", "57P03", "53300", "25P03", "08006", "08001", "08003"}
+_CUT = {"57P01", "57P02", "57P03", "53300", "25P03", "08006", "08001", "08003"}
+# A deadlock or a conflict, in which this transaction was the one that was undone.
+_CONFLICTS = {"40P01", "40001"}
+
+
+async def _check(connection: AsyncConnection[Any]) -> None:
+    """Passes over connections that died while they lay in the pool, such as all of them after a restart.
+
+    Looks only at what has arrived on the socket, so it costs a system call and no round trip.
+    """
+    connection.pgconn.consume_input()
 
 
 async def _configure(connection: AsyncConnection[Any]) -> None:

@@ -15,6 +15,8 @@ log = structlog.get_logger(__name__)
 _CHECK_SECONDS = 20.0
 """A silent line is asked for a sign of life this often, so that a dead one is noticed."""
 
+_ANSWER_SECONDS = 5.0
+
 
 class Notifications:
     def __init__(self, url: str) -> None:
@@ -63,5 +65,13 @@ class Notifications:
                 handler()
         while True:
             async for note in connection.notifies(timeout=_CHECK_SECONDS):
-                self._handlers[note.channel](note.payload)
-            await connection.execute("select 1")
+                self._handle(note.channel, note.payload)
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                await connection.execute("select 1")
+
+    def _handle(self, channel: str, payload: str) -> None:
+        """Anyone who reaches the database can send a note; one that makes no sense must not end the listening."""
+        try:
+            self._handlers[channel](payload)
+        except (ValueError, LookupError) as error:
+            log.warning("a note was not understood", channel=channel, payload=payload[:100], error=str(error))

@@ -89,12 +89,16 @@ begin
     return query select 'no_agent', null::uuid, null::int, null::text, null::bigint, moment;
     return;
   end if;
+  -- The session is held. It is asked before the unique index is, because the index would wait for a run that is just
+  -- ending, which in turn waits for the session.
   insert into glia.runs (id, workspace_id, project_id, session_id, kind, agent_id, agent_version, key_id, status,
     is_background, engine_abi, worker_id, attempt, created_at, claimed_at, started_at)
-  values (in_run, in_workspace, in_project, in_session, 'agent', agent, version, in_key,
+  select in_run, in_workspace, in_project, in_session, 'agent', agent, version, in_key,
     case when in_worker is null then 'queued' else 'running' end, in_background, in_abi, in_worker,
     case when in_worker is null then 0 else 1 end, moment,
-    case when in_worker is not null then moment end, case when in_worker is not null then moment end)
+    case when in_worker is not null then moment end, case when in_worker is not null then moment end
+  where not exists (select from glia.runs r
+                    where r.session_id = in_session and r.status in ('queued', 'running', 'waiting'))
   on conflict (session_id) where status in ('queued', 'running', 'waiting') do nothing;
   get diagnostics created = row_count;
   if created = 0 then

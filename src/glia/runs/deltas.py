@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from glia.runs.events import TextDelta, ThinkingDelta
 from glia.runs.log import RunLog
@@ -11,8 +13,16 @@ _FIRST_PIECE_SECONDS = 0.03
 _NEXT_PIECES_SECONDS = 0.1
 
 
+@dataclass(frozen=True)
+class Rest:
+    """Pieces to store. stored: to be called once they are."""
+
+    pieces: list[TextDelta | ThinkingDelta]
+    stored: Callable[[], None]
+
+
 class Deltas:
-    """Collects one step's deltas. Use `take` for the last ones, so that they are stored with the response."""
+    """Collects one step's deltas. `rest` gives the last ones, to be stored with the response."""
 
     def __init__(self, log: RunLog, step: int) -> None:
         self._log = log
@@ -42,24 +52,33 @@ class Deltas:
             self._storing.result()
 
     async def settle(self) -> None:
-        """Waits for a piece that is being stored and stops storing more by itself."""
+        """Stops storing by itself and waits for a piece on its way, whose failure is raised.
+
+        Being cancelled here does not stop that piece: it is known afterwards what is stored and what is not.
+        """
+        self.stop()
+        if self._storing is not None:
+            await asyncio.wait((self._storing,))
+            self._storing.result()
+
+    def stop(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._storing is not None:
-            await self._storing
 
-    def take(self) -> list[TextDelta | ThinkingDelta]:
-        """What is not stored yet; the caller stores it."""
+    def rest(self) -> Rest:
+        """What is not stored yet."""
+        text, thinking = self.text, self.thinking
         pieces: list[TextDelta | ThinkingDelta] = []
-        if len(self.thinking) > self._stored_thinking:
-            rest = self.thinking[self._stored_thinking :]
+        if rest := thinking[self._stored_thinking :]:
             pieces.append(ThinkingDelta(self._step, self._attempt, self._stored_thinking, rest))
-            self._stored_thinking = len(self.thinking)
-        if len(self.text) > self._stored_text:
-            pieces.append(TextDelta(self._step, self._attempt, self._stored_text, self.text[self._stored_text :]))
-            self._stored_text = len(self.text)
-        return pieces
+        if rest := text[self._stored_text :]:
+            pieces.append(TextDelta(self._step, self._attempt, self._stored_text, rest))
+
+        def note() -> None:
+            self._stored_text, self._stored_thinking = len(text), len(thinking)
+
+        return Rest(pieces, note)
 
     def _arm(self) -> None:
         if self._timer is None:
@@ -71,8 +90,15 @@ class Deltas:
         if self._storing is not None and not self._storing.done():
             self._arm()  # the database is slower than the model: the next piece is larger instead
             return
-        pieces = self.take()
-        if pieces and (self._storing is None or self._storing.exception() is None):
+        rest = self.rest()
+        if rest.pieces and (self._storing is None or self._storing.exception() is None):
             self._pieces += 1
             # Not in a TaskGroup: the task outlives this callback, and `settle` or `check` collects its outcome.
-            self._storing = asyncio.create_task(self._log.append(*pieces))
+            self._storing = asyncio.create_task(self._log.append(*rest.pieces, stored=rest.stored))
+            self._storing.add_done_callback(_seen)
+
+
+def _seen(storing: asyncio.Task[None]) -> None:
+    """A run that is left to another worker collects no outcomes; asyncio need not complain about it."""
+    if not storing.cancelled():
+        storing.exception()

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 import psycopg
 import structlog
 
 from glia.kit.db import Database, Transaction
-from glia.kit.errors import GliaError, Unavailable
-from glia.runs import lease_queries
+from glia.kit.errors import GliaError, StorageFull, Unavailable
+from glia.runs import lease_queries, queries
 from glia.runs.config import EngineConfig
 from glia.runs.errors import CrashLoop, Fenced, LimitReached
 from glia.runs.events import Event, Payload, RunCancelled, RunError, RunFailed, RunStarted
@@ -54,10 +54,24 @@ MakeWork = Callable[[RunLog], Awaitable[Work]]
 
 @dataclass
 class _Held:
-    task: asyncio.Task[None]
+    """A run being executed here.
+
+    Its task is not cancelled before it has begun, when it could not handle that and looks at the flags instead, nor
+    while it writes the run's end.
+    """
+
+    run: Run
     worker_id: UUID
+    story: list[Event] | None = None
+    has_begun: bool = False
+    is_ending: bool = False
     is_cancelled: bool = False
     is_handed_back: bool = False
+    task: asyncio.Task[None] = field(init=False)
+
+    def stop(self) -> None:
+        if self.has_begun and not self.is_ending:
+            self.task.cancel()
 
 
 class Engine:
@@ -71,6 +85,8 @@ class Engine:
         self._kinds = kinds
         self._config = config or EngineConfig()
         self._held: dict[UUID, _Held] = {}
+        self._interrupted: dict[UUID, float] = {}
+        """Runs that could not be written and are to be queued again, with the seconds they should rest."""
         self._wake = asyncio.Event()
         self._is_stopping = False
         self._poller: asyncio.Task[None] | None = None
@@ -95,14 +111,15 @@ class Engine:
         if self._poller is not None:
             self._poller.cancel()
             await asyncio.gather(self._poller, return_exceptions=True)
-        tasks = [held.task for held in self._held.values()]
-        if tasks:
-            await asyncio.wait(tasks, timeout=self._config.drain_seconds)
-        for held in list(self._held.values()):
+        await self._wait_for_all(self._config.drain_seconds)
+        for held in self._held.values():
             held.is_handed_back = True
-            held.task.cancel()
-        if tasks:
-            await asyncio.wait(tasks, timeout=5)
+            held.stop()
+        await self._wait_for_all(5)
+
+    async def _wait_for_all(self, timeout_seconds: float) -> None:
+        if self._held:
+            await asyncio.wait([held.task for held in self._held.values()], timeout=timeout_seconds)
 
     def wake(self) -> None:
         """There may be work in the queue."""
@@ -110,16 +127,19 @@ class Engine:
 
     def begin(self, run: Run, worker_id: UUID, story: list[Event] | None = None) -> None:
         """Executes a run that is already marked as this worker's. story: its session's whole log, if it is known."""
-        task = asyncio.create_task(self._execute(run, worker_id, story), name=f"glia-run-{run.id}")
-        self._held[run.id] = _Held(task, worker_id)
-        task.add_done_callback(lambda _task: self._release(run.id))
+        held = self._held[run.id] = _Held(run, worker_id, story)
+        held.task = asyncio.create_task(self._execute(held), name=f"glia-run-{run.id}")
+        held.task.add_done_callback(lambda _task: self._release(held))
 
     def cancel(self, run_id: UUID) -> None:
-        """Stops a run if this process has it; its partial answer is kept."""
+        """Stops a run if this process has it; its partial answer is kept.
+
+        Said again with every beat until the run is ending: a library may have swallowed it.
+        """
         held = self._held.get(run_id)
-        if held is not None and not held.is_cancelled:
+        if held is not None:
             held.is_cancelled = True
-            held.task.cancel()
+            held.stop()
 
     def cancel_all(self, run_ids: Sequence[UUID]) -> None:
         for run_id in run_ids:
@@ -129,12 +149,14 @@ class Engine:
         """The lease lapsed: whatever was begun under it is another worker's now and stops without a word."""
         for held in self._held.values():
             if held.worker_id == worker_id:
-                held.task.cancel()
+                held.stop()
 
-    def _release(self, run_id: UUID) -> None:
+    def _release(self, held: _Held) -> None:
         was_full = len(self._held) >= self._config.most_at_once
-        self._held.pop(run_id, None)
-        if was_full:
+        # The same run may be here a second time already: lost with one lease and claimed again under the next.
+        if self._held.get(held.run.id) is held:
+            del self._held[held.run.id]
+        if was_full or held.run.id in self._interrupted:
             self._wake.set()
 
     async def _poll(self) -> None:
@@ -147,11 +169,11 @@ class Engine:
                 pass
             self._wake.clear()
             try:
-                if time.monotonic() - tidied_at >= self._config.poll_seconds:
+                if self._interrupted or time.monotonic() - tidied_at >= self._config.poll_seconds:
                     tidied_at = time.monotonic()
                     await self._tidy()
                 await self._claim()
-            except (Unavailable, psycopg.Error) as error:
+            except (GliaError, psycopg.Error) as error:
                 log.warning("could not look for runs", error=str(error).strip().split("\n")[0])
                 await asyncio.sleep(self._config.poll_seconds)
 
@@ -161,6 +183,7 @@ class Engine:
         async with self._db.across_workspaces() as tx:
             await lease_queries.reap(tx)
             if worker_id is not None:
+                await self._queue_interrupted(tx, worker_id)
                 await lease_queries.give_back(tx, worker_id, list(self._held))
 
     async def _claim(self) -> None:
@@ -175,31 +198,48 @@ class Engine:
         if len(runs) == want:
             self._wake.set()
 
-    async def _execute(self, run: Run, worker_id: UUID, story: list[Event] | None) -> None:
+    async def _queue_interrupted(self, tx: Transaction, worker_id: UUID) -> None:
+        interrupted = {id: rest for id, rest in self._interrupted.items() if id not in self._held}
+        for rest in set(interrupted.values()):
+            runs = [id for id in interrupted if interrupted[id] == rest]
+            await queries.hand_back(tx, runs, worker_id, pause_seconds=rest)
+        tx.after_commit.append(lambda: self._forget_interrupted(list(interrupted)))
+
+    def _forget_interrupted(self, runs: Sequence[UUID]) -> None:
+        for id in runs:
+            self._interrupted.pop(id, None)
+
+    async def _execute(self, held: _Held) -> None:
         """The step boundary: whatever happens inside a run ends here, as one final event or as silence."""
         started = time.monotonic()
-        pen = RunLog(self._db, self._live, self._lease, run, worker_id, story)
+        held.has_begun = True
+        run = held.run
+        pen = RunLog(self._db, self._live, self._lease, run, held.worker_id, held.story)
         try:
-            await self._work(pen, run)
+            await self._work(pen, held)
         except Fenced as error:
             log.warning("run left to its new holder", run=str(run.id), reason=str(error))
-        except (Unavailable, psycopg.OperationalError) as error:
-            # The run stays ours in the database; it is given back and begun again once the database answers.
+        except (Unavailable, StorageFull, psycopg.OperationalError) as error:
+            # The run stays ours in the database until it answers again; then it is queued and begun anew.
+            self._interrupted[run.id] = self._config.full_disk_seconds if isinstance(error, StorageFull) else 0.0
             log.warning("run interrupted by the database", run=str(run.id), error=str(error).strip().split("\n")[0])
         else:
             seconds = round(time.monotonic() - started, 3)
             log.info("run ended", run=str(run.id), kind=run.kind, attempt=run.attempt, seconds=seconds)
 
-    async def _work(self, pen: RunLog, run: Run) -> None:
+    async def _work(self, pen: RunLog, held: _Held) -> None:
+        run = held.run
         work: Work | None = None
         try:
+            if held.is_handed_back:
+                raise asyncio.CancelledError
             work = await self._make(pen)
             if run.attempt > run.max_attempts:
                 raise CrashLoop(
                     f"The run was begun {run.max_attempts} times and its worker never lived to end it. Look at the"
                     " server's log, mend the cause, then send the message again."
                 )
-            if run.cancel_requested_at is not None:
+            if run.cancel_requested_at is not None or held.is_cancelled:
                 await self._end_cancelled(pen, work)
                 return
             if run.attempt > 1 or run.is_background:
@@ -207,18 +247,19 @@ class Engine:
                 await pen.append(RunStarted(run.attempt, str(pen.worker_id), reason))
             await self._timed(work)
         except asyncio.CancelledError:
-            await self._stopped_early(pen, work)
-        except GliaError as error:
-            if isinstance(error, Unavailable):
-                raise
-            await self._end_failed(pen, work, error)
-        except (Fenced, psycopg.OperationalError):
+            held.is_ending = True
+            await self._stopped_early(pen, work, held)
+        except (Fenced, Unavailable, StorageFull, psycopg.OperationalError):
             raise
-        except Exception:
-            log.exception("a bug ended a run", run=str(run.id))
-            await self._end_failed(
-                pen, work, GliaError(f"Something in Glia broke; the server's log has the details for run {run.id}.")
-            )
+        except Exception as error:
+            held.is_ending = True
+            if held.is_cancelled:  # the error is an echo of stopping
+                await self._end_cancelled(pen, work)
+            elif isinstance(error, GliaError):
+                await self._end_failed(pen, work, error)
+            else:
+                log.exception("a bug ended a run", run=str(run.id))
+                await self._end_failed(pen, work, _broken(run))
 
     async def _make(self, pen: RunLog) -> Work:
         make = self._kinds.get(pen.run.kind)
@@ -227,21 +268,23 @@ class Engine:
         return await make(pen)
 
     async def _timed(self, work: Work) -> None:
+        timeout = asyncio.timeout(work.timeout_seconds)
         try:
-            async with asyncio.timeout(work.timeout_seconds):
+            async with timeout:
                 await work.run()
         except TimeoutError:
+            if not timeout.expired():
+                raise
             raise LimitReached(
                 f"The run took longer than `limits.timeout_seconds`, {work.timeout_seconds:g} s.",
                 limit="timeout_seconds",
             ) from None
 
-    async def _stopped_early(self, pen: RunLog, work: Work | None) -> None:
+    async def _stopped_early(self, pen: RunLog, work: Work | None, held: _Held) -> None:
         """Someone cancelled the run, the server stops, or the lease is gone."""
-        held = self._held.get(pen.run.id)
-        if held is not None and held.is_cancelled:
+        if held.is_cancelled:
             await self._end_cancelled(pen, work)
-        elif held is not None and held.is_handed_back:
+        elif held.is_handed_back:
             unsaved = [] if work is None else await work.unsaved()
             if unsaved:
                 await pen.append(*unsaved)
@@ -262,7 +305,7 @@ class Engine:
     async def _end(
         self, pen: RunLog, work: Work | None, status: RunStatus, last: Payload, *, code: str, message: str
     ) -> None:
-        unsaved = [] if work is None else await work.unsaved()
+        message = message.replace("\x00", "\N{REPLACEMENT CHARACTER}")  # jsonb has no NUL
 
         async def tell(tx: Transaction) -> None:
             if work is not None:
@@ -271,4 +314,18 @@ class Engine:
         problem: dict[str, object] | None = None
         if status is RunStatus.FAILED:
             problem = {"code": code, "message": message}
-        await pen.finish(*unsaved, last, status=status, error=problem, also=tell)
+        try:
+            unsaved = [] if work is None else await work.unsaved()
+            await pen.finish(*unsaved, last, status=status, error=problem, also=tell)
+        except (Fenced, GliaError, psycopg.OperationalError):
+            raise
+        except Exception:
+            # Something in the run's own words cannot be stored. Without this it would be begun again and again.
+            log.exception("a run ends without its last words", run=str(pen.run.id))
+            plain = RunFailed(RunError("internal_error", _broken(pen.run).message))
+            error: dict[str, object] = {"code": plain.error.code, "message": plain.error.message}
+            await pen.finish(plain, status=RunStatus.FAILED, error=error)
+
+
+def _broken(run: Run) -> GliaError:
+    return GliaError(f"Something in Glia broke; the server's log has the details for run {run.id}.")

@@ -32,27 +32,33 @@ RETIRE: LiteralString = "delete from glia.workers where id = %(id)s"
 async def reap(tx: Transaction) -> int:
     """Frees the runs of workers whose lease has lapsed, and returns how many.
 
-    Rows that a frozen worker's open transaction still holds are skipped and come with a later reap.
+    A worker whose beat is being written at this moment, and rows that a frozen worker's open transaction still holds,
+    are skipped; what remains of them comes with a later reap.
     """
     await tx.execute("select pg_advisory_xact_lock(hashtext('glia.claim'))")
     freed = await tx.execute(
         """
+        with dead as materialized (
+          select id from workers where lease_until < clock_timestamp() for no key update skip locked
+        )
         update runs set status = 'queued', worker_id = null, run_after = clock_timestamp()
         where id in (
-          select r.id from runs r left join workers w on w.id = r.worker_id
-          where r.status = 'running' and (w.id is null or w.lease_until < clock_timestamp())
+          select r.id from runs r
+          where r.status = 'running' and (r.worker_id is null or r.worker_id in (select id from dead))
           for update of r skip locked)"""
     )
     await tx.execute(
         """
-        delete from workers w where lease_until < clock_timestamp()
-          and not exists (select from runs r where r.worker_id = w.id and r.status = 'running')"""
+        delete from workers where id in (
+          select w.id from workers w where w.lease_until < clock_timestamp()
+            and not exists (select from runs r where r.worker_id = w.id and r.status = 'running')
+          for update of w skip locked)"""
     )
     return freed
 
 
 async def give_back(tx: Transaction, worker_id: UUID, held: list[UUID]) -> int:
-    """Frees runs that are marked as this worker's but that it does not have: a lost reply, a failed write."""
+    """Frees runs that are marked as this worker's but that it does not have, such as after a lost reply."""
     return await tx.execute(
         """
         update runs set status = 'queued', worker_id = null, run_after = clock_timestamp()

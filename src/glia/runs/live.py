@@ -17,7 +17,7 @@ import psycopg
 import structlog
 
 from glia.kit.db import Database
-from glia.kit.errors import Unavailable
+from glia.kit.errors import GliaError
 from glia.kit.ids import new_id
 from glia.runs.events import Event, Preview
 
@@ -26,6 +26,7 @@ log = structlog.get_logger(__name__)
 CHANNEL = "glia_events"
 _LARGEST_BACKLOG = 256
 _ANNOUNCE_EVERY_SECONDS = 0.05
+_TRY_AGAIN_SECONDS = 0.5
 _SESSIONS_PER_NOTE = 200  # 36 characters each; a note holds just under 8,000
 _ORIGIN = new_id().hex  # this process, which need not read what it has just written
 
@@ -114,6 +115,12 @@ class Live:
         self._grown.add(session_id)
         self._wake.set()
 
+    def look_again(self, session_id: UUID) -> None:
+        """Events that this process may have committed or not: its watchers, and others, read the log."""
+        self._tell_behind(self._watchers.get(session_id, ()))
+        self._grown.add(session_id)
+        self._wake.set()
+
     def preview(self, session_id: UUID, preview: Preview) -> None:
         for watcher in self._watchers.get(session_id, ()):
             if watcher.wants_previews:
@@ -144,8 +151,17 @@ class Live:
             self._wake.clear()
             grown, self._grown = list(self._grown), set()
             try:
-                for start in range(0, len(grown), _SESSIONS_PER_NOTE):
-                    sessions = ",".join(str(id) for id in grown[start : start + _SESSIONS_PER_NOTE])
-                    await self._db.notify(CHANNEL, f"{_ORIGIN}:{sessions}")
-            except (Unavailable, psycopg.Error) as error:
+                for note in _notes(grown):
+                    await self._db.notify(CHANNEL, note)
+            except (GliaError, psycopg.Error) as error:
                 log.warning("could not tell other processes of new events", error=str(error))
+                self._grown.update(grown)
+                self._wake.set()
+                await asyncio.sleep(_TRY_AGAIN_SECONDS)
+
+
+def _notes(sessions: Sequence[UUID]) -> list[str]:
+    return [
+        f"{_ORIGIN}:{','.join(map(str, sessions[start : start + _SESSIONS_PER_NOTE]))}"
+        for start in range(0, len(sessions), _SESSIONS_PER_NOTE)
+    ]

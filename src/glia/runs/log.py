@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from glia.kit.db import Database, Transaction
+from glia.kit.db import Database, Transaction, seen_through
+from glia.kit.errors import Unavailable
 from glia.runs import queries
 from glia.runs.errors import Fenced
 from glia.runs.events import Event, Payload, Preview, TextDelta, ThinkingDelta, encode
@@ -49,9 +50,18 @@ class RunLog:
         if not self._lease.holds(self.worker_id):
             raise Fenced(f"The lease under which run {self.run.id} was begun is gone.")
 
-    async def append(self, *payloads: Payload, spent: Spent = NOTHING, usage: str | None = None) -> None:
-        """Commits events, counters and a usage record (as JSON), whole or not at all, in one round trip."""
-        await self._write(payloads, Ending(), spent=spent, usage=usage)
+    async def append(
+        self,
+        *payloads: Payload,
+        spent: Spent = NOTHING,
+        usage: str | None = None,
+        stored: Callable[[], None] | None = None,
+    ) -> None:
+        """Commits events, counters and a usage record (as JSON), whole or not at all, in one round trip.
+
+        stored: called once they are, even if this task is cancelled at that very moment.
+        """
+        await self._write(payloads, Ending(), spent=spent, usage=usage, stored=stored)
 
     async def finish(
         self,
@@ -61,28 +71,47 @@ class RunLog:
         spent: Spent = NOTHING,
         usage: str | None = None,
         also: AlsoWrite | None = None,
+        stored: Callable[[], None] | None = None,
     ) -> None:
         """Commits the last events of the run together with its final status, and whatever must be true with it."""
-        await self._write(payloads, Ending(status, error, also), spent=spent, usage=usage)
+        await self._write(payloads, Ending(status, error, also), spent=spent, usage=usage, stored=stored)
 
-    async def _write(self, payloads: Sequence[Payload], ending: Ending, *, spent: Spent, usage: str | None) -> None:
-        run = self.run
+    async def _write(
+        self,
+        payloads: Sequence[Payload],
+        ending: Ending,
+        *,
+        spent: Spent,
+        usage: str | None,
+        stored: Callable[[], None] | None,
+    ) -> None:
         data = [encode(payload) for payload in payloads]
         types = [payload.type for payload in payloads]
         entry = queries.Entry(types, data, spent, ending.status, ending.error, usage)
         async with self._turn:
             self.check_lease()
-            if ending.also is None:
-                place = await queries.append(self._db, run, entry)
-            else:
-                place = await self._append_and(ending.also, entry)
-            if place is None:
-                raise Fenced(f"Run {run.id} is no longer ours to write.")
-            events = [
-                Event(place.first_seq + number, type, place.at, run.id, run.attempt, text)
-                for number, (type, text) in enumerate(zip(types, data, strict=True))
-            ]
-            self._live.stored(run.session_id, events)
+            try:
+                await seen_through(self._store(entry, ending.also, stored))
+            except Unavailable:
+                # The line was cut: what was written may be stored or not, and readers look for themselves.
+                self._live.look_again(self.run.session_id)
+                raise
+
+    async def _store(self, entry: queries.Entry, also: AlsoWrite | None, stored: Callable[[], None] | None) -> None:
+        run = self.run
+        if also is None:
+            place = await queries.append(self._db, run, entry)
+        else:
+            place = await self._append_and(also, entry)
+        if place is None:
+            raise Fenced(f"Run {run.id} is no longer ours to write.")
+        events = [
+            Event(place.first_seq + number, type, place.at, run.id, run.attempt, text)
+            for number, (type, text) in enumerate(zip(entry.types, entry.data, strict=True))
+        ]
+        self._live.stored(run.session_id, events)
+        if stored is not None:
+            stored()
 
     async def _append_and(self, also: AlsoWrite, entry: queries.Entry) -> queries.Place | None:
         async with self._db.transaction(self.run.workspace_id) as tx:
@@ -104,8 +133,9 @@ class RunLog:
             yield tx
 
     async def hand_back(self) -> None:
+        """Lets another worker go on with the run."""
         async with self._db.transaction(self.run.workspace_id) as tx:
-            await queries.hand_back(tx, self.run.id, self.run.attempt)
+            await queries.hand_back(tx, [self.run.id], self.worker_id)
 
     async def read(self) -> list[Event]:
         """Everything in the session that a model needs to know, this run's finished steps included."""

@@ -71,7 +71,7 @@ class AgentLoop:
         self._progress = Progress()
         self._deltas: Deltas | None = None
         self._is_finished = False
-        self._inherited: frozenset[str] = frozenset()
+        self._inherited: dict[str, ToolCalled] = {}
         """Tool calls that an earlier attempt committed for dispatch and never saw return."""
 
     @property
@@ -83,11 +83,11 @@ class AgentLoop:
         if self._deltas is None:
             return []
         await self._deltas.settle()
-        return list(self._deltas.take())
+        return list(self._deltas.rest().pieces)
 
     async def run(self) -> None:
         progress = self._progress = fold(await self._log.read(), self._log.run.id)
-        self._inherited = frozenset(progress.called.keys() - progress.returned.keys())
+        self._inherited = {id: called for id, called in progress.called.items() if id not in progress.returned}
         while not progress.is_answered:
             if progress.pending:
                 await self._call_tools(progress.pending)
@@ -117,14 +117,24 @@ class AgentLoop:
             cost_micros=response.cost_micros,
         )
         usage = self._usage(response)
+        pieces = deltas.rest().pieces
         if progress.is_answered:  # the answer and the run's end are one write
             completed = self._completed()
             await self._log.finish(
-                *deltas.take(), note, completed, status=RunStatus.COMPLETED, spent=spent, usage=usage
+                *pieces,
+                note,
+                completed,
+                status=RunStatus.COMPLETED,
+                spent=spent,
+                usage=usage,
+                stored=self._forget_deltas,
             )
             self._is_finished = True
         else:
-            await self._log.append(*deltas.take(), note, *calls, spent=spent, usage=usage)
+            await self._log.append(*pieces, note, *calls, spent=spent, usage=usage, stored=self._forget_deltas)
+
+    def _forget_deltas(self) -> None:
+        """The response is stored; whoever ends the run after this has nothing partial to keep."""
         self._deltas = None
 
     async def _stream(self, step: int) -> ModelResponse:
@@ -141,6 +151,7 @@ class AgentLoop:
                         return event
                 deltas.check()
         finally:
+            deltas.stop()
             await stream.aclose()
         raise AssertionError("A model's stream ends with its response.")
 
@@ -205,7 +216,7 @@ class AgentLoop:
         async def one(call: CalledTool) -> None:
             nonlocal left
             returned = await self._toolbox.call(
-                call, step=progress.step, key=f"{self._log.run.id}:{call.id}", is_repeat=call.id in self._inherited
+                call, step=progress.step, key=f"{self._log.run.id}:{call.id}", earlier=self._inherited.get(call.id)
             )
             left -= 1
             payloads: list[Payload] = [returned]

@@ -11,7 +11,7 @@ from uuid import UUID
 from glia.kit.db import Database, Transaction, json
 from glia.kit.pages import Window
 from glia.runs.events import Event, MessageReceived, Payload, encode
-from glia.runs.types import ENGINE_ABI, NOTHING, Run, RunStatus, Spent
+from glia.runs.types import AGENT, ENGINE_ABI, NOTHING, Run, RunStatus, Spent
 
 
 @dataclass(frozen=True)
@@ -225,32 +225,48 @@ async def hold(tx: Transaction, run_id: UUID, attempt: int) -> bool:
     )
 
 
-async def hand_back(tx: Transaction, run_id: UUID, attempt: int) -> None:
-    """Queues the run again for anyone, because this process is stopping."""
+async def hand_back(tx: Transaction, runs: Sequence[UUID], worker_id: UUID, *, pause_seconds: float = 0) -> None:
+    """Queues runs of this worker again for anyone, because it stops or could not write.
+
+    Nothing crashed, so the attempt does not count against `max_attempts`.
+    """
     await tx.execute(
         """
-        update runs set status = 'queued', worker_id = null, run_after = clock_timestamp()
-        where id = %(run_id)s and attempt = %(attempt)s and status = 'running'""",
-        run_id=run_id,
-        attempt=attempt,
+        update runs set status = 'queued', worker_id = null, max_attempts = max_attempts + 1,
+          run_after = clock_timestamp() + make_interval(secs => %(pause_seconds)s)
+        where id = any(%(runs)s) and worker_id = %(worker_id)s and status = 'running'""",
+        runs=list(runs),
+        worker_id=worker_id,
+        pause_seconds=pause_seconds,
     )
 
 
+@dataclass(frozen=True)
+class _Begun:
+    status: RunStatus
+    kind: str
+
+
 async def request_cancel(tx: Transaction, id: UUID) -> RunStatus | None:
-    """Notes the wish on an unfinished run and returns its status before; None when there is no such run."""
-    status = await tx.value("select status from runs where id = %(id)s for update", id=id)
-    if status is None:
+    """Notes the wish on an unfinished run and returns its status before; None when there is no such run.
+
+    A run that nobody has begun ends here. A job ends in a worker even then, because its slice must be told.
+    """
+    row = await tx.one_or_none(_Begun, "select status, kind from runs where id = %(id)s for update", id=id)
+    if row is None:
         return None
-    before = RunStatus(status)
-    if before is RunStatus.RUNNING:
+    before = row.status
+    if before is RunStatus.RUNNING or (before is RunStatus.QUEUED and row.kind != AGENT):
         await tx.execute(
-            "update runs set cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp()) where id = %(id)s",
+            """
+            update runs set cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp()),
+              run_after = least(run_after, clock_timestamp()) where id = %(id)s""",
             id=id,
         )
     elif not before.is_final:
         await tx.execute(
             """
-            update runs set status = 'cancelled', finished_at = clock_timestamp(),
+            update runs set status = 'cancelled', worker_id = null, finished_at = clock_timestamp(),
               cancel_requested_at = clock_timestamp() where id = %(id)s""",
             id=id,
         )

@@ -159,8 +159,11 @@ class Runs:
             if before is RunStatus.RUNNING:
                 await tx.execute("select pg_notify(%(channel)s, %(run)s)", channel=CANCEL_CHANNEL, run=str(id))
                 tx.after_commit.append(lambda: self._engine.cancel(id))
-            elif not before.is_final:
+            elif not before.is_final and run.status is RunStatus.CANCELLED:
                 await self._store(tx, run.session_id, id, run.attempt, [RunCancelled()])
+            elif not before.is_final:
+                tx.after_commit.append(self._engine.wake)
+                await tx.execute("select pg_notify(%(channel)s, '')", channel=WORK_CHANNEL)
         return run
 
     async def events(self, principal: Principal, session_id: UUID, *, after: int, limit: int) -> list[Event]:

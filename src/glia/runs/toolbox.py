@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from glia.kit.errors import GliaError
-from glia.runs.events import CalledTool, ToolReturned
+from glia.runs.events import CalledTool, ToolCalled, ToolReturned
 from glia.tools.types import Effect, Tool, ToolContext, ToolResult
 
 _MOST_AT_ONCE = 8
@@ -36,10 +36,13 @@ class Toolbox:
         tool = self._by_name.get(name)
         return Effect.READ if tool is None else tool.effect
 
-    async def call(self, call: CalledTool, *, step: int, key: str, is_repeat: bool) -> ToolReturned:
-        """Never raises for what a tool does wrong: the model is told and can choose another way."""
+    async def call(self, call: CalledTool, *, step: int, key: str, earlier: ToolCalled | None) -> ToolReturned:
+        """Never raises for what a tool does wrong: the model is told and can choose another way.
+
+        earlier: the note under which an attempt before this one may have called the tool already.
+        """
         started = time.monotonic()
-        result = await self._result(call, key, is_repeat)
+        result = await self._result(call, key, earlier)
         status = "unknown" if result.is_unknown else "error" if result.is_error else "ok"
         return ToolReturned(
             step=step,
@@ -51,13 +54,14 @@ class Toolbox:
             sources=list(result.sources),
         )
 
-    async def _result(self, call: CalledTool, key: str, is_repeat: bool) -> ToolResult:
+    async def _result(self, call: CalledTool, key: str, earlier: ToolCalled | None) -> ToolResult:
         tool = self._by_name.get(call.name)
+        if earlier is not None and Effect.ONCE in {earlier.effect, tool and tool.effect}:
+            # What the tool was when it was called counts too: it may have been changed or deleted since.
+            return ToolResult(UNKNOWN, is_error=True, is_unknown=True)
         if tool is None:
             names = ", ".join(sorted(self._by_name)) or "none"
             return ToolResult(f"There is no tool {call.name!r}. The tools are: {names}.", is_error=True)
-        if is_repeat and tool.effect is Effect.ONCE:
-            return ToolResult(UNKNOWN, is_error=True, is_unknown=True)
         async with self._places:
             self._check_lease()
             return await self._dispatch(tool, call.arguments, replace(self._context, idempotency_key=key))
