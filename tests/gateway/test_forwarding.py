@@ -50,10 +50,8 @@ def test_a_body_that_needs_no_change_is_not_touched() -> None:
 
 
 def test_a_changed_body_keeps_every_other_byte() -> None:
-    body = (
-        b'{"model":"p/m","messages":[{"role":"user","content":"\\u00e9 \\"model\\":\\"p/m\\""}],'
-        b'"big":1.50e3,"stream":true}'
-    )
+    message = b'{"role":"user","content":"\\u00e9 \\"model\\":\\"p/m\\""}'
+    body = b'{"model":"p/m","messages":[' + message + b'],"big":1.50e3,"stream":true}'
 
     changed = chat_for_provider(read_chat(body), "m", asks_usage=True)
 

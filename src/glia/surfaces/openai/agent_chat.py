@@ -22,7 +22,7 @@ from glia.runs.events import TextDelta as StoredText
 from glia.runs.events import ThinkingDelta as StoredThinking
 from glia.runs.service import Runs, Said
 from glia.runs.types import Accepted
-from glia.surfaces.openai.leaving import WhileClientWaits
+from glia.surfaces.openai.leaving import Patience, WhileClientWaits
 from glia.surfaces.openai.text_cursor import TextCursor
 from glia.surfaces.openai.words import AGENT_PREFIX, RunEndedBadly, error_event, openai_error
 from glia.surfaces.shared import sse
@@ -35,7 +35,7 @@ _KNOWN = frozenset({"model", "messages", "stream", "stream_options"})
 Headers = list[tuple[bytes, bytes]]
 
 
-async def chat_with_agent(house: House, request: Request, send: Send, call: ChatCall) -> None:
+async def chat_with_agent(house: House, patience: Patience, request: Request, send: Send, call: ChatCall) -> None:
     principal = request.principal
     said = history(call)
     ignored = [name for name, raw in call.fields.items() if name not in _KNOWN and bytes(raw) != b"null"]
@@ -53,7 +53,9 @@ async def chat_with_agent(house: House, request: Request, send: Send, call: Chat
         answer = AgentStream(house.runs, principal, accepted, call, request.request_id)
         await sse.stream(request.receive, send, answer.chunks(), headers)
     else:
-        await _send_whole(house.runs, request, send, call.model, accepted, headers)
+        with WhileClientWaits(patience, request.receive):
+            completed = await _outcome(house.runs, request.principal, accepted)
+        await _send_whole(request, send, call.model, completed, headers)
 
 
 async def find_agent(house: House, principal: Principal, model: str) -> Agent:
@@ -142,35 +144,28 @@ class AgentStream:
 
 
 async def _send_whole(
-    runs: Runs, request: Request, send: Send, model: str, accepted: Accepted, headers: Headers
+    request: Request, send: Send, model: str, completed: RunCompleted | GliaError, headers: Headers
 ) -> None:
-    try:
-        completed = await _outcome(runs, request, accepted)
-    except GliaError as error:
+    if isinstance(completed, GliaError):
         # Sent from here, so that the client learns which run it was, and does not begin another by itself.
-        body = openai_error(error, request.request_id)
-        await send_json(send, error.status, body, [*headers, (b"x-should-retry", b"false")])
+        body = openai_error(completed, request.request_id)
+        await send_json(send, completed.status, body, [*headers, (b"x-should-retry", b"false")])
         return
     text = completed.message.content if completed.message else ""
     message = {"content": text, "refusal": None, "citations": _citations(completed)}
-    body = completion(model, message, "stop", _usage(completed.usage))
-    await send_bytes(send, 200, body, b"application/json", headers)
+    await send_bytes(
+        send, 200, completion(model, message, "stop", _usage(completed.usage)), b"application/json", headers
+    )
 
 
-async def _outcome(runs: Runs, request: Request, accepted: Accepted) -> RunCompleted:
+async def _outcome(runs: Runs, principal: Principal, accepted: Accepted) -> RunCompleted | GliaError:
     try:
-        with WhileClientWaits(request.receive):
-            async with asyncio.timeout(_LONGEST_WAIT_SECONDS):
-                last = await runs.outcome(request.principal, accepted)
+        async with asyncio.timeout(_LONGEST_WAIT_SECONDS):
+            last = await runs.outcome(principal, accepted)
     except TimeoutError:
-        raise Unavailable(
-            f"The run {accepted.run_id} is still going on after an hour; look at it with GET /v1/runs/."
-        ) from None
-    match last.payload:
-        case RunCompleted() as completed:
-            return completed
-        case ended:
-            raise _bad_end(ended, accepted)
+        return Unavailable(f"The run {accepted.run_id} is still going on after an hour; GET /v1/runs/ shows it.")
+    payload = last.payload
+    return payload if isinstance(payload, RunCompleted) else _bad_end(payload, accepted)
 
 
 def _bad_end(ended: object, accepted: Accepted) -> RunEndedBadly:

@@ -6,6 +6,7 @@ from glia.kit.errors import MethodNotAllowed, NotFound
 from glia.models.errors import ModelFailed
 from glia.surfaces.openai.chat import chat_completions
 from glia.surfaces.openai.embeddings import embeddings
+from glia.surfaces.openai.leaving import Patience
 from glia.surfaces.openai.models import get_model, list_models
 from glia.surfaces.openai.openapi import openapi_paths
 from glia.surfaces.openai.words import openai_error, provider_failed
@@ -33,6 +34,7 @@ class _Routes:
 
     def __init__(self, house: House) -> None:
         self._house = house
+        self._patience = Patience()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -50,9 +52,9 @@ class _Routes:
         if request.method != expected:
             raise MethodNotAllowed(f"{request.method} is not possible on {path}; use {expected}.")
         if path == _CHAT:
-            await chat_completions(self._house, request, send)
+            await chat_completions(self._house, self._patience, request, send)
         elif path == _EMBEDDINGS:
-            await embeddings(self._house, request, send)
+            await embeddings(self._house, self._patience, request, send)
         elif model_id:
             await get_model(self._house, request, send, model_id)
         else:

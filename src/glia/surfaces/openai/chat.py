@@ -10,7 +10,7 @@ from glia.gateway.types import Answer, ChatCall
 from glia.kit.errors import GliaError
 from glia.models.errors import ModelFailed
 from glia.surfaces.openai.agent_chat import chat_with_agent
-from glia.surfaces.openai.leaving import WhileClientWaits
+from glia.surfaces.openai.leaving import Patience, WhileClientWaits
 from glia.surfaces.openai.words import AGENT_PREFIX, error_event, provider_failed
 from glia.surfaces.shared import sse
 from glia.surfaces.shared.asgi import Request, Send, ignored_header, send_bytes
@@ -20,14 +20,14 @@ LARGEST_BODY_BYTES = 32 * 1024 * 1024
 """Conversations with pictures are large."""
 
 
-async def chat_completions(house: House, request: Request, send: Send) -> None:
+async def chat_completions(house: House, patience: Patience, request: Request, send: Send) -> None:
     call = read_chat(await request.body(LARGEST_BODY_BYTES))
     if call.model.startswith(AGENT_PREFIX):
-        await chat_with_agent(house, request, send, call)
+        await chat_with_agent(house, patience, request, send, call)
     elif call.is_streamed:
-        await _stream(house.gateway, request, send, call)
+        await _stream(house.gateway, patience, request, send, call)
     else:
-        with WhileClientWaits(request.receive):
+        with WhileClientWaits(patience, request.receive):
             answer = await house.gateway.complete(request.principal, call)
         await send_answer(send, answer)
 
@@ -39,8 +39,8 @@ async def send_answer(send: Send, answer: Answer) -> None:
     await send_bytes(send, answer.status, answer.body, b"application/json", headers)
 
 
-async def _stream(gateway: Gateway, request: Request, send: Send, call: ChatCall) -> None:
-    with WhileClientWaits(request.receive):
+async def _stream(gateway: Gateway, patience: Patience, request: Request, send: Send, call: ChatCall) -> None:
+    with WhileClientWaits(patience, request.receive):
         begun = await gateway.stream(request.principal, call)
     if isinstance(begun, Answer):
         await send_answer(send, begun)
