@@ -59,8 +59,10 @@ _REASONS = {
     "409": "It conflicts with what is there.",
     "413": "The body is too large.",
     "415": "The body is of a kind that this route does not take.",
+    "422": "The run reached one of its agent's limits.",
     "429": "Too many requests; `Retry-After` says when to go on.",
     "500": "Something in Glia broke.",
+    "502": "The model failed.",
     "503": "The database is away or overloaded; try again.",
     "507": "The disk is full.",
 }
@@ -122,6 +124,8 @@ def _statuses(path: str, method: str, operation: Json) -> list[str]:
         found.add("404")
     if method in {"POST", "PATCH", "PUT"}:
         found |= {"409", "413", "415"}
+    if path.endswith("/messages"):
+        found |= {"422", "502"} if method == "POST" else set()
     if "multipart/form-data" in operation.get("requestBody", {}).get("content", {}):
         found.add("507")
     return sorted(found)

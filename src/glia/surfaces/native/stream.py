@@ -51,6 +51,7 @@ _STATUS_OF = {
     "limit_reached": 422,
     "upstream_failed": 502,
     "model_not_found": 404,
+    "not_found": 404,
     "invalid_request": 400,
     "payment_required": 402,
     "unavailable": 503,

@@ -1,0 +1,179 @@
+"""Every route with another workspace's ids answers 404. The routes come from the OpenAPI document, so new ones are in.
+
+Each path placeholder needs an id in `things`, and each route that takes a body needs one in `BODIES`; a route that has
+none fails the walk, so that nobody can add a route that is not walked.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.surfaces.conftest import Client, Server
+
+Route = tuple[str, str]
+Things = dict[str, str]
+
+BODIES: dict[Route, dict[str, Any]] = {
+    ("POST", "/v1/users/{user}/password"): {"password": "correct horse"},
+    ("POST", "/v1/users/{user}/deactivate"): {},
+    ("PATCH", "/v1/agents/{agent}"): {"name": "Renamed"},
+    ("POST", "/v1/sessions/{session}/messages"): {"content": "Hello"},
+    ("PATCH", "/v1/knowledge-bases/{knowledge_base}"): {"name": "Renamed"},
+    ("POST", "/v1/knowledge-bases/{knowledge_base}/search"): {"query": "anything"},
+    ("PATCH", "/v1/memories/{memory}"): {"content": "Changed"},
+    ("PATCH", "/v1/tools/{tool}"): {"description": "Changed"},
+    ("POST", "/v1/runs/{run}/cancel"): {},
+}
+UPLOAD = ("POST", "/v1/knowledge-bases/{knowledge_base}/documents")
+STREAM = ("GET", "/v1/sessions/{session}/events/stream")
+
+
+@dataclass
+class Walk:
+    """One of everything in workspace A, and every route that names a thing."""
+
+    routes: list[Route]
+    things: Things
+
+    def call(self, client: Client, route: Route) -> int:
+        method, path = route
+        missing = set(re.findall(r"\{(\w+)\}", path)) - set(self.things)
+        assert not missing, f"{method} {path} has {missing}, which `things` lacks; make one there."
+        path = path.format(**self.things)
+        if route == UPLOAD:
+            return client.upload(path, b"Some words.").status
+        if route == STREAM:
+            with client.stream(method, path) as stream:
+                return stream.status
+        if method in {"POST", "PATCH", "PUT"}:
+            assert route in BODIES, f"{method} {route[1]} takes a body that `BODIES` lacks; add one there."
+            return client.request(method, path, BODIES[route]).status
+        return client.request(method, path).status
+
+    def open_to(self, client: Client) -> list[Route]:
+        """Routes that answer anything but 404."""
+        return [route for route in self.routes if self.call(client, route) != 404]
+
+
+def routes_of(document: dict[str, Any]) -> list[Route]:
+    """Those that name a thing: readers first, then writers, then deletions from the leaves up."""
+    order = {"GET": 0, "PATCH": 1, "PUT": 2, "POST": 3, "DELETE": 4}
+    found = [(method.upper(), path) for path, methods in document["paths"].items() for method in methods if "{" in path]
+    # Who is deactivated is not there any more, as if deleted.
+    ends = "/v1/users/{user}/deactivate"
+    return sorted(found, key=lambda route: (order[route[0]], route[1] == ends, -route[1].count("/"), route[1]))
+
+
+def one_of_everything(client: Client) -> Things:
+    base = client.made("/v1/knowledge-bases", {"name": "Base"})["id"]
+    document = client.upload(f"/v1/knowledge-bases/{base}/documents", b"Words in A.", "a.txt").json["id"]
+    agent = client.made("/v1/agents", {"name": "A's agent", "knowledge_base_ids": [base]})["id"]
+    session = client.made("/v1/sessions", {"agent_id": agent})["id"]
+    run = client.post(f"/v1/sessions/{session}/messages", {"content": "Hello"}).json["run_id"]
+    tool = {
+        "name": "a_tool",
+        "description": "Does something.",
+        "schema": {"type": "object", "properties": {}},
+        "http": {"url": "https://example.org/"},
+    }
+    me = client.get("/v1/me").json
+    client.until(f"/v1/knowledge-bases/{base}/documents/{document}", lambda found: found["status"] != "processing")
+    return {
+        "workspace": me["workspace_id"],
+        "project": me["project_id"],
+        "user": client.made(
+            "/v1/users", {"email": f"second@{me['workspace_id']}.example.org", "password": "correct horse"}
+        )["id"],
+        "key": client.made("/v1/keys", {"name": "Second"})["id"],
+        "agent": agent,
+        "version": "1",
+        "session": session,
+        "run": run,
+        "knowledge_base": base,
+        "document": document,
+        "memory": client.made("/v1/memories", {"content": "A fact of A."})["id"],
+        "tool": client.made("/v1/tools", tool)["id"],
+    }
+
+
+@pytest.fixture
+def walk(client: Client) -> Walk:
+    document = client.get("/openapi.json").json
+    return Walk(routes_of(document), one_of_everything(client))
+
+
+def test_another_workspaces_ids_are_404_on_every_route(walk: Walk, client: Client, stranger: Client):
+    open_to_strangers = walk.open_to(stranger)
+    open_to_their_owner = walk.open_to(client)
+
+    assert open_to_strangers == []
+    assert open_to_their_owner == walk.routes
+    assert len(walk.routes) >= 30
+
+
+def test_the_walk_notices_a_table_without_its_policy(walk: Walk, stranger: Client, server: Server):
+    with server.admin() as admin:
+        admin.execute("alter table memories disable row level security")
+        try:
+            open_to_strangers = walk.open_to(stranger)
+        finally:
+            admin.execute("alter table memories enable row level security")
+
+    assert ("GET", "/v1/memories/{memory}") in open_to_strangers
+
+
+def test_the_walk_refuses_a_route_that_it_has_no_thing_for(client: Client):
+    walk = Walk([("GET", "/v1/planets/{planet}")], {"agent": "x"})
+
+    with pytest.raises(AssertionError, match="planet"):
+        walk.open_to(client)
+
+
+def test_lists_do_not_show_another_workspaces_things(walk: Walk, client: Client, stranger: Client):
+    document = client.get("/openapi.json").json
+    lists = [path for path, methods in document["paths"].items() if "get" in methods and "{" not in path]
+    ids = {id for name, id in walk.things.items() if name != "version"}
+
+    shown_to_owner = b"".join(client.get(path).body for path in lists).decode()
+    shown_to_stranger = b"".join(stranger.get(path).body for path in lists).decode()
+
+    assert [id for id in ids if id in shown_to_stranger] == []
+    assert [id for id in ids if id not in shown_to_owner and id != walk.things["document"]] == []
+
+
+def test_bodies_cannot_name_another_workspaces_things(walk: Walk, stranger: Client):
+    things = walk.things
+    own_agent = stranger.made("/v1/agents", {"name": "Own"})["id"]
+    before = {path: len(stranger.get(path).json["data"]) for path in ("/v1/agents", "/v1/sessions", "/v1/memories")}
+
+    answers = {
+        "session": stranger.post("/v1/sessions", {"agent_id": things["agent"]}),
+        "memory": stranger.post("/v1/memories", {"content": "x", "agent_id": things["agent"]}),
+        "memory search": stranger.post("/v1/memories/search", {"query": "x", "agent_id": things["agent"]}),
+        "agent": stranger.post("/v1/agents", {"name": "x", "knowledge_base_ids": [things["knowledge_base"]]}),
+        "agent's tools": stranger.post("/v1/agents", {"name": "x", "tools": ["a_tool"]}),
+        "change": stranger.patch(f"/v1/agents/{own_agent}", {"knowledge_base_ids": [things["knowledge_base"]]}),
+    }
+
+    assert {name: answer.status for name, answer in answers.items()} == {
+        "session": 404,
+        "memory": 404,
+        "memory search": 404,
+        "agent": 400,
+        "agent's tools": 400,
+        "change": 400,
+    }
+    assert before == {path: len(stranger.get(path).json["data"]) for path in before}
+
+
+def test_a_document_is_not_found_under_another_base(client: Client):
+    things = one_of_everything(client)
+    other = client.made("/v1/knowledge-bases", {"name": "Other"})["id"]
+
+    assert client.get(f"/v1/knowledge-bases/{other}/documents/{things['document']}").status == 404
+    assert client.get(f"/v1/knowledge-bases/{other}/documents/{things['document']}/file").status == 404
+    assert client.delete(f"/v1/knowledge-bases/{other}/documents/{things['document']}").status == 404
