@@ -21,7 +21,6 @@ from glia.gateway.types import MINILM, Answer, ChatCall, EmbeddingCall, TextEmbe
 from glia.identity.types import Principal
 from glia.kit.clock import monotonic
 from glia.kit.errors import GliaError, InvalidRequest
-from glia.models.errors import ModelFailed
 from glia.models.service import Models, ResolvedModel, UsageScanner, estimate_input_tokens, usage_of_answer
 from glia.models.types import ModelRequest, ModelResponse, TextDelta, TokenUsage
 from glia.usage.service import Meter
@@ -194,7 +193,7 @@ class Gateway:
                         yield b""
                     said += len(event.text)
                     yield chunks.text(event.text) if isinstance(event, TextDelta) else chunks.thinking(event.text)
-        except ModelFailed:
+        except GliaError:
             metered.settle_at(resolved, _estimate(request, said) if said else NOTHING_USED, "failed")
             raise
         finally:

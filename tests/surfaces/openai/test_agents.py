@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from typing import Any
 
 import httpx2 as httpx
@@ -13,6 +15,7 @@ from glia.agents.types import Agent, AgentSpec, Limits
 from glia.kit.ids import new_id
 from glia.runs.events import MessageReceived, RunCompleted
 from glia.settings import Settings
+from tests.models.conftest import Reply
 from tests.surfaces.openai.conftest import Live
 from tests.surfaces.openai.test_chat import chunk
 
@@ -157,6 +160,25 @@ def test_an_agent_on_a_providers_model_streams_its_words(live: Live) -> None:
     assert "".join(c.choices[0].delta.content or "" for c in stream) == "One two three."
 
 
+def test_a_reader_who_leaves_does_not_end_the_run(live: Live) -> None:
+    make_agent(live, model="openai/gpt-test")
+    pieces: list[Any] = []
+    for word in ("One ", "two ", "three."):
+        pieces += [f"data: {json.dumps(chunk({'content': word}))}\n\n".encode(), 0.2]
+    live.upstream.script.append(Reply([*pieces, b"data: [DONE]\n\n"]))
+
+    with client(live).chat.completions.with_streaming_response.create(
+        model="agent:helper", messages=SUM, stream=True
+    ) as response:
+        session = response.headers["x-glia-session-id"]
+        next(iter(response.parse()))
+
+    last = live.do(_ended(live, session))
+    assert isinstance(last.payload, RunCompleted)
+    assert last.payload.message is not None
+    assert last.payload.message.content == "One two three."
+
+
 class TestStrict:
     @pytest.fixture
     def settings(self) -> Settings:
@@ -175,6 +197,14 @@ async def _events(live: Live, session: str) -> Any:
     from uuid import UUID
 
     return await live.house.runs.events(live.principal, UUID(session), after=0, limit=500)
+
+
+async def _ended(live: Live, session: str) -> Any:
+    for _ in range(100):
+        if (last := await _last(live, session)).is_final:
+            return last
+        await asyncio.sleep(0.05)
+    raise AssertionError("The run did not end.")
 
 
 async def _last(live: Live, session: str) -> Any:

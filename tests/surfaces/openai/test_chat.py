@@ -105,6 +105,7 @@ def test_a_stream_costs_what_the_whole_answer_costs(live: Live) -> None:
     streamed, plain = live.usage(2)
     assert (streamed.is_streamed, plain.is_streamed) == (True, False)
     assert streamed.cost_micros == plain.cost_micros == 18
+    assert not live.upstream.is_closed_by_client.is_set()  # as it is when a client leaves early
 
 
 def test_a_client_that_asks_for_usage_gets_the_chunk(live: Live) -> None:
