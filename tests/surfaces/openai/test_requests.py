@@ -85,56 +85,56 @@ def test_the_built_in_embedder_gives_the_same_vectors_in_both_formats(live: Live
     assert [record.cost_micros for record in live.usage(2)] == [0, 0]
 
 
-@pytest.mark.parametrize(
-    ("body", "param"),
-    [
-        ({"model": "glia/minilm"}, "input"),
-        ({"input": "a"}, "model"),
-        ({"model": "glia/minilm", "input": []}, "input"),
-        ({"model": "glia/minilm", "input": ["a", ""]}, "input"),
-        ({"model": "glia/minilm", "input": [1, 2]}, "input"),
-        ({"model": "glia/minilm", "input": "a", "dimensions": 5}, "dimensions"),
-        ({"model": "glia/minilm", "input": "a", "encoding_format": "hex"}, "encoding_format"),
-        ({"model": "glia/embedded", "input": "a"}, "model"),
-    ],
-)
-def test_embeddings_that_make_no_sense_name_the_field(live: Live, body: dict[str, Any], param: str) -> None:
-    answer = post(live, body, "/embeddings")
-
-    assert answer.status_code == 400 or not live.house.gateway.has_minilm
-    assert answer.json()["error"]["param"] == param
+SENSELESS_EMBEDDINGS: list[tuple[dict[str, Any], str]] = [
+    ({"model": "glia/minilm"}, "input"),
+    ({"input": "a"}, "model"),
+    ({"model": "glia/minilm", "input": []}, "input"),
+    ({"model": "glia/minilm", "input": ["a", ""]}, "input"),
+    ({"model": "glia/minilm", "input": [1, 2]}, "input"),
+    ({"model": "glia/minilm", "input": "a", "dimensions": 5}, "dimensions"),
+    ({"model": "glia/minilm", "input": "a", "encoding_format": "hex"}, "encoding_format"),
+    ({"model": "glia/embedded", "input": "a"}, "model"),
+]
 
 
-@pytest.mark.parametrize(
-    ("content", "status", "param"),
-    [
-        (b'{"model": ', 400, None),
-        (b"", 400, None),
-        (b"[1]", 400, None),
-        (b'"text"', 400, None),
-        (b'{"model":"glia/embedded","messages":' + b"[" * 50_000 + b"]" * 50_000 + b"}", 400, None),
-        ({"messages": ASK}, 400, "model"),
-        ({"model": None, "messages": ASK}, 400, "model"),
-        ({"model": 3, "messages": ASK}, 400, "model"),
-        ({"model": "gpt-test"}, 400, "messages"),
-        ({"model": "gpt-test", "messages": "Hi"}, 400, "messages"),
-        ({"model": "gpt-test", "messages": ASK, "stream": "yes"}, 400, "stream"),
-        ({"model": "gpt-test", "messages": ASK, "stream": True, "stream_options": 1}, 400, "stream_options"),
-        ({"model": "glia/embedded", "messages": []}, 400, "messages"),
-        ({"model": "glia/embedded", "messages": ASK, "n": 2}, 400, "n"),
-        ({"model": "glia/embedded", "messages": ASK, "temperature": "hot"}, 400, "temperature"),
-        ({"model": "glia/embedded", "messages": [{"role": "user", "content": 1}]}, 400, "messages[0].content"),
-        ({"model": "glia/embeded", "messages": ASK}, 404, "model"),
-    ],
-)
-def test_a_bad_request_names_what_is_wrong(live: Live, content: Any, status: int, param: str | None) -> None:
-    answer = post(live, content)
+def test_embeddings_that_make_no_sense_name_the_field(live: Live) -> None:
+    for body, param in SENSELESS_EMBEDDINGS:
+        answer = post(live, body, "/embeddings")
 
-    assert answer.status_code == status
-    error = answer.json()["error"]
-    assert set(error) == {"message", "type", "param", "code", "request_id"}
-    assert error["param"] == param
-    assert error["request_id"] == answer.headers["x-request-id"]
+        assert answer.status_code == 400 or not live.house.gateway.has_minilm, body
+        assert answer.json()["error"]["param"] == param, body
+
+
+BAD_REQUESTS: list[tuple[Any, int, str | None]] = [
+    (b'{"model": ', 400, None),
+    (b"", 400, None),
+    (b"[1]", 400, None),
+    (b'"text"', 400, None),
+    (b'{"model":"glia/embedded","messages":' + b"[" * 50_000 + b"]" * 50_000 + b"}", 400, None),
+    ({"messages": ASK}, 400, "model"),
+    ({"model": None, "messages": ASK}, 400, "model"),
+    ({"model": 3, "messages": ASK}, 400, "model"),
+    ({"model": "gpt-test"}, 400, "messages"),
+    ({"model": "gpt-test", "messages": "Hi"}, 400, "messages"),
+    ({"model": "gpt-test", "messages": ASK, "stream": "yes"}, 400, "stream"),
+    ({"model": "gpt-test", "messages": ASK, "stream": True, "stream_options": 1}, 400, "stream_options"),
+    ({"model": "glia/embedded", "messages": []}, 400, "messages"),
+    ({"model": "glia/embedded", "messages": ASK, "n": 2}, 400, "n"),
+    ({"model": "glia/embedded", "messages": ASK, "temperature": "hot"}, 400, "temperature"),
+    ({"model": "glia/embedded", "messages": [{"role": "user", "content": 1}]}, 400, "messages[0].content"),
+    ({"model": "glia/embeded", "messages": ASK}, 404, "model"),
+]
+
+
+def test_a_bad_request_names_what_is_wrong(live: Live) -> None:
+    for content, status, param in BAD_REQUESTS:
+        answer = post(live, content)
+
+        assert answer.status_code == status, content
+        error = answer.json()["error"]
+        assert set(error) == {"message", "type", "param", "code", "request_id"}
+        assert error["param"] == param, content
+        assert error["request_id"] == answer.headers["x-request-id"]
     assert live.usage(0) == []
 
 
