@@ -7,17 +7,23 @@ import http.client
 import json
 import os
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import psycopg
 import pytest
+import structlog
 import uvicorn
 
+from glia import wiring
+from glia.identity.passwords import Cost, Passwords
+from glia.identity.service import Identity
 from glia.identity.types import Credentials
 from glia.kit.ids import new_id
 from glia.server import raise_file_limit
@@ -260,7 +266,10 @@ class Server:
             "GLIA_DEFAULT_MODEL": "glia/embedded",
             "GLIA_MODEL_DISCOVERY": "off",
         }
+        # Hashing as slowly as in earnest would be most of what these tests do.
+        wiring.Identity = partial(Identity, passwords=Passwords(Cost(rounds=1, memory_kib=64, lanes=1)))
         self.house = await build(self.settings, _url("GLIA_TEST_APP_URL", self.database), self.folder, environment)
+        wiring.Identity = Identity
         await self.house.open()
         listener = socket.socket()
         listener.bind(("127.0.0.1", 0))
@@ -281,6 +290,13 @@ class Server:
         await self.house.close()
 
 
+def _share_built_models(folder: Path) -> None:
+    """The embedding model is built once for all servers of all test runs; that takes seconds, and a lock guards it."""
+    built = Path(tempfile.gettempdir()) / f"glia-test-models-{os.getuid()}"
+    built.mkdir(mode=0o700, exist_ok=True)
+    (folder / "models").symlink_to(built)
+
+
 def _no_signals() -> Any:
     from contextlib import nullcontext
 
@@ -294,6 +310,9 @@ def _url(variable: str, database: str) -> str:
 def start_server(folder: Path, settings: Settings) -> Iterator[Server]:
     """A server on a database of its own, stopped and dropped in the end."""
     raise_file_limit()
+    # The default renders tracebacks with every local variable, which takes seconds.
+    structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.JSONRenderer()])
+    _share_built_models(folder)
     name = f"test_{new_id().hex}"
     template = os.environ.get("GLIA_TEST_TEMPLATE", "glia_template")
     with psycopg.connect(os.environ["GLIA_TEST_ADMIN_URL"], autocommit=True) as admin:

@@ -56,12 +56,15 @@ _ROUTERS = (
 )
 
 
-def native_surface(house: House) -> App:
+def native_surface(house: House, more_paths: dict[str, Any] | None = None) -> App:
+    """more_paths: of the OpenAPI document, for routes that another surface serves under the same address."""
     settings = house.settings
     answers = IdempotentAnswers(house.db, settings.secret_key)
     talk = Conversation(house.runs, answers, settings.strict_fields)
     uploads = Uploads(house.knowledge, answers, house.spool, settings.limits.upload_bytes, settings.strict_fields)
-    rest = Idempotency(JsonBodies(Explained(native_api(house)), is_strict=settings.strict_fields), answers)
+    rest = Idempotency(
+        JsonBodies(Explained(native_api(house, more_paths or {})), is_strict=settings.strict_fields), answers
+    )
     routes = HotRoutes(
         [
             Route("POST", "/v1/sessions/{session}/messages", talk.send_message),
@@ -87,13 +90,13 @@ class _Api(FastAPI):
         return AsyncExitStackMiddleware(self.router)
 
 
-def native_api(house: House) -> FastAPI:
+def native_api(house: House, more_paths: dict[str, Any]) -> FastAPI:
     api = _Api(title="Glia", version=__version__, openapi_url=None, docs_url=None, redoc_url=None)
     api.router.redirect_slashes = False
     api.state.house = house
     for router in _ROUTERS:
         api.include_router(router)
-    api.openapi = partial(openapi, api)
+    api.openapi = partial(openapi, api, more_paths)
 
     async def document() -> dict[str, Any]:
         return api.openapi()

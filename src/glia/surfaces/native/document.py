@@ -68,8 +68,11 @@ _REASONS = {
 }
 
 
-def openapi(api: FastAPI) -> Json:
-    """FastAPI's document with what it cannot know: errors, credentials and headers that every route has."""
+def openapi(api: FastAPI, more_paths: Json) -> Json:
+    """FastAPI's document with what it cannot know: errors, credentials and headers that every route has.
+
+    more_paths: routes of another surface under the same address, complete as they are.
+    """
     if api.openapi_schema:
         return api.openapi_schema
     found = get_openapi(
@@ -90,6 +93,7 @@ def openapi(api: FastAPI) -> Json:
     found["security"] = [{"bearer": []}, {"api_key": []}]
     for path, method, operation in operations(found):
         _complete(path, method, operation)
+    found["paths"] |= more_paths
     api.openapi_schema = found
     return found
 
@@ -178,12 +182,20 @@ def _page(title: str, body: str) -> str:
 
 def _operation_html(document: Json, path: str, method: str, operation: Json) -> str:
     rows = [
-        (parameter["name"], f"{parameter['in']}, {_type(parameter['schema'])}", parameter.get("description", ""))
+        (
+            parameter["name"],
+            f"{parameter['in']}, {_type(parameter.get('schema', {}))}",
+            parameter.get("description", ""),
+        )
         for parameter in operation.get("parameters", [])
     ]
-    parts = [f"<h3><code>{method} {escape(path)}</code></h3><p>{_prose(operation['description'])}</p>", _table(rows)]
+    prose = operation.get("description") or operation["summary"]
+    parts = [
+        f"<h3><code>{method} {escape(path)}</code></h3><p>{_prose(prose)}</p>",
+        _table(rows),
+    ]
     for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
-        parts.append(f"<p>Body, <code>{media_type}</code>:</p>{_fields(document, content['schema'])}")
+        parts.append(f"<p>Body, <code>{media_type}</code>:</p>{_fields(document, content.get('schema', {}))}")
     for status, response in operation["responses"].items():
         if status < "300":
             for media_type, content in response.get("content", {}).items():
