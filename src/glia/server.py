@@ -16,7 +16,7 @@ from glia import __version__
 from glia.kit import telemetry
 from glia.kit.errors import Conflict
 from glia.surfaces.native.app import native_surface
-from glia.surfaces.openai.app import openai_surface, owns
+from glia.surfaces.openai.app import openai_surface, openapi_paths, owns
 from glia.surfaces.shared.asgi import App, Receive, Scope, Send, send_bytes, send_json
 from glia.wiring import House
 from glia.worker import stop_signal
@@ -30,7 +30,7 @@ class Front:
 
     def __init__(self, house: House) -> None:
         self._house = house
-        self.native = native_surface(house)
+        self.native = native_surface(house, more_paths=openapi_paths())
         self.openai = openai_surface(house)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
