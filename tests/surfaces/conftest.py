@@ -21,9 +21,8 @@ import pytest
 import structlog
 import uvicorn
 
-from glia import wiring
+from glia.identity import service
 from glia.identity.passwords import Cost, Passwords
-from glia.identity.service import Identity
 from glia.identity.types import Credentials
 from glia.kit.ids import new_id
 from glia.server import raise_file_limit
@@ -267,9 +266,9 @@ class Server:
             "GLIA_MODEL_DISCOVERY": "off",
         }
         # Hashing as slowly as in earnest would be most of what these tests do.
-        wiring.Identity = partial(Identity, passwords=Passwords(Cost(rounds=1, memory_kib=64, lanes=1)))
+        service.Passwords = partial(Passwords, Cost(rounds=1, memory_kib=64, lanes=1))
         self.house = await build(self.settings, _url("GLIA_TEST_APP_URL", self.database), self.folder, environment)
-        wiring.Identity = Identity
+        service.Passwords = Passwords
         await self.house.open()
         listener = socket.socket()
         listener.bind(("127.0.0.1", 0))

@@ -14,8 +14,6 @@ KEPT_HOURS = 24
 ABANDONED_AFTER_SECONDS = 60
 LARGEST_KEPT_BYTES = 1024 * 1024
 
-__all__ = ["ABANDONED_AFTER_SECONDS", "LARGEST_KEPT_BYTES", "Answer", "Claim", "IdempotentAnswers"]
-
 
 class KeyReused(Conflict):
     code = "idempotency_key_reused"
