@@ -8,27 +8,52 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parents[1]
 
 
-@pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Has an environment already, made by two that were started at once, with settings that would lead pip astray."""
-    root = tmp_path_factory.mktemp("checkout")
+def test_an_environment_is_made_once_kept_updated_and_cleared_when_interrupted(tmp_path: Path) -> None:
+    """One test, because making an environment takes seconds."""
+    root = checkout(tmp_path)
+    mark = root / ".venv" / "mark"
+
+    # Two at once, with settings that would lead pip astray: one installs, the other waits.
+    both = [
+        begin(root, PIP_TARGET=str(root / "astray"), PYTHONDONTWRITEBYTECODE="1", HOME="/nonexistent") for _ in "12"
+    ]
+    said = [process.communicate(timeout=300)[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    assert sum("installing into" in text for text in said) == 1
+    assert not (root / "astray").exists()
+    assert list((root / "src").rglob("*.pyc"))
+
+    # The command is the program.
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [root / ".venv/bin/glia", "serve", "a b"]
+    assert (
+        subprocess.run(command, env=clean, capture_output=True, text=True, check=True).stdout == "started serve a b\n"
+    )
+
+    # A current one is left alone, a changed lock is installed into it.
+    mark.touch()
+    assert "installing" not in install(root)
+    (root / "requirements" / "glia.txt").write_text("# nothing, again\n")
+    assert "installing" in install(root)
+    assert mark.exists()
+
+    # One whose installation was interrupted is made anew.
+    (root / ".venv.lock").write_text("installing\n")
+    assert "installing" in install(root)
+    assert not mark.exists()
+    assert "installing" not in install(root)
+
+
+def checkout(root: Path) -> Path:
     (root / "src" / "glia").mkdir(parents=True)
     (root / "src" / "glia" / "__init__.py").touch()
     (root / "src" / "glia" / "__main__.py").write_text("import sys; print('started', *sys.argv[1:])\n")
     (root / "requirements").mkdir()
     shutil.copyfile(ROOT / "requirements" / "install.py", root / "requirements" / "install.py")
     (root / "requirements" / "glia.txt").write_text("# nothing\n")
-    both = [
-        begin(root, PIP_TARGET=str(root / "astray"), PYTHONDONTWRITEBYTECODE="1", HOME="/nonexistent") for _ in "12"
-    ]
-    said = [process.communicate(timeout=120)[1] for process in both]
-    assert [process.returncode for process in both] == [0, 0], said
-    assert sum("installing into" in text for text in said) == 1
     return root
 
 
@@ -43,42 +68,6 @@ def begin(root: Path, **environment: str) -> subprocess.Popen[str]:
 
 def install(root: Path) -> str:
     process = begin(root)
-    _, said = process.communicate(timeout=120)
+    _, said = process.communicate(timeout=300)
     assert process.returncode == 0, said
     return said
-
-
-def test_the_command_is_the_program(checkout: Path) -> None:
-    done = subprocess.run(
-        [checkout / ".venv/bin/glia", "serve", "a b"],
-        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-
-    assert done.stdout == "started serve a b\n"
-    assert list((checkout / "src").rglob("*.pyc"))
-
-
-def test_a_current_environment_is_left_alone(checkout: Path) -> None:
-    assert "installing" not in install(checkout)
-
-
-def test_a_changed_lock_is_installed_into_the_same_environment(checkout: Path) -> None:
-    mark = checkout / ".venv" / "mark"
-    mark.touch()
-    (checkout / "requirements" / "glia.txt").write_text("# nothing, again\n")
-
-    assert "installing" in install(checkout)
-    assert mark.exists()
-
-
-def test_an_interrupted_installation_is_cleared_away(checkout: Path) -> None:
-    mark = checkout / ".venv" / "mark"
-    mark.touch()
-    (checkout / ".venv.lock").write_text("installing\n")
-
-    assert "installing" in install(checkout)
-    assert not mark.exists()
-    assert "installing" not in install(checkout)
