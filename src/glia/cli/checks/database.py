@@ -119,7 +119,7 @@ def _migrations(connection: _Connection) -> Finding:
         )
     if missing := sorted(ours.keys() - applied.keys()):
         return problem(
-            f"The database lacks {len(missing)} migrations, {missing[0]} first.",
+            f"The database lacks {_count(len(missing), 'migration')}, {missing[0]} first.",
             "The program expects newer tables.",
             "Run `glia migrate`, or start `glia serve`, which does it by itself.",
         )
@@ -155,12 +155,12 @@ def _workers(connection: _Connection) -> Finding:
     ).fetchall()[0]
     if stale and not alive:
         return warning(
-            f"{stale} workers stopped without signing off, and none is alive.",
-            "Their runs wait.",
+            f"{_count(stale, 'worker')} stopped without signing off, and none is alive.",
+            "What they were doing waits.",
             "Start `glia serve` or `glia worker`: it takes the runs over within seconds.",
         )
     rest = f"; {stale} stopped without signing off, and their runs are taken over" if stale else ""
-    return ok(f"{alive} workers are alive{rest}.")
+    return ok(f"{_count(alive, 'live worker')}{rest}.")
 
 
 def _waiting(connection: _Connection) -> Finding:
@@ -171,12 +171,16 @@ def _waiting(connection: _Connection) -> Finding:
             (ENGINE_ABI,),
         ).fetchall()[0]
     if not foreign:
-        return ok(f"{waiting} runs are queued." if waiting else "No run waits for a worker.")
+        return ok(f"{_count(waiting, 'run')} queued." if waiting else "No run waits for a worker.")
     return warning(
         f"{foreign} of {waiting} queued runs were begun by a Glia with another engine (ours is {ENGINE_ABI}).",
         "Only a worker with the same engine can go on with them.",
         "Start a `glia worker` of the version that began them until they are done, or cancel them.",
     )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _value(connection: _Connection, sql: LiteralString) -> Any:

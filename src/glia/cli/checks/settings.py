@@ -40,12 +40,18 @@ def check_settings() -> Iterator[Finding]:
 
 
 def settings_list() -> list[str]:
-    """One line for each variable: what it is set to, or that its default holds."""
-    lines: list[str] = []
-    for name in [*variables(Settings), *sorted(NOT_SETTINGS)]:
-        value = os.environ.get(name)
-        lines.append(f"{name} = {_hidden(name, value)}" if value is not None else f"{name} (default)")
-    return lines
+    """One line for each variable: what it is set to, or its default."""
+    return [_setting(name) for name in [*variables(Settings), *sorted(NOT_SETTINGS)]]
+
+
+def _setting(name: str) -> str:
+    value = os.environ.get(name)
+    if value is not None:
+        return f"{name} = {_hidden(name, value)}"
+    default: object = None if name in NOT_SETTINGS else Settings()
+    for part in name.removeprefix(PREFIX).lower().split("__") if default is not None else ():
+        default = getattr(default, part)
+    return f"{name} (not set)" if default in (None, "") else f"{name} = {default} (default)"
 
 
 def _hidden(name: str, value: str) -> str:
