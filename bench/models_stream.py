@@ -20,10 +20,10 @@ from multiprocessing.connection import Connection
 import orjson
 
 from glia.kit.outbound import Outbound, OutboundPolicy
+from glia.kit.sse import SseParser
 from glia.models.openai_chat import _AnswerReader
 from glia.models.providers import Provider
 from glia.models.service import Configuration, Models, UsageScanner
-from glia.models.sse import SseParser
 from glia.models.types import ModelRequest, UserMessage
 
 REQUEST = ModelRequest(model="m", messages=[UserMessage("Tell me about glia.")])
