@@ -21,6 +21,7 @@ import orjson
 from glia.models.sse import SseParser
 
 from glia.kit.outbound import Outbound, OutboundPolicy
+from glia.kit.sse import SseParser
 from glia.models.openai_chat import _AnswerReader
 from glia.models.providers import Provider
 from glia.models.service import Configuration, Models, UsageScanner
