@@ -9,6 +9,7 @@ from glia.identity import audit, keys, queries
 from glia.identity.access_tokens import AccessTokens
 from glia.identity.authentication import Authentication, credential_in
 from glia.identity.errors import WorkspaceNotFound
+from glia.identity.idempotency import LARGEST_KEPT_BYTES, Answer, Claim, IdempotentAnswers
 from glia.identity.key_looks import new_key
 from glia.identity.keys import Keys
 from glia.identity.limits import RateLimits
@@ -23,7 +24,16 @@ from glia.kit.db import Database, Transaction
 from glia.kit.ids import new_id
 from glia.kit.pages import Page, Window, page_of
 
-__all__ = ["CHANNEL", "Identity", "RateLimits", "open_identity"]
+__all__ = [
+    "CHANNEL",
+    "LARGEST_KEPT_BYTES",
+    "Answer",
+    "Claim",
+    "IdempotentAnswers",
+    "Identity",
+    "RateLimits",
+    "open_identity",
+]
 
 CHANNEL = queries.CHANNEL
 """Notifications on it go to `Identity.forget`."""

@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
 from glia import __version__
-from glia.identity.idempotency import IdempotentAnswers
+from glia.identity.service import IdempotentAnswers
 from glia.kit.errors import GliaError, InvalidRequest, MethodNotAllowed, NotFound
 from glia.surfaces.native import (
     agents,

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from glia.identity.idempotency import Answer, IdempotentAnswers
+from glia.identity.service import Answer, IdempotentAnswers
 from glia.identity.types import Principal
 from glia.kit.clock import wire_time
 from glia.kit.errors import GliaError, InvalidRequest, Unavailable

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from glia.identity.idempotency import IdempotentAnswers
+from glia.identity.service import IdempotentAnswers
 from glia.kit.errors import InvalidRequest
 from glia.kit.ids import parse_id
 from glia.knowledge.service import Knowledge

@@ -9,7 +9,7 @@ import hashlib
 import re
 from collections.abc import Awaitable, Callable
 
-from glia.identity.idempotency import LARGEST_KEPT_BYTES, Answer, Claim, IdempotentAnswers
+from glia.identity.service import LARGEST_KEPT_BYTES, Answer, Claim, IdempotentAnswers
 from glia.identity.types import Principal
 from glia.kit.errors import InvalidRequest
 from glia.surfaces.shared.asgi import App, Message, Receive, Request, Scope, Send
