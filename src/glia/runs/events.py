@@ -266,5 +266,16 @@ class Preview:
     delta: TextDelta | ThinkingDelta
 
 
+@dataclass(frozen=True)
+class ConversationMessage:
+    """An entry of a session as people see it. at and run_id come from the event it was read from."""
+
+    id: str
+    role: str
+    content: str
+    event: Event
+    answer: AnswerMessage | None = None
+
+
 def encode(payload: Payload) -> str:
     return _encode(payload).decode()

@@ -10,6 +10,7 @@ from glia.models.types import AssistantMessage, Message, SystemMessage, ToolCall
 from glia.runs.events import (
     AnswerMessage,
     CalledTool,
+    ConversationMessage,
     Event,
     MessageReceived,
     ModelRequested,
@@ -142,17 +143,6 @@ def note_return(progress: Progress, returned: ToolReturned) -> None:
     progress.returned[returned.tool_call_id] = returned
     progress.tool_calls += 1
     progress.sources.extend(returned.sources)
-
-
-@dataclass(frozen=True)
-class ConversationMessage:
-    """An entry of a session as people see it. at and run_id come from the event it was read from."""
-
-    id: str
-    role: str
-    content: str
-    event: Event
-    answer: AnswerMessage | None = None
 
 
 def messages_of(events: Iterable[Event]) -> list[ConversationMessage]:

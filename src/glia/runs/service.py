@@ -19,6 +19,7 @@ from glia.runs import queries
 from glia.runs.engine import CANCEL_CHANNEL, WORK_CHANNEL, Engine
 from glia.runs.errors import RunNotFound, SessionBusy
 from glia.runs.events import (
+    ConversationMessage,
     Event,
     MessageReceived,
     ModelRequested,
@@ -30,7 +31,7 @@ from glia.runs.events import (
 )
 from glia.runs.live import Live, Signal, Watcher
 from glia.runs.log import stored_events
-from glia.runs.progress import ConversationMessage, messages_of
+from glia.runs.progress import messages_of
 from glia.runs.types import AGENT, Accepted, Run, RunId, RunStatus
 from glia.sessions.errors import SessionNotFound
 from glia.sessions.service import open_session

@@ -10,8 +10,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from glia.kit.ids import parse_id
-from glia.runs.events import Event
-from glia.runs.service import ConversationMessage
+from glia.runs.events import ConversationMessage, Event
 from glia.surfaces.native.stream import events_json
 from glia.surfaces.native.words import (
     AfterText,
