@@ -18,7 +18,6 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 
 import orjson
-from glia.models.sse import SseParser
 
 from glia.kit.outbound import Outbound, OutboundPolicy
 from glia.kit.sse import SseParser

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -183,6 +185,7 @@ async def build(
     jobs.runs = runs
     spool = data_dir / "spool"
     spool.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _sweep(spool)
     return House(
         settings=settings,
         db=db,
@@ -207,6 +210,15 @@ async def build(
         spool=spool,
         embedder=embedder,
     )
+
+
+def _sweep(spool: Path) -> None:
+    """Removes uploads that a killed process left half-received. Others' uploads of the last hour are left alone."""
+    oldest = time.time() - 3600
+    for file in spool.iterdir():
+        with suppress(FileNotFoundError):
+            if file.is_file() and file.stat().st_mtime < oldest:
+                file.unlink()
 
 
 class _StartJob:

@@ -19,6 +19,7 @@ SYSTEM_MAY = {
     "installation": {"SELECT", "INSERT"},
     "workers": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "runs": {"SELECT", "UPDATE"},
+    "usage_records": {"INSERT"},
 }
 SYSTEM_MAY_UPDATE_COLUMNS = {("api_keys", "last_used_at")}
 OPEN_TO_ALL_WORKSPACES = {"workers"}

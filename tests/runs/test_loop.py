@@ -121,6 +121,9 @@ async def test_cancelling_stops_within_a_second_and_keeps_what_was_seen(
         assert time.monotonic() - started < 1
         assert isinstance(last.payload, RunCancelled)
         assert last.payload.text.startswith("word word")
+        async with db.transaction(principal.workspace_id) as tx:
+            metered = await tx.values("select status || is_estimated from usage_records where output_tokens > 1")
+        assert metered == ["cancelledtrue"]
         deltas = [e.payload for e in await house.events(principal, session) if e.type == "text.delta"]
         assert "".join(d.text for d in deltas if isinstance(d, TextDelta)) == last.payload.text
         assert (await house.runs.get(principal, accepted.run_id)).status is RunStatus.CANCELLED

@@ -58,6 +58,8 @@ class ModelFailed(UpstreamFailed):
 class ModelNotFound(NotFound):
     """No provider has a model of this name."""
 
+    code = "model_not_found"
+
     def __init__(self, name: str, known: Iterable[str], silent: Sequence[str] = ()) -> None:
         """silent: providers that could not be asked for their models."""
         self.near = near_names(name, known)

@@ -13,7 +13,7 @@ from glia.models.anthropic import AnthropicMessages
 from glia.models.discovery import Configuration, read_configuration
 from glia.models.embeddings import BATCH_SIZE, embed_batch
 from glia.models.errors import ModelFailed
-from glia.models.estimate import estimate_input_tokens
+from glia.models.estimate import estimate_input_tokens, estimate_tokens
 from glia.models.listing import PROBE_SECONDS, Listings, LocalServers
 from glia.models.openai_chat import OpenAiChat
 from glia.models.prices import Prices, read_prices
@@ -31,6 +31,7 @@ __all__ = [
     "Retries",
     "UsageScanner",
     "estimate_input_tokens",
+    "estimate_tokens",
     "read_configuration",
     "read_prices",
     "usage_of_answer",

@@ -20,7 +20,8 @@ from glia.runs.events import Event, Payload, RunCancelled, RunError, RunFailed, 
 from glia.runs.lease import Lease
 from glia.runs.live import Live
 from glia.runs.log import RunLog
-from glia.runs.types import Run, RunStatus
+from glia.runs.types import NOTHING, Run, RunStatus, Spent
+from glia.usage.types import CallStatus
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +45,10 @@ class Work:
     async def unsaved(self) -> list[Payload]:
         """Events that were shown but not stored yet; stored when the run ends early."""
         return []
+
+    def unsettled(self, status: CallStatus) -> tuple[Spent, str] | None:
+        """Counters and usage record (JSON) of a model call that was cut off; stored when the run ends early."""
+        return None
 
     async def ended(self, tx: Transaction, *, code: str, message: str) -> None:
         """Called in the transaction that ends the run as failed or cancelled."""
@@ -316,7 +321,9 @@ class Engine:
             problem = {"code": code, "message": message}
         try:
             unsaved = [] if work is None else await work.unsaved()
-            await pen.finish(*unsaved, last, status=status, error=problem, also=tell)
+            cut_off = None if work is None else work.unsettled("failed" if problem else "cancelled")
+            spent, usage = cut_off or (NOTHING, None)
+            await pen.finish(*unsaved, last, status=status, error=problem, spent=spent, usage=usage, also=tell)
         except (Fenced, GliaError, psycopg.OperationalError):
             raise
         except Exception:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -12,7 +13,7 @@ import orjson
 
 from glia.agents.types import AgentVersion
 from glia.kit.ids import new_id
-from glia.models.service import Models
+from glia.models.service import Models, ResolvedModel, estimate_input_tokens, estimate_tokens
 from glia.models.types import (
     ModelRequest,
     ModelResponse,
@@ -20,6 +21,7 @@ from glia.models.types import (
     SystemMessage,
     TextDelta,
     ThinkingDelta,
+    TokenUsage,
     ToolSpec,
 )
 from glia.runs.deltas import Deltas
@@ -41,14 +43,16 @@ from glia.runs.progress import Progress, fold, note_response, note_return
 from glia.runs.toolbox import Toolbox
 from glia.runs.types import RunStatus, Spent
 from glia.tools.types import Source
-from glia.usage.types import UsageRecord
+from glia.usage.types import CallStatus, UsageRecord
 
 Cite = Callable[[str, Sequence[Source]], tuple[list[Citation], int]]
 """Finds the citations in an answer that point to these sources, and counts those that point elsewhere."""
 
-_NATIVE_INSTRUCTIONS = (
-    "You are a helpful assistant. When you use passages from the knowledge base, put the passage's uri in square"
-    " brackets after the sentence that rests on it, as in [kb://...]."
+_DEFAULT_INSTRUCTIONS = "You are a helpful assistant."
+
+_CITE = (
+    "When a sentence of your answer rests on a passage of the knowledge base, put the passage's uri in square brackets"
+    " after it, as in [kb://...]. Cite only passages you were given."
 )
 
 
@@ -58,6 +62,15 @@ class Crew:
 
     models: Models
     cite: Cite
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A model call that is under way, or whose answer is not stored yet."""
+
+    model: ResolvedModel
+    request: ModelRequest
+    at: float
 
 
 class AgentLoop:
@@ -70,6 +83,7 @@ class AgentLoop:
         self._toolbox = toolbox
         self._progress = Progress()
         self._deltas: Deltas | None = None
+        self._asked: _Asked | None = None
         self._is_finished = False
         self._inherited: dict[str, ToolCalled] = {}
         """Tool calls that an earlier attempt committed for dispatch and never saw return."""
@@ -84,6 +98,20 @@ class AgentLoop:
             return []
         await self._deltas.settle()
         return list(self._deltas.rest().pieces)
+
+    def unsettled(self, status: CallStatus) -> tuple[Spent, str] | None:
+        """What a call that was cut off has cost, estimated: the provider charges for it and will not say how much."""
+        if self._asked is None or self._deltas is None:
+            return None
+        usage = TokenUsage(
+            input_tokens=estimate_input_tokens(self._asked.request),
+            output_tokens=estimate_tokens(self._deltas.text) + estimate_tokens(self._deltas.thinking),
+            is_estimated=True,
+        )
+        model, cost = self._asked.model.id, self._asked.model.cost_micros(usage)
+        latency_ms = round((time.monotonic() - self._asked.at) * 1000)
+        spent = Spent(1, 0, usage.input_tokens, usage.output_tokens, cost)
+        return spent, self._usage(model, usage, cost, latency_ms, status)
 
     async def run(self) -> None:
         progress = self._progress = fold(await self._log.read(), self._log.run.id)
@@ -116,7 +144,7 @@ class AgentLoop:
             output_tokens=response.usage.output_tokens,
             cost_micros=response.cost_micros,
         )
-        usage = self._usage(response)
+        usage = self._usage(response.model, response.usage, response.cost_micros, response.latency_ms)
         pieces = deltas.rest().pieces
         if progress.is_answered:  # the answer and the run's end are one write
             completed = self._completed()
@@ -135,11 +163,14 @@ class AgentLoop:
 
     def _forget_deltas(self) -> None:
         """The response is stored; whoever ends the run after this has nothing partial to keep."""
-        self._deltas = None
+        self._deltas = self._asked = None
 
     async def _stream(self, step: int) -> ModelResponse:
         self._deltas = deltas = Deltas(self._log, step)
-        stream = self._crew.models.stream(self._agent.model, self._request(), fallback=self._agent.fallback_model)
+        request = self._request()
+        model = await self._crew.models.resolve(self._agent.model)
+        stream = self._crew.models.stream(model, request, fallback=self._agent.fallback_model)
+        self._asked = _Asked(model, request, time.monotonic())
         try:
             async for event in stream:
                 match event:
@@ -155,11 +186,16 @@ class AgentLoop:
             await stream.aclose()
         raise AssertionError("A model's stream ends with its response.")
 
+    @property
+    def _instructions(self) -> str:
+        own = self._agent.instructions or _DEFAULT_INSTRUCTIONS
+        return f"{own}\n\n{_CITE}" if self._agent.knowledge_base_ids else own
+
     def _request(self) -> ModelRequest:
         settings = self._agent.settings
         return ModelRequest(
             model="",
-            messages=[SystemMessage(self._agent.instructions or _NATIVE_INSTRUCTIONS), *self._progress.messages],
+            messages=[SystemMessage(self._instructions), *self._progress.messages],
             tools=[ToolSpec(tool.name, tool.description, tool.schema) for tool in self._toolbox.tools],
             settings=ModelSettings(
                 temperature=settings.temperature,
@@ -267,23 +303,27 @@ class AgentLoop:
             )
         return None
 
-    def _usage(self, response: ModelResponse) -> str:
+    def _usage(
+        self, model: str, usage: TokenUsage, cost_micros: int | None, latency_ms: int, status: CallStatus = "ok"
+    ) -> str:
+        """The usage record of one model call, as JSON."""
         run = self._log.run
         record = UsageRecord(
             workspace_id=run.workspace_id,
             project_id=run.project_id,
             operation="chat",
-            model=response.model,
+            model=model,
             agent_id=run.agent_id,
             run_id=run.id,
             key_id=run.key_id,
-            input_tokens=response.usage.input_tokens,
-            output_tokens=response.usage.output_tokens,
-            cached_input_tokens=response.usage.cached_input_tokens,
-            thinking_tokens=response.usage.thinking_tokens,
-            is_estimated=response.usage.is_estimated,
-            cost_micros=response.cost_micros,
-            latency_ms=response.latency_ms,
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            cached_input_tokens=usage.cached_input_tokens,
+            thinking_tokens=usage.thinking_tokens,
+            is_estimated=usage.is_estimated,
+            cost_micros=cost_micros,
+            latency_ms=latency_ms,
+            status=status,
         )
         return msgspec.json.encode(record).decode()
 

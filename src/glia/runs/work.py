@@ -21,9 +21,10 @@ from glia.runs.events import JobProgress, Payload, RunCompleted
 from glia.runs.log import RunLog
 from glia.runs.loop import AgentLoop, Crew
 from glia.runs.toolbox import Toolbox
-from glia.runs.types import AGENT, RunStatus
+from glia.runs.types import AGENT, RunStatus, Spent
 from glia.tools.service import Tools
 from glia.tools.types import ToolContext
+from glia.usage.types import CallStatus
 
 _VERSIONS_KEPT = 1000
 
@@ -42,6 +43,9 @@ class AgentWork(Work):
 
     async def unsaved(self) -> list[Payload]:
         return await self._loop.unsaved()
+
+    def unsettled(self, status: CallStatus) -> tuple[Spent, str] | None:
+        return self._loop.unsettled(status)
 
 
 def agent_work(agents: Agents, tools: Tools, crew: Crew) -> MakeWork:
