@@ -50,6 +50,11 @@ def _start_embedded(config: pytest.Config) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
     config.add_cleanup(stop)
+    with psycopg.connect(connection.system_superuser_url, autocommit=True) as admin:
+        # Nothing here survives the run, so nothing has to reach the disk; processes are killed, machines are not.
+        for setting in ("fsync", "full_page_writes"):
+            admin.execute(f"alter system set {setting} = off".encode())
+        admin.execute("select pg_reload_conf()")
     os.environ.update(
         {
             _ADMIN: connection.system_superuser_url,
@@ -85,8 +90,7 @@ class DatabaseUrls:
         self.app = url_of(_APP, name)
 
 
-@pytest.fixture
-def database_urls() -> Iterator[DatabaseUrls]:
+def _fresh_database() -> Iterator[DatabaseUrls]:
     name = f"test_{new_id().hex}"
     with psycopg.connect(os.environ[_ADMIN], autocommit=True) as admin:
         admin.execute(f"create database {name} template {_TEMPLATE} strategy file_copy".encode())
@@ -95,8 +99,23 @@ def database_urls() -> Iterator[DatabaseUrls]:
 
 
 @pytest.fixture
-async def db(database_urls: DatabaseUrls) -> AsyncIterator[Database]:
-    database = Database(database_urls.app, largest_pool=8)
+def database_urls() -> Iterator[DatabaseUrls]:
+    """A database of the test's own, for what looks beyond one workspace: engines, first starts, roles, grants."""
+    yield from _fresh_database()
+
+
+@pytest.fixture(scope="session")
+def shared_urls() -> Iterator[DatabaseUrls]:
+    """One database for all tests of a process that stay inside workspaces of their own."""
+    yield from _fresh_database()
+
+
+@pytest.fixture
+async def db(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
+    """The test's own database if it asks for one by `database_urls`, else the shared one."""
+    own = "database_urls" in request.fixturenames
+    urls: DatabaseUrls = request.getfixturevalue("database_urls" if own else "shared_urls")
+    database = Database(urls.app, largest_pool=8)
     await database.open()
     yield database
     await database.close()
