@@ -118,3 +118,8 @@ def test_testing_also_installs_the_tools_and_fails_when_a_check_fails(checkout: 
     linter.write_text("#!/bin/sh\n")
     linter.chmod(0o755)
     assert start(checkout, "test").returncode == 0
+
+    for module in ("ruff", "basedpyright", "pytest"):
+        python = checkout / ".venv" / "bin" / "python"
+        python.write_text(f'#!/bin/sh\n[ "$3" != {module} ]\n')
+        assert start(checkout, "test").returncode != 0, f"a failing {module} is not noticed"

@@ -23,7 +23,10 @@ from tests.conftest import DatabaseUrls
 from .handbook import FACT, FACT_PAGE, make
 from .pages import ROOT, Example, examples, fits, pages
 
-TESTED_ELSEWHERE = {"docs/models.md": "tests/models/test_docs.py"}
+TESTED_ELSEWHERE = {
+    "docs/api.md": "tests/surfaces/native/test_docs.py",
+    "docs/models.md": "tests/models/test_docs.py",
+}
 MOST_NOT_RUN = 30
 _SECONDS = 180
 
@@ -100,6 +103,11 @@ def test_examples_that_are_not_run_are_at_least_shell(page: Path) -> None:
         if example.language == "sh":
             checked = subprocess.run(["bash", "-n"], input=example.code, text=True, capture_output=True, check=False)
             assert checked.returncode == 0, f"{page.name}:{example.line}: {checked.stderr}"
+
+
+def test_pages_tested_elsewhere_are() -> None:
+    for page, test in TESTED_ELSEWHERE.items():
+        assert Path(page).name in (ROOT / test).read_text()
 
 
 def test_few_examples_are_not_run() -> None:
