@@ -168,12 +168,15 @@ class Database:
     @asynccontextmanager
     async def _connection(self) -> AsyncGenerator[AsyncConnection[Any], None]:
         """A connection from the pool. What the database cannot do for now is raised as Unavailable or StorageFull."""
+        before = _cancellations()
         try:
             connection = await self._checked_out()
             try:
                 yield connection
             finally:
                 await self._pool.putconn(connection)
+            if _cancellations() > before:
+                raise asyncio.CancelledError
         except PoolTimeout:
             raise Unavailable(
                 "The database gave no connection in time; it may be down or overloaded. Try again shortly."
@@ -192,15 +195,9 @@ class Database:
             raise
 
     async def _checked_out(self) -> AsyncConnection[Any]:
-        """A connection of the pool. Never swallows being cancelled while waiting for one.
-
-        The pool waits with asyncio.wait_for, which until Python 3.12 forgets a cancellation that arrives together with
-        what it waits for (https://github.com/python/cpython/issues/86296).
-        """
-        task = asyncio.current_task()
-        before = task.cancelling() if task is not None else 0
+        before = _cancellations()
         connection = await self._pool.getconn()
-        if task is not None and task.cancelling() > before:
+        if _cancellations() > before:
             await self._pool.putconn(connection)
             raise asyncio.CancelledError
         return connection
@@ -212,6 +209,16 @@ class Database:
         except (psycopg.Error, PoolTimeout):
             return False
         return True
+
+
+def _cancellations() -> int:
+    """How often this task was told to stop. Compared before and after, to notice what the pool has swallowed.
+
+    It waits with asyncio.wait_for, which until Python 3.12 forgets a cancellation that arrives together with what it
+    waits for (https://github.com/python/cpython/issues/86296), and it catches one while it tidies up a connection.
+    """
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()
 
 
 async def seen_through(work: Coroutine[Any, Any, T]) -> T:
