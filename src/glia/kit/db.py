@@ -108,7 +108,6 @@ class Database:
             timeout=timeout_seconds,
             open=False,
             configure=_configure,
-            check=_check,
             kwargs={"autocommit": True},
             # The pool waits longer and longer between its tries and starts over after this many seconds.
             reconnect_timeout=5,
@@ -195,12 +194,20 @@ class Database:
             raise
 
     async def _checked_out(self) -> AsyncConnection[Any]:
-        before = _cancellations()
-        connection = await self._pool.getconn()
-        if _cancellations() > before:
+        """A living connection. All may have died in the pool, as after a restart; they are passed over at once.
+
+        The pool's own `check` would wait a second and longer after each.
+        """
+        for _ in range(self._pool.max_size + 1):
+            before = _cancellations()
+            connection = await self._pool.getconn()
+            if _cancellations() > before:
+                await self._pool.putconn(connection)
+                raise asyncio.CancelledError
+            if _is_alive(connection):
+                return connection
             await self._pool.putconn(connection)
-            raise asyncio.CancelledError
-        return connection
+        raise Unavailable("The database closes every connection at once; try again shortly.")
 
     async def is_reachable(self) -> bool:
         try:
@@ -255,12 +262,15 @@ _CUT = {"57P01", "57P02", "57P03", "53300", "25P03", "08006", "08001", "08003"}
 _CONFLICTS = {"40P01", "40001"}
 
 
-async def _check(connection: AsyncConnection[Any]) -> None:
-    """Passes over connections that died while they lay in the pool, such as all of them after a restart.
-
-    Looks only at what has arrived on the socket, so it costs a system call and no round trip.
-    """
-    connection.pgconn.consume_input()
+def _is_alive(connection: AsyncConnection[Any]) -> bool:
+    """Looks only at what has arrived on the socket, so it costs two system calls and no round trip."""
+    try:
+        connection.pgconn.consume_input()  # what the server said before it closed the line, if it did
+        connection.pgconn.consume_input()  # that it closed the line
+    except psycopg.OperationalError:
+        connection.pgconn.finish()
+        return False
+    return True
 
 
 async def _configure(connection: AsyncConnection[Any]) -> None:
