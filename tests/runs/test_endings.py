@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Coroutine
+from typing import Any
 
 import pytest
 
 from glia.identity.types import Principal
-from glia.kit import db as kit_db
-from glia.kit.db import Database, Transaction
-from glia.kit.errors import StorageFull, UpstreamFailed
+from glia.kit.db import Database
+from glia.kit.errors import StorageFull, Unavailable, UpstreamFailed
 from glia.kit.notifications import Notifications
+from glia.runs import log, queries
 from glia.runs.engine import EngineConfig
 from glia.runs.errors import SessionBusy
-from glia.runs.events import Event, RunCancelled, RunCompleted, RunFailed, TextDelta
-from glia.runs.types import RunStatus
+from glia.runs.events import RunCancelled, RunCompleted, RunFailed, TextDelta
+from glia.runs.types import Run, RunStatus
 from glia.tools.types import ToolContext, ToolResult
 from tests.conftest import DatabaseUrls
 from tests.runs.mishaps import ended, reached, trigger, until
@@ -24,10 +26,8 @@ from tests.runs.rig import Say, ScriptedModel, make_tool, rig
 FULL = "raise exception 'could not extend file: No space left on device' using errcode = '53100'"
 
 
-async def _plain_commit(tx: Transaction) -> None:
-    await tx.connection.execute(b"commit")
-    for call in tx.after_commit:
-        call()
+async def _left_alone(write: Coroutine[Any, Any, Any]) -> Any:
+    return await write
 
 
 async def _cancel_in_the_last_commit(db: Database, urls: DatabaseUrls, principal: Principal) -> tuple[RunStatus, str]:
@@ -40,8 +40,8 @@ async def _cancel_in_the_last_commit(db: Database, urls: DatabaseUrls, principal
         with slow:
             accepted = await house.send(principal, session)
             outcome = asyncio.create_task(house.finish(principal, accepted, seconds=3))
-            await reached(house, principal, session, "model.responded")
-            await asyncio.sleep(0.2)
+            await reached(house, principal, session, "model.requested")
+            await asyncio.sleep(0.25)
             house.engine.cancel(accepted.run_id)
             try:
                 seen = (await outcome).type
@@ -60,7 +60,7 @@ async def test_a_commit_that_is_left_alone_could_end_a_run_unseen(
     db: Database, database_urls: DatabaseUrls, principal: Principal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """psycopg cancels the statement when the task is; what then is stored and what is told no longer agree."""
-    monkeypatch.setattr(kit_db, "_commit", _plain_commit)
+    monkeypatch.setattr(log, "seen_through", _left_alone)
 
     status, seen = await _cancel_in_the_last_commit(db, database_urls, principal)
 
@@ -90,6 +90,10 @@ async def test_a_cancel_while_something_is_stored_keeps_all_that_was_seen_once(
             assert isinstance(delta, TextDelta)
             assert delta.offset == len(text)
             text += delta.text
+        if isinstance(last.payload, RunCompleted):  # the end was on its way already
+            assert last.payload.message is not None
+            assert text == last.payload.message.content == "one two three four "
+            return
         assert isinstance(last.payload, RunCancelled)
         if "model.responded" in [e.type for e in events]:
             assert (text, last.payload.text) == ("one two three four ", "")
@@ -106,8 +110,8 @@ async def test_cancelled_before_its_first_step_a_run_ends_at_once(
         session = await house.session(principal)
         begin = house.engine.begin
 
-        def begin_and_cancel(run, worker) -> None:  # type: ignore[no-untyped-def]
-            begin(run, worker)
+        def begin_and_cancel(run, *rest) -> None:  # type: ignore[no-untyped-def]
+            begin(run, *rest)
             house.engine.cancel(run.id)
 
         house.engine.begin = begin_and_cancel  # type: ignore[method-assign]
@@ -148,8 +152,8 @@ async def test_a_message_sent_while_a_run_is_ending_does_not_tie_a_knot(
         session = await house.session(principal)
         with slow:
             accepted = await house.send(principal, session)
-            await reached(house, principal, session, "model.responded")
-            await asyncio.sleep(0.2)
+            await reached(house, principal, session, "model.requested")
+            await asyncio.sleep(0.25)
             started = time.monotonic()
             with pytest.raises(SessionBusy):
                 await house.send(principal, session)
@@ -273,20 +277,19 @@ async def test_a_cut_line_in_the_last_commit_is_not_taken_for_its_failure(
     db: Database, database_urls: DatabaseUrls, principal: Principal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The commit happened, the answer was lost: readers look for themselves and see the end."""
-    real = kit_db._commit
-    cut: list[Event] = []
+    real = queries.append
+    cut: list[str] = []
 
-    async def commit(tx: Transaction) -> None:
-        done = await tx.value("select true from events where type = 'run.completed'")
-        if done and not cut:
-            cut.append(done)
-            await tx.connection.execute(b"commit")
-            raise kit_db.psycopg.OperationalError("server closed the connection unexpectedly")
-        await real(tx)
+    async def append(db: Database, run: Run, entry: queries.Entry) -> queries.Place | None:
+        place = await real(db, run, entry)
+        if "run.completed" in entry.types and not cut:
+            cut.append("cut")
+            raise Unavailable("The database connection was lost; try again shortly.")
+        return place
 
     async with rig(db, database_urls.app, ScriptedModel(Say("Done"))) as house:
         session = await house.session(principal)
-        monkeypatch.setattr(kit_db, "_commit", commit)
+        monkeypatch.setattr(queries, "append", append)
         accepted = await house.send(principal, session)
         last = await house.finish(principal, accepted, seconds=5)
 

@@ -10,10 +10,10 @@ from glia.identity.types import Principal
 from glia.kit.db import Database
 from glia.runs import lease_queries, queries
 from glia.runs.engine import EngineConfig
-from glia.runs.events import RunCancelled, RunCompleted, ToolReturned
+from glia.runs.events import RunCancelled, RunCompleted, TextDelta, ToolReturned
 from glia.runs.log import RunLog
 from glia.runs.toolbox import Toolbox
-from glia.runs.types import RunStatus
+from glia.runs.types import Run, RunStatus
 from glia.tools.types import Effect, Tool, ToolContext, ToolResult
 from tests.conftest import DatabaseUrls
 from tests.runs.mishaps import age_claims, deafen, ended, lapse, reached, until, vanish
@@ -128,12 +128,17 @@ async def test_a_worker_that_was_declared_dead_writes_nothing_more(
 async def test_without_the_fence_late_writes_would_mix_in(
     db: Database, database_urls: DatabaseUrls, principal: Principal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def append(tx: object, run_id: object, attempt: int, payloads: object) -> object:
-        run = await queries.get(tx, run_id)  # type: ignore[arg-type]
-        assert run is not None
-        return await queries.append_unfenced(tx, run.session_id, run_id, attempt, payloads)  # type: ignore[arg-type]
+    async def append(db: Database, run: Run, entry: queries.Entry) -> queries.Place:
+        payloads = [TextDelta(1, run.attempt, 0, "late")]
+        async with db.transaction(run.workspace_id) as tx:
+            return await queries.append_unfenced(tx, run.session_id, run.id, run.attempt, payloads)
 
-    monkeypatch.setattr(queries, "append", append)
+    real = queries.append
+
+    async def unfenced(db: Database, run: Run, entry: queries.Entry) -> queries.Place | None:
+        return await (append if run.attempt == 1 else real)(db, run, entry)
+
+    monkeypatch.setattr(queries, "append", unfenced)
 
     assert set(await _late_events(db, database_urls, principal)) == {1, 2}
 
@@ -232,7 +237,7 @@ async def test_without_giving_back_a_lost_claim_would_stay_lost(
 async def _lost_claim(db: Database, urls: DatabaseUrls, principal: Principal) -> tuple[RunStatus, int]:
     async with rig(db, urls.app, ScriptedModel(Say("Done"))) as house:
         session = await house.session(principal)
-        begin, house.engine.begin = house.engine.begin, lambda _run, _worker: None  # type: ignore[method-assign]
+        begin, house.engine.begin = house.engine.begin, lambda *_: None  # type: ignore[method-assign]
         accepted = await house.send(principal, session)
         house.engine.begin = begin  # type: ignore[method-assign]
         await age_claims(db)

@@ -108,7 +108,6 @@ class Database:
             timeout=timeout_seconds,
             open=False,
             configure=_configure,
-            check=_check,
             kwargs={"autocommit": True},
             # The pool waits longer and longer between its tries and starts over after this many seconds.
             reconnect_timeout=5,
@@ -168,12 +167,15 @@ class Database:
     @asynccontextmanager
     async def _connection(self) -> AsyncGenerator[AsyncConnection[Any], None]:
         """A connection from the pool. What the database cannot do for now is raised as Unavailable or StorageFull."""
+        before = _cancellations()
         try:
             connection = await self._checked_out()
             try:
                 yield connection
             finally:
                 await self._pool.putconn(connection)
+            if _cancellations() > before:
+                raise asyncio.CancelledError
         except PoolTimeout:
             raise Unavailable(
                 "The database gave no connection in time; it may be down or overloaded. Try again shortly."
@@ -192,18 +194,20 @@ class Database:
             raise
 
     async def _checked_out(self) -> AsyncConnection[Any]:
-        """A connection of the pool. Never swallows being cancelled while waiting for one.
+        """A living connection. All may have died in the pool, as after a restart; they are passed over at once.
 
-        The pool waits with asyncio.wait_for, which until Python 3.12 forgets a cancellation that arrives together with
-        what it waits for (https://github.com/python/cpython/issues/86296).
+        The pool's own `check` would wait a second and longer after each.
         """
-        task = asyncio.current_task()
-        before = task.cancelling() if task is not None else 0
-        connection = await self._pool.getconn()
-        if task is not None and task.cancelling() > before:
+        for _ in range(self._pool.max_size + 1):
+            before = _cancellations()
+            connection = await self._pool.getconn()
+            if _cancellations() > before:
+                await self._pool.putconn(connection)
+                raise asyncio.CancelledError
+            if _is_alive(connection):
+                return connection
             await self._pool.putconn(connection)
-            raise asyncio.CancelledError
-        return connection
+        raise Unavailable("The database closes every connection at once; try again shortly.")
 
     async def is_reachable(self) -> bool:
         try:
@@ -212,6 +216,16 @@ class Database:
         except (psycopg.Error, PoolTimeout):
             return False
         return True
+
+
+def _cancellations() -> int:
+    """How often this task was told to stop. Compared before and after, to notice what the pool has swallowed.
+
+    It waits with asyncio.wait_for, which until Python 3.12 forgets a cancellation that arrives together with what it
+    waits for (https://github.com/python/cpython/issues/86296), and it catches one while it tidies up a connection.
+    """
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()
 
 
 async def seen_through(work: Coroutine[Any, Any, T]) -> T:
@@ -248,12 +262,15 @@ _CUT = {"57P01", "57P02", "57P03", "53300", "25P03", "08006", "08001", "08003"}
 _CONFLICTS = {"40P01", "40001"}
 
 
-async def _check(connection: AsyncConnection[Any]) -> None:
-    """Passes over connections that died while they lay in the pool, such as all of them after a restart.
-
-    Looks only at what has arrived on the socket, so it costs a system call and no round trip.
-    """
-    connection.pgconn.consume_input()
+def _is_alive(connection: AsyncConnection[Any]) -> bool:
+    """Looks only at what has arrived on the socket, so it costs two system calls and no round trip."""
+    try:
+        connection.pgconn.consume_input()  # what the server said before it closed the line, if it did
+        connection.pgconn.consume_input()  # that it closed the line
+    except psycopg.OperationalError:
+        connection.pgconn.finish()
+        return False
+    return True
 
 
 async def _configure(connection: AsyncConnection[Any]) -> None:
