@@ -15,7 +15,7 @@ from glia.kit.clock import wire_time
 from glia.kit.errors import GliaError, InvalidRequest, Unavailable
 from glia.kit.ids import parse_id
 from glia.runs.events import Event, Preview, RunCancelled, RunCompleted, RunFailed, TextDelta, encode
-from glia.runs.service import Runs, Said, Watcher
+from glia.runs.service import Runs, Said, Signal, Watcher
 from glia.runs.types import Accepted
 from glia.surfaces.shared import sse
 from glia.surfaces.shared.asgi import Request, Send, convert, ignored_header, int_parameter, send_json
@@ -23,6 +23,7 @@ from glia.surfaces.shared.idempotency import REPLAYED, claimed
 from glia.surfaces.shared.json_body import Fields, read_json, read_object
 
 _LONGEST_WAIT_SECONDS = 3600.0
+_READ_AT_ONCE = 500
 
 
 class MessageBody(msgspec.Struct):
@@ -135,9 +136,13 @@ class Conversation:
             query["after"] = last
         after = int_parameter(query, "after", 0, smallest=0, largest=2**62)
         previews = query.get("previews", "").lower() in {"1", "true"}
-        await self.runs.events(request.principal, session_id, after=after, limit=1)  # refuses before the stream begins
-        chunks = session_chunks(self.runs, request.principal, session_id, after, previews)
-        await sse.stream(request.receive, send, chunks)
+        with self.runs.watch(session_id, previews=previews) as watcher:
+            # Refuses before the stream begins.
+            stored = await self.runs.events(request.principal, session_id, after=after, limit=_READ_AT_ONCE)
+            if len(stored) == _READ_AT_ONCE:
+                watcher.put(Signal.BEHIND)
+            follower = Follower(self.runs, request.principal, watcher)
+            await sse.stream(request.receive, send, session_chunks(follower, session_id, after, stored))
 
 
 def _accepted_json(accepted: Accepted) -> dict[str, object]:
@@ -150,10 +155,15 @@ def _accepted_json(accepted: Accepted) -> dict[str, object]:
 
 
 async def session_chunks(
-    runs: Runs, principal: Principal, session_id: UUID, after: int, previews: bool
+    follower: Follower, session_id: UUID, after: int, stored: list[Event]
 ) -> AsyncGenerator[bytes, None]:
+    """stored: what the log holds above `after`, read when the follower watched already."""
     yield b"retry: 1000\n\n"
-    async for item in runs.follow(principal, session_id, after=after, previews=previews):
+    for event in stored:
+        after = event.seq
+        yield chunk_of(event)
+    stored.clear()  # a stream may be open for days
+    async for item in follower.runs.follow(follower.principal, session_id, after=after, watcher=follower.watcher):
         yield chunk_of(item)
 
 
