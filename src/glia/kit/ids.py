@@ -8,13 +8,14 @@ from uuid import UUID
 
 from glia.kit.errors import NotFound
 
+_VERSION_AND_VARIANT = 0x7 << 76 | 0x2 << 62
+_RANDOM_BITS = (1 << 80) - 1 & ~(0xF << 76 | 0x3 << 62)
+
 
 def new_id() -> UUID:
     """A UUIDv7 (RFC 9562 section 5.7): 48 bits of Unix milliseconds, then random bits."""
     random = int.from_bytes(os.urandom(10), "big")
-    value = (time.time_ns() // 1_000_000) << 80 | random
-    value = value & ~(0xF << 76) | 0x7 << 76
-    value = value & ~(0x3 << 62) | 0x2 << 62
+    value = (time.time_ns() // 1_000_000) << 80 | random & _RANDOM_BITS | _VERSION_AND_VARIANT
     return UUID(int=value)
 
 

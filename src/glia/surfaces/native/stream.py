@@ -15,7 +15,7 @@ from glia.kit.clock import wire_time
 from glia.kit.errors import GliaError, InvalidRequest, Unavailable
 from glia.kit.ids import parse_id
 from glia.runs.events import Event, Preview, RunCancelled, RunCompleted, RunFailed, TextDelta, encode
-from glia.runs.service import Runs, Said
+from glia.runs.service import Runs, Said, Signal, Watcher
 from glia.runs.types import Accepted
 from glia.surfaces.shared import sse
 from glia.surfaces.shared.asgi import Request, Send, convert, ignored_header, int_parameter, send_json
@@ -23,6 +23,7 @@ from glia.surfaces.shared.idempotency import REPLAYED, claimed
 from glia.surfaces.shared.json_body import Fields, read_json, read_object
 
 _LONGEST_WAIT_SECONDS = 3600.0
+_READ_AT_ONCE = 500
 
 
 class MessageBody(msgspec.Struct):
@@ -59,6 +60,15 @@ _STATUS_OF = {
 
 
 @dataclass(frozen=True)
+class Follower:
+    """Who follows a run. watcher: entered before the run was accepted, so that its log need not be read."""
+
+    runs: Runs
+    principal: Principal
+    watcher: Watcher | None = None
+
+
+@dataclass(frozen=True)
 class Conversation:
     """The routes that carry conversations, with what they need."""
 
@@ -71,17 +81,18 @@ class Conversation:
         session_id = parse_id(session, "session")
         raw = await read_json(request)
         body, headers = self._read(raw)
-        accepted, is_replayed = await self._accept_once(request, session_id, raw, body)
-        if is_replayed:
-            headers.append(REPLAYED)
-        principal = request.principal
-        if body.background:
-            await send_json(send, 202, _accepted_json(accepted), headers)
-        elif body.stream:
-            chunks = run_chunks(self.runs, principal, accepted, previews=body.previews)
-            await sse.stream(request.receive, send, chunks, headers)
-        else:
-            await send_json(send, 200, await finished_message(self.runs, principal, accepted), headers)
+        with self.runs.watch(session_id, previews=body.previews) as watcher:
+            accepted, is_replayed = await self._accept_once(request, session_id, raw, body)
+            if is_replayed:
+                headers.append(REPLAYED)
+            follower = Follower(self.runs, request.principal, None if is_replayed else watcher)
+            if body.background:
+                await send_json(send, 202, _accepted_json(accepted), headers)
+            elif body.stream:
+                chunks = run_chunks(follower, accepted, previews=body.previews)
+                await sse.stream(request.receive, send, chunks, headers)
+            else:
+                await send_json(send, 200, await finished_message(follower, accepted), headers)
 
     def _read(self, raw: bytes) -> tuple[MessageBody, list[tuple[bytes, bytes]]]:
         given = read_object(raw)
@@ -125,9 +136,13 @@ class Conversation:
             query["after"] = last
         after = int_parameter(query, "after", 0, smallest=0, largest=2**62)
         previews = query.get("previews", "").lower() in {"1", "true"}
-        await self.runs.events(request.principal, session_id, after=after, limit=1)  # refuses before the stream begins
-        chunks = session_chunks(self.runs, request.principal, session_id, after, previews)
-        await sse.stream(request.receive, send, chunks)
+        with self.runs.watch(session_id, previews=previews) as watcher:
+            # Refuses before the stream begins.
+            stored = await self.runs.events(request.principal, session_id, after=after, limit=_READ_AT_ONCE)
+            if len(stored) == _READ_AT_ONCE:
+                watcher.put(Signal.BEHIND)
+            follower = Follower(self.runs, request.principal, watcher)
+            await sse.stream(request.receive, send, session_chunks(follower, session_id, after, stored))
 
 
 def _accepted_json(accepted: Accepted) -> dict[str, object]:
@@ -140,28 +155,34 @@ def _accepted_json(accepted: Accepted) -> dict[str, object]:
 
 
 async def session_chunks(
-    runs: Runs, principal: Principal, session_id: UUID, after: int, previews: bool
+    follower: Follower, session_id: UUID, after: int, stored: list[Event]
 ) -> AsyncGenerator[bytes, None]:
+    """stored: what the log holds above `after`, read when the follower watched already."""
     yield b"retry: 1000\n\n"
-    async for item in runs.follow(principal, session_id, after=after, previews=previews):
+    for event in stored:
+        after = event.seq
+        yield chunk_of(event)
+    stored.clear()  # a stream may be open for days
+    async for item in follower.runs.follow(follower.principal, session_id, after=after, watcher=follower.watcher):
         yield chunk_of(item)
 
 
-async def run_chunks(
-    runs: Runs, principal: Principal, accepted: Accepted, *, previews: bool
-) -> AsyncGenerator[bytes, None]:
+async def run_chunks(follower: Follower, accepted: Accepted, *, previews: bool) -> AsyncGenerator[bytes, None]:
     """The run's events until its last one."""
-    async for item in runs.follow(principal, accepted.session_id, after=accepted.after, previews=previews):
+    items = follower.runs.follow(
+        follower.principal, accepted.session_id, after=accepted.after, previews=previews, watcher=follower.watcher
+    )
+    async for item in items:
         yield chunk_of(item)
         if isinstance(item, Event) and item.is_final and item.run_id == accepted.run_id:
             return
 
 
-async def finished_message(runs: Runs, principal: Principal, accepted: Accepted) -> dict[str, object]:
+async def finished_message(follower: Follower, accepted: Accepted) -> dict[str, object]:
     """Waits for the run and shows its answer. Raises RunEndedBadly when it failed."""
     try:
         async with asyncio.timeout(_LONGEST_WAIT_SECONDS):
-            last = await runs.outcome(principal, accepted)
+            last = await follower.runs.outcome(follower.principal, accepted, follower.watcher)
     except TimeoutError:
         raise Unavailable(
             f"The run {accepted.run_id} is still going on after an hour; follow the session's events.",

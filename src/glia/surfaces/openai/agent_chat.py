@@ -20,7 +20,7 @@ from glia.models.types import TokenUsage
 from glia.runs.events import Event, ModelResponded, Preview, RunCancelled, RunCompleted, RunFailed, RunUsage
 from glia.runs.events import TextDelta as StoredText
 from glia.runs.events import ThinkingDelta as StoredThinking
-from glia.runs.service import Runs, Said
+from glia.runs.service import Runs, Said, Watcher
 from glia.runs.types import Accepted
 from glia.surfaces.openai.leaving import Patience, WhileClientWaits
 from glia.surfaces.openai.text_cursor import TextCursor
@@ -43,19 +43,20 @@ async def chat_with_agent(house: House, patience: Patience, request: Request, se
         raise InvalidRequest(f"`{ignored[0]}` has no effect on an agent; leave it out.", field=ignored[0])
     agent = await find_agent(house, principal, call.model)
     session = await house.sessions.create(principal, agent_id=agent.id)
-    accepted = await house.runs.accept(principal, session.id, said)
-    headers = [
-        (b"x-glia-run-id", str(accepted.run_id).encode()),
-        (b"x-glia-session-id", str(session.id).encode()),
-        *ignored_header(ignored),
-    ]
-    if call.is_streamed:
-        answer = AgentStream(house.runs, principal, accepted, call, request.request_id)
-        await sse.stream(request.receive, send, answer.chunks(), headers)
-    else:
-        with WhileClientWaits(patience, request.receive):
-            completed = await _outcome(house.runs, request.principal, accepted)
-        await _send_whole(request, send, call.model, completed, headers)
+    with house.runs.watch(session.id, previews=call.is_streamed) as watcher:
+        accepted = await house.runs.accept(principal, session.id, said)
+        headers = [
+            (b"x-glia-run-id", str(accepted.run_id).encode()),
+            (b"x-glia-session-id", str(session.id).encode()),
+            *ignored_header(ignored),
+        ]
+        if call.is_streamed:
+            answer = AgentStream(house.runs, principal, accepted, call, request.request_id, watcher)
+            await sse.stream(request.receive, send, answer.chunks(), headers)
+        else:
+            with WhileClientWaits(patience, request.receive):
+                completed = await _outcome(house.runs, principal, accepted, watcher)
+            await _send_whole(request, send, call.model, completed, headers)
 
 
 async def find_agent(house: House, principal: Principal, model: str) -> Agent:
@@ -92,12 +93,22 @@ def history(call: ChatCall) -> list[Said]:
 class AgentStream:
     """A run as the chunks of one chat completion."""
 
-    def __init__(self, runs: Runs, principal: Principal, accepted: Accepted, call: ChatCall, request_id: str) -> None:
+    def __init__(
+        self,
+        runs: Runs,
+        principal: Principal,
+        accepted: Accepted,
+        call: ChatCall,
+        request_id: str,
+        watcher: Watcher,
+    ) -> None:
+        """watcher: entered before the run was accepted."""
         self._runs = runs
         self._principal = principal
         self._accepted = accepted
         self._call = call
         self._request_id = request_id
+        self._watcher = watcher
         self._chunks = Chunks(call.model)
         self._text = TextCursor()
         self._thinking = TextCursor()
@@ -105,7 +116,7 @@ class AgentStream:
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """Ends with the run. The reader may leave early; the run goes on."""
         accepted = self._accepted
-        items = self._runs.follow(self._principal, accepted.session_id, after=accepted.after, previews=True)
+        items = self._runs.follow(self._principal, accepted.session_id, after=accepted.after, watcher=self._watcher)
         async with aclosing(items):
             async for item in items:
                 if item is None:
@@ -158,10 +169,10 @@ async def _send_whole(
     )
 
 
-async def _outcome(runs: Runs, principal: Principal, accepted: Accepted) -> RunCompleted | GliaError:
+async def _outcome(runs: Runs, principal: Principal, accepted: Accepted, watcher: Watcher) -> RunCompleted | GliaError:
     try:
         async with asyncio.timeout(_LONGEST_WAIT_SECONDS):
-            last = await runs.outcome(principal, accepted)
+            last = await runs.outcome(principal, accepted, watcher)
     except TimeoutError:
         return Unavailable(f"The run {accepted.run_id} is still going on after an hour; GET /v1/runs/ shows it.")
     payload = last.payload

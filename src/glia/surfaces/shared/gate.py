@@ -6,6 +6,7 @@ Every request that reaches what lies behind the gate has a principal, unless its
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache, partial
 from typing import Protocol
 
 import structlog
@@ -41,9 +42,9 @@ class Gate:
         self._app = app
         self._identity = identity
         self._rate_limits = rate_limits
-        self._surface = surface
         self._error_body = error_body
         self._is_public = is_public
+        self._counted = cache(partial(telemetry.requests.labels, surface))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = str(new_id())
@@ -66,7 +67,7 @@ class Gate:
             await self._refuse(answer, problem, request_id)
         finally:
             telemetry.requests_open.dec()
-            telemetry.requests.labels(self._surface, answer.status).inc()
+            self._counted(answer.status).inc()
 
     async def _admit(self, request: Request, answer: _Answer) -> None:
         authenticated = await self._identity.authenticate(

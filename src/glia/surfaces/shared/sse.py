@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Iterable
 from glia.surfaces.shared.asgi import Receive, Send
 
 HEARTBEAT = b": still here\n\n"
+_WATCH_AFTER_SECONDS = 0.05
 
 
 def event(data: bytes, *, name: str | None = None, id: int | None = None) -> bytes:
@@ -39,25 +40,50 @@ async def stream(
             ],
         }
     )
-    reader = asyncio.ensure_future(_until_gone(receive))
-    writer = asyncio.ensure_future(_write(send, chunks))
+    reader = _Reader(receive)
     try:
-        await asyncio.wait((reader, writer), return_when=asyncio.FIRST_COMPLETED)
+        async for chunk in chunks:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+    except asyncio.CancelledError:
+        if not reader.has_left_alone():
+            raise
     finally:
-        reader.cancel()
-        writer.cancel()
-        await asyncio.gather(reader, writer, return_exceptions=True)
+        reader.forget()
         await chunks.aclose()
-    if not writer.cancelled():
-        writer.result()
 
 
-async def _write(send: Send, chunks: AsyncGenerator[bytes, None]) -> None:
-    async for chunk in chunks:
-        await send({"type": "http.response.body", "body": chunk, "more_body": True})
-    await send({"type": "http.response.body", "body": b""})
+class _Reader:
+    """Cancels the task that made it when the client goes away.
 
+    Watching takes a task of its own and begins a moment late, so that short streams do without.
+    """
 
-async def _until_gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._writer = asyncio.current_task()
+        self._has_left = False
+        self._is_forgotten = False
+        self._task: asyncio.Task[None] | None = None
+        self._timer = asyncio.get_running_loop().call_later(_WATCH_AFTER_SECONDS, self._watch)
+
+    def has_left_alone(self) -> bool:
+        """Whether the cancellation is ours only; as in asyncio.timeout, another at the same time goes on."""
+        return self._has_left and self._writer is not None and self._writer.uncancel() == 0
+
+    def forget(self) -> None:
+        self._is_forgotten = True
+        self._timer.cancel()
+        if self._task is not None:
+            self._task.cancel()
+
+    def _watch(self) -> None:
+        # Not in a TaskGroup: the end of the stream ends it in any case.
+        self._task = asyncio.create_task(self._wait())
+
+    async def _wait(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        if self._writer is not None and not self._is_forgotten:
+            self._has_left = True
+            self._writer.cancel()
