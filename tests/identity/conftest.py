@@ -1,6 +1,8 @@
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest
+from tests.conftest import DatabaseUrls
 
 from glia.identity.passwords import Cost, Passwords
 from glia.identity.secrets import load_secrets
@@ -33,6 +35,15 @@ class House:
         await self.identity.users.create(self.admin, email=email, password=password, **more)  # type: ignore[arg-type]
         tokens = await self.identity.sign_in(email, password)
         return (await self.identity.authenticate_token(tokens.access_token)).principal
+
+
+@pytest.fixture
+async def db(database_urls: DatabaseUrls) -> AsyncIterator[Database]:
+    """A database of the test's own: these tests are about first starts, all keys and all users."""
+    database = Database(database_urls.app, largest_pool=8)
+    await database.open()
+    yield database
+    await database.close()
 
 
 @pytest.fixture
