@@ -10,6 +10,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import UUID
 
@@ -115,6 +116,12 @@ async def db(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
     """The test's own database if it asks for one by `database_urls`, else the shared one."""
     own = "database_urls" in request.fixturenames
     urls: DatabaseUrls = request.getfixturevalue("database_urls" if own else "shared_urls")
+    async with opened(urls) as database:
+        yield database
+
+
+@asynccontextmanager
+async def opened(urls: DatabaseUrls) -> AsyncIterator[Database]:
     database = Database(urls.app, largest_pool=8)
     await database.open()
     yield database

@@ -139,7 +139,7 @@ class House:
             telemetry.watchers.set(self.live.watchers)
             try:
                 await self.identity.flush_last_used()
-            except (Unavailable, psycopg.Error) as error:
+            except (GliaError, psycopg.Error) as error:
                 log.warning("could not note when keys were used", error=str(error))
 
 

@@ -2,7 +2,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest
-from tests.conftest import DatabaseUrls
+from tests.conftest import DatabaseUrls, opened
 
 from glia.identity.passwords import Cost, Passwords
 from glia.identity.secrets import load_secrets
@@ -40,10 +40,8 @@ class House:
 @pytest.fixture
 async def db(database_urls: DatabaseUrls) -> AsyncIterator[Database]:
     """A database of the test's own: these tests are about first starts, all keys and all users."""
-    database = Database(database_urls.app, largest_pool=8)
-    await database.open()
-    yield database
-    await database.close()
+    async with opened(database_urls) as database:
+        yield database
 
 
 @pytest.fixture

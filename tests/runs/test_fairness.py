@@ -39,7 +39,7 @@ async def _claim(db: Database, want: int, largest_share: int = 100) -> list[Run]
     async with db.across_workspaces() as tx:
         values = {"id": worker, "name": "test", "version": "0", "abi": ENGINE_ABI, "lease_seconds": 60}
         await tx.execute(lease_queries.REGISTER, **values)
-        return await lease_queries.claim(tx, worker, want=want, largest_share=largest_share)
+        return await lease_queries.claim(tx, worker, want=want, largest_share=largest_share, kinds=["agent"])
 
 
 async def test_one_run_passes_forty_of_another_workspace(db: Database, principal: Principal) -> None:
@@ -91,5 +91,5 @@ async def test_priority_goes_first_and_what_is_not_due_waits(db: Database, princ
 async def test_a_worker_whose_lease_lapsed_claims_nothing(db: Database, principal: Principal) -> None:
     await _queue(db, principal, 1)
     async with db.across_workspaces() as tx:
-        assert await lease_queries.claim(tx, new_id(), want=5, largest_share=5) == []
+        assert await lease_queries.claim(tx, new_id(), want=5, largest_share=5, kinds=["agent"]) == []
     assert len(await _claim(db, 5)) == 1

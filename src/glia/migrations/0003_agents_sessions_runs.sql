@@ -94,7 +94,7 @@ create table runs (
   finished_at timestamptz
 );
 create index runs_queued on runs (workspace_id, priority desc, run_after, id) where status = 'queued';
-create index runs_running on runs (worker_id) where status = 'running';
+create index runs_running on runs (worker_id) where worker_id is not null;
 create index runs_running_by_workspace on runs (workspace_id) where status = 'running';
 -- One run at a time works on a session, so that its log reads as one conversation.
 create unique index runs_active on runs (session_id) where status in ('queued', 'running', 'waiting');

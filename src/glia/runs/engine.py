@@ -197,7 +197,9 @@ class Engine:
             return
         want = min(self._config.most_at_once - len(self._held), 50)
         async with self._db.across_workspaces() as tx:
-            runs = await lease_queries.claim(tx, worker_id, want=want, largest_share=self._config.largest_share)
+            runs = await lease_queries.claim(
+                tx, worker_id, want=want, largest_share=self._config.largest_share, kinds=list(self._kinds)
+            )
         for run in runs:
             self.begin(run, worker_id)
         if len(runs) == want:

@@ -5,6 +5,7 @@ Only the database's clock decides leases. Beat, reap and claim exclude each othe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import LiteralString
 from uuid import UUID
@@ -69,10 +70,11 @@ async def give_back(tx: Transaction, worker_id: UUID, held: list[UUID]) -> int:
     )
 
 
-async def claim(tx: Transaction, worker_id: UUID, *, want: int, largest_share: int) -> list[Run]:
+async def claim(tx: Transaction, worker_id: UUID, *, want: int, largest_share: int, kinds: Sequence[str]) -> list[Run]:
     """Takes up to `want` queued runs, fairly between workspaces: one with a single run passes one with forty.
 
     largest_share: how many runs of one workspace may run at the same time, everywhere together.
+    kinds: what this process knows how to do; the rest is left to newer ones.
     Claims go one after another under an advisory lock, so that the share is exact.
     """
     await tx.execute("select pg_advisory_xact_lock(hashtext('glia.claim'))")
@@ -96,7 +98,7 @@ async def claim(tx: Transaction, worker_id: UUID, *, want: int, largest_share: i
           from busy cross join lateral (
             select id, priority, run_after from runs
             where workspace_id = busy.workspace_id and status = 'queued' and run_after <= clock_timestamp()
-              and engine_abi <= %(abi)s
+              and engine_abi <= %(abi)s and kind = any(%(kinds)s)
             order by priority desc, run_after, id limit %(want)s) q
         ), chosen as (
           select id from candidates where turn <= %(largest_share)s
@@ -115,6 +117,7 @@ async def claim(tx: Transaction, worker_id: UUID, *, want: int, largest_share: i
         want=want,
         largest_share=largest_share,
         abi=ENGINE_ABI,
+        kinds=list(kinds),
     )
 
 
