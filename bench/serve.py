@@ -195,7 +195,7 @@ def wait_until_quiet(watched: Watched) -> None:
     while time.monotonic() < until:
         before = sum(watched.cpu_seconds())
         time.sleep(2)
-        if sum(watched.cpu_seconds()) - before < 0.1:
+        if sum(watched.cpu_seconds()) - before < 0.3:
             return
 
 
@@ -277,7 +277,7 @@ def streams(report: Report, count: int, load_core: int, server: Glia) -> None:
     with idle_readers(load_core, server.port, count, server.key, sessions) as begun:
         time.sleep(3)
         report.add("idle streams", "open", begun)
-        add_idle(report, "idle streams", watched, 30)
+        add_idle(report, "idle streams", watched, 20)
         ours, _ = watched.memory()
         report.add("idle streams", "MB per 1,000", (ours.pss - before.pss) / max(begun, 1) * 1000)
 
