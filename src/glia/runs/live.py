@@ -44,25 +44,32 @@ class Watcher:
         self.session_id = session_id
         self.wants_previews = wants_previews
         self._inbox: deque[Event | Preview | Signal] = deque()
-        self._arrived = asyncio.Event()
+        self._waiting: asyncio.Future[None] | None = None
 
     def put(self, item: Event | Preview | Signal) -> None:
         if len(self._inbox) >= _LARGEST_BACKLOG:
             self._inbox.clear()
             item = Signal.BEHIND
         self._inbox.append(item)
-        self._arrived.set()
+        self._wake()
 
     async def next(self, timeout_seconds: float) -> Event | Preview | Signal | None:
         """The next item, or None when nothing came in time."""
         if not self._inbox:
-            self._arrived.clear()
+            # A bare future and timer: idle readers do this all day, and asyncio.timeout costs twice as much.
+            loop = asyncio.get_running_loop()
+            self._waiting = loop.create_future()
+            timer = loop.call_later(timeout_seconds, self._wake)
             try:
-                async with asyncio.timeout(timeout_seconds):
-                    await self._arrived.wait()
-            except TimeoutError:
-                return None
-        return self._inbox.popleft()
+                await self._waiting
+            finally:
+                timer.cancel()
+                self._waiting = None
+        return self._inbox.popleft() if self._inbox else None
+
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
 
     def __enter__(self) -> Watcher:
         self._live.add(self)

@@ -39,7 +39,7 @@ from glia.sessions.service import open_session
 LONGEST_MESSAGE = 400_000
 """Characters; about 100,000 tokens."""
 
-HEARTBEAT_SECONDS = 10.0
+HEARTBEAT_SECONDS = 14.0
 _READ_AT_ONCE = 500
 
 
@@ -200,7 +200,7 @@ class Runs:
     ) -> AsyncGenerator[Event | Preview | None, None]:
         """Every event above `after`, those to come included, each once and in order, without end.
 
-        Yields None when nothing happened for ten seconds, so that the reader can send a heartbeat. previews: also
+        Yields None when nothing happened for 14 seconds, so that the reader can send a heartbeat. previews: also
         text that is being written and not stored yet. watcher: entered before the event above `after` was written,
         so that nothing has to be read from the log.
         """
