@@ -22,7 +22,7 @@ from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb, set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from glia.kit.errors import StorageFull, Unavailable
+from glia.kit.errors import DatabaseUnavailable, StorageFull
 
 T = TypeVar("T")
 
@@ -98,7 +98,7 @@ class Database:
     def __init__(self, url: str, *, largest_pool: int = 20, timeout_seconds: float = 10.0) -> None:
         """url: a PostgreSQL connection string whose role cannot bypass row-level security.
 
-        timeout_seconds: how long to wait for a free connection before answering Unavailable.
+        timeout_seconds: how long to wait for a free connection before answering DatabaseUnavailable.
         """
         self.url = url
         self._pool: AsyncConnectionPool[AsyncConnection[Any]] = AsyncConnectionPool(
@@ -114,12 +114,12 @@ class Database:
         )
 
     async def open(self) -> None:
-        """Raises Unavailable when the database gives no connection."""
+        """Raises DatabaseUnavailable when the database gives no connection."""
         try:
             await self._pool.open(wait=True, timeout=30)
         except PoolTimeout:
             await self._pool.close()
-            raise Unavailable(
+            raise DatabaseUnavailable(
                 "The database gave no connection within 30 s. Check that it runs; `glia doctor` says more."
             ) from None
 
@@ -166,7 +166,7 @@ class Database:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncGenerator[AsyncConnection[Any], None]:
-        """A connection from the pool. What the database cannot do for now is raised as Unavailable or StorageFull."""
+        """A connection from the pool. What the database cannot do for now is raised as DatabaseUnavailable or StorageFull."""
         before = _cancellations()
         try:
             connection = await self._checked_out()
@@ -177,16 +177,16 @@ class Database:
             if _cancellations() > before:
                 raise asyncio.CancelledError
         except PoolTimeout:
-            raise Unavailable(
+            raise DatabaseUnavailable(
                 "The database gave no connection in time; it may be down or overloaded. Try again shortly."
             ) from None
         except psycopg.errors.DiskFull as error:
             raise StorageFull("The database's disk is full; free some space, then try again.") from error
         except (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout) as error:
             if error.sqlstate in _CONFLICTS:
-                raise Unavailable("Two changes got in each other's way; try again.") from error
+                raise DatabaseUnavailable("Two changes got in each other's way; try again.") from error
             if error.sqlstate in _CUT or error.sqlstate is None:
-                raise Unavailable("The database connection was lost; try again shortly.") from error
+                raise DatabaseUnavailable("The database connection was lost; try again shortly.") from error
             raise
         except OSError as error:
             if error.errno == errno.ENOSPC:
@@ -207,7 +207,7 @@ class Database:
             if _is_alive(connection):
                 return connection
             await self._pool.putconn(connection)
-        raise Unavailable("The database closes every connection at once; try again shortly.")
+        raise DatabaseUnavailable("The database closes every connection at once; try again shortly.")
 
     async def is_reachable(self) -> bool:
         try:

@@ -75,5 +75,9 @@ class Unavailable(GliaError):
     code, status = "unavailable", 503
 
 
+class DatabaseUnavailable(Unavailable):
+    """The database did not answer, or cut the line: what was being written is stored or not, and can be tried again."""
+
+
 class StorageFull(GliaError):
     code, status = "storage_full", 507

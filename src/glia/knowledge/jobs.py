@@ -18,7 +18,7 @@ import structlog
 
 from glia.files.service import Files
 from glia.kit.db import Transaction
-from glia.kit.errors import GliaError, RateLimited, Unavailable, UpstreamFailed
+from glia.kit.errors import DatabaseUnavailable, GliaError, RateLimited, Unavailable, UpstreamFailed
 from glia.kit.jobs import JobContext
 from glia.knowledge import contents, queries, vectors
 from glia.knowledge.embedding.types import Embedder
@@ -78,6 +78,8 @@ class _Task:
             if not work.is_indexed:
                 await self._index(work)
             await self._embed()
+        except DatabaseUnavailable:
+            raise  # nothing is wrong with the document; the run is begun again once the database answers
         except GliaError as error:
             await self._fail(error)
             raise

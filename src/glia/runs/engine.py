@@ -12,7 +12,7 @@ import psycopg
 import structlog
 
 from glia.kit.db import Database, Transaction
-from glia.kit.errors import GliaError, StorageFull, Unavailable
+from glia.kit.errors import DatabaseUnavailable, GliaError, StorageFull
 from glia.runs import lease_queries, queries
 from glia.runs.config import EngineConfig
 from glia.runs.errors import CrashLoop, Fenced, LimitReached
@@ -226,7 +226,7 @@ class Engine:
             await self._work(pen, held)
         except Fenced as error:
             log.warning("run left to its new holder", run=str(run.id), reason=str(error))
-        except (Unavailable, StorageFull, psycopg.OperationalError) as error:
+        except (DatabaseUnavailable, StorageFull, psycopg.OperationalError) as error:
             # The run stays ours in the database until it answers again; then it is queued and begun anew.
             self._interrupted[run.id] = self._config.full_disk_seconds if isinstance(error, StorageFull) else 0.0
             log.warning("run interrupted by the database", run=str(run.id), error=str(error).strip().split("\n")[0])
@@ -256,7 +256,7 @@ class Engine:
         except asyncio.CancelledError:
             held.is_ending = True
             await self._stopped_early(pen, work, held)
-        except (Fenced, Unavailable, StorageFull, psycopg.OperationalError):
+        except (Fenced, DatabaseUnavailable, StorageFull, psycopg.OperationalError):
             raise
         except Exception as error:
             held.is_ending = True

@@ -10,7 +10,7 @@ from datetime import datetime
 from uuid import UUID
 
 from glia.kit.db import Database, Transaction, seen_through
-from glia.kit.errors import Unavailable
+from glia.kit.errors import DatabaseUnavailable
 from glia.runs import queries
 from glia.runs.errors import Fenced
 from glia.runs.events import Event, Payload, Preview, TextDelta, ThinkingDelta, encode
@@ -92,7 +92,7 @@ class RunLog:
             self.check_lease()
             try:
                 await seen_through(self._store(entry, ending.also, stored))
-            except Unavailable:
+            except DatabaseUnavailable:
                 # The line was cut: what was written may be stored or not, and readers look for themselves.
                 self._live.look_again(self.run.session_id)
                 raise
