@@ -11,7 +11,7 @@ import pytest
 
 from glia.identity.types import Principal
 from glia.kit.db import Database
-from glia.kit.errors import StorageFull, Unavailable, UpstreamFailed
+from glia.kit.errors import DatabaseUnavailable, StorageFull, UpstreamFailed
 from glia.kit.notifications import Notifications
 from glia.runs import log, queries
 from glia.runs.engine import EngineConfig
@@ -284,7 +284,7 @@ async def test_a_cut_line_in_the_last_commit_is_not_taken_for_its_failure(
         place = await real(db, run, entry)
         if "run.completed" in entry.types and not cut:
             cut.append("cut")
-            raise Unavailable("The database connection was lost; try again shortly.")
+            raise DatabaseUnavailable("The database connection was lost; try again shortly.")
         return place
 
     async with rig(db, database_urls.app, ScriptedModel(Say("Done"))) as house:

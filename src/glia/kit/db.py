@@ -166,7 +166,7 @@ class Database:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncGenerator[AsyncConnection[Any], None]:
-        """A connection from the pool. What the database cannot do for now is raised as DatabaseUnavailable or StorageFull."""
+        """A connection from the pool. What the database cannot do is raised as DatabaseUnavailable or StorageFull."""
         before = _cancellations()
         try:
             connection = await self._checked_out()
