@@ -17,7 +17,8 @@ from glia.kit.ids import new_id
 def cut_all(urls: DatabaseUrls) -> None:
     with psycopg.connect(urls.admin, autocommit=True) as admin:
         admin.execute(
-            "select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = %s and pid <> pg_backend_pid()",
+            "select pg_terminate_backend(pid, 5000) from pg_stat_activity"
+            " where datname = %s and pid <> pg_backend_pid()",
             (urls.name,),
         )
 
