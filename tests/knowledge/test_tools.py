@@ -4,7 +4,8 @@ from uuid import UUID
 from glia.identity.types import Principal
 from glia.kit.ids import new_id
 from glia.knowledge.citations import citations
-from glia.knowledge.tools import MOST_CHARACTERS, knowledge_search
+from glia.knowledge.tools import MOST_CHARACTERS, knowledge_search, widened
+from glia.knowledge.types import Chunk, DocumentId, Hit, KnowledgeBaseId, Scores
 from glia.tools.types import Effect, ToolContext, ToolResult
 
 from .conftest import House
@@ -42,11 +43,25 @@ async def test_an_agent_gets_passages_it_can_cite(house: House) -> None:
         "document": "animals.txt",
         "page": 2,
         "heading": "Birds",
-        "text": "Trout.\nThe tern flies far.\nEnd.",
+        "text": "The tern flies far.",
     }
     assert (result.sources[0].uri, result.sources[0].text) == (uri, "The tern flies far.")
     (citation,) = citations(f"Terns fly far. [{uri}]", result.sources)
     assert citation.quote == "The tern flies far."
+
+
+def passage(ordinal: int, page: int | None, heading: str = "") -> Chunk:
+    text = f"Passage {ordinal}."
+    return Chunk(KnowledgeBaseId(UUID(int=1)), DocumentId(UUID(int=2)), ordinal, page, page, heading, 0, 9, text)
+
+
+def test_a_passage_is_widened_only_by_text_that_its_citation_names() -> None:
+    def shown(hit: Chunk, *around: Chunk) -> str:
+        return widened([Hit(chunk=hit, document_name="a.pdf", scores=Scores(1.0, None, None))], around)[0]
+
+    assert shown(passage(1, 4), passage(0, 4), passage(2, 4)) == "Passage 0.\nPassage 1.\nPassage 2."
+    assert shown(passage(1, 4), passage(0, 3), passage(2, 5)) == "Passage 1."
+    assert shown(passage(1, None, "A"), passage(0, None, "A"), passage(2, None, "B")) == "Passage 0.\nPassage 1."
 
 
 async def test_a_long_result_fits_and_repeats_nothing(house: House) -> None:

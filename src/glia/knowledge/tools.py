@@ -111,7 +111,8 @@ def fitting(hits: Sequence[Hit], most_characters: int = MOST_CHARACTERS) -> list
 def widened(hits: Sequence[Hit], around: Sequence[Chunk], most_characters: int = MOST_CHARACTERS) -> list[str]:
     """Each hit's text with the end of the passage before it and the start of the one behind, best hits first.
 
-    A passage that is a hit itself is not repeated, and what does not fit any more is left away.
+    A passage that is a hit itself is not repeated, and what does not fit any more is left away. So is what stands on
+    another page or below another heading: it would be cited with the place of the hit.
     """
     chunks: dict[tuple[UUID, int], Chunk] = {(chunk.document_id, chunk.ordinal): chunk for chunk in around}
     shown = {(hit.chunk.document_id, hit.chunk.ordinal) for hit in hits}
@@ -124,12 +125,21 @@ def widened(hits: Sequence[Hit], around: Sequence[Chunk], most_characters: int =
             place = (document, ordinal + step)
             if place in shown or place not in chunks or room < _NEIGHBOUR_CHARACTERS:
                 continue
+            if not _stand_together(chunks[place], hit.chunk):
+                continue
             shown.add(place)
             piece = _tail(chunks[place].text) if step < 0 else _start(chunks[place].text)
             room -= len(piece)
             text = f"{piece}\n{text}" if step < 0 else f"{text}\n{piece}"
         texts.append(text)
     return texts
+
+
+def _stand_together(near: Chunk, chunk: Chunk) -> bool:
+    """Whether a citation of `chunk` names the right place for the text of `near` too."""
+    if chunk.page is None:
+        return near.heading == chunk.heading
+    return (near.page, near.last_page) == (chunk.page, chunk.page)
 
 
 def _tail(text: str) -> str:
