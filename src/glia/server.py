@@ -66,6 +66,11 @@ class Server:
         self._sockets = [bind(host, at) for _, at in places]
         self._servers = [_Quiet(_config(app)) for app, _ in places]
 
+    def listen(self) -> None:
+        """Takes connections from now on, so that whoever is told of it next is not refused; `run` answers them."""
+        for listener in self._sockets:
+            listener.listen(_BACKLOG)
+
     async def run(self) -> None:
         """Serves until SIGINT or SIGTERM, then gives open requests three seconds to finish."""
         serving = [
@@ -76,6 +81,9 @@ class Server:
         for server in self._servers:
             server.should_exit = True
         await asyncio.gather(*serving)
+
+
+_BACKLOG = 2048  # as uvicorn's own
 
 
 class PortTaken(Conflict):

@@ -42,7 +42,9 @@ class LogSettings:
 @dataclass(frozen=True)
 class Settings:
     """database_url: None starts the embedded PostgreSQL. outbound_allow: `host:port,...` that tools may reach although
-    the rules refuse such addresses. The model settings are described in docs/models.md."""
+    the rules refuse such addresses. database_wait_seconds: how long a request waits for a connection before it is
+    answered 503; restarts of the database that are shorter go unnoticed. The model settings are
+    described in docs/models.md."""
 
     database_url: str | None = None
     data_dir: str | None = None
@@ -56,6 +58,7 @@ class Settings:
     prices: str | None = None
     strict_fields: bool = False
     database_pool: int = 20
+    database_wait_seconds: float = 10.0
     lease: LeaseSettings = field(default_factory=LeaseSettings)
     runs: EngineConfig = field(default_factory=EngineConfig)
     limits: LimitSettings = field(default_factory=LimitSettings)

@@ -148,7 +148,7 @@ async def build(
 ) -> House:
     """app_url: connects as a role that is, or may become, glia_app. data_dir: for built models and spooled uploads."""
     environment = os.environ if environment is None else environment
-    db = Database(app_url, largest_pool=settings.database_pool)
+    db = Database(app_url, largest_pool=settings.database_pool, timeout_seconds=settings.database_wait_seconds)
     await db.open()
     outbound = Outbound(OutboundPolicy.from_setting(settings.outbound_allow))
     secrets = await load_secrets(db, settings.secret_key)

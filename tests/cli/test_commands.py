@@ -92,6 +92,22 @@ async def test_the_doctor_finds_missing_migrations(place: dict[str, str], databa
     assert "lacks 1 migration" in done.stdout
 
 
+async def test_the_doctor_counts_runs_that_wait_for_a_newer_engine(
+    place: dict[str, str], database_urls: DatabaseUrls
+) -> None:
+    with psycopg.connect(database_urls.admin, autocommit=True) as admin:
+        admin.execute("""
+            with s as (insert into glia.sessions (id, workspace_id, project_id)
+                       select gen_random_uuid(), p.workspace_id, p.id from glia.projects p, generate_series(1, 2)
+                       returning *)
+            insert into glia.runs (id, workspace_id, project_id, session_id, kind, status, is_background, engine_abi)
+            select gen_random_uuid(), workspace_id, project_id, id, 'agent', 'queued', true, 9 from s""")
+
+    done = glia("doctor", "--quiet", **place)
+
+    assert "2 runs wait for engine version 9; ours is 1." in done.stdout, done.stdout + done.stderr
+
+
 def test_the_doctor_finds_a_misspelt_setting(tmp_path: Path) -> None:
     done = glia("doctor", "--quiet", GLIA_DATABASE_ULR="x", GLIA_DATA_DIR=str(tmp_path))
 

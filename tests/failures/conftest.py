@@ -127,6 +127,21 @@ class Installation:
                     return [await self.run(id) for id in runs]
                 await asyncio.sleep(0.1)
 
+    async def all_held_by(self, process: Process, runs: Sequence[str], seconds: float) -> None:
+        """Waits until this process executes all of these."""
+        async with asyncio.timeout(seconds):
+            while True:
+                async with self.db.across_workspaces() as tx:
+                    held = await tx.value(
+                        "select count(*) from runs r join workers w on w.id = r.worker_id"
+                        " where r.id = any(%(ids)s::uuid[]) and r.status = 'running' and w.name like %(name)s",
+                        ids=list(runs),
+                        name=f"%:{process.pid}",
+                    )
+                if held == len(runs):
+                    return
+                await asyncio.sleep(0.05)
+
     async def wait_for_events(self, session: UUID, count: int, seconds: float = 20) -> None:
         """As quickly as the database can be asked."""
         who = await self.principal()

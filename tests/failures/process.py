@@ -120,7 +120,7 @@ class Reader:
             await asyncio.sleep(0.05)
 
     async def _once(self) -> bool:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self._process.port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._process.port, limit=1 << 24)
         try:
             after = f"Last-Event-ID: {self.seen[-1]}\r\n" if self.seen else ""
             key = self._process.headers()["authorization"]

@@ -58,6 +58,32 @@ async def test_a_frozen_worker_loses_its_runs_and_writes_nothing_on_waking(
     assert last.status is RunStatus.COMPLETED
 
 
+async def test_a_worker_that_was_frozen_finishes_what_its_killed_successor_held(place: Installation) -> None:
+    server = await place.serve(GLIA_RUNS__MOST_AT_ONCE="0")
+    sleeper = await place.worker("sleeper").ready()
+    successor = await place.worker("successor", GLIA_RUNS__MOST_AT_ONCE="50").ready()
+    place.outside.words = tuple(f"word{n} " for n in range(100))
+    sessions = await place.sessions(6)
+    runs = [await place.send(server, session, "call post_once") for session in sessions]
+    for session in sessions:
+        await place.wait_for_events(session, 5)
+
+    sleeper.signal(signal.SIGSTOP)
+    await place.all_held_by(successor, runs, 20)
+    sleeper.signal(signal.SIGCONT)
+    successor.kill()
+    ended = await place.all_ended(runs, 40)
+
+    assert {run.status for run in ended} == {RunStatus.COMPLETED}
+    assert max(run.attempt for run in ended) == 3
+    assert max(place.outside.calls.values()) == 1
+    for session in sessions:
+        events = await place.events(session)
+        assert [event.seq for event in events] == list(range(1, len(events) + 1))
+        assert [event.type for event in events].count("run.completed") == 1
+        assert [event.type for event in events].count("tool.returned") == 1
+
+
 async def test_asked_to_stop_a_worker_hands_its_runs_back_and_ends_cleanly(place: Installation) -> None:
     server = await place.serve(GLIA_RUNS__MOST_AT_ONCE="0")
     leaving = await place.worker("leaving", GLIA_RUNS__DRAIN_SECONDS="0.3").ready()

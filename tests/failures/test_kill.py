@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from uuid import UUID
 
+import psycopg
 import pytest
 
 from glia.runs.types import RunStatus
 from glia.tools.types import Effect
+from tests.conftest import DatabaseUrls
 from tests.failures.conftest import Installation
 from tests.failures.process import Reader
+from tests.runs.mishaps import trigger
 
 
 def _is_whole(place: Installation, seqs: list[int]) -> bool:
@@ -81,6 +86,115 @@ async def test_killed_while_a_tool_is_being_called(place: Installation, effect: 
     once = effect is Effect.ONCE
     assert list(place.outside.calls.values()) == [1 if once else 2]
     assert place.statuses(await place.events(session)) == ["unknown" if once else "ok"]
+
+
+@contextmanager
+def _storing_hangs(urls: DatabaseUrls, type: str) -> Iterator[Callable[[], int]]:
+    """Events of this type are being stored and never are. Gives how many are; at the end these are undone."""
+    asleep = "from pg_stat_activity where datname = %s and wait_event = 'PgSleep'"
+    with psycopg.connect(urls.admin, autocommit=True) as admin:
+
+        def hanging() -> int:
+            row = admin.execute(f"select count(*) {asleep}".encode(), (urls.name,)).fetchone()
+            return row[0] if row else 0
+
+        with trigger(urls.admin, "events", f"new.type = '{type}'", "perform pg_sleep(60)"):
+            yield hanging
+            # The server is dead, but its backends would notice only after they have stored what it sent.
+            admin.execute(f"select pg_terminate_backend(pid) {asleep}".encode(), (urls.name,))
+
+
+@pytest.mark.parametrize(
+    ("type", "quick"),
+    [
+        ("run.started", True),
+        ("model.requested", True),
+        ("text.delta", True),
+        ("model.responded", True),
+        ("tool.called", True),
+        ("tool.returned", False),  # with the lease as it is shipped
+        ("run.completed", True),
+    ],
+)
+async def test_killed_just_before_something_is_stored(
+    place: Installation, database_urls: DatabaseUrls, type: str, quick: bool
+) -> None:
+    server = await place.serve(quick=quick)
+    sessions = await place.sessions(len(Effect))
+    with _storing_hangs(database_urls, type) as hanging:
+        runs = [
+            await place.send(server, session, f"call post_{effect}")
+            for session, effect in zip(sessions, Effect, strict=True)
+        ]
+        reader = Reader(server, sessions[0])
+        reading = asyncio.create_task(reader.follow())
+        async with asyncio.timeout(20):
+            while hanging() < len(runs):
+                await asyncio.sleep(0.01)
+        server.kill()
+    await place.serve(quick=quick)
+
+    ended = await place.all_ended(runs, 30)
+    async with asyncio.timeout(10):
+        await reading
+
+    assert {(run.status, run.attempt) for run in ended} == {(RunStatus.COMPLETED, 2)}
+    for run, session, effect in zip(runs, sessions, Effect, strict=True):
+        events = await place.events(session)
+        assert _is_whole(place, [event.seq for event in events])
+        is_in_doubt, once = type == "tool.returned", effect is Effect.ONCE
+        assert len(_keys(place, run)) == (2 if is_in_doubt and not once else 1)
+        assert len(set(_keys(place, run))) == 1
+        assert place.statuses(events) == ["unknown" if is_in_doubt and once else "ok"]
+    assert reader.seen == list(range(1, len(await place.events(sessions[0])) + 1))
+
+
+async def test_killed_while_tool_calls_were_on_their_way_and_never_arrived(place: Installation) -> None:
+    server = await place.serve()
+    place.outside.reaches_tools = False
+    sessions = await place.sessions(len(Effect))
+    runs = [
+        await place.send(server, session, f"call post_{effect}")
+        for session, effect in zip(sessions, Effect, strict=True)
+    ]
+    async with asyncio.timeout(15):
+        while place.outside.lost < len(runs):
+            await asyncio.sleep(0.01)
+    server.kill()
+    place.outside.reaches_tools = True
+    await place.serve()
+
+    ended = await place.all_ended(runs, 30)
+
+    assert {(run.status, run.attempt) for run in ended} == {(RunStatus.COMPLETED, 2)}
+    for run, session, effect in zip(runs, sessions, Effect, strict=True):
+        once = effect is Effect.ONCE
+        assert len(_keys(place, run)) == (0 if once else 1)
+        assert place.statuses(await place.events(session)) == ["unknown" if once else "ok"]
+
+
+async def test_a_run_that_kills_its_server_is_parked_with_what_is_known_of_it(place: Installation) -> None:
+    server = await place.serve()
+    [session] = await place.sessions(1)
+    place.outside.has_tool_answer.clear()
+    run = await place.send(server, session, "call post_read")
+    async with place.db.across_workspaces() as tx:
+        await tx.execute("update runs set max_attempts = 1")
+    async with asyncio.timeout(15):
+        while not place.outside.keys:
+            await asyncio.sleep(0.01)
+    server.kill()
+    server = await place.serve()
+
+    await place.all_ended([run], 30)
+    status, answer = await server.get(f"/v1/runs/{run}")
+
+    assert (status, answer["status"], answer["error"]["code"]) == (200, "failed", "crash_loop")
+    assert (
+        "Its last sign is `tool.called` for the tool 'post_read', stored in attempt 1 by worker"
+        in (answer["error"]["message"])
+    )
+    assert len(place.outside.keys) == 1
 
 
 async def test_of_two_workers_one_is_killed_and_the_other_goes_on_within_ten_seconds(place: Installation) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import pytest
 
@@ -266,6 +267,7 @@ async def test_a_run_that_takes_its_workers_down_is_parked(
         assert run.status is RunStatus.FAILED
         assert run.error is not None
         assert run.error["code"] == "crash_loop"
+        assert re.search(r"Its last sign is `[a-z.]+`, stored in attempt 2 by worker [0-9a-f-]{36} at ", str(run.error))
         assert run.attempt == 3
 
 

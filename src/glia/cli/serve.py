@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import click
@@ -13,7 +17,7 @@ import uvloop
 
 from glia.cli.home import Home, home
 from glia.identity.types import Credentials
-from glia.kit.errors import GliaError
+from glia.kit.errors import GliaError, StorageFull
 from glia.kit.migrate import migrate
 from glia.kit.postgres import EmbeddedPostgres
 from glia.server import SURFACES, Server, raise_file_limit
@@ -41,6 +45,11 @@ def command(host: str, port: int, data_dir: str | None, listen: dict[str, int]) 
     """Start everything: database, API and a worker, in one process."""
     place = home(data_dir)
     raise_file_limit()
+    with _usable(place.data_dir):
+        _start(place, host=host, port=port, listen=listen)
+
+
+def _start(place: Home, *, host: str, port: int, listen: dict[str, int]) -> None:
     postgres: EmbeddedPostgres | None = None
     if place.settings.database_url is None:
         _say_if_other_url_is_set()
@@ -58,6 +67,27 @@ def command(host: str, port: int, data_dir: str | None, listen: dict[str, int]) 
             postgres.stop()
 
 
+class DataDirUnusable(GliaError):
+    code = "data_dir_unusable"
+
+
+@contextmanager
+def _usable(data_dir: Path) -> Generator[None, None, None]:
+    """Says in one sentence what the system refuses there. Other errors of the system are bugs and stay as they are."""
+    try:
+        yield
+    except OSError as error:
+        where = error.filename if isinstance(error.filename, str) else str(data_dir)
+        if error.errno == errno.ENOSPC:
+            raise StorageFull(f"The disk of {where!r} is full. Free some space, then start again.") from error
+        if Path(where) not in (data_dir, *data_dir.parents) and data_dir not in Path(where).parents:
+            raise
+        raise DataDirUnusable(
+            f"The data directory {str(data_dir)!r} cannot be used ({error.strerror}: {where!r}). Mend that, or choose"
+            " another one with --data-dir."
+        ) from error
+
+
 async def _serve(
     place: Home, app_url: str, *, host: str, port: int, listen: dict[str, int], postgres: EmbeddedPostgres | None
 ) -> None:
@@ -69,6 +99,7 @@ async def _serve(
             _hand_over(place.credentials, credentials)
         await house.open()
         keeper = asyncio.create_task(_keep_running(postgres)) if postgres is not None else None
+        server.listen()
         click.echo(f"Glia is ready at http://{host}:{port}", err=True)
         await server.run()
         if keeper is not None:
@@ -78,35 +109,46 @@ async def _serve(
 
 
 async def _keep_running(postgres: EmbeddedPostgres) -> None:
-    """Starts the embedded server again when it dies. Called on the main thread, which must be the one that forks."""
+    """Starts the embedded server again when it dies. In a thread, because its recovery may take long and requests
+    should be told so meanwhile; a watchdog then ends it with us in place of the kernel."""
     while True:
         await asyncio.sleep(1)
         if not postgres.is_running:
             log.error("the embedded PostgreSQL died; starting it again")
             try:
-                postgres.start()
+                await asyncio.to_thread(postgres.start)
             except GliaError as error:
                 log.error("it does not start", error=error.message)
                 await asyncio.sleep(5)
 
 
 def _hand_over(path: Path, credentials: Credentials) -> None:
-    """Keeps the first credentials in a file that only its owner reads, and prints them, once."""
-    content = json.dumps(
-        {
-            "workspace": credentials.workspace,
-            "email": credentials.email,
-            "password": credentials.password,
-            "api_key": credentials.api_key,
-        },
-        indent=2,
-    )
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(content + "\n")
+    """Prints the first credentials, once, and keeps them in a file that only its owner reads.
+
+    Printed first, because without them nobody gets in if the file cannot be written.
+    """
+    content = {
+        "workspace": credentials.workspace,
+        "email": credentials.email,
+        "password": credentials.password,
+        "api_key": credentials.api_key,
+    }
     click.echo(f"First start. These credentials are shown once and kept in {path}:", err=True)
     click.echo(f"  workspace  {credentials.workspace}\n  email      {credentials.email}", err=True)
     click.echo(f"  password   {credentials.password}\n  api key    {credentials.api_key}", err=True)
+    _set_aside(path)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(json.dumps(content, indent=2) + "\n")
+
+
+def _set_aside(path: Path) -> None:
+    """Keeps credentials that belong to another database, such as one that was served from here before."""
+    if not path.exists():
+        return
+    kept = next(other for number in count(1) if not (other := path.with_name(f"credentials.{number}.json")).exists())
+    path.rename(kept)
+    click.echo(f"The credentials of another database that were there are now in {kept}.", err=True)
 
 
 def _say_if_other_url_is_set() -> None:

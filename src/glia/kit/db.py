@@ -22,7 +22,7 @@ from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb, set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from glia.kit.errors import DatabaseUnavailable, StorageFull
+from glia.kit.errors import DatabaseUnavailable, GliaError, StorageFull
 
 T = TypeVar("T")
 
@@ -31,6 +31,17 @@ APP_ROLE = "glia_app"
 
 set_json_dumps(lambda value: orjson.dumps(value).decode())
 set_json_loads(orjson.loads)
+
+
+class DatabaseUnusable(GliaError):
+    """The database does not let us in, or not far enough; the message says what to mend."""
+
+    code, status = "database_unusable", 503
+
+
+def in_one_line(error: psycopg.Error) -> str:
+    """What the database said, without its line breaks and its last full stop."""
+    return " ".join(str(error).split()).rstrip(".")
 
 
 def json(value: object) -> Jsonb:
@@ -114,14 +125,34 @@ class Database:
         )
 
     async def open(self) -> None:
-        """Raises DatabaseUnavailable when the database gives no connection."""
+        """Waits up to 30 s for a database that is down, then raises DatabaseUnavailable; DatabaseUnusable at once."""
+        said = await self._first_try()
         try:
             await self._pool.open(wait=True, timeout=30)
         except PoolTimeout:
             await self._pool.close()
             raise DatabaseUnavailable(
-                "The database gave no connection within 30 s. Check that it runs; `glia doctor` says more."
+                f"The database gave no connection within 30 s{said}. Check that it runs; `glia doctor` says more."
             ) from None
+
+    async def _first_try(self) -> str:
+        """Notices what waiting does not mend, which the pool would try again and again. Returns why it failed."""
+        try:
+            async with await AsyncConnection.connect(self.url, autocommit=True, connect_timeout=5) as connection:
+                await _configure(connection)
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise DatabaseUnusable(
+                f"The database does not let us in as {APP_ROLE}: {in_one_line(error)}. As a superuser, run"
+                f" `grant {APP_ROLE}, {SYSTEM_ROLE} to` the role in GLIA_DATABASE_URL."
+            ) from error
+        except psycopg.ProgrammingError as error:
+            raise DatabaseUnusable(
+                f"GLIA_DATABASE_URL cannot be used: {in_one_line(error)}. It reads like"
+                " `postgresql://user:password@host:5432/database`."
+            ) from error
+        except psycopg.OperationalError as error:
+            return f" ({in_one_line(error)})"
+        return ""
 
     async def close(self) -> None:
         await self._pool.close()

@@ -11,6 +11,7 @@ from uuid import UUID
 import psycopg
 import structlog
 
+from glia.kit.clock import wire_time
 from glia.kit.db import Database, Transaction
 from glia.kit.errors import DatabaseUnavailable, GliaError, StorageFull
 from glia.runs import lease_queries, queries
@@ -242,10 +243,7 @@ class Engine:
                 raise asyncio.CancelledError
             work = await self._make(pen)
             if run.attempt > run.max_attempts:
-                raise CrashLoop(
-                    f"The run was begun {run.max_attempts} times and its worker never lived to end it. Look at the"
-                    " server's log, mend the cause, then send the message again."
-                )
+                raise _crash_loop(run, await pen.last_sign())
             if run.cancel_requested_at is not None or held.is_cancelled:
                 await self._end_cancelled(pen, work)
                 return
@@ -334,6 +332,20 @@ class Engine:
             plain = RunFailed(RunError("internal_error", _broken(pen.run).message))
             error: dict[str, object] = {"code": plain.error.code, "message": plain.error.message}
             await pen.finish(plain, status=RunStatus.FAILED, error=error)
+
+
+def _crash_loop(run: Run, last: queries.LastSign | None) -> CrashLoop:
+    known = "No attempt stored anything."
+    if last is not None:
+        tool = "" if last.tool is None else f" for the tool {last.tool!r}"
+        worker = "" if last.worker is None else f" by worker {last.worker}"
+        known = (
+            f"Its last sign is `{last.type}`{tool}, stored in attempt {last.attempt}{worker} at {wire_time(last.at)}."
+        )
+    return CrashLoop(
+        f"The run was begun {run.max_attempts} times and its worker never lived to end it. {known} Look at that"
+        " worker's log, mend the cause, then send the message again."
+    )
 
 
 def _broken(run: Run) -> GliaError:

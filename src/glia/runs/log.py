@@ -137,6 +137,11 @@ class RunLog:
         async with self._db.transaction(self.run.workspace_id) as tx:
             await queries.hand_back(tx, [self.run.id], self.worker_id)
 
+    async def last_sign(self) -> queries.LastSign | None:
+        """What is known of the attempt before, if it got as far as storing anything."""
+        async with self._db.transaction(self.run.workspace_id) as tx:
+            return await queries.last_sign(tx, self.run.session_id, self.run.id)
+
     async def read(self) -> list[Event]:
         """Everything in the session that a model needs to know, this run's finished steps included."""
         story, self._story = self._story, None

@@ -296,6 +296,31 @@ async def read_run(tx: Transaction, run_id: UUID, *, after: int, limit: int) -> 
     )
 
 
+@dataclass(frozen=True)
+class LastSign:
+    """The newest event that an attempt of a run stored. worker: who stored it; tool: which one it was about."""
+
+    attempt: int
+    type: str
+    at: datetime
+    worker: str | None
+    tool: str | None
+
+
+async def last_sign(tx: Transaction, session_id: UUID, run_id: UUID) -> LastSign | None:
+    return await tx.one_or_none(
+        LastSign,
+        """
+        select e.attempt, e.type, e.at, e.data->>'tool' as tool,
+          (select s.data->>'worker' from events s where s.session_id = e.session_id and s.run_id = e.run_id
+             and s.type = 'run.started' and s.attempt = e.attempt order by s.seq desc limit 1) as worker
+        from events e where e.session_id = %(session_id)s and e.run_id = %(run_id)s and e.attempt is not null
+        order by e.seq desc limit 1""",
+        session_id=session_id,
+        run_id=run_id,
+    )
+
+
 async def read_conversation(tx: Transaction, session_id: UUID) -> list[Event]:
     """What a model needs to know of a session: everything but deltas and notes about progress."""
     return await tx.many(

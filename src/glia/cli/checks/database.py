@@ -166,16 +166,18 @@ def _workers(connection: _Connection) -> Finding:
 def _waiting(connection: _Connection) -> Finding:
     with connection.transaction():
         connection.execute(f"set local role {SYSTEM_ROLE}".encode())
-        waiting, foreign = connection.execute(
-            "select count(*), count(*) filter (where engine_abi <> %s) from glia.runs where status = 'queued'",
-            (ENGINE_ABI,),
+        waiting, newer, version = connection.execute(
+            "select count(*), count(*) filter (where engine_abi > %(abi)s),"
+            " min(engine_abi) filter (where engine_abi > %(abi)s) from glia.runs where status = 'queued'",
+            {"abi": ENGINE_ABI},
         ).fetchall()[0]
-    if not foreign:
+    if not newer:
         return ok(f"{_count(waiting, 'run')} queued." if waiting else "No run waits for a worker.")
     return warning(
-        f"{foreign} of {waiting} queued runs were begun by a Glia with another engine (ours is {ENGINE_ABI}).",
-        "Only a worker with the same engine can go on with them.",
-        "Start a `glia worker` of the version that began them until they are done, or cancel them.",
+        f"{_count(newer, 'run')} {'waits' if newer == 1 else 'wait'} for engine version {version}; ours is"
+        f" {ENGINE_ABI}.",
+        "A newer Glia began them, and an older engine would misread their log.",
+        "Start a `glia serve` or `glia worker` of the version that began them, or cancel them.",
     )
 
 

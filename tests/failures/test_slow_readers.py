@@ -1,0 +1,138 @@
+"""A reader that takes nothing holds up neither its run nor other readers, and costs no more than its inbox."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import pytest
+
+from glia.identity.types import Principal
+from glia.kit.db import Database
+from glia.runs import live
+from glia.runs.live import Watcher
+from glia.runs.types import RunStatus
+from glia.surfaces.native.stream import Follower, session_chunks
+from glia.surfaces.shared import sse
+from tests.conftest import DatabaseUrls
+from tests.failures.conftest import Installation
+from tests.failures.process import Process, Reader
+from tests.runs.mishaps import ended
+from tests.runs.rig import Rig, Say, ScriptedModel, rig
+
+WORDS = 2000
+
+
+class Line:
+    """One client's end. While `is_taking` is clear, what is sent to it waits, as with a full socket."""
+
+    def __init__(self, *, is_taking: bool) -> None:
+        self.is_taking = asyncio.Event()
+        if is_taking:
+            self.is_taking.set()
+        self.ids: list[int] = []
+
+    async def send(self, message: dict[str, object]) -> None:
+        if message["type"] == "http.response.start":
+            return
+        await self.is_taking.wait()
+        body = message.get("body")
+        assert isinstance(body, bytes)
+        self.ids += [int(line[4:]) for line in body.split(b"\n") if line.startswith(b"id: ")]
+
+    async def receive(self) -> dict[str, object]:
+        await asyncio.Event().wait()
+        raise AssertionError("never")
+
+
+@asynccontextmanager
+async def _reading(house: Rig, principal: Principal, session: UUID, line: Line) -> AsyncIterator[Watcher]:
+    with house.runs.watch(session, previews=True) as watcher:
+        chunks = session_chunks(Follower(house.runs, principal, watcher), session, 0, [])
+        streaming = asyncio.create_task(sse.stream(line.receive, line.send, chunks))  # type: ignore[arg-type]
+        yield watcher
+        streaming.cancel()
+        await asyncio.gather(streaming, return_exceptions=True)
+
+
+async def _largest_inbox(db: Database, urls: DatabaseUrls, principal: Principal) -> int:
+    model = ScriptedModel(Say(" ".join(f"word{n}" for n in range(WORDS)), pause_seconds=0.0001))
+    slow, quick = Line(is_taking=False), Line(is_taking=True)
+    async with rig(db, urls.app, model) as house:
+        session = await house.session(principal)
+        async with (
+            _reading(house, principal, session, slow) as watcher,
+            _reading(house, principal, session, quick),
+        ):
+            accepted = await house.send(principal, session)
+            run = await ended(house, principal, accepted.run_id)
+            largest = len(watcher._inbox)
+            events = await house.events(principal, session)
+            await _has_all(quick, len(events))
+            assert run.status is RunStatus.COMPLETED
+            assert slow.ids == []
+
+            slow.is_taking.set()
+            await _has_all(slow, len(events))
+    return largest
+
+
+async def _has_all(line: Line, count: int) -> None:
+    async with asyncio.timeout(10):
+        while len(line.ids) < count:
+            await asyncio.sleep(0.01)
+    assert line.ids == list(range(1, count + 1))
+
+
+async def test_a_reader_that_takes_nothing_has_a_small_inbox_and_later_sees_all(
+    db: Database, database_urls: DatabaseUrls, principal: Principal
+) -> None:
+    assert await _largest_inbox(db, database_urls, principal) <= 256
+
+
+async def test_without_the_bound_the_inbox_would_hold_every_word(
+    db: Database, database_urls: DatabaseUrls, principal: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "_LARGEST_BACKLOG", 1_000_000)
+
+    assert await _largest_inbox(db, database_urls, principal) >= WORDS
+
+
+async def test_sockets_that_nobody_reads_stall_nothing_and_cost_little(place: Installation) -> None:
+    server = await place.serve()
+    [session] = await place.sessions(1)
+    deaf = [_deaf(server, session) for _ in range(20)]
+    try:
+        place.outside.words = tuple(f"{n} {'x' * 2000} " for n in range(1000))
+        place.outside.word_seconds = 0.001
+        reader = Reader(server, session)
+        reading = asyncio.create_task(reader.follow())
+        before = server.memory_bytes()
+        run = await place.send(server, session, "hello")
+
+        [done] = await place.all_ended([run], 40)
+        async with asyncio.timeout(10):
+            await reading
+
+        grown = server.memory_bytes() - before
+        print(f"{grown / 1e6:.0f} MB for 20 readers that did not take 2 MB each")
+        assert done.status is RunStatus.COMPLETED
+        assert reader.seen == list(range(1, len(reader.seen) + 1))
+        assert grown < 40_000_000
+    finally:
+        for line in deaf:
+            line.close()
+
+
+def _deaf(server: Process, session: UUID) -> socket.socket:
+    """Asks for the stream with every preview and never reads a byte of it."""
+    line = socket.socket()
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    line.connect(("127.0.0.1", server.port))
+    key = server.headers()["authorization"]
+    path = f"/v1/sessions/{session}/events/stream?previews=1"
+    line.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: {key}\r\n\r\n".encode())
+    return line
