@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import cast
 from uuid import UUID
@@ -40,8 +41,10 @@ from glia.knowledge.parsing.types import ParseLimits
 from glia.knowledge.reading import Reader
 from glia.knowledge.service import Knowledge
 from glia.knowledge.tools import knowledge_search
+from glia.knowledge.vectors import embed
 from glia.memory.service import Memories
 from glia.memory.tools import memory_tools
+from glia.memory.types import Embedding
 from glia.models.embedded import EmbeddedModel
 from glia.models.service import Models, read_configuration
 from glia.runs.engine import CANCEL_CHANNEL, WORK_CHANNEL, Engine
@@ -156,7 +159,7 @@ async def build(
     models = Models(outbound, read_configuration(environment), embedded=EmbeddedModel())
     embedder = await _embedder(settings, models, data_dir)
     files, usage, meter = Files(db), Usage(db), Meter(db)
-    memories = Memories(db)
+    memories = Memories(db, _embedding(embedder))
     jobs = _StartJob()
     knowledge = Knowledge(db, files, start_job=jobs, embedder=embedder)
     built_in = [*BUILT_IN, web_fetch(outbound), knowledge_search(knowledge), *memory_tools(memories)]
@@ -253,6 +256,11 @@ async def _embedder(settings: Settings, models: Models, data_dir: Path) -> Embed
         log.warning("documents are found by their words only", reason=reason)
         return None
     return embedder
+
+
+def _embedding(embedder: Embedder | None) -> Embedding | None:
+    """The same embedder, as memory wants it: memory and knowledge do not know each other."""
+    return None if embedder is None else Embedding(embedder.model_id, partial(embed, embedder))
 
 
 def _minilm(embedder: Embedder | None, data_dir: Path) -> MiniLmEmbedder | None:
