@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 from glia.identity.types import Principal, system_principal
 from glia.kit.errors import GliaError, InvalidRequest
 from glia.kit.ids import parse_id
+from glia.memory.conversations import Conversations, shown
 from glia.memory.service import LONGEST_CONTENT, LONGEST_QUERY, Memories
 from glia.memory.types import By, Draft, Origin, Scope, Tier
 from glia.tools.service import tool
@@ -97,6 +98,29 @@ def memory_tools(memories: Memories) -> tuple[Tool, Tool, Tool]:
         return ToolResult(f"Forgotten: {arguments.id}.")
 
     return save, search, forget
+
+
+class RecallArguments(Struct, forbid_unknown_fields=True):
+    query: Annotated[str, Meta(description="Words that were said, or what it was about.", max_length=LONGEST_QUERY)]
+    limit: Annotated[int, Meta(description="How many at most.", ge=1, le=20)] = 5
+
+
+def conversation_search(conversations: Conversations) -> Tool:
+    @tool(name="conversation_search", effect=Effect.READ, timeout_seconds=30, is_default=False)
+    async def search(context: ToolContext, arguments: RecallArguments) -> str:
+        """Finds what was said before, in this conversation and, where allowed, in others with this user."""
+        if context.agent_id is None:
+            return "Only an agent has conversations."
+        found = await conversations.search_as_agent(
+            caller(context),
+            arguments.query,
+            agent_id=context.agent_id,
+            session_id=context.session_id,
+            limit=arguments.limit,
+        )
+        return shown(found, LARGEST_ANSWER_CHARACTERS) or "Nothing that was said fits these words."
+
+    return search
 
 
 def caller(context: ToolContext) -> Principal:

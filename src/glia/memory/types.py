@@ -247,3 +247,135 @@ class Embedding:
 
     model: str
     embed: Callable[[Sequence[str]], Awaitable[list[str]]]
+
+
+@dataclass(frozen=True)
+class BlockSpec:
+    """A block that is to be made. agent_id: whose it is; None for a shared one, seen by the agents it is pinned to.
+
+    user_name: only in sessions of this user. is_read_only: agents may read it, people change it.
+    """
+
+    label: str
+    content: str = ""
+    description: str = ""
+    agent_id: UUID | None = None
+    user_name: str | None = None
+    most_characters: int = 2_000
+    is_read_only: bool = False
+
+
+@dataclass(frozen=True)
+class Block:
+    """A text that stands in the system prompt of an agent. pinned_to: the agents that see it, if it is shared."""
+
+    id: UUID
+    agent_id: UUID | None
+    user_name: str | None
+    label: str
+    description: str
+    content: str
+    most_characters: int
+    is_read_only: bool
+    version: int
+    pinned_to: tuple[UUID, ...]
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True)
+class BlockVersion:
+    """One text a block has had, and who wrote it. run_id: the run whose agent did."""
+
+    version: int
+    content: str
+    change: str
+    restores: int | None
+    changed_by: str
+    run_id: UUID | None
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class PinnedBlock:
+    """A block as it goes into a prompt."""
+
+    label: str
+    description: str
+    content: str
+    most_characters: int
+    is_read_only: bool
+    version: int
+
+
+@dataclass(frozen=True)
+class FoundTurn:
+    """Something that was said, with what came before and after it, and the scores that put it where it is.
+
+    seq: the event of the session's log. lexical, dense: None where that leg did not find it.
+    """
+
+    session_id: UUID
+    ordinal: int
+    seq: int
+    run_id: UUID | None
+    role: str
+    at: datetime
+    text: str
+    lexical: float | None
+    dense: float | None
+    score: float
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Issue:
+    """Something wrong with a memory. kind: such as `words_missing`. severity: low, medium, high or critical."""
+
+    memory_id: UUID
+    tier: Tier
+    kind: str
+    severity: str
+    is_repairable: bool
+
+
+@dataclass(frozen=True)
+class Checkup:
+    """What a check found, and how many of the issues it has mended."""
+
+    issues: tuple[Issue, ...]
+    repaired: int
+
+
+@dataclass(frozen=True)
+class Tended:
+    """What putting memories in order did, in numbers of memories."""
+
+    expired: int = 0
+    merged: int = 0
+    superseded: int = 0
+    promoted: int = 0
+    demoted: int = 0
+    forgotten: int = 0
+    embedded: int = 0
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How good a memory is, each from 0 to 1.
+
+    completeness: a whole statement with its circumstances. accuracy: who said it, and what people think of it.
+    relevance: how much it counts and is used. freshness: how recently. consistency: 0 where it was contradicted.
+    """
+
+    completeness: float
+    accuracy: float
+    relevance: float
+    freshness: float
+    consistency: float
+
+    @property
+    def overall(self) -> float:
+        parts = (self.completeness, self.accuracy, self.relevance, self.freshness, self.consistency)
+        return round(sum(parts) / len(parts), 3)

@@ -194,6 +194,20 @@ create unique index memory_block_versions_source on memory_block_versions (works
 select isolate('memory_block_versions');
 revoke update on memory_block_versions from glia_app;
 
+-- What a run puts into its prompt, in one round trip; it enters its workspace itself, as the first thing it does.
+create function pinned_blocks(in_workspace uuid, in_agent uuid, in_session uuid) returns jsonb language plpgsql as $$
+begin
+  perform set_config('glia.workspace', in_workspace::text, true);
+  return (
+    select jsonb_agg(jsonb_build_object('label', b.label, 'description', b.description, 'content', b.content,
+      'most_characters', b.most_characters, 'is_read_only', b.is_read_only, 'version', b.version) order by b.id)
+    from glia.memory_blocks b
+    where (b.agent_id = in_agent or b.id in (select p.block_id from glia.memory_block_agents p where p.agent_id = in_agent))
+      and (b.user_name is null
+        or b.user_name = (select s.metadata ->> 'user_name' from glia.sessions s where s.id = in_session))
+  );
+end $$;
+
 -- How far a session's log has been read: read_seq for finding its turns again, learnt_seq for the facts in it.
 create table conversations (
   session_id uuid primary key references sessions on delete cascade,
