@@ -19,7 +19,6 @@ import csv
 import json
 import math
 import os
-import sys
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -203,9 +202,10 @@ async def measure(db: Database, folder: Path, embedder: MiniLmEmbedder | None) -
     return results
 
 
-def write_csv(path: Path, results: list[dict[str, object]]) -> None:
+def write_csv(path: Path, results: list[dict[str, object]], *, has_models: bool) -> None:
+    """The command is written without this machine's paths."""
     with path.open("w", newline="", encoding="utf-8") as file:
-        file.write(f"# python bench/memory.py {' '.join(sys.argv[1:])}\n")
+        file.write(f"# python bench/memory.py DATA_DIR/locomo{' --models MODELS' if has_models else ''}\n")
         writer = csv.DictWriter(file, fieldnames=list(results[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(results)
@@ -232,7 +232,7 @@ async def main() -> None:
         finally:
             admin.execute(f"drop database {name} with (force)".encode())
     if options.csv:
-        write_csv(options.csv, results)
+        write_csv(options.csv, results, has_models=options.models is not None)
 
 
 if __name__ == "__main__":

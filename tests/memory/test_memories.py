@@ -20,11 +20,6 @@ from glia.tools.errors import InvalidArguments
 from glia.tools.types import Effect, ToolContext
 
 
-@pytest.fixture
-def memories(db: Database) -> Memories:
-    return Memories(db)
-
-
 async def make_agent(db: Database, principal: Principal, name: str = "Clerk") -> UUID:
     return (await Agents(db).create(principal, AgentSpec(name=name))).id
 

@@ -32,7 +32,7 @@ class BlockEditArguments(Struct, forbid_unknown_fields=True):
 
 
 def memory_block_edit(blocks: MemoryBlocks, memories: Memories) -> Tool:
-    @tool(name=BLOCK_EDIT, effect=Effect.IDEMPOTENT, timeout_seconds=15)
+    @tool(name=BLOCK_EDIT, effect=Effect.IDEMPOTENT, timeout_seconds=15, is_default=False)
     async def edit_block(context: ToolContext, arguments: BlockEditArguments) -> ToolResult:
         """Changes one of your memory blocks, which stand in your instructions. Earlier versions are kept."""
         if context.agent_id is None:

@@ -16,7 +16,8 @@ from glia.kit.pages import Page, Window, page_of
 from glia.memory import block_queries as queries
 from glia.memory.errors import BlockNotFound, LabelTaken, NothingToUndo, VersionConflict
 from glia.memory.queries import has_agent
-from glia.memory.types import Block, BlockSpec, BlockVersion, PinnedBlock
+from glia.memory.types import Block, BlockSpec, BlockVersion, Pinned, PinnedBlock
+from glia.tools.types import Tool
 
 MOST_CHARACTERS = 20_000
 LONGEST_DESCRIPTION = 500
@@ -180,10 +181,14 @@ class MemoryBlocks:
             )
         return after
 
-    async def context(self, workspace_id: UUID, agent_id: UUID, session_id: UUID) -> str:
-        """What the agent's pinned blocks add to its system prompt in this session; empty when it has none."""
+    async def pinned(self, workspace_id: UUID, agent_id: UUID, session_id: UUID, edit: Tool | None = None) -> Pinned:
+        """What an agent's blocks add to its runs in this session: nothing when it has none.
+
+        edit: the tool that changes blocks; given to agents that may change one.
+        """
         blocks = await queries.context(self._db, workspace_id=workspace_id, agent_id=agent_id, session_id=session_id)
-        return rendered(blocks)
+        is_editable = any(not block.is_read_only for block in blocks)
+        return Pinned(rendered(blocks), (edit,) if edit is not None and is_editable else ())
 
 
 def rendered(blocks: list[PinnedBlock]) -> str:

@@ -9,6 +9,8 @@ from enum import StrEnum
 from typing import Literal, NewType
 from uuid import UUID
 
+from glia.tools.types import Tool
+
 MemoryId = NewType("MemoryId", UUID)
 
 GENERAL = "general"
@@ -294,6 +296,14 @@ class BlockVersion:
     changed_by: str
     run_id: UUID | None
     created_at: datetime
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """What memory adds to a run: a text for its prompt, and the tools to change what the text shows."""
+
+    text: str = ""
+    tools: tuple[Tool, ...] = ()
 
 
 @dataclass(frozen=True)

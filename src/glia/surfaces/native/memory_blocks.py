@@ -72,7 +72,7 @@ class BlockOut(Out):
 
 
 class BlockVersionOut(Out):
-    """changed_by: `agent:<id>` when an agent did, in the run run_id. restores: the version that an undo went back to."""
+    """changed_by: `agent:<id>` when an agent did, in run_id. restores: the version that an undo went back to."""
 
     version: int
     content: str

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Path
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
+from glia.identity.types import Principal
 from glia.kit.ids import parse_id
 from glia.memory.types import MemorySettings, Policy, Tier
 from glia.surfaces.native.memories import MemoryOut, TierName
@@ -27,7 +28,6 @@ from glia.surfaces.native.words import (
     id_of,
     number_of,
 )
-from glia.identity.types import Principal
 from glia.wiring import House
 
 router = APIRouter(prefix="/v1", tags=["memory"], route_class=NativeRoute)
@@ -252,9 +252,7 @@ async def consolidate(agent: TheAgent, body: ConsolidateBody, house: TheHouse, p
     """Merge memories that say nearly the same. Answers how many were merged into others."""
     tier = None if body.tier is None else Tier(body.tier)
     owner = await _owner(house, principal, agent)
-    return CountOut(
-        count=await house.upkeep.consolidate(principal, owner, tier=tier, alike=body.similarity_threshold)
-    )
+    return CountOut(count=await house.upkeep.consolidate(principal, owner, tier=tier, alike=body.similarity_threshold))
 
 
 @router.post("/agents/{agent}/memory/resolve-conflicts")
@@ -278,9 +276,7 @@ async def qualities(
     """How good the memories are, the worst first; of the oldest 1,000."""
     owner = await _owner(house, principal, agent)
     found = await house.upkeep.qualities(principal, owner, limit=number_of(limit, "limit", 20))
-    return ListOf(
-        data=[RatedOut(memory=MemoryOut.of(one.memory), quality=QualityOut.of(one.quality)) for one in found]
-    )
+    return ListOf(data=[RatedOut(memory=MemoryOut.of(one.memory), quality=QualityOut.of(one.quality)) for one in found])
 
 
 @router.post("/agents/{agent}/memory/check")
