@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import cast
 from uuid import UUID
@@ -40,8 +41,15 @@ from glia.knowledge.parsing.types import ParseLimits
 from glia.knowledge.reading import Reader
 from glia.knowledge.service import Knowledge
 from glia.knowledge.tools import knowledge_search
+from glia.knowledge.vectors import embed
+from glia.memory.block_tools import memory_block_edit
+from glia.memory.blocks import MemoryBlocks
+from glia.memory.conversations import Conversations
+from glia.memory.jobs import LEARN, TEND, SleepTime, nothing_to_undo
 from glia.memory.service import Memories
-from glia.memory.tools import memory_tools
+from glia.memory.tools import conversation_search, memory_tools
+from glia.memory.types import Embedding
+from glia.memory.upkeep import Upkeep
 from glia.models.embedded import EmbeddedModel
 from glia.models.service import Models, read_configuration
 from glia.runs.engine import CANCEL_CHANNEL, WORK_CHANNEL, Engine
@@ -65,6 +73,7 @@ log = structlog.get_logger(__name__)
 
 _HOUSEKEEPING_SECONDS = 5.0
 _PROBE_SECONDS = 10.0
+_SLEEP_TIME_SECONDS = 30.0
 
 
 @dataclass
@@ -89,6 +98,10 @@ class House:
     knowledge: Knowledge
     files: Files
     memories: Memories
+    memory_blocks: MemoryBlocks
+    conversations: Conversations
+    upkeep: Upkeep
+    sleep_time: SleepTime
     usage: Usage
     meter: Meter
     spool: Path
@@ -105,6 +118,7 @@ class House:
             asyncio.create_task(self.models.watch_local_servers(), name="glia-local-models"),
             asyncio.create_task(self._keep_house(), name="glia-housekeeping"),
             asyncio.create_task(self._prepare_embedder(), name="glia-embedder"),
+            asyncio.create_task(self._learn_at_night(), name="glia-sleep-time"),
         ]
 
     async def close(self) -> None:
@@ -129,6 +143,15 @@ class House:
                 await self.embedder.build()
             except Unavailable as error:
                 log.warning("the embedding model could not be built", error=error.message)
+
+    async def _learn_at_night(self) -> None:
+        """Looks for sessions that have been quiet for long enough to be learnt from."""
+        while True:
+            await asyncio.sleep(_SLEEP_TIME_SECONDS)
+            try:
+                await self.sleep_time.sweep()
+            except (Unavailable, psycopg.Error) as error:
+                log.warning("could not look for sessions to learn from", error=str(error))
 
     async def _keep_house(self) -> None:
         while True:
@@ -156,10 +179,15 @@ async def build(
     models = Models(outbound, read_configuration(environment), embedded=EmbeddedModel())
     embedder = await _embedder(settings, models, data_dir)
     files, usage, meter = Files(db), Usage(db), Meter(db)
-    memories = Memories(db)
+    memories = Memories(db, _embedding(embedder))
+    memory_blocks, conversations = MemoryBlocks(db), Conversations(db, _embedding(embedder))
+    upkeep = Upkeep(db, memories, _embedding(embedder))
     jobs = _StartJob()
+    sleep_time = SleepTime(db, memories, conversations, upkeep, usage, jobs, models)
     knowledge = Knowledge(db, files, start_job=jobs, embedder=embedder)
     built_in = [*BUILT_IN, web_fetch(outbound), knowledge_search(knowledge), *memory_tools(memories)]
+    edit_block = memory_block_edit(memory_blocks, memories)
+    built_in += [conversation_search(conversations), edit_block]
     tools = Tools(db, built_in=built_in, outbound=outbound, secrets=secrets)
     agents = Agents(db, checks=(_check_tools(tools), _check_knowledge(knowledge)))
     live = Live(db)
@@ -178,7 +206,14 @@ async def build(
         db,
         live,
         lease,
-        kinds_of(agent_work(agents, tools, crew), {INGEST: JobKind(ingest, knowledge.run_ended)}),
+        kinds_of(
+            agent_work(agents, tools, crew, partial(memory_blocks.pinned, edit=edit_block)),
+            {
+                INGEST: JobKind(ingest, knowledge.run_ended),
+                LEARN: JobKind(sleep_time.learn, nothing_to_undo),
+                TEND: JobKind(sleep_time.tend, nothing_to_undo),
+            },
+        ),
         settings.runs,
     )
     runs = Runs(db, live, engine, agents)
@@ -205,6 +240,10 @@ async def build(
         knowledge=knowledge,
         files=files,
         memories=memories,
+        memory_blocks=memory_blocks,
+        conversations=conversations,
+        upkeep=upkeep,
+        sleep_time=sleep_time,
         usage=usage,
         meter=meter,
         spool=spool,
@@ -253,6 +292,11 @@ async def _embedder(settings: Settings, models: Models, data_dir: Path) -> Embed
         log.warning("documents are found by their words only", reason=reason)
         return None
     return embedder
+
+
+def _embedding(embedder: Embedder | None) -> Embedding | None:
+    """The same embedder, as memory wants it: memory and knowledge do not know each other."""
+    return None if embedder is None else Embedding(embedder.model_id, partial(embed, embedder))
 
 
 def _minilm(embedder: Embedder | None, data_dir: Path) -> MiniLmEmbedder | None:

@@ -1,28 +1,88 @@
-"""A memory: one fact, whose it is, and which run it came from."""
+"""A memory: one fact, whose it is, how much it counts, and where it came from."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NewType
+from enum import StrEnum
+from typing import Literal, NewType
 from uuid import UUID
 
+from glia.tools.types import Tool
+
 MemoryId = NewType("MemoryId", UUID)
+
+GENERAL = "general"
+"""The bucket of memories that name none."""
+
+
+class Tier(StrEnum):
+    """How long a memory is meant to last.
+
+    WORKING is found in its own session only and ends an hour after it was last used; SHORT ends after 7 unused days,
+    unless it proves itself and becomes LONG, which has no end.
+    """
+
+    WORKING = "working"
+    SHORT = "short"
+    LONG = "long"
+
+
+LIFETIME_SECONDS = {Tier.WORKING: 3600, Tier.SHORT: 7 * 86400, Tier.LONG: None}
+
+
+class Status(StrEnum):
+    """Only ACTIVE memories are found. SUPERSEDED by a newer one, or FORGOTTEN; both can be undone."""
+
+    ACTIVE = "active"
+    SUPERSEDED = "superseded"
+    FORGOTTEN = "forgotten"
+
+
+class By(StrEnum):
+    """Who wrote a memory."""
+
+    PERSON = "person"
+    AGENT = "agent"
+    EXTRACTION = "extraction"
+    CONSOLIDATION = "consolidation"
 
 
 @dataclass(frozen=True)
 class Memory:
     """agent_id: whose memory it is; None means every agent of the workspace finds it.
 
-    session_id, run_id: where it came from, None when a person wrote it.
+    user_name: only found in sessions of this user; None for anybody's. importance: 0 to 1, as it was last set.
+    strength: importance after decay, 0 to 1. topic, value: what it says about what, where that could be told.
+    session_id, source_seq, run_id: the session, the event in it and the run it came from; None when a person wrote it.
+    reinforced: how often it was learnt again. accesses: how often an agent found it, used_at when last.
     """
 
     id: MemoryId
     agent_id: UUID | None
+    user_name: str | None
+    tier: Tier
+    bucket: str
     content: str
     metadata: dict[str, object]
+    importance: float
+    strength: float
+    status: Status
+    superseded_by: UUID | None
+    topic: str | None
+    value: str | None
+    origin: By
     session_id: UUID | None
+    source_seq: int | None
     run_id: UUID | None
+    version: int
+    reinforced: int
+    accesses: int
+    useful: int
+    not_useful: int
+    used_at: datetime
+    expires_at: datetime | None
     created_at: datetime
     updated_at: datetime
 
@@ -34,11 +94,298 @@ class Origin:
     session_id: UUID | None = None
     run_id: UUID | None = None
     source_key: str | None = None
+    source_seq: int | None = None
+    by: By = By.PERSON
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A memory that is to be saved. expires_at: None for the tier's own lifetime.
+
+    topic, value: None has them read from the content.
+    """
+
+    content: str
+    agent_id: UUID | None = None
+    user_name: str | None = None
+    tier: Tier = Tier.LONG
+    bucket: str = GENERAL
+    importance: float = 0.5
+    metadata: dict[str, object] = field(default_factory=dict[str, object])
+    expires_at: datetime | None = None
+    topic: str | None = None
+    value: str | None = None
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Whose memories are looked through. agent_id: that agent's and the common ones; None for everyone's.
+
+    is_narrow: as an agent in a session sees them: no memories of another user (user_name None has none of any user),
+    and no working memories of another session.
+    """
+
+    agent_id: UUID | None = None
+    user_name: str | None = None
+    session_id: UUID | None = None
+    is_narrow: bool = False
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What a list shows. None does not filter. agent_id: only this agent's own."""
+
+    agent_id: UUID | None = None
+    user_name: str | None = None
+    bucket: str | None = None
+    tier: str | None = None
+    status: str | None = "active"
+    session_id: UUID | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """A memory with the scores that put it where it is. lexical, dense: None where that leg did not find it."""
+
+    memory: Memory
+    lexical: float | None
+    dense: float | None
+    score: float
 
 
 @dataclass(frozen=True)
 class Recall:
-    """What a search found, best first. is_fallback: nothing matched, so these are the newest."""
+    """What a search found, best first. is_fallback: nothing matched the words, so these are the newest."""
 
-    memories: tuple[Memory, ...]
+    found: tuple[Found, ...]
     is_fallback: bool
+
+    @property
+    def memories(self) -> tuple[Memory, ...]:
+        return tuple(one.memory for one in self.found)
+
+
+@dataclass(frozen=True)
+class MemoryVersion:
+    """One state a memory has had. change: what led to it. restores: the version it went back to."""
+
+    version: int
+    content: str
+    metadata: dict[str, object]
+    tier: Tier
+    bucket: str
+    importance: float
+    status: Status
+    superseded_by: UUID | None
+    change: str
+    restores: int | None
+    changed_by: str
+    created_at: datetime
+
+
+Kept = Literal["newer", "older", "both"]
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """Two memories that contradict each other on one topic. kept: which of them is still found."""
+
+    id: UUID
+    topic: str
+    older_id: UUID
+    older_content: str
+    newer_id: UUID
+    newer_content: str
+    kept: Kept
+    resolved_by: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What may stay in a bucket of an agent, or of the common memories. None sets no bound.
+
+    max_age_seconds: since it was last used. max_count: the strongest stay. min_strength: 0 to 1.
+    is_archiving: what must go is set aside and can be taken back; otherwise it is deleted for good.
+    """
+
+    bucket: str
+    max_age_seconds: int | None = None
+    max_count: int | None = None
+    min_strength: float | None = None
+    is_archiving: bool = True
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """A memory that a policy lets go, and why: `age`, `strength` or `count`."""
+
+    id: UUID
+    bucket: str
+    tier: Tier
+    content: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class MemorySettings:
+    """How an agent's memory behaves.
+
+    shares_sessions: what is learnt in one session, and what was said in it, is found in the agent's others, as far as
+    they are of the same user. is_learning: facts are extracted from a session idle_seconds after it was last used.
+    model: what extracts them; None takes the default model, and plain rules where only the built-in one is there.
+    """
+
+    shares_sessions: bool = False
+    is_learning: bool = False
+    idle_seconds: int = 600
+    model: str | None = None
+    tended_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """Makes vectors, given by whoever has an embedder. embed: texts to halfvec literals of length 1."""
+
+    model: str
+    embed: Callable[[Sequence[str]], Awaitable[list[str]]]
+
+
+@dataclass(frozen=True)
+class BlockSpec:
+    """A block that is to be made. agent_id: whose it is; None for a shared one, seen by the agents it is pinned to.
+
+    user_name: only in sessions of this user. is_read_only: agents may read it, people change it.
+    """
+
+    label: str
+    content: str = ""
+    description: str = ""
+    agent_id: UUID | None = None
+    user_name: str | None = None
+    most_characters: int = 2_000
+    is_read_only: bool = False
+
+
+@dataclass(frozen=True)
+class Block:
+    """A text that stands in the system prompt of an agent. pinned_to: the agents that see it, if it is shared."""
+
+    id: UUID
+    agent_id: UUID | None
+    user_name: str | None
+    label: str
+    description: str
+    content: str
+    most_characters: int
+    is_read_only: bool
+    version: int
+    pinned_to: tuple[UUID, ...]
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True)
+class BlockVersion:
+    """One text a block has had, and who wrote it. run_id: the run whose agent did."""
+
+    version: int
+    content: str
+    change: str
+    restores: int | None
+    changed_by: str
+    run_id: UUID | None
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """What memory adds to a run: a text for its prompt, and the tools to change what the text shows."""
+
+    text: str = ""
+    tools: tuple[Tool, ...] = ()
+
+
+@dataclass(frozen=True)
+class PinnedBlock:
+    """A block as it goes into a prompt."""
+
+    label: str
+    description: str
+    content: str
+    most_characters: int
+    is_read_only: bool
+    version: int
+
+
+@dataclass(frozen=True)
+class FoundTurn:
+    """Something that was said, with what came before and after it, and the scores that put it where it is.
+
+    seq: the event of the session's log. lexical, dense: None where that leg did not find it.
+    """
+
+    session_id: UUID
+    ordinal: int
+    seq: int
+    run_id: UUID | None
+    role: str
+    at: datetime
+    text: str
+    lexical: float | None
+    dense: float | None
+    score: float
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Issue:
+    """Something wrong with a memory. kind: such as `words_missing`. severity: low, medium, high or critical."""
+
+    memory_id: UUID
+    tier: Tier
+    kind: str
+    severity: str
+    is_repairable: bool
+
+
+@dataclass(frozen=True)
+class Checkup:
+    """What a check found, and how many of the issues it has mended."""
+
+    issues: tuple[Issue, ...]
+    repaired: int
+
+
+@dataclass(frozen=True)
+class Tended:
+    """What putting memories in order did, in numbers of memories."""
+
+    expired: int = 0
+    merged: int = 0
+    superseded: int = 0
+    promoted: int = 0
+    demoted: int = 0
+    forgotten: int = 0
+    embedded: int = 0
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How good a memory is, each from 0 to 1.
+
+    completeness: a whole statement with its circumstances. accuracy: who said it, and what people think of it.
+    relevance: how much it counts and is used. freshness: how recently. consistency: 0 where it was contradicted.
+    """
+
+    completeness: float
+    accuracy: float
+    relevance: float
+    freshness: float
+    consistency: float
+
+    @property
+    def overall(self) -> float:
+        parts = (self.completeness, self.accuracy, self.relevance, self.freshness, self.consistency)
+        return round(sum(parts) / len(parts), 3)

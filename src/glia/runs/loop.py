@@ -76,11 +76,13 @@ class _Asked:
 class AgentLoop:
     """One attempt of one run. `partial` is what the model has written of the answer it is working on."""
 
-    def __init__(self, crew: Crew, log: RunLog, agent: AgentVersion, toolbox: Toolbox) -> None:
+    def __init__(self, crew: Crew, log: RunLog, agent: AgentVersion, toolbox: Toolbox, pinned: str = "") -> None:
+        """pinned: what memory adds to the instructions."""
         self._crew = crew
         self._log = log
         self._agent = agent
         self._toolbox = toolbox
+        self._pinned = pinned
         self._progress = Progress()
         self._deltas: Deltas | None = None
         self._asked: _Asked | None = None
@@ -189,7 +191,8 @@ class AgentLoop:
     @property
     def _instructions(self) -> str:
         own = self._agent.instructions or _DEFAULT_INSTRUCTIONS
-        return f"{own}\n\n{_CITE}" if self._agent.knowledge_base_ids else own
+        cite = _CITE if self._agent.knowledge_base_ids else ""
+        return "\n\n".join(part for part in (own, cite, self._pinned) if part)
 
     def _request(self) -> ModelRequest:
         settings = self._agent.settings

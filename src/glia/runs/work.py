@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +16,7 @@ from glia.identity.types import Principal, system_principal
 from glia.kit.db import Transaction
 from glia.kit.errors import GliaError
 from glia.kit.jobs import Job
+from glia.memory.types import Pinned
 from glia.runs.engine import MakeWork, Work
 from glia.runs.events import JobProgress, Payload, RunCompleted
 from glia.runs.log import RunLog
@@ -48,8 +49,16 @@ class AgentWork(Work):
         return self._loop.unsettled(status)
 
 
-def agent_work(agents: Agents, tools: Tools, crew: Crew) -> MakeWork:
-    """Makes the work of an agent's run: its pinned version, with the tools that version may use."""
+Pin = Callable[[UUID, UUID, UUID], Awaitable[Pinned]]
+"""What memory pins into a run's prompt, by workspace, agent and session."""
+
+
+async def _nothing_pinned(_workspace_id: UUID, _agent_id: UUID, _session_id: UUID) -> Pinned:
+    return Pinned()
+
+
+def agent_work(agents: Agents, tools: Tools, crew: Crew, pin: Pin = _nothing_pinned) -> MakeWork:
+    """Makes the work of an agent's run: its pinned version, with the tools that version may use, and its memory."""
     versions = _Versions(agents)
 
     async def make(log: RunLog) -> Work:
@@ -59,6 +68,9 @@ def agent_work(agents: Agents, tools: Tools, crew: Crew) -> MakeWork:
         principal = system_principal(run.workspace_id, run.project_id)
         agent = await versions.get(principal, run.agent_id, run.agent_version)
         offered = await tools.resolve(principal, agent.tools, has_knowledge=bool(agent.knowledge_base_ids))
+        pinned = await pin(run.workspace_id, run.agent_id, run.session_id)
+        if agent.tools is None:  # an agent that lists its tools has no others
+            offered = [*offered, *pinned.tools]
         context = ToolContext(
             workspace_id=run.workspace_id,
             project_id=run.project_id,
@@ -69,7 +81,9 @@ def agent_work(agents: Agents, tools: Tools, crew: Crew) -> MakeWork:
             knowledge_base_ids=agent.knowledge_base_ids,
         )
         toolbox = Toolbox(offered, context, check_lease=log.check_lease)
-        return AgentWork(AgentLoop(crew, log, agent, toolbox), _seconds_left(log, agent.limits.timeout_seconds))
+        return AgentWork(
+            AgentLoop(crew, log, agent, toolbox, pinned.text), _seconds_left(log, agent.limits.timeout_seconds)
+        )
 
     return make
 
