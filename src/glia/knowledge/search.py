@@ -148,7 +148,7 @@ _FUSED: LiteralString = """
     select embedding, (lexical_weight * coalesce((select confidence from said), 0) * case
         when max(lexical) over () > min(coalesce(lexical, 0)) over ()
         then (coalesce(lexical, 0) - min(coalesce(lexical, 0)) over ())
-          / (max(lexical) over () - min(coalesce(lexical, 0)) over ()) else (lexical > 0)::int end
+          / (max(lexical) over () - min(coalesce(lexical, 0)) over ()) else (coalesce(lexical, 0) > 0)::int end
       + dense_weight * case when max(dense) over () > min(dense) over ()
         then (dense - min(dense) over ()) / (max(dense) over () - min(dense) over ()) else 1 end)
       / greatest(dense_weight + lexical_weight, 1e-9) as fused, id
