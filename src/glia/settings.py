@@ -54,6 +54,9 @@ class Settings:
     outbound_allow: str = ""
     default_model: str | None = None
     embedding_model: str | None = None
+    rerank_model: str | None = None
+    rerank_url: str | None = None
+    rerank_key: str | None = None
     model_discovery: str = "on"
     prices: str | None = None
     strict_fields: bool = False

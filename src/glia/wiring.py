@@ -28,17 +28,21 @@ from glia.identity.service import Identity
 from glia.identity.types import Principal
 from glia.kit import telemetry
 from glia.kit.db import Database, Transaction
-from glia.kit.errors import GliaError, Unavailable
+from glia.kit.errors import GliaError, Unavailable, UpstreamFailed
+from glia.kit.jobs import Job
 from glia.kit.notifications import Notifications
-from glia.kit.outbound import Outbound, OutboundPolicy
+from glia.kit.outbound import Outbound, OutboundPolicy, Timeouts
 from glia.knowledge.citations import read_citations
 from glia.knowledge.embedding.endpoint import EndpointEmbedder
 from glia.knowledge.embedding.minilm import MiniLmEmbedder
+from glia.knowledge.embedding.registry import EmbedderRegistry
 from glia.knowledge.embedding.types import Embedder
 from glia.knowledge.jobs import KIND as INGEST
 from glia.knowledge.jobs import Ingest
 from glia.knowledge.parsing.types import ParseLimits
 from glia.knowledge.reading import Reader
+from glia.knowledge.renewal import PACK_KIND, REEMBED_KIND, REINDEX_KIND, Pack, Reembed, Reindex
+from glia.knowledge.reranking import EndpointReranker
 from glia.knowledge.service import Knowledge
 from glia.knowledge.tools import knowledge_search
 from glia.knowledge.vectors import embed
@@ -74,6 +78,7 @@ log = structlog.get_logger(__name__)
 _HOUSEKEEPING_SECONDS = 5.0
 _PROBE_SECONDS = 10.0
 _SLEEP_TIME_SECONDS = 30.0
+_RERANK_TIMEOUTS = Timeouts(connect_seconds=3, idle_seconds=10, total_seconds=15)
 
 
 @dataclass
@@ -184,7 +189,8 @@ async def build(
     upkeep = Upkeep(db, memories, _embedding(embedder))
     jobs = _StartJob()
     sleep_time = SleepTime(db, memories, conversations, upkeep, usage, jobs, models)
-    knowledge = Knowledge(db, files, start_job=jobs, embedder=embedder)
+    embedders = _embedders(settings, models, embedder, data_dir)
+    knowledge = Knowledge(db, files, start_job=jobs, embedders=embedders, reranker=_reranker(settings, outbound))
     built_in = [*BUILT_IN, web_fetch(outbound), knowledge_search(knowledge), *memory_tools(memories)]
     edit_block = memory_block_edit(memory_blocks, memories)
     built_in += [conversation_search(conversations), edit_block]
@@ -200,7 +206,8 @@ async def build(
         on_lost=lambda worker: _call(loop, lambda: engine.lost(worker)),
         on_cancelled=lambda runs: _call(loop, lambda: engine.cancel_all(runs)),
     )
-    ingest = Ingest(files=files, read=Reader(ParseLimits(input_bytes=settings.limits.upload_bytes)), embedder=embedder)
+    reader = Reader(ParseLimits(input_bytes=settings.limits.upload_bytes))
+    ingest = Ingest(files=files, read=reader, embedders=embedders, start_job=jobs)
     crew = Crew(models=models, cite=_cite)
     engine = Engine(
         db,
@@ -209,7 +216,7 @@ async def build(
         kinds_of(
             agent_work(agents, tools, crew, partial(memory_blocks.pinned, edit=edit_block)),
             {
-                INGEST: JobKind(ingest, knowledge.run_ended),
+                **_knowledge_jobs(knowledge, ingest),
                 LEARN: JobKind(sleep_time.learn, nothing_to_undo),
                 TEND: JobKind(sleep_time.tend, nothing_to_undo),
             },
@@ -297,6 +304,45 @@ async def _embedder(settings: Settings, models: Models, data_dir: Path) -> Embed
 def _embedding(embedder: Embedder | None) -> Embedding | None:
     """The same embedder, as memory wants it: memory and knowledge do not know each other."""
     return None if embedder is None else Embedding(embedder.model_id, partial(embed, embedder))
+
+
+def _embedders(settings: Settings, models: Models, embedder: Embedder | None, data_dir: Path) -> EmbedderRegistry:
+    """The server's embedder, the built-in one beside it, and every endpoint that the model layer knows."""
+
+    async def open_endpoint(name: str) -> Embedder | None:
+        return await _endpoint(name, models)
+
+    minilm = _minilm(embedder, data_dir)
+    return EmbedderRegistry(embedder, *([] if minilm is None else [minilm]), open_endpoint=open_endpoint)
+
+
+def _reranker(settings: Settings, outbound: Outbound) -> EndpointReranker | None:
+    """A reranking endpoint when both its address and its model are set."""
+    url, model, key = settings.rerank_url, settings.rerank_model, settings.rerank_key
+    if url is None or model is None:
+        return None
+
+    async def post(body: Mapping[str, object]) -> bytes:
+        headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
+        answer = await outbound.request(
+            "POST", url, headers=headers, body=orjson.dumps(body), timeouts=_RERANK_TIMEOUTS, trusted=True
+        )
+        if answer.status // 100 != 2:
+            raise UpstreamFailed(f"The reranking model {model!r} answered with HTTP {answer.status}.")
+        return answer.body
+
+    return EndpointReranker(post, model=model)
+
+
+def _knowledge_jobs(knowledge: Knowledge, ingest: Ingest) -> dict[str, JobKind]:
+    reindex = Reindex(ingest.files, ingest.read, ingest.embedders)
+    jobs: dict[str, Job] = {
+        INGEST: ingest,
+        REINDEX_KIND: reindex,
+        REEMBED_KIND: Reembed(ingest.embedders),
+        PACK_KIND: Pack(),
+    }
+    return {kind: JobKind(job, knowledge.run_ended) for kind, job in jobs.items()}
 
 
 def _minilm(embedder: Embedder | None, data_dir: Path) -> MiniLmEmbedder | None:

@@ -19,7 +19,10 @@ from glia.identity.types import Principal
 from glia.kit.db import Database, Transaction
 from glia.kit.errors import GliaError
 from glia.kit.ids import new_id
-from glia.knowledge.jobs import Ingest
+from glia.kit.jobs import Job
+from glia.knowledge.embedding.registry import EmbedderRegistry
+from glia.knowledge.jobs import KIND, Ingest
+from glia.knowledge.renewal import PACK_KIND, REEMBED_KIND, REINDEX_KIND, Pack, Reembed, Reindex
 from glia.knowledge.service import Knowledge
 from glia.knowledge.types import Document, KnowledgeBase, Reading
 
@@ -84,6 +87,7 @@ class FakeJob:
     project_id: UUID
     run_id: UUID
     input: dict[str, object]
+    kind: str = KIND
     attempt: int = 1
     reports: list[tuple[str, int, int]] = field(default_factory=list)
     before_transaction: Callable[[int], None] = lambda _: None
@@ -111,22 +115,29 @@ class House:
     files: Files = field(init=False)
     knowledge: Knowledge = field(init=False)
     ingest: Ingest = field(init=False)
+    embedders: EmbedderRegistry = field(init=False)
     queued: list[FakeJob] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.files = Files(self.db)
-        self.knowledge = Knowledge(self.db, self.files, start_job=self.start_job, embedder=self.embedder)
-        self.ingest = Ingest(self.files, read_paragraphs, self.embedder, retry_seconds=(0, 0))
+        self.use(self.embedder)
+
+    def use(self, embedder: HashEmbedder | None, *others: HashEmbedder) -> None:
+        """Restarts the house with these models."""
+        self.embedder = embedder
+        self.embedders = EmbedderRegistry(embedder, *others)
+        self.knowledge = Knowledge(self.db, self.files, start_job=self.start_job, embedders=self.embedders)
+        self.ingest = Ingest(self.files, read_paragraphs, self.embedders, self.start_job, retry_seconds=(0, 0))
 
     async def start_job(
         self, tx: Transaction, *, workspace_id: UUID, project_id: UUID, kind: str, input: dict[str, object]
     ) -> UUID:
-        job = FakeJob(self.db, workspace_id, project_id, new_id(), input)
+        job = FakeJob(self.db, workspace_id, project_id, new_id(), input, kind)
         tx.after_commit.append(lambda: self.queued.append(job))
         return job.run_id
 
     async def base(self, name: str = "Handbook", principal: Principal | None = None) -> KnowledgeBase:
-        return await self.knowledge.create(principal or self.principal, name)
+        return await self.knowledge.create(principal or self.principal, name, text_config="english")
 
     async def upload(
         self, base: KnowledgeBase, text: str, *, name: str = "doc.txt", principal: Principal | None = None
@@ -138,7 +149,16 @@ class House:
     async def work(self) -> None:
         """Runs every queued job to its end."""
         while self.queued:
-            await self.ingest(self.queued.pop(0))
+            job = self.queued.pop(0)
+            await self.job_of(job.kind)(job)
+
+    def job_of(self, kind: str) -> Job:
+        return {
+            KIND: self.ingest,
+            REINDEX_KIND: Reindex(self.files, read_paragraphs, self.embedders, retry_seconds=(0, 0)),
+            REEMBED_KIND: Reembed(self.embedders, retry_seconds=(0, 0)),
+            PACK_KIND: Pack(),
+        }[kind]
 
     async def add(
         self, base: KnowledgeBase, text: str, *, name: str = "doc.txt", principal: Principal | None = None

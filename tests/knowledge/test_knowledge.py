@@ -16,11 +16,13 @@ TEXT = "# Fish\nThe zebrafish swims in warm water.\n\n# Birds\nThe arctic tern f
 
 
 async def test_a_base_is_kept_as_it_was_given(house: House, principal: Principal) -> None:
-    base = await house.knowledge.create(principal, "Handbook", description="All rules", lexical_weight=2)
+    base = await house.knowledge.create(
+        principal, "Handbook", description="All rules", text_config="english", lexical_weight=2
+    )
 
     assert await house.knowledge.get(principal, base.id) == base
     assert (base.embedding_model, base.dimensions, base.text_config) == ("hash", 384, "english")
-    assert (base.lexical_weight, base.dense_weight, base.chunks, base.documents) == (2, 1, 0, 0)
+    assert (base.lexical_weight, base.dense_weight, base.chunks, base.documents) == (2, 1.5, 0, 0)
     renamed = await house.knowledge.update(principal, base.id, name="Rules", dense_weight=0.5)
     assert (renamed.name, renamed.description, renamed.dense_weight) == ("Rules", "All rules", 0.5)
     assert [found.id for found in (await house.knowledge.list(principal, Window())).items] == [base.id]

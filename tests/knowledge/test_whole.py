@@ -8,6 +8,7 @@ import pytest
 from glia.identity.types import Principal
 from glia.kit.db import Database
 from glia.knowledge.embedding.minilm import MiniLmEmbedder
+from glia.knowledge.embedding.registry import EmbedderRegistry
 from glia.knowledge.jobs import Ingest
 from glia.knowledge.parsing.errors import DocumentEncrypted, DocumentRejected
 from glia.knowledge.reading import Reader
@@ -54,8 +55,9 @@ async def test_a_question_in_other_words_finds_the_right_page_of_a_pdf(
     if reason := embedder.unavailable_reason():
         pytest.skip(reason)
     house = House(db, tmp_path, principal, None)
-    house.knowledge = Knowledge(db, house.files, start_job=house.start_job, embedder=embedder)
-    house.ingest = Ingest(house.files, Reader(), embedder)
+    embedders = EmbedderRegistry(embedder)
+    house.knowledge = Knowledge(db, house.files, start_job=house.start_job, embedders=embedders)
+    house.ingest = Ingest(house.files, Reader(), embedders)
     path = tmp_path / "guide.pdf"
     write_pdf(path)
     base = await house.base()

@@ -19,13 +19,15 @@ import structlog
 from glia.files.service import Files
 from glia.kit.db import Transaction
 from glia.kit.errors import DatabaseUnavailable, GliaError, RateLimited, Unavailable, UpstreamFailed
-from glia.kit.jobs import JobContext
-from glia.knowledge import contents, queries, vectors
+from glia.kit.jobs import JobContext, StartJob
+from glia.knowledge import contents, packing, queries, vectors
 from glia.knowledge.embedding.types import Embedder
 from glia.knowledge.errors import DocumentFailed, FileNotKept
-from glia.knowledge.types import DocumentStatus, Passage, Read, Reading
+from glia.knowledge.types import DocumentStatus, Embedders, Passage, Read, Reading
+from glia.knowledge.words import AUTO, detected_config
 
 KIND = "knowledge.ingest"
+PACK_KIND = "knowledge.pack"
 _CHUNKS_AT_ONCE = 500
 _EMBEDDED_AT_ONCE = 32
 _SECONDS_BETWEEN_PROGRESS = 0.3
@@ -41,13 +43,15 @@ class _Gone(Exception):
 class Ingest:
     """The function of jobs of KIND; input is `{"document_id": ...}`.
 
-    embedder: None leaves documents to be found by their words alone.
+    embedders: without one for the base, its documents are found by their words alone.
+    start_job: queues the packing of a base's postings when enough lies loose; None never packs.
     retry_seconds: how long to wait before each further try of an embedding call that failed.
     """
 
     files: Files
     read: Read
-    embedder: Embedder | None
+    embedders: Embedders
+    start_job: StartJob | None = None
     retry_seconds: Sequence[float] = (1, 4, 15, 60)
 
     async def __call__(self, job: JobContext) -> None:
@@ -84,8 +88,23 @@ class _Task:
             await self._fail(error)
             raise
         async with self._job.transaction() as tx:
-            await self._lock(tx)
+            work = await self._lock(tx)
             await queries.set_ready(tx, self.id)
+        await self._pack(work.knowledge_base_id)
+
+    async def _pack(self, base_id: UUID) -> None:
+        if self._ingest.start_job is None:
+            return
+        async with self._job.transaction() as tx:
+            if await packing.wants_packing(tx, base_id):
+                run_id = await self._ingest.start_job(
+                    tx,
+                    workspace_id=self._job.workspace_id,
+                    project_id=self._job.project_id,
+                    kind=PACK_KIND,
+                    input={"knowledge_base_id": str(base_id)},
+                )
+                await packing.set_run(tx, base_id, run_id)
 
     async def _fail(self, error: GliaError) -> None:
         async with self._job.transaction() as tx:
@@ -100,9 +119,11 @@ class _Task:
 
     async def _index(self, work: queries.Work) -> None:
         await self._report("reading", 0, 0)
-        reading = await self._read(work)
+        reading = await read_document(self._ingest.files, self._ingest.read, self._job.workspace_id, work)
         async with self._job.transaction() as tx:
-            await forget(tx, await self._lock(tx))
+            work = await self._lock(tx)
+            await forget(tx, work)
+            await note_reading(tx, work, reading)
         total = len(reading.passages)
         for first in range(0, total, _CHUNKS_AT_ONCE):
             batch = reading.passages[first : first + _CHUNKS_AT_ONCE]
@@ -113,79 +134,54 @@ class _Task:
                     await queries.set_indexed(tx, self.id, pages=reading.pages)
             await self._report("indexing", done, total)
 
-    async def _read(self, work: queries.Work) -> Reading:
-        if work.file_id is None:
-            raise FileNotKept(f"The file of {work.name!r} is gone; upload the document again.")
-        with tempfile.TemporaryDirectory(prefix="glia-") as folder:
-            path = Path(folder) / "document"
-            await self._ingest.files.copy_to(self._job.workspace_id, work.file_id, path)
-            reading = await self._ingest.read(path, file_name=work.name, media_type=work.media_type)
-        if not reading.passages:
-            raise DocumentFailed("document_empty", f"{work.name!r} holds no text; upload a document with text in it.")
-        return reading
-
     async def _index_batch(self, tx: Transaction, batch: Sequence[Passage], done: int, total: int) -> None:
         work = await self._lock(tx)
-        where = {
-            "workspace_id": self._job.workspace_id,
-            "base_id": work.knowledge_base_id,
-            "document_id": self.id,
-        }
-        await contents.insert_chunks(tx, batch, **where)
-        lexemes = await contents.insert_postings(
-            tx, first=batch[0].ordinal, last=batch[-1].ordinal, config=work.text_config, **where
-        )
-        await queries.count_indexed(tx, self.id, chunks=len(batch), lexemes=lexemes)
+        await index_passages(tx, work, batch, workspace_id=self._job.workspace_id)
         await queries.set_progress(tx, self.id, "indexing", done, total)
-        await queries.add_to_base(tx, work.knowledge_base_id, chunks=len(batch), lexemes=lexemes)
 
     async def _embed(self) -> None:
-        embedder = self._ingest.embedder
-        if embedder is None:
-            return
-        async with self._job.transaction() as tx:
-            work = await self._lock(tx)
-            model = await queries.adopt_embedder(
-                tx, work.knowledge_base_id, model=embedder.model_id, dimensions=embedder.dimensions
-            )
-            done = await contents.count_embeddings(tx, self.id)
-        if model != embedder.model_id:
-            # Vectors of two models cannot be compared, so this document is found by its words until the base changes.
-            log.warning("document not embedded", document=str(self.id), base_model=model, model=embedder.model_id)
-            return
-        after = -1
-        while done < work.chunks:
+        """Batch by batch in whichever model the base has by then: it may get another one meanwhile."""
+        after, set_id = -1, self.id  # no set has a document's id
+        while True:
             async with self._job.transaction() as tx:
-                batch = await contents.list_without_embedding(tx, self.id, after=after, limit=_EMBEDDED_AT_ONCE)
+                work = await self._lock(tx)
+            embedder = await self._embedder(work)
+            if embedder is None:
+                return
+            if set_id != work.embedding_set:
+                after, set_id = -1, work.embedding_set
+            async with self._job.transaction() as tx:
+                batch = await contents.list_without_embedding(
+                    tx, self.id, set_id=set_id, after=after, limit=_EMBEDDED_AT_ONCE
+                )
             if not batch:
                 return
-            await self._embed_batch(embedder, batch, done + len(batch), work.chunks)
+            made = await retried(embedder, [chunk.input for chunk in batch], self._ingest.retry_seconds)
+            async with self._job.transaction() as tx:
+                work = await self._lock(tx)
+                if work.embedding_set != set_id:
+                    continue
+                await contents.insert_embeddings(
+                    tx, [chunk.id for chunk in batch], made, workspace_id=self._job.workspace_id, set_id=set_id
+                )
+                done = await contents.count_embeddings(tx, self.id, set_id=set_id)
+                await queries.set_progress(tx, self.id, "embedding", done, work.chunks)
+            await self._report("embedding", done, work.chunks)
             after = batch[-1].ordinal
-            done += len(batch)
 
-    async def _embed_batch(self, embedder: Embedder, batch: Sequence[contents.ToEmbed], done: int, total: int) -> None:
-        made = await self._retried(embedder, [chunk.text for chunk in batch])
-        async with self._job.transaction() as tx:
-            work = await self._lock(tx)
-            await contents.insert_embeddings(
-                tx,
-                [chunk.id for chunk in batch],
-                made,
-                workspace_id=self._job.workspace_id,
-                base_id=work.knowledge_base_id,
-                document_id=self.id,
-            )
-            await queries.set_progress(tx, self.id, "embedding", done, total)
-        await self._report("embedding", done, total)
-
-    async def _retried(self, embedder: Embedder, texts: Sequence[str]) -> list[str]:
-        for wait_seconds in self._ingest.retry_seconds:
-            try:
-                return await vectors.embed(embedder, texts)
-            except (UpstreamFailed, Unavailable, RateLimited) as error:
-                log.warning("embedding failed, trying again", document=str(self.id), code=error.code, wait=wait_seconds)
-                await asyncio.sleep(wait_seconds)
-        return await vectors.embed(embedder, texts)
+    async def _embedder(self, work: queries.Work) -> Embedder | None:
+        """None leaves the document to be found by its words: vectors of two models cannot be compared."""
+        default = self._ingest.embedders.default
+        model = work.embedding_model
+        if model is None and default is not None:
+            async with self._job.transaction() as tx:
+                model = await queries.adopt_embedder(
+                    tx, work.knowledge_base_id, model=default.model_id, dimensions=default.dimensions
+                )
+        embedder = None if model is None else await self._ingest.embedders.named(model)
+        if model is not None and embedder is None:
+            log.warning("document not embedded", document=str(self.id), base_model=model)
+        return embedder
 
     async def _report(self, phase: str, done: int, total: int) -> None:
         """A few times a second at most; the end of a phase is always told."""
@@ -200,3 +196,45 @@ async def forget(tx: Transaction, work: queries.Work) -> None:
     await contents.delete_contents(tx, work.id)
     await queries.reset_indexed(tx, work.id)
     await queries.add_to_base(tx, work.knowledge_base_id, chunks=-work.chunks, lexemes=-work.lexemes)
+
+
+async def read_document(files: Files, read: Read, workspace_id: UUID, work: queries.Work) -> Reading:
+    """The document's file, read and cut. Raises a GliaError that says what is wrong with it."""
+    if work.file_id is None:
+        raise FileNotKept(f"The file of {work.name!r} is gone; upload the document again.")
+    with tempfile.TemporaryDirectory(prefix="glia-") as folder:
+        path = Path(folder) / "document"
+        await files.copy_to(workspace_id, work.file_id, path)
+        reading = await read(path, file_name=work.name, media_type=work.media_type)
+    if not reading.passages:
+        raise DocumentFailed("document_empty", f"{work.name!r} holds no text; upload a document with text in it.")
+    return reading
+
+
+async def note_reading(tx: Transaction, work: queries.Work, reading: Reading) -> None:
+    config = work.base_text_config
+    if config == AUTO:
+        config = detected_config([passage.text for passage in reading.passages[:40]])
+    await queries.set_read(tx, work.id, work.knowledge_base_id, title=reading.title, text_config=config)
+
+
+async def index_passages(
+    tx: Transaction, work: queries.Work, passages: Sequence[Passage], *, workspace_id: UUID
+) -> None:
+    """Writes chunks and postings, and counts them."""
+    where = {"workspace_id": workspace_id, "base_id": work.knowledge_base_id, "document_id": work.id}
+    await contents.insert_chunks(tx, passages, **where)
+    lexemes = await contents.insert_postings(tx, passages, title=work.title, config=work.text_config, **where)
+    await queries.count_indexed(tx, work.id, chunks=len(passages), lexemes=lexemes)
+    await queries.add_to_base(tx, work.knowledge_base_id, chunks=len(passages), lexemes=lexemes)
+
+
+async def retried(embedder: Embedder, texts: Sequence[str], retry_seconds: Sequence[float]) -> list[str]:
+    """The vectors, asked for again while the model is out of reach, and raising when it stays so."""
+    for wait_seconds in retry_seconds:
+        try:
+            return await vectors.embed(embedder, texts)
+        except (UpstreamFailed, Unavailable, RateLimited) as error:
+            log.warning("embedding failed, trying again", model=embedder.model_id, code=error.code, wait=wait_seconds)
+            await asyncio.sleep(wait_seconds)
+    return await vectors.embed(embedder, texts)

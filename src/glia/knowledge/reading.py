@@ -9,6 +9,7 @@ from glia.knowledge.chunking import chunk
 from glia.knowledge.parsing.parse import parse
 from glia.knowledge.parsing.types import ParseLimits
 from glia.knowledge.types import Reading
+from glia.knowledge.words import telling_name
 
 
 class Reader:
@@ -24,4 +25,7 @@ class Reader:
             document = await parse(path, file_name=file_name, media_type=media_type, limits=self._limits)
             passages = await asyncio.to_thread(chunk, document)
         has_pages = any(page.number is not None for page in document.pages)
-        return Reading(pages=len(document.pages) if has_pages else None, passages=passages)
+        stem = Path(file_name).stem
+        # A parser that finds no title falls back on the file's name, which seldom says anything.
+        title = telling_name(stem) if document.title == stem[:300] else document.title
+        return Reading(pages=len(document.pages) if has_pages else None, passages=passages, title=title)

@@ -10,7 +10,8 @@ import msgspec
 
 from glia.identity.types import system_principal
 from glia.kit.errors import InvalidRequest
-from glia.knowledge.service import LONGEST_QUERY, Knowledge
+from glia.knowledge.checks import LONGEST_QUERY
+from glia.knowledge.service import Knowledge
 from glia.knowledge.types import Chunk, Hit
 from glia.tools.types import Effect, Source, Tool, ToolContext, ToolResult
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -21,7 +21,8 @@ class KnowledgeBase:
     """A set of documents that is searched together.
 
     embedding_model: what its vectors are made with; None means that only words are compared.
-    text_config: PostgreSQL's name for how words are cut and stemmed, such as `english` or `simple`.
+    text_config: PostgreSQL's name for how words are cut and stemmed, such as `english` or `simple`; `auto` finds out
+    for each document. next_embedding_model: what it is being re-embedded with, while the old vectors still serve.
     dense_weight, lexical_weight: what meaning and words count in a search; only their ratio matters.
     chunks: how many are searchable now.
     """
@@ -32,6 +33,8 @@ class KnowledgeBase:
     description: str
     embedding_model: str | None
     dimensions: int | None
+    next_embedding_model: str | None
+    reembed_run_id: UUID | None
     text_config: str
     dense_weight: float
     lexical_weight: float
@@ -54,7 +57,9 @@ class Document:
     """phase: what is done now: queued, reading, indexing, embedding, done.
 
     progress_done of progress_total: chunks of that phase. pages: None where the format has none, or not yet read.
-    error_code, error_message: why it failed, for the person who uploaded it.
+    error_code, error_message: why it failed, for the person who uploaded it; on a READY document, why its last
+    re-indexing failed. path: the folder it lies in, as `handbook/travel`; blank at the top.
+    title: what it calls itself. source_url: where it was fetched from. text_config: how its words were cut.
     """
 
     id: DocumentId
@@ -75,6 +80,34 @@ class Document:
     run_id: UUID | None
     created_at: datetime
     updated_at: datetime
+    path: str = ""
+    title: str = ""
+    metadata: Mapping[str, object] = field(default_factory=dict[str, object])
+    source_url: str | None = None
+    text_config: str | None = None
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which documents a search or list is about; what is None does not matter.
+
+    path: a folder with all below it. metadata: what a document's metadata must contain.
+    """
+
+    path: str | None = None
+    metadata: Mapping[str, object] | None = None
+    document_ids: Sequence[UUID] | None = None
+
+
+EVERYTHING = Filter()
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A path that documents lie in, and how many lie in it itself."""
+
+    path: str
+    documents: int
 
 
 @dataclass(frozen=True)
@@ -103,12 +136,17 @@ class Chunk:
 class Scores:
     """dense: cosine similarity, None when the chunk was not among the nearest. lexical: BM25, None when no word met.
 
-    fused: what hits are ordered by; comparable within one search only.
+    fused: what hits are ordered by, from 0 to 1; comparable within one search only.
+    dense_rank, lexical_rank: the place in each ranking, from 1. reranked: what a reranking model gave it; hits with one
+    are ordered by it.
     """
 
     dense: float | None
     lexical: float | None
     fused: float
+    dense_rank: int | None = None
+    lexical_rank: int | None = None
+    reranked: float | None = None
 
 
 @dataclass(frozen=True)
@@ -116,6 +154,8 @@ class Hit:
     chunk: Chunk
     document_name: str
     scores: Scores
+    document_title: str = ""
+    document_path: str = ""
 
 
 @dataclass(frozen=True)
@@ -151,13 +191,41 @@ class Passage(Protocol):
 
 @dataclass(frozen=True)
 class Reading:
-    """A document read and cut. pages: None where the format has none."""
+    """A document read and cut. pages: None where the format has none. title: blank when nothing tells it."""
 
     pages: int | None
     passages: Sequence[Passage]
+    title: str = ""
 
 
 class Read(Protocol):
     async def __call__(self, path: Path, *, file_name: str, media_type: str) -> Reading:
         """Raises a GliaError that says what is wrong with the document and the way out."""
+        ...
+
+
+class Embedders(Protocol):
+    """Where the embedder of a base comes from."""
+
+    @property
+    def default(self) -> Embedder | None:
+        """What new bases use; None compares words only."""
+        ...
+
+    async def named(self, model_id: str) -> Embedder | None:
+        """The embedder with this id; None when there is none, or it does not answer."""
+        ...
+
+
+class Reranker(Protocol):
+    """Reads question and passage together, which tells more than comparing their vectors, and costs more."""
+
+    async def rerank(self, query: str, texts: Sequence[str]) -> Sequence[float]:
+        """One score per text, higher is better. Raises a GliaError when it cannot."""
+        ...
+
+
+class Rewrite(Protocol):
+    def __call__(self, query: str, previous: Sequence[str]) -> Awaitable[str]:
+        """The query so that it can be understood without the questions before it."""
         ...

@@ -114,12 +114,14 @@ def _check_output(pages: list[Page], *, file_name: str, format: Format, limits: 
 
 
 def _title(title: str, pages: list[Page], file_name: str) -> str:
-    """What the file calls itself, else its first top heading, else its name without the extension."""
+    """What the file calls itself, else its top heading if it has only one, else its name without the extension."""
     title = title.removeprefix("Microsoft Word - ").strip()
     if title and title.lower() not in {"untitled", "document", "word document"}:
         return title[:300]
-    heading = next((block for page in pages for block in page.blocks if block.kind == "heading"), None)
-    return heading.text[:300] if heading is not None and heading.level == 1 else Path(file_name).stem[:300]
+    headings = [block for page in pages for block in page.blocks if block.kind == "heading"]
+    top = [heading for heading in headings if heading.level == 1]
+    # Several are chapters; and what stands above the title is none.
+    return top[0].text[:300] if len(top) == 1 and headings[0] is top[0] else Path(file_name).stem[:300]
 
 
 def _ole_failure(path: Path, file_name: str) -> DocumentRejected:
