@@ -44,3 +44,17 @@ class NotAnAnswer(UpstreamFailed):
             provider=provider.name,
             provider_status=status,
         )
+
+
+class CutShort(UpstreamFailed):
+    """The provider's stream ended before the answer did. What came of it has gone to the client already."""
+
+    code = "provider_answer_cut_short"
+
+    def __init__(self, resolved: ResolvedModel) -> None:
+        provider = resolved.provider
+        super().__init__(
+            f"The model provider {provider.name} ended its answer in the middle. Send the request again; if it stays"
+            f" so, look at the log of the server at {provider.base_url}.",
+            provider=provider.name,
+        )

@@ -15,7 +15,7 @@ from glia.gateway.answering import DONE, Chunks, completion, usage_json
 from glia.gateway.asking import ChatMessage, read_messages
 from glia.gateway.calls import read_chat, read_embedding
 from glia.gateway.embedding import embed_here, fields_ignored_here
-from glia.gateway.errors import ProviderRefused
+from glia.gateway.errors import CutShort, ProviderRefused
 from glia.gateway.metering import NOTHING_USED, MeteredCall
 from glia.gateway.types import MINILM, Answer, ChatCall, EmbeddingCall, TextEmbedder
 from glia.identity.types import Principal
@@ -149,6 +149,8 @@ class Gateway:
                         yield shown
                 if hider is not None and (rest := hider.finish()):
                     yield rest
+            if scanner.is_cut_short:
+                raise CutShort(resolved)
             status = "ok"
         except (GliaError, ProviderRefused):
             status = "failed"

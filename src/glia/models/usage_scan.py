@@ -16,6 +16,7 @@ class _Delta(msgspec.Struct, gc=False):
 
 class _Choice(msgspec.Struct, gc=False):
     delta: _Delta | None = None
+    finish_reason: msgspec.Raw = msgspec.Raw()
 
 
 class _Chunk(msgspec.Struct, gc=False):
@@ -44,6 +45,7 @@ class UsageScanner:
         self._said_bytes = 0
         self._usage: Usage | None = None
         self._is_lost = False
+        self._has_ended = False
 
     def feed(self, data: bytes) -> None:
         if self._is_lost:
@@ -56,6 +58,13 @@ class UsageScanner:
             return
         for event in events:
             self._read(event)
+
+    @property
+    def is_cut_short(self) -> bool:
+        """Whether the answer lacks its end: no reason to finish and no `[DONE]`. Ask when the stream has ended."""
+        for event in self._parser.finish():
+            self._read(event)
+        return not (self._has_ended or self._is_lost)
 
     @property
     def usage(self) -> TokenUsage:
@@ -73,6 +82,7 @@ class UsageScanner:
 
     def _read(self, event: bytes) -> None:
         if event == b"[DONE]":
+            self._has_ended = True
             return
         try:
             chunk = _decode_chunk(event)
@@ -81,6 +91,8 @@ class UsageScanner:
         if chunk.usage is not None:
             self._usage = chunk.usage
         for choice in chunk.choices or ():
+            if bytes(choice.finish_reason) not in NOTHING:
+                self._has_ended = True
             # Two quotes around the text; escapes make it a little long, which an estimate may be.
             if choice.delta is not None and (content := bytes(choice.delta.content)) not in NOTHING:
                 self._said_bytes += len(content) - 2

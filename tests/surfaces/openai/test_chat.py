@@ -131,6 +131,21 @@ def test_other_stream_options_stay(live: Live) -> None:
     assert options == {"include_obfuscation": False, "include_usage": True}
 
 
+def test_a_stream_that_ends_in_the_middle_ends_with_an_error(live: Live) -> None:
+    live.upstream.says(chunk({"content": "Hel"}), done=False)
+    live.upstream.says(chunk({"content": "Hel"}), chunk({}, "stop"), done=False)
+
+    shown = ""
+    with pytest.raises(openai.APIError, match="ended its answer in the middle"):
+        for one in client(live).chat.completions.create(model="gpt-test", messages=ASK, stream=True):
+            shown += one.choices[0].delta.content or ""
+    unmarked = list(client(live).chat.completions.create(model="gpt-test", messages=ASK, stream=True))
+
+    assert shown == "Hel"
+    assert unmarked[-1].choices[0].finish_reason == "stop"  # `[DONE]` itself is left out by some providers
+    assert [record.status for record in live.usage(2)] == ["ok", "failed"]
+
+
 async def test_the_asynchronous_client_streams_too(live: Live) -> None:
     live.upstream.says(*STREAM)
 
