@@ -107,6 +107,7 @@ async def test_passages_in_plain_text_are_cited_too(kit):
         ("what is today's date", [("current_time", {})]),
         ("Remember that my cat is called Tom", [("memory_save", {"text": "My cat is called Tom"})]),
         ("Please read https://example.com/a.", [("web_fetch", {"url": "https://example.com/a"})]),
+        ("Please send Acme Corp an invoice for 99.50.", [("send_invoice", {"amount": 99.5, "customer": "Acme Corp"})]),
         ("send the invoice to Bob", [("send_invoice", {"customer": "Bob"})]),
         ("email the invoice of 120.50 to Ana Silva", [("send_invoice", {"amount": 120.5, "customer": "Ana Silva"})]),
         ("What's the weather in Porto?", [("get_weather", {"city": "Porto"})]),

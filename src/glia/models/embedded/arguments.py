@@ -28,6 +28,10 @@ _PLACE_LOWER = re.compile(
     r"(?=\s{0,3}[?.!,]|\s{0,3}$|\s(?:in|today|now|right|please|and|with|for|tomorrow)\b)"
 )
 _PERSON = re.compile(r"\b(?:to|for|with|named|called|from|of|by|assign|notify|invite|email|tell)\s" + _CAPITALISED)
+# "send Acme an invoice", "pay Ana Silva 20 euros"
+_GIVEN = re.compile(
+    r"\b(?i:send|give|email|mail|pay|charge|bill|write|offer)\s" + _CAPITALISED + r"\s(?=an?\b|the\b|this\b|[\d€$£])"
+)
 _TITLE = re.compile(
     r"\b(?:titled|entitled|called|named|about|saying|that says|subject|regarding)[: ]\s{0,3}(.{1,300})$", re.IGNORECASE
 )
@@ -246,7 +250,7 @@ def _by_name(kinds: set[str], source: _Source) -> str | None:
         return found.group(0).lstrip("#")
     if kinds & _TITLE_WORDS and source.quoted:
         return source.quoted.pop(0)
-    if kinds & (_PERSON_WORDS | {"recipient"}) and (found := _PERSON.search(source.text)):
+    if kinds & (_PERSON_WORDS | {"recipient"}) and (found := _PERSON.search(source.text) or _GIVEN.search(source.text)):
         return found.group(1).rstrip(".")
     if kinds & _TITLE_WORDS and (found := _TITLE.search(source.remainder)):
         return found.group(1).strip(" .\"'")
