@@ -55,13 +55,27 @@ class Front:
         await send_json(send, 200 if is_ready else 503, {"status": "ready" if is_ready else "not ready", **checks})
 
 
+class Alone:
+    """The OpenAI surface on a port of its own, where nobody else answers for its document."""
+
+    def __init__(self, openai: App) -> None:
+        self._openai = openai
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == "/openapi.json":
+            info = {"title": "Glia, the OpenAI surface", "version": __version__}
+            await send_json(send, 200, {"openapi": "3.1.0", "info": info, "paths": openapi_paths()})
+        else:
+            await self._openai(scope, receive, send)
+
+
 class Server:
     """Listens for the house on its port, and for single surfaces on ports of their own."""
 
     def __init__(self, house: House, *, host: str, port: int, listen: Mapping[str, int]) -> None:
         """Binds at once, so that a port in use is told before anything else begins. Raises PortTaken."""
         front = Front(house)
-        surfaces: dict[str, App] = {"native": front.native, "openai": front.openai}
+        surfaces: dict[str, App] = {"native": front.native, "openai": Alone(front.openai)}
         places: list[tuple[App, int]] = [(front, port), *((surfaces[name], at) for name, at in listen.items())]
         self._sockets = [bind(host, at) for _, at in places]
         self._servers = [_Quiet(_config(app)) for app, _ in places]

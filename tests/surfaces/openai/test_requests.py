@@ -13,6 +13,7 @@ import pytest
 from openai import OpenAI
 
 from glia.agents.types import AgentSpec
+from glia.server import Alone
 from glia.surfaces.openai import chat
 from glia.surfaces.openai.app import openapi_paths, owns
 from tests.models.conftest import Reply
@@ -189,3 +190,15 @@ def test_every_route_is_in_the_openapi_paths() -> None:
         for verb in verbs:
             assert owns(verb.upper(), path)
     assert not owns("POST", "/v1/agents")
+
+
+async def test_a_port_of_its_own_has_the_document_that_its_errors_name() -> None:
+    async def surface(scope: Any, receive: Any, send: Any) -> None:
+        raise AssertionError("The surface itself has no document.")
+
+    transport = httpx.ASGITransport(app=Alone(surface))
+    async with httpx.AsyncClient(transport=transport, base_url="http://glia") as alone:
+        document = (await alone.get("/openapi.json")).json()
+
+    assert document["openapi"] == "3.1.0"
+    assert document["paths"] == openapi_paths()
