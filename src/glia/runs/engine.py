@@ -281,7 +281,7 @@ class Engine:
             if not timeout.expired():
                 raise
             raise LimitReached(
-                f"The run took longer than `limits.timeout_seconds`, {work.timeout_seconds:g} s.",
+                "The run took longer than its `limits.timeout_seconds` allows. Raise the limit or narrow the task.",
                 limit="timeout_seconds",
             ) from None
 
