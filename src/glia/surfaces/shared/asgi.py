@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from functools import cache, cached_property
@@ -12,7 +13,7 @@ import msgspec
 import orjson
 
 from glia.identity.types import Principal
-from glia.kit.errors import InvalidRequest, TooLarge
+from glia.kit.errors import GliaError, InvalidRequest, TooLarge
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -25,6 +26,14 @@ T = TypeVar("T")
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,30}", re.ASCII)
 
 LARGEST_BODY_BYTES = 10 * 1024 * 1024
+
+
+LONGEST_PAUSE_SECONDS = 30.0
+"""Between two pieces of a body. A client that stops in the middle must not hold its connection for ever."""
+
+
+class BodyTimeout(GliaError):
+    code, status = "request_timeout", 408
 
 
 class Disconnected(Exception):
@@ -57,16 +66,27 @@ class Request:
         """Who asks; the gate has put it there."""
         return self.scope["state"]["principal"]
 
+    async def piece(self) -> Message:
+        """The next piece of the body. Raises BodyTimeout, and Disconnected."""
+        try:
+            async with asyncio.timeout(LONGEST_PAUSE_SECONDS):
+                message = await self.receive()
+        except TimeoutError:
+            raise BodyTimeout(
+                f"The body stopped in the middle: nothing came for {LONGEST_PAUSE_SECONDS:g} s. Send it again."
+            ) from None
+        if message["type"] == "http.disconnect":
+            raise Disconnected
+        return message
+
     async def body(self, largest_bytes: int = LARGEST_BODY_BYTES) -> bytes:
-        """The whole body. Raises TooLarge as soon as it is known to be, and Disconnected."""
+        """The whole body. Raises TooLarge as soon as it is known to be, BodyTimeout and Disconnected."""
         if int(self.headers.get("content-length") or 0) > largest_bytes:
             raise _too_large(largest_bytes)
         parts: list[bytes] = []
         size = 0
         while True:
-            message = await self.receive()
-            if message["type"] == "http.disconnect":
-                raise Disconnected
+            message = await self.piece()
             part: bytes = message.get("body", b"")
             size += len(part)
             if size > largest_bytes:

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from glia.kit.errors import InvalidRequest, StorageFull, TooLarge, UnsupportedMedia
 from glia.kit.ids import new_id
-from glia.surfaces.shared.asgi import Disconnected, Request
+from glia.surfaces.shared.asgi import Request
 
 _AT_ONCE = 256 * 1024
 _MOST_OTHER_BYTES = 1024 * 1024
@@ -61,9 +61,7 @@ async def _receive(request: Request, sink: _Sink) -> None:
     """Hands the body on in larger pieces: each costs a thread's turn. One piece at a time, so nothing is shared."""
     held = bytearray()
     while True:
-        message = await request.receive()
-        if message["type"] == "http.disconnect":
-            raise Disconnected
+        message = await request.piece()
         held += message.get("body", b"")
         is_last = not message.get("more_body", False)
         if is_last or len(held) >= _AT_ONCE:
