@@ -91,6 +91,8 @@ class Gate:
             headers.append((b"retry-after", str(max(1, round(retry_after))).encode()))
         if error.status == 405 and "allow" in error.details:
             headers.append((b"allow", str(error.details["allow"]).encode()))
+        if error.status == 408:
+            headers.append((b"connection", b"close"))  # the rest of the body may still come; it is no next request
         if error.status == 401:
             headers.append((b"www-authenticate", b"Bearer"))
         await send_json(answer, error.status, self._error_body(error, request_id), headers)
