@@ -436,3 +436,18 @@ async def test_a_reap_takes_the_runs_of_one_that_is_dead(
             assert await lease_queries.reap(tx) == 1
 
         assert (await house.runs.get(principal, accepted.run_id)).status is RunStatus.QUEUED
+
+
+async def test_a_message_that_another_process_answers_says_who_began_it(
+    db: Database, database_urls: DatabaseUrls, principal: Principal
+) -> None:
+    """The accepting process has no room, so its interactive run is taken from the queue."""
+    async with (
+        rig(db, database_urls.app, ScriptedModel(), is_working=False) as front,
+        rig(db, database_urls.app, ScriptedModel(Say("Done"))) as back,
+    ):
+        session = await front.session(principal)
+
+        await back.finish(principal, await front.send(principal, session))
+
+        assert (await front.types(principal, session)).count("run.started") == 1

@@ -69,6 +69,7 @@ class _Held:
     run: Run
     worker_id: UUID
     story: list[Event] | None = None
+    is_announced: bool = False
     has_begun: bool = False
     is_ending: bool = False
     is_cancelled: bool = False
@@ -131,9 +132,12 @@ class Engine:
         """There may be work in the queue."""
         self._wake.set()
 
-    def begin(self, run: Run, worker_id: UUID, story: list[Event] | None = None) -> None:
-        """Executes a run that is already marked as this worker's. story: its session's whole log, if it is known."""
-        held = self._held[run.id] = _Held(run, worker_id, story)
+    def begin(self, run: Run, worker_id: UUID, story: list[Event] | None = None, *, is_announced: bool = False) -> None:
+        """Executes a run that is already marked as this worker's.
+
+        story: its session's whole log, if it is known. is_announced: its `run.started` is stored already.
+        """
+        held = self._held[run.id] = _Held(run, worker_id, story, is_announced)
         held.task = asyncio.create_task(self._execute(held), name=f"glia-run-{run.id}")
         held.task.add_done_callback(lambda _task: self._release(held))
 
@@ -247,7 +251,7 @@ class Engine:
             if run.cancel_requested_at is not None or held.is_cancelled:
                 await self._end_cancelled(pen, work)
                 return
-            if run.attempt > 1 or run.is_background:
+            if not held.is_announced:
                 reason = "recovered" if run.attempt > 1 else "started"
                 await pen.append(RunStarted(run.attempt, str(pen.worker_id), reason))
             await self._timed(work)

@@ -106,7 +106,7 @@ class Runs:
             await self._call_workers()
         else:
             run = new_run(principal, run_id, session_id, acceptance)
-            self._engine.begin(run, seat, events if base == 0 else None)
+            self._engine.begin(run, seat, events if base == 0 else None, is_announced=True)
         return Accepted(run_id, session_id, base)
 
     async def start_job(
