@@ -37,8 +37,9 @@ from glia.knowledge.embedding.endpoint import EndpointEmbedder
 from glia.knowledge.embedding.minilm import MiniLmEmbedder
 from glia.knowledge.embedding.registry import EmbedderRegistry
 from glia.knowledge.embedding.types import Embedder
+from glia.knowledge.importing import Import
+from glia.knowledge.jobs import IMPORT_KIND, Ingest
 from glia.knowledge.jobs import KIND as INGEST
-from glia.knowledge.jobs import Ingest
 from glia.knowledge.parsing.types import ParseLimits
 from glia.knowledge.reading import Reader
 from glia.knowledge.renewal import PACK_KIND, REEMBED_KIND, REINDEX_KIND, Pack, Reembed, Reindex
@@ -216,7 +217,7 @@ async def build(
         kinds_of(
             agent_work(agents, tools, crew, partial(memory_blocks.pinned, edit=edit_block)),
             {
-                **_knowledge_jobs(knowledge, ingest),
+                **_knowledge_jobs(knowledge, ingest, outbound),
                 LEARN: JobKind(sleep_time.learn, nothing_to_undo),
                 TEND: JobKind(sleep_time.tend, nothing_to_undo),
             },
@@ -334,13 +335,14 @@ def _reranker(settings: Settings, outbound: Outbound) -> EndpointReranker | None
     return EndpointReranker(post, model=model)
 
 
-def _knowledge_jobs(knowledge: Knowledge, ingest: Ingest) -> dict[str, JobKind]:
+def _knowledge_jobs(knowledge: Knowledge, ingest: Ingest, outbound: Outbound) -> dict[str, JobKind]:
     reindex = Reindex(ingest.files, ingest.read, ingest.embedders)
     jobs: dict[str, Job] = {
         INGEST: ingest,
         REINDEX_KIND: reindex,
         REEMBED_KIND: Reembed(ingest.embedders),
         PACK_KIND: Pack(),
+        IMPORT_KIND: Import(knowledge, outbound),
     }
     return {kind: JobKind(job, knowledge.run_ended) for kind, job in jobs.items()}
 

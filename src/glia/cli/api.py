@@ -67,11 +67,13 @@ class Api:
             if not page.get("has_more") or not cursor:
                 return found
 
-    async def upload(self, path: str, file: Path) -> Json:
-        """Sends a file as the multipart field `file`."""
+    async def upload(self, path: str, file: Path, *, folder: str = "") -> Json:
+        """Sends a file as the multipart field `file`. folder: where it goes, as the field `path`."""
         boundary = f"glia-{secrets.token_hex(16)}"
         name = file.name.translate({ord('"'): "%22", ord("\r"): "%0D", ord("\n"): "%0A"})
         head = f'--{boundary}\r\ncontent-disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
+        lies_in = f'--{boundary}\r\ncontent-disposition: form-data; name="path"\r\n\r\n{folder}\r\n' if folder else ""
+        head = lies_in + head
         body = b"".join((head.encode(), await asyncio.to_thread(file.read_bytes), f"\r\n--{boundary}--\r\n".encode()))
         return await self._send("POST", path, body, {"content-type": f"multipart/form-data; boundary={boundary}"})
 

@@ -26,11 +26,14 @@ def command(context: click.Context, data_dir: str | None) -> None:
 
 
 @command.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--kb", "name", default=DEFAULT_BASE, show_default=True, metavar="NAME", help="Made when missing.")
 @click.pass_obj
 def add(data_dir: str | None, files: tuple[Path, ...], name: str) -> None:
-    """Upload documents (PDF, DOCX, HTML, Markdown, text) and wait until they can be searched."""
+    """Upload documents, or folders of them with all below, and wait until they can be searched.
+
+    Reads PDF, DOCX, PPTX, XLSX, CSV, EPUB, HTML, Markdown and text.
+    """
     sys.exit(0 if asyncio.run(_add(data_dir, files, name)) else 1)
 
 
@@ -54,17 +57,49 @@ def search(data_dir: str | None, query: tuple[str, ...], name: str, limit: int) 
 async def _add(data_dir: str | None, files: tuple[Path, ...], name: str) -> bool:
     async with connect(data_dir) as api:
         base = await find_base(api, name) or await api.post("/v1/knowledge-bases", {"name": name})
-        results = [await _add_one(api, base["id"], file) for file in files]
+        found = files_below(files)
+        results = [
+            await _add_one(api, base["id"], file, folder, _bar(done, len(found)))
+            for done, (file, folder) in enumerate(found)
+        ]
+    if len(results) > 1:
+        click.echo(f"{sum(results)} of {len(results)} documents are ready.")
     return all(results)
 
 
-async def _add_one(api: Api, base_id: str, file: Path) -> bool:
+def files_below(given: tuple[Path, ...]) -> list[tuple[Path, str]]:
+    """Each file with the folder it goes to: a folder given by name keeps its structure, below its own name.
+
+    Hidden files and folders, and links that lead out of a folder, are left away.
+    """
+    found: list[tuple[Path, str]] = []
+    for start in given:
+        if start.is_file():
+            found.append((start, ""))
+            continue
+        root = start.resolve()
+        for file in sorted(root.rglob("*")):
+            inside = file.relative_to(root)
+            is_hidden = any(part.startswith(".") for part in inside.parts)
+            if not is_hidden and file.is_file() and file.resolve().is_relative_to(root):
+                found.append((file, "/".join((root.name, *inside.parts[:-1]))))
+    return found
+
+
+def _bar(done: int, total: int) -> str:
+    if total < 2:
+        return ""
+    filled = done * 20 // total
+    return f"[{'#' * filled}{'.' * (20 - filled)}] {done}/{total} "
+
+
+async def _add_one(api: Api, base_id: str, file: Path, folder: str, bar: str) -> bool:
     """Whether the document became ready. What is wrong with one document does not stop the others."""
     path = f"/v1/knowledge-bases/{base_id}/documents"
-    _progress(f"{file.name}: uploading")
+    _progress(f"{bar}{file.name}: uploading")
     try:
-        document = await api.upload(path, file)
-        document = await _wait(api, f"{path}/{document['id']}", file.name)
+        document = await api.upload(path, file, folder=folder)
+        document = await _wait(api, f"{path}/{document['id']}", f"{bar}{file.name}")
     except GliaError as error:
         if error.status in (401, 503):
             raise

@@ -15,6 +15,7 @@ LONGEST_FOLDER = 500
 LARGEST_METADATA = 16_384
 MOST_HITS = 100
 MOST_BASES = 100
+MOST_PAGES = 2000
 
 
 def check_base(name: str, description: str, dense_weight: float, lexical_weight: float) -> None:
@@ -75,3 +76,10 @@ def check_search(base_ids: Sequence[UUID], query: str, limit: int) -> None:
             f"{len(base_ids)} knowledge bases are too many for one search; the most is {MOST_BASES}.",
             field="knowledge_base_ids",
         )
+
+
+def check_import(url: str, most_pages: int) -> None:
+    if not url.lower().startswith(("http://", "https://")) or len(url) > 2000 or "\0" in url:
+        raise InvalidRequest(f"`url` is {url[:80]!r}; it must begin with http:// or https://.", field="url")
+    if not 1 <= most_pages <= MOST_PAGES:
+        raise InvalidRequest(f"`max_pages` is {most_pages}; it must be between 1 and {MOST_PAGES}.", field="max_pages")

@@ -28,6 +28,7 @@ from glia.knowledge.words import AUTO, detected_config
 
 KIND = "knowledge.ingest"
 PACK_KIND = "knowledge.pack"
+IMPORT_KIND = "knowledge.import"
 _CHUNKS_AT_ONCE = 500
 _EMBEDDED_AT_ONCE = 32
 _SECONDS_BETWEEN_PROGRESS = 0.3

@@ -19,9 +19,9 @@ from glia.kit.jobs import StartJob
 from glia.kit.pages import LARGEST_LIMIT, Page, Window, page_of
 from glia.knowledge import contents, packing, queries, reembedding, vectors
 from glia.knowledge import search as searching
-from glia.knowledge.checks import check_base, check_document, check_limit, check_search
+from glia.knowledge.checks import check_base, check_document, check_import, check_limit, check_search, clean_folder
 from glia.knowledge.errors import DocumentNotFound, FileNotKept, KnowledgeBaseNotFound
-from glia.knowledge.jobs import KIND
+from glia.knowledge.jobs import IMPORT_KIND, KIND
 from glia.knowledge.renewal import REEMBED_KIND, REINDEX_KIND
 from glia.knowledge.reranking import reranked
 from glia.knowledge.rewriting import followed_up
@@ -263,6 +263,28 @@ class Knowledge:
             run_id = await self._start_job(tx, kind=KIND, input={"document_id": str(id)}, **where)
             await queries.set_source(tx, id, file_id=file.id, run_id=run_id)
             return await _document(tx, base_id, id)
+
+    async def start_import(
+        self, principal: Principal, base_id: UUID, url: str, *, is_sitemap: bool, folder: str, most_pages: int
+    ) -> UUID:
+        """Starts fetching a page, or all pages of a sitemap, and returns the run that does it."""
+        principal.require("knowledge:write")
+        check_import(url, most_pages)
+        async with self._db.transaction(principal.workspace_id) as tx:
+            await _base(tx, base_id)
+            return await self._start_job(
+                tx,
+                workspace_id=principal.workspace_id,
+                project_id=principal.project_id,
+                kind=IMPORT_KIND,
+                input={
+                    "knowledge_base_id": str(base_id),
+                    "url": url,
+                    "is_sitemap": is_sitemap,
+                    "path": clean_folder(folder),
+                    "most_pages": most_pages,
+                },
+            )
 
     async def document(self, principal: Principal, base_id: UUID, id: UUID) -> Document:
         principal.require("knowledge:read")

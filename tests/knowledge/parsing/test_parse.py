@@ -215,7 +215,7 @@ async def test_what_a_file_contains_counts_more_than_its_name(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("name", "content", "error", "says"),
     [
-        ("a.png", b"\x89PNG\r\n\x1a\n" + bytes(40), DocumentUnsupported, "PNG image.*PDF, DOCX, HTML, Markdown"),
+        ("a.png", b"\x89PNG\r\n\x1a\n" + bytes(40), DocumentUnsupported, "PNG image.*PDF, DOCX, PPTX"),
         ("a.bin", bytes(range(256)), DocumentUnsupported, "binary.*PDF, DOCX"),
         ("a.txt", b"text with a NUL \x00 inside", DocumentUnsupported, "binary"),
         ("a.doc", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), DocumentUnsupported, "before 2007"),

@@ -58,6 +58,10 @@ def read(
     format = formats.detect(head, file_name=file_name, media_type=media_type)
     if head.startswith(formats.OLE_MAGIC):
         raise _ole_failure(path, file_name)
+    if format is Format.DOCX:
+        from glia.knowledge.parsing.package import zip_format
+
+        format = zip_format(path, file_name=file_name)
     read_pages = _reader(format, path, file_name=file_name, limits=limits)
     confine(limits)
     title, pages = read_pages()
@@ -75,6 +79,8 @@ def _reader(format: Format, path: Path, *, file_name: str, limits: ParseLimits) 
             from glia.knowledge.parsing.docx import read_docx
 
             return lambda: _on_one_page(*read_docx(path, file_name=file_name, limits=limits))
+        case Format.PPTX | Format.XLSX | Format.CSV | Format.EPUB:
+            return _office_reader(format, path, file_name=file_name, limits=limits)
         case Format.HTML:
             from glia.knowledge.parsing.html import read_html
 
@@ -89,6 +95,26 @@ def _reader(format: Format, path: Path, *, file_name: str, limits: ParseLimits) 
             return lambda: _on_one_page("", read_text(path.read_bytes(), file_name=file_name))
 
 
+def _office_reader(format: Format, path: Path, *, file_name: str, limits: ParseLimits) -> Read:
+    match format:
+        case Format.PPTX:
+            from glia.knowledge.parsing.pptx import read_pptx
+
+            return lambda: read_pptx(path, file_name=file_name, limits=limits)
+        case Format.XLSX:
+            from glia.knowledge.parsing.xlsx import read_xlsx
+
+            return lambda: read_xlsx(path, file_name=file_name, limits=limits)
+        case Format.CSV:
+            from glia.knowledge.parsing.csv_rows import read_csv
+
+            return lambda: _on_one_page("", read_csv(path.read_bytes(), file_name=file_name, limits=limits))
+        case _:
+            from glia.knowledge.parsing.epub import read_epub
+
+            return lambda: _on_one_page(*read_epub(path, file_name=file_name, limits=limits))
+
+
 def _on_one_page(title: str, blocks: list[Block]) -> tuple[str, list[Page]]:
     return title, [Page(None, tuple(blocks))]
 
@@ -97,7 +123,7 @@ def _check_output(pages: list[Page], *, file_name: str, format: Format, limits: 
     blocks = sum(len(page.blocks) for page in pages)
     if not any(character.isalnum() for page in pages for block in page.blocks for character in block.text):
         scan = (
-            "it may be a scan; run text recognition (OCR) on it first"
+            "it may be a scan. Glia recognizes no text in images; run OCR on it first, for example `ocrmypdf`"
             if format is Format.PDF
             else "it has no words in it"
         )

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
-from xml.parsers import expat
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
-from glia.knowledge.parsing.archive import check_archive
-from glia.knowledge.parsing.errors import SUPPORTED, DocumentBomb, DocumentCorrupt, DocumentUnsupported
+from glia.knowledge.parsing.errors import SUPPORTED, DocumentUnsupported
+from glia.knowledge.parsing.package import Attributes, Handler, opened, stream
 from glia.knowledge.parsing.text import clean
 from glia.knowledge.parsing.types import Block, ParseLimits
 
 _BODY = re.compile(r"word/document\d*\.xml")
 _HEADING_STYLE = re.compile(r"heading ([1-9])")
-_OTHER_OFFICE = {"xl/": "a spreadsheet", "ppt/": "a presentation", "META-INF/": "an e-book or archive"}
-
-Attributes = dict[str, str]
 
 
 @dataclass
@@ -40,82 +34,29 @@ class _Paragraph:
 
 def read_docx(path: Path, *, file_name: str, limits: ParseLimits) -> tuple[str, list[Block]]:
     """The document's title (may be blank) and its blocks; foot- and endnotes follow the body."""
-    try:
-        with ZipFile(path) as archive:
-            check_archive(archive, file_name=file_name, limits=limits)
-            names = archive.namelist()
-            body = next((name for name in names if _BODY.fullmatch(name)), None)
-            if body is None:
-                raise DocumentUnsupported(_not_a_docx(file_name, names))
-            return _read_parts(archive, body, set(names))
-    except (BadZipFile, EOFError, NotImplementedError, expat.ExpatError, ValueError, OSError) as error:
-        # zipfile and zlib say "damaged" in all these ways; a bad offset is an OSError.
-        raise DocumentCorrupt(
-            f"{file_name!r} is damaged and cannot be read ({error}). Save it again as DOCX."
-        ) from error
+    with opened(path, file_name=file_name, limits=limits) as archive:
+        names = archive.namelist()
+        body = next((name for name in names if _BODY.fullmatch(name)), None)
+        if body is None:
+            raise DocumentUnsupported(f"{file_name!r} has no Word document in it. Supported are {SUPPORTED}.")
+        return _read_parts(archive, body, set(names))
 
 
 def _read_parts(archive: ZipFile, body: str, names: set[str]) -> tuple[str, list[Block]]:
     styles = _Styles()
     if "word/styles.xml" in names:
-        _stream(archive, "word/styles.xml", styles)
+        stream(archive, "word/styles.xml", styles)
     reader = _Body(styles)
     for part in (body, "word/footnotes.xml", "word/endnotes.xml"):
         if part in names:
-            _stream(archive, part, reader)
+            stream(archive, part, reader)
     properties = _Properties()
     if "docProps/core.xml" in names:
-        _stream(archive, "docProps/core.xml", properties)
+        stream(archive, "docProps/core.xml", properties)
     return clean("".join(properties.title)).strip(), reader.blocks
 
 
-def _not_a_docx(file_name: str, names: list[str]) -> str:
-    what = next((kind for start, kind in _OTHER_OFFICE.items() if any(name.startswith(start) for name in names)), None)
-    return f"{file_name!r} is {what or 'a ZIP archive without a Word document in it'}. Supported are {SUPPORTED}."
-
-
-class _Handler:
-    """Receives the elements of one part by their local names."""
-
-    def start(self, name: str, attributes: Attributes) -> None: ...
-    def end(self, name: str) -> None: ...
-    def text(self, data: str) -> None: ...
-
-
-def _stream(archive: ZipFile, part: str, handler: _Handler) -> None:
-    def refuse(*_: object) -> None:
-        raise DocumentBomb(
-            f"{part} in this DOCX defines XML entities, which no word processor writes. Save it again as DOCX."
-        )
-
-    parser = expat.ParserCreate(namespace_separator=" ")
-    parser.StartDoctypeDeclHandler = refuse
-    parser.StartElementHandler = _local_start(handler.start)
-    parser.EndElementHandler = lambda name: handler.end(_local(name))
-    parser.CharacterDataHandler = handler.text
-    parser.buffer_text = True
-    with archive.open(part) as source:
-        _feed(parser, source)
-
-
-def _feed(parser: expat.XMLParserType, source: IO[bytes]) -> None:
-    while block := source.read(65_536):
-        parser.Parse(block, False)
-    parser.Parse(b"", True)
-
-
-def _local(name: str) -> str:
-    return name.rpartition(" ")[2]
-
-
-def _local_start(start: Callable[[str, Attributes], None]) -> Callable[[str, Attributes], None]:
-    def handle(name: str, attributes: Attributes) -> None:
-        start(_local(name), {_local(key): value for key, value in attributes.items()} if attributes else attributes)
-
-    return handle
-
-
-class _Properties(_Handler):
+class _Properties(Handler):
     def __init__(self) -> None:
         self.title: list[str] = []
         self._inside = False
@@ -131,7 +72,7 @@ class _Properties(_Handler):
             self.title.append(data[:1000])
 
 
-class _Styles(_Handler):
+class _Styles(Handler):
     """Which styles are headings and lists. Word keeps the English style names in every language."""
 
     def __init__(self) -> None:
@@ -175,7 +116,7 @@ class _Styles(_Handler):
         return chain
 
 
-class _Body(_Handler):
+class _Body(Handler):
     """Collects paragraphs and table rows. Paragraphs nest (text boxes), tables nest; both are kept as stacks."""
 
     def __init__(self, styles: _Styles) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from glia.kit.errors import GliaError
 
-SUPPORTED = "PDF, DOCX, HTML, Markdown and plain text"
+SUPPORTED = "PDF, DOCX, PPTX, XLSX, CSV, EPUB, HTML, Markdown and plain text"
 
 
 class DocumentRejected(GliaError):

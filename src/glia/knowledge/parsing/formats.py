@@ -31,6 +31,11 @@ _FOREIGN = (
 _EXTENSIONS = {
     ".pdf": Format.PDF,
     ".docx": Format.DOCX,
+    ".pptx": Format.PPTX,
+    ".xlsx": Format.XLSX,
+    ".epub": Format.EPUB,
+    ".csv": Format.CSV,
+    ".tsv": Format.CSV,
     ".html": Format.HTML,
     ".htm": Format.HTML,
     ".xhtml": Format.HTML,
@@ -41,10 +46,13 @@ _EXTENSIONS = {
 }
 _MEDIA_TYPES = {
     "text/html": Format.HTML,
+    "text/csv": Format.CSV,
+    "text/tab-separated-values": Format.CSV,
     "application/xhtml+xml": Format.HTML,
     "text/markdown": Format.MARKDOWN,
     "text/x-markdown": Format.MARKDOWN,
 }
+_SEALED = frozenset((Format.PDF, Format.DOCX, Format.PPTX, Format.XLSX, Format.EPUB))
 # Atomic and possessive, or a long row of comments would be tried in every grouping.
 _HTML = re.compile(
     rb"\A(?>\s+|<\?xml.{0,500}?\?>|<!--.{0,4000}?-->)*+<(?:!doctype\s+html|html|head|body)[\s>]", re.I | re.S
@@ -52,7 +60,7 @@ _HTML = re.compile(
 
 
 def detect(head: bytes, *, file_name: str, media_type: str | None = None) -> Format:
-    """The format to read the file as. A ZIP counts as DOCX here; its reader looks at what is inside.
+    """The format to read the file as. A ZIP counts as DOCX here; `package.zip_format` looks at what is inside.
 
     head: the file's first `HEAD_BYTES` bytes. Raises DocumentEmpty, DocumentUnsupported or DocumentCorrupt.
     """
@@ -66,7 +74,7 @@ def detect(head: bytes, *, file_name: str, media_type: str | None = None) -> For
     for magic, what in _FOREIGN:
         if head.startswith(magic):
             raise DocumentUnsupported(f"{file_name!r} is {what}, which cannot be read. Supported are {SUPPORTED}.")
-    if by_name is Format.PDF or by_name is Format.DOCX:
+    if by_name is not None and by_name in _SEALED:
         raise DocumentCorrupt(
             f"{file_name!r} is named as a {by_name.upper()} file but is none: it may be damaged or cut off. "
             "Save it again; plain text wants a name ending in .txt."

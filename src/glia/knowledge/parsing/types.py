@@ -12,6 +12,10 @@ BlockKind = Literal["heading", "paragraph", "list_item", "row", "code"]
 class Format(StrEnum):
     PDF = "pdf"
     DOCX = "docx"
+    PPTX = "pptx"
+    XLSX = "xlsx"
+    CSV = "csv"
+    EPUB = "epub"
     HTML = "html"
     MARKDOWN = "md"
     TEXT = "txt"
@@ -31,7 +35,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """number: counted from 1 in a PDF; None where the format has no pages (then there is one Page)."""
+    """number: from 1, for slides and sheets too; None where the format has no pages (then there is one Page)."""
 
     number: int | None
     blocks: tuple[Block, ...]

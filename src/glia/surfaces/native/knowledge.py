@@ -12,7 +12,7 @@ from fastapi.responses import Response, StreamingResponse
 from pydantic import Field
 
 from glia.kit.ids import parse_id
-from glia.knowledge.types import Chunk, Document, Hit
+from glia.knowledge.types import Chunk, Document, Filter, Hit
 from glia.surfaces.native.words import (
     Body,
     Changes,
@@ -36,23 +36,29 @@ _MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,100}/[A-Za-z0-9!#$&^_.+-]{1,10
 
 
 class BaseBody(Body):
-    """text_config: how words are cut and stemmed, such as `english`, `german` or `simple`.
+    """text_config: how words are cut and stemmed, such as `english`, `german` or `simple`; `auto` tells by document.
+
+    embedding_model: one that is configured; left away, the server's own.
 
     dense_weight, lexical_weight: what meaning and words count in a search; only their ratio matters.
     """
 
     name: str
     description: str = ""
-    text_config: str = Field("english", max_length=63)
-    dense_weight: float = 1.0
+    text_config: str = Field("auto", max_length=63)
+    embedding_model: str | None = Field(None, max_length=200)
+    dense_weight: float = 1.5
     lexical_weight: float = 1.0
 
 
 class BaseChanges(Changes):
+    """embedding_model: makes all vectors anew in the background; searches use the old ones until that is done."""
+
     name: str = ""
     description: str = ""
-    dense_weight: float = 1.0
+    dense_weight: float = 1.5
     lexical_weight: float = 1.0
+    embedding_model: str = Field("", min_length=1, max_length=200)
 
 
 class BaseOut(Out):
@@ -63,6 +69,9 @@ class BaseOut(Out):
     name: str
     description: str
     embedding_model: str | None
+    dimensions: int | None
+    next_embedding_model: str | None
+    reembed_run_id: UUID | None
     text_config: str
     dense_weight: float
     lexical_weight: float
@@ -100,6 +109,11 @@ class DocumentOut(Out):
     chunks: int
     pages: int | None
     run_id: UUID | None
+    path: str
+    title: str
+    metadata: dict[str, object]
+    source_url: str | None
+    text_config: str | None
     created_at: Time
     updated_at: Time
 
@@ -119,8 +133,19 @@ class ChunkOut(Out):
 
 
 class SearchBody(Body):
+    """path: a folder with all below it. metadata: what a document's metadata must contain.
+
+    previous: the questions before this one, oldest first, which make a follow-up whole. rerank: false leaves the
+    reranking model out, where one is configured.
+    """
+
     query: str
     limit: int = 10
+    path: str | None = Field(None, max_length=500)
+    metadata: dict[str, object] | None = None
+    document_ids: list[UUID] | None = Field(None, max_length=1000)
+    previous: list[str] = Field(default_factory=list, max_length=20)
+    rerank: bool = True
 
 
 class ScoresOut(Out):
@@ -129,10 +154,15 @@ class ScoresOut(Out):
     dense: float | None
     lexical: float | None
     fused: float
+    dense_rank: int | None
+    lexical_rank: int | None
+    reranked: float | None
 
 
 class HitOut(ChunkOut):
     document_name: str
+    document_title: str
+    document_path: str
     scores: ScoresOut
 
 
@@ -144,6 +174,7 @@ async def create(body: BaseBody, house: TheHouse, principal: ThePrincipal) -> Ba
         body.name,
         description=body.description,
         text_config=body.text_config,
+        embedding_model=body.embedding_model,
         dense_weight=body.dense_weight,
         lexical_weight=body.lexical_weight,
     )
@@ -178,16 +209,25 @@ async def delete(knowledge_base: str, house: TheHouse, principal: ThePrincipal) 
 @router.post("/{knowledge_base}/search")
 async def search(knowledge_base: str, body: SearchBody, house: TheHouse, principal: ThePrincipal) -> ListOf[HitOut]:
     """What a question finds, best first, with the scores that decided it. `limit` is at most 100."""
-    hits = await house.knowledge.search(principal, [_base_id(knowledge_base)], body.query, limit=body.limit)
+    hits = await house.knowledge.search(
+        principal,
+        [_base_id(knowledge_base)],
+        body.query,
+        limit=body.limit,
+        where=Filter(path=body.path, metadata=body.metadata, document_ids=body.document_ids),
+        previous=body.previous,
+        is_reranked=body.rerank,
+    )
     return ListOf(data=[hit_out(hit) for hit in hits])
 
 
 @router.get("/{knowledge_base}/documents")
 async def documents(
-    knowledge_base: str, house: TheHouse, principal: ThePrincipal, window: TheWindow
+    knowledge_base: str, house: TheHouse, principal: ThePrincipal, window: TheWindow, path: str | None = None
 ) -> ListOf[DocumentOut]:
-    """List documents, newest first."""
-    return page_of(await house.knowledge.documents(principal, _base_id(knowledge_base), window), document_out)
+    """List documents, newest first. path: only those in this folder and below it."""
+    where = Filter(path=path)
+    return page_of(await house.knowledge.documents(principal, _base_id(knowledge_base), window, where), document_out)
 
 
 @router.get("/{knowledge_base}/documents/{document}")
@@ -264,6 +304,11 @@ def document_out(document: Document) -> DocumentOut:
         chunks=document.chunks,
         pages=document.pages,
         run_id=document.run_id,
+        path=document.path,
+        title=document.title,
+        metadata=dict(document.metadata),
+        source_url=document.source_url,
+        text_config=document.text_config,
         created_at=document.created_at,
         updated_at=document.updated_at,
     )
@@ -285,7 +330,13 @@ def chunk_out(chunk: Chunk) -> ChunkOut:
 
 def hit_out(hit: Hit) -> HitOut:
     shown = chunk_out(hit.chunk).model_dump()
-    return HitOut(**shown, document_name=hit.document_name, scores=ScoresOut.of(hit.scores))
+    return HitOut(
+        **shown,
+        document_name=hit.document_name,
+        document_title=hit.document_title,
+        document_path=hit.document_path,
+        scores=ScoresOut.of(hit.scores),
+    )
 
 
 def _base_id(text: str) -> UUID:

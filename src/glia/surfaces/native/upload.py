@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
+import msgspec
+
 from glia.identity.service import IdempotentAnswers
 from glia.kit.errors import InvalidRequest
 from glia.kit.ids import parse_id
@@ -15,6 +17,17 @@ from glia.surfaces.shared.asgi import Request, Send, ignored_header, send_bytes
 from glia.surfaces.shared.idempotency import answer_once, key_of
 from glia.surfaces.shared.json_body import Fields
 from glia.surfaces.shared.multipart import Upload, received_file
+
+_FIELDS = frozenset(("path", "metadata"))
+
+
+def _metadata(text: str) -> dict[str, object]:
+    if not text.strip():
+        return {}
+    try:
+        return msgspec.json.decode(text, type=dict[str, object])
+    except msgspec.DecodeError as error:
+        raise InvalidRequest(f"`metadata` is no JSON object: {error}.", field="metadata") from None
 
 
 @dataclass(frozen=True)
@@ -34,21 +47,27 @@ class Uploads:
         key_of(request)
         if principal.allows("knowledge:read"):
             await self.knowledge.get(principal, base_id)  # so that nobody uploads 100 MB in vain
-        async with received_file(request, self.spool, largest_bytes=self.largest_bytes) as upload:
+        async with received_file(request, self.spool, largest_bytes=self.largest_bytes, wanted=_FIELDS) as upload:
             Fields(self.is_strict).ignore(upload.ignored)
 
             async def answer(send: Send) -> None:
                 await self._add(request, send, base_id, upload)
 
             # Not the bytes as they came: a client that tries again draws another boundary.
-            content = f"{upload.sha256} {upload.name}".encode()
+            content = f"{upload.sha256} {upload.name} {sorted(upload.fields.items())}".encode()
             await answer_once(self.answers, request, content, send, answer)
 
     async def _add(self, request: Request, send: Send, base_id: UUID, upload: Upload) -> None:
         if not upload.name:
             raise InvalidRequest('The file has no name; send one, as `filename="report.pdf"`.', field="file")
         document = await self.knowledge.add(
-            request.principal, base_id, upload.path, name=upload.name, media_type=upload.media_type
+            request.principal,
+            base_id,
+            upload.path,
+            name=upload.name,
+            media_type=upload.media_type,
+            folder=upload.fields.get("path", ""),
+            metadata=_metadata(upload.fields.get("metadata", "")),
         )
         body = document_out(document).model_dump_json().encode()
         await send_bytes(send, 202, body, b"application/json", ignored_header(upload.ignored))

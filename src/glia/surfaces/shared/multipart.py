@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import hashlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ _MOST_OTHER_BYTES = 1024 * 1024
 
 @dataclass(frozen=True)
 class Upload:
-    """One file of a form. ignored: the names of the form's other fields."""
+    """One file of a form. fields: the form's other fields that were wanted. ignored: the names of the rest."""
 
     path: Path
     name: str
@@ -30,11 +30,12 @@ class Upload:
     size_bytes: int
     sha256: str
     ignored: list[str]
+    fields: dict[str, str]
 
 
 @asynccontextmanager
 async def received_file(
-    request: Request, folder: Path, *, largest_bytes: int, field: str = "file"
+    request: Request, folder: Path, *, largest_bytes: int, field: str = "file", wanted: Collection[str] = ()
 ) -> AsyncGenerator[Upload]:
     """Receives the file of a form into `folder` and deletes it in the end, whatever happens.
 
@@ -45,7 +46,7 @@ async def received_file(
     if int(request.headers.get("content-length") or 0) > largest_bytes + _MOST_OTHER_BYTES:
         raise _too_large(largest_bytes)
     path = folder / f"upload-{new_id()}"
-    sink = _Sink(path, boundary, largest_bytes, field)
+    sink = _Sink(path, boundary, largest_bytes, field, wanted)
     try:
         await _receive(request, sink)
         yield await asyncio.to_thread(sink.finish)
@@ -74,7 +75,7 @@ async def _receive(request: Request, sink: _Sink) -> None:
 class _Sink:
     """Takes the form apart and writes its file. Used by one thread at a time."""
 
-    def __init__(self, path: Path, boundary: bytes, largest_bytes: int, field: str) -> None:
+    def __init__(self, path: Path, boundary: bytes, largest_bytes: int, field: str, wanted: Collection[str]) -> None:
         from python_multipart.multipart import MultipartParser
 
         self._path = path
@@ -90,6 +91,9 @@ class _Sink:
         self._media_type = ""
         self._size = self._received = 0
         self._ignored: list[str] = []
+        self._wanted = wanted
+        self._fields: dict[str, bytearray] = {}
+        self._text: bytearray | None = None
         self._parser = MultipartParser(
             boundary,
             {
@@ -127,7 +131,10 @@ class _Sink:
         if self._size == 0:
             raise InvalidRequest(f"The file {self._name!r} is empty.", field=self._field)
         digest = self._digest.hexdigest()
-        return Upload(self._path, self._name, self._media_type, self._size, digest, self._ignored)
+        return Upload(self._path, self._name, self._media_type, self._size, digest, self._ignored, self._texts())
+
+    def _texts(self) -> dict[str, str]:
+        return {name: bytes(text).decode("utf-8", "replace") for name, text in self._fields.items()}
 
     def remove(self) -> None:
         if self._file is not None:
@@ -153,7 +160,10 @@ class _Sink:
         options = _options(self._headers.get(b"content-disposition", b""))
         name = options.get(b"name", b"").decode("utf-8", "replace")
         if name != self._field:
-            self._ignored.append(name)
+            if name in self._wanted:
+                self._text = self._fields[name] = bytearray()
+            else:
+                self._ignored.append(name)
             return
         if self._file is not None:
             raise InvalidRequest("The form has more than one file; upload them one by one.", field=self._field)
@@ -169,6 +179,8 @@ class _Sink:
         self._is_in_file = True
 
     def _data(self, data: bytes, start: int, end: int) -> None:
+        if self._text is not None:
+            self._text += data[start:end]
         if not self._is_in_file or self._file is None:
             return
         part = data[start:end]
@@ -179,7 +191,7 @@ class _Sink:
         self._file.write(part)
 
     def _part_end(self) -> None:
-        self._is_in_file = False
+        self._is_in_file, self._text = False, None
 
     def _end(self) -> None:
         self._is_whole = True
