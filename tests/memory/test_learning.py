@@ -19,6 +19,7 @@ from glia.memory.service import Memories
 from glia.memory.types import By, MemorySettings, Scope, Status, Tier
 from glia.memory.upkeep import Upkeep
 from glia.memory.upkeep_queries import Heard
+from glia.models.types import FinishReason, ModelRequest, ModelResponse, TokenUsage
 from glia.usage.service import Usage
 
 
@@ -175,3 +176,36 @@ def test_a_models_facts_need_a_turn_that_is_there(unknown_id: UUID) -> None:
     )
     for nonsense in ("", "I cannot.", "[1, 2]", "[" * 5_000 + "]" * 5_000, '[{"fact": "x"}]', "] ["):
         assert read_answer(nonsense, turns, "p/m") == []
+
+
+class ScriptedModels:
+    """A configured model that says one thing."""
+
+    is_embedded = False
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.asked: list[ModelRequest] = []
+
+    async def resolve(self, name: str | None) -> ScriptedModels:
+        return self
+
+    async def stream(self, name: str | None, request: ModelRequest):
+        self.asked.append(request)
+        yield ModelResponse(self.text, "", (), TokenUsage(100, 20), FinishReason.STOP, "p/m", 7, 1)
+
+
+async def test_a_configured_model_extracts_and_its_tokens_are_counted(
+    db: Database, memories: Memories, principal: Principal, agent: UUID, say, jobs: Jobs
+) -> None:
+    models = ScriptedModels('[{"fact": "Ada flies to Rome.", "turn": 1, "importance": 0.9, "bucket": "plans"}]')
+    sleep_time = SleepTime(db, memories, Conversations(db), Upkeep(db, memories), Usage(db), jobs, models)
+
+    await learn(sleep_time, db, principal, await say(agent, "Guess who is off to Rome!", "You?"))
+
+    (memory,) = (await memories.list(principal, Window())).items
+    assert (memory.content, memory.bucket, memory.source_seq) == ("Ada flies to Rome.", "plans", 1)
+    assert memory.metadata == {"extracted_by": "p/m"}
+    assert "[1] " in models.asked[0].messages[1].text
+    (record,) = (await Usage(db).list(principal, Window())).items
+    assert (record.input_tokens, record.agent_id, record.cost_micros) == (100, agent, 7)

@@ -291,10 +291,11 @@ async def test_the_tools_keep_to_the_user_of_the_session(
     assert "Likes tea." not in (await search_tool.call(bob, '{"query": "tea"}')).text
     id = saved.text.removeprefix("Remembered as ").rstrip(".")
     for _ in range(2):
-        assert not (await forget_tool.call(ada, f'{{"id": "{id}"}}')).is_error
+        assert (await forget_tool.call(bob, '{"content": "Likes tea."}')).is_error
+        assert not (await forget_tool.call(ada, '{"content": "likes tea."}')).is_error
     assert "Likes tea." not in (await search_tool.call(ada, '{"query": "tea"}')).text
     assert (await memories.undo(principal, UUID(id))).status is Status.ACTIVE
-    assert (await forget_tool.call(ada, '{"id": "none"}')).is_error
+    assert (await forget_tool.call(ada, '{"content": "none"}')).is_error
 
 
 async def test_feedback_moves_importance_and_with_it_the_order(memories: Memories, principal: Principal) -> None:

@@ -50,12 +50,13 @@ class SleepTime:
     async def sweep(self) -> int:
         """Starts learning from the sessions that have been quiet for long enough. Returns how many."""
         async with self.db.across_workspaces() as tx:
-            due = await rows.due(tx, limit=_SWEPT_AT_ONCE)
+            workspaces = await rows.learning_workspaces(tx)
         started = 0
-        for one in due:
-            if one.session_id is not None:
-                where = system_principal(one.workspace_id, one.project_id)
-                started += await self._ask(where, one.session_id) is not None
+        for workspace_id in workspaces:
+            async with self.db.transaction(workspace_id) as tx:
+                due = await rows.due(tx, limit=_SWEPT_AT_ONCE)
+            for one in due:
+                started += await self._ask(system_principal(workspace_id, one.project_id), one.session_id) is not None
         return started
 
     async def ask_to_learn(self, principal: Principal, session_id: UUID) -> UUID:

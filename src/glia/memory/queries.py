@@ -432,6 +432,22 @@ async def delete_policy(tx: Transaction, scope_id: UUID, bucket: str) -> bool:
     )
 
 
+async def saying(tx: Transaction, scope: Scope, content: str) -> Memory | None:
+    """What the scope shows with exactly these words, locked; else one it showed before that was forgotten."""
+    return await tx.one_or_none(
+        Memory,
+        "select"
+        + COLUMNS
+        + " from memories m where lower(m.content) = lower(%(content)s) and (("
+        + VISIBLE
+        + """) or (m.status = 'forgotten' and m.agent_id is not distinct from %(agent_id)s
+            and m.user_name is not distinct from %(user_name)s))
+        order by m.status, m.id desc limit 1 for update of m""",
+        **scope_values(scope),
+        content=content,
+    )
+
+
 async def user_of(tx: Transaction, session_id: UUID) -> str | None:
     return await tx.value(
         "select nullif(left(metadata ->> 'user_name', 200), '') from sessions where id = %(id)s", id=session_id

@@ -47,17 +47,19 @@ _LEGS: LiteralString = """
   select h.id, sum(w.idf * h.tf * 2.2 / (h.tf + 1.2 * (0.25 + 0.75 * h.length / z.mean)))::float8 as score
   from hits h join weights w using (lexeme) cross join size z group by h.id order by 2 desc, 1 limit %(depth)s
 ), by_meaning as (
-  select v.memory_id as id, -(v.embedding <#> %(vector)s::halfvec) as similarity
-  from memory_vectors v join scopes s on s.id = v.scope_id join visible on visible.id = v.memory_id
-  where v.model = %(model)s
+  select id from (
+    select v.memory_id as id, v.embedding <#> %(vector)s::halfvec as distance
+    from memory_vectors v join scopes s on s.id = v.scope_id join visible on visible.id = v.memory_id
+    where v.model = %(model)s order by 2, 1 limit %(depth)s
+  ) nearest where distance <= -%(least)s
 ), found as (
-  select id from by_words
-  union (select id from by_meaning where similarity >= %(least)s order by similarity desc, id limit %(depth)s)
+  select id from by_words union select id from by_meaning
 ), fused as (
-  select id, l.score as lexical, d.similarity as dense,
-    coalesce(l.score / (select max(score) from by_words), 0) + coalesce(%(dense_weight)s * greatest(d.similarity, 0), 0)
-      as fused
-  from found left join by_words l using (id) left join by_meaning d using (id)
+  select f.id, l.score as lexical, -(v.embedding <#> %(vector)s::halfvec) as dense,
+    coalesce(l.score / (select max(score) from by_words), 0)
+      + coalesce(%(dense_weight)s * greatest(-(v.embedding <#> %(vector)s::halfvec), 0), 0) as fused
+  from found f left join by_words l on l.id = f.id
+  left join memory_vectors v on v.memory_id = f.id and v.model = %(model)s
 )
 select"""
 

@@ -221,13 +221,13 @@ class Memories:
             change = "found useful" if is_useful else "found not useful"
             return await _changed(tx, principal, memory, {"importance": moved}, change)
 
-    async def forget_one(self, principal: Principal, id: UUID, *, agent_id: UUID | None) -> Memory:
-        """Sets aside a memory of this agent, or a common one; not of another agent. Does nothing the second time."""
+    async def forget_said(self, principal: Principal, content: str, scope: Scope) -> Memory:
+        """Sets aside the memory that the scope shows with exactly these words. Does nothing the second time."""
         principal.require("memory:write")
         async with self._db.transaction(principal.workspace_id) as tx:
-            memory = await _lock(tx, id, None)
-            if agent_id is not None and memory.agent_id not in {None, agent_id}:
-                raise _missing(id)
+            memory = await queries.saying(tx, scope, content.replace("\0", "").strip())
+            if memory is None:
+                raise MemoryNotFound("There is no memory with exactly these words.")
             if memory.status is Status.FORGOTTEN:
                 return memory
             return await _changed(tx, principal, memory, {"status": Status.FORGOTTEN}, "forgotten")

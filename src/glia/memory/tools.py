@@ -7,9 +7,8 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from glia.identity.types import Principal, system_principal
-from glia.kit.errors import GliaError, InvalidRequest
-from glia.kit.ids import parse_id
 from glia.memory.conversations import Conversations, shown
+from glia.memory.errors import MemoryNotFound
 from glia.memory.service import LONGEST_CONTENT, LONGEST_QUERY, Memories
 from glia.memory.types import By, Draft, Origin, Scope, Tier
 from glia.tools.service import tool
@@ -41,8 +40,9 @@ class SearchArguments(Struct, forbid_unknown_fields=True):
 
 
 class ForgetArguments(Struct, forbid_unknown_fields=True):
-    id: Annotated[str, Meta(description="The memory's id, as memory_search shows it.", max_length=100)]
-    reason: Annotated[str, Meta(description="Why it is wrong or of no use any more.", max_length=500)] = ""
+    content: Annotated[
+        str, Meta(description="The memory, word for word as memory_search shows it.", max_length=LONGEST_CONTENT)
+    ]
 
 
 _TIERS = {"for this session": Tier.WORKING, "for a week": Tier.SHORT, "for good": Tier.LONG}
@@ -78,24 +78,20 @@ def memory_tools(memories: Memories) -> tuple[Tool, Tool, Tool]:
         recall = await memories.search(caller(context), arguments.query, scope, limit=arguments.limit, is_use=True)
         if not recall.memories:
             return "Nothing has been remembered yet."
-        lines = [
-            f"- {memory.content} (remembered {memory.created_at:%Y-%m-%d}, id {memory.id})"
-            for memory in recall.memories
-        ]
+        lines = [f"- {memory.content} (remembered {memory.created_at:%Y-%m-%d})" for memory in recall.memories]
         head = "Nothing matches these words. The newest memories are:" if recall.is_fallback else "Remembered:"
         return "\n".join([head, *lines])[:LARGEST_ANSWER_CHARACTERS]
 
     @tool(name="memory_forget", effect=Effect.IDEMPOTENT, timeout_seconds=15, is_default=False)
     async def forget(context: ToolContext, arguments: ForgetArguments) -> ToolResult:
         """Sets a remembered fact aside that turned out wrong or useless. A person can bring it back."""
+        user_name = await memories.user_of(context.workspace_id, context.session_id)
+        scope = Scope(context.agent_id, user_name, context.session_id, is_narrow=True)
         try:
-            id = parse_id(arguments.id, "memory")
-            await memories.forget_one(caller(context), id, agent_id=context.agent_id)
-        except InvalidRequest as error:
-            return ToolResult(error.message, is_error=True)
-        except GliaError as error:
-            return ToolResult(f"{error.message} Take an id that memory_search shows.", is_error=True)
-        return ToolResult(f"Forgotten: {arguments.id}.")
+            memory = await memories.forget_said(caller(context), arguments.content, scope)
+        except MemoryNotFound as error:
+            return ToolResult(f"{error.message} Copy one that memory_search shows.", is_error=True)
+        return ToolResult(f"Forgotten: {memory.content}")
 
     return save, search, forget
 

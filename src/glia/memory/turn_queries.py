@@ -196,17 +196,19 @@ with wanted as materialized (
   from spread s join windows v using (session_id, ordinal) join weights w using (lexeme) cross join size z
   group by 1, 2 order by 3 desc, 1 desc, 2 desc limit %(depth)s
 ), by_meaning as (
-  select v.session_id, v.ordinal, -(v.embedding <#> %(vector)s::halfvec) as similarity
-  from turn_vectors v join wanted using (session_id) where v.agent_id = %(agent_id)s and v.model = %(model)s
+  select session_id, ordinal from (
+    select v.session_id, v.ordinal, v.embedding <#> %(vector)s::halfvec as distance
+    from turn_vectors v join wanted using (session_id) where v.agent_id = %(agent_id)s and v.model = %(model)s
+    order by 3, 1, 2 limit %(depth)s
+  ) nearest where distance <= -%(least)s
 ), found as (
-  select session_id, ordinal from by_words
-  union (select session_id, ordinal from by_meaning where similarity >= %(least)s
-    order by similarity desc, session_id, ordinal limit %(depth)s)
+  select session_id, ordinal from by_words union select session_id, ordinal from by_meaning
 ), ranked as (
-  select session_id, ordinal, l.score as lexical, d.similarity as dense,
+  select f.session_id, f.ordinal, l.score as lexical, -(v.embedding <#> %(vector)s::halfvec) as dense,
     (coalesce(l.score * %(lexical_weight)s / (select max(score) from by_words), 0)
-      + coalesce(%(dense_weight)s * greatest(d.similarity, 0), 0))::float8 as score
-  from found left join by_words l using (session_id, ordinal) left join by_meaning d using (session_id, ordinal)
+      + coalesce(%(dense_weight)s * greatest(-(v.embedding <#> %(vector)s::halfvec), 0), 0))::float8 as score
+  from found f left join by_words l on l.session_id = f.session_id and l.ordinal = f.ordinal
+  left join turn_vectors v on v.session_id = f.session_id and v.ordinal = f.ordinal and v.model = %(model)s
   order by score desc, session_id desc, ordinal desc limit %(limit)s
 )
 select t.session_id, t.ordinal, t.seq, t.run_id, t.role, t.at, t.text, r.lexical, r.dense, r.score,

@@ -263,22 +263,25 @@ async def set_tended(tx: Transaction, agent_id: UUID, *, workspace_id: UUID) -> 
     )
 
 
+async def learning_workspaces(tx: Transaction) -> list[UUID]:
+    """Those in which an agent learns. Sees all workspaces, so it needs a transaction across them."""
+    return await tx.values("select distinct workspace_id from memory_settings where is_learning")
+
+
 @dataclass(frozen=True)
 class Due:
-    """A session that facts should be learnt from, or an agent whose memories should be put in order (no session)."""
+    """A session that facts should be learnt from."""
 
-    workspace_id: UUID
     project_id: UUID
-    agent_id: UUID
-    session_id: UUID | None
+    session_id: UUID
 
 
 async def due(tx: Transaction, *, limit: int) -> list[Due]:
-    """Sees all workspaces, so it needs a transaction across them. Sessions that have been quiet for long enough."""
+    """Sessions of the workspace's learning agents that have been quiet for long enough, longest first."""
     return await tx.many(
         Due,
         """
-        select s.workspace_id, s.project_id, s.agent_id, s.id as session_id
+        select s.project_id, s.id as session_id
         from memory_settings g join sessions s on s.agent_id = g.agent_id
         left join conversations c on c.session_id = s.id
         where g.is_learning and s.deleted_at is null and s.last_seq > coalesce(c.learnt_seq, 0)

@@ -133,8 +133,9 @@ create table memory_settings (
 );
 create index memory_settings_workspace on memory_settings (workspace_id);
 select isolate('memory_settings');
+-- The sweep looks here for the workspaces in which something is to be learnt, and then goes into each of them.
 select open_to_system('memory_settings');
-grant select on memory_settings to glia_system;
+grant select (workspace_id, is_learning) on memory_settings to glia_system;
 
 -- How much a memory counts now: its importance, halved each time its tier's half-life goes by unused. Use slows that:
 -- a memory found e - 1 times over lives twice as long. working 12 hours, short 7 days, long 90 days.
@@ -221,11 +222,6 @@ create table conversations (
 );
 create index conversations_agent on conversations (agent_id, session_id);
 select isolate('conversations');
-select open_to_system('conversations');
-grant select on conversations to glia_system;
--- The sweep that finds sessions to learn from looks at when they were last used, in all workspaces.
-select open_to_system('sessions');
-grant select on sessions to glia_system;
 
 -- seq: the event that the turn was read from. length: its words, without stop words.
 create table turns (
