@@ -96,10 +96,11 @@ def test_programs_below_a_closed_folder_find_each_other(
     open_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As in a checkout below /root: initdb looks for postgres with access(2)."""
-    installed = binaries.find().folder.parent
+    package = binaries.find().folder.parents[1]
     tmp_path.chmod(0o700)
-    shutil.copytree(installed, tmp_path / "installed", symlinks=True)
-    monkeypatch.setenv(binaries.SETTING, str(tmp_path / "installed/bin"))
+    for part in (package, package.with_name(f"{package.name}.libs")):
+        shutil.copytree(part, tmp_path / part.name, symlinks=True)
+    monkeypatch.setenv(binaries.SETTING, str(tmp_path / package.name / binaries.find().folder.parent.name / "bin"))
     postgres = EmbeddedPostgres(open_folder / "data")
     try:
         psycopg.connect(postgres.start().app_url).close()

@@ -23,7 +23,7 @@ _CAPABILITY_VERSION = 0x20080522
 _DAC_OVERRIDE, _DAC_READ_SEARCH = 1, 2
 _HELPFUL = (_DAC_READ_SEARCH, _DAC_OVERRIDE)
 # access(2), by which the programs look for each other, forgets capabilities unless this bit was set before.
-_SET_SECURITY, _NO_SETUID_FIXUP, _CHANGE_SECURITY = 28, 1 << 2, 8
+_GET_SECURITY, _SET_SECURITY, _NO_SETUID_FIXUP, _CHANGE_SECURITY = 27, 28, 1 << 2, 8
 _IS_LINUX = sys.platform == "linux"
 
 
@@ -116,7 +116,7 @@ def _keep_one(held: int, uid: int, gid: int, paths: list[str], program: str) -> 
     everything = sum(1 << capability for capability in candidates)
     setter = held & (1 << _CHANGE_SECURITY)
     if setter and _set_capabilities(permitted=everything | setter, effective=setter):
-        _prctl(_SET_SECURITY, _NO_SETUID_FIXUP)
+        _prctl(_SET_SECURITY, ctypes.CDLL(None).prctl(_GET_SECURITY, 0, 0, 0, 0) | _NO_SETUID_FIXUP)
     for capability in candidates:
         bit = 1 << capability
         opened = _set_capabilities(permitted=everything, effective=bit) and _first_closed(paths) is None
