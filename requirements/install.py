@@ -82,7 +82,7 @@ def install(folder: Path, locks: list[str], *, from_scratch: bool) -> None:
     )
     add_glia(python, packages)
     # Some test files inside packages are not meant to compile, so the exit status says nothing.
-    compile_all = [*run, "compileall", "-q", "-q", "-j", "0", packages, ROOT / "src"]
+    compile_all = [python, "-I", "-W", "ignore", "-m", "compileall", "-q", "-q", "-j", "0", packages, ROOT / "src"]
     subprocess.run(compile_all, env=environment, check=False)
     kept.mkdir()
     for name in locks:

@@ -19,7 +19,6 @@ from glia.surfaces.native.app import native_surface
 from glia.surfaces.openai.app import openai_surface, openapi_paths, owns
 from glia.surfaces.shared.asgi import App, Receive, Scope, Send, send_bytes, send_json
 from glia.wiring import House
-from glia.worker import stop_signal
 
 SURFACES = ("native", "openai")
 """Names that `--listen NAME=PORT` takes."""
@@ -85,13 +84,13 @@ class Server:
         for listener in self._sockets:
             listener.listen(_BACKLOG)
 
-    async def run(self) -> None:
-        """Serves until SIGINT or SIGTERM, then gives open requests three seconds to finish."""
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serves until told to stop, then gives open requests three seconds to finish."""
         serving = [
             asyncio.create_task(server.serve(sockets=[socket]))
             for server, socket in zip(self._servers, self._sockets, strict=True)
         ]
-        await stop_signal()
+        await stop.wait()
         for server in self._servers:
             server.should_exit = True
         await asyncio.gather(*serving)

@@ -16,19 +16,20 @@ log = structlog.get_logger(__name__)
 
 async def work(settings: Settings, app_url: str, data_dir: Path) -> None:
     """Executes runs until asked to stop, then hands back what it has not finished."""
+    stop = stop_event()
     house = await build(settings, app_url, data_dir)
     await house.open()
     log.info("worker ready", name=house.lease.worker_id and str(house.lease.worker_id))
     try:
-        await stop_signal()
+        await stop.wait()
     finally:
         await house.close()
 
 
-async def stop_signal() -> None:
-    """Returns at the first SIGINT or SIGTERM."""
+def stop_event() -> asyncio.Event:
+    """Set by the first SIGINT or SIGTERM from now on. Made before anything is built, so that none comes too early."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    await stop.wait()
+    return stop

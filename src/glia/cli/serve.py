@@ -6,6 +6,8 @@ import asyncio
 import errno
 import json
 import os
+import signal
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from itertools import count
@@ -22,6 +24,7 @@ from glia.kit.migrate import migrate
 from glia.kit.postgres import EmbeddedPostgres
 from glia.server import SURFACES, Server, raise_file_limit
 from glia.wiring import build
+from glia.worker import stop_event
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +47,8 @@ def _listen(_context: click.Context, _parameter: click.Parameter, values: tuple[
 def command(host: str, port: int, data_dir: str | None, listen: dict[str, int]) -> None:
     """Start everything: database, API and a worker, in one process."""
     place = home(data_dir)
+    # Until the event loop takes signals; the first process of a container would not even see this one otherwise.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(128 + signal.SIGTERM))
     raise_file_limit()
     with _usable(place.data_dir):
         _start(place, host=host, port=port, listen=listen)
@@ -91,6 +96,7 @@ def _usable(data_dir: Path) -> Generator[None, None, None]:
 async def _serve(
     place: Home, app_url: str, *, host: str, port: int, listen: dict[str, int], postgres: EmbeddedPostgres | None
 ) -> None:
+    stop = stop_event()
     house = await build(place.settings, app_url, place.data_dir)
     try:
         server = Server(house, host=host, port=port, listen=listen)
@@ -101,7 +107,7 @@ async def _serve(
         keeper = asyncio.create_task(_keep_running(postgres)) if postgres is not None else None
         server.listen()
         click.echo(f"Glia is ready at http://{host}:{port}", err=True)
-        await server.run()
+        await server.run(stop)
         if keeper is not None:
             keeper.cancel()
     finally:

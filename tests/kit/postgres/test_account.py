@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from glia.kit.postgres import EmbeddedPostgres, account
+from glia.kit.postgres import EmbeddedPostgres, account, binaries
 from glia.kit.postgres.errors import ForeignOwner, NoServiceUser
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can change to another user")
@@ -85,6 +85,23 @@ def test_a_closed_parent_is_passed_with_one_capability_and_stays_closed(
 def test_a_first_start_works_below_a_closed_parent(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     postgres = EmbeddedPostgres(tmp_path / "a/b/data")
+    try:
+        psycopg.connect(postgres.start().app_url).close()
+    finally:
+        postgres.stop()
+
+
+@needs_root
+def test_programs_below_a_closed_folder_find_each_other(
+    open_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a checkout below /root: initdb looks for postgres with access(2)."""
+    package = binaries.find().folder.parents[1]
+    tmp_path.chmod(0o700)
+    for part in (package, package.with_name(f"{package.name}.libs")):
+        shutil.copytree(part, tmp_path / part.name, symlinks=True)
+    monkeypatch.setenv(binaries.SETTING, str(tmp_path / package.name / binaries.find().folder.parent.name / "bin"))
+    postgres = EmbeddedPostgres(open_folder / "data")
     try:
         psycopg.connect(postgres.start().app_url).close()
     finally:

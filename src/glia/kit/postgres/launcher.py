@@ -22,6 +22,8 @@ _CAPABILITY_VERSION = 0x20080522
 # Reading and searching everywhere is the smaller of the two; containers often hold only the other.
 _DAC_OVERRIDE, _DAC_READ_SEARCH = 1, 2
 _HELPFUL = (_DAC_READ_SEARCH, _DAC_OVERRIDE)
+# access(2), by which the programs look for each other, forgets capabilities unless this bit was set before.
+_GET_SECURITY, _SET_SECURITY, _NO_SETUID_FIXUP, _CHANGE_SECURITY = 27, 28, 1 << 2, 8
 _IS_LINUX = sys.platform == "linux"
 
 
@@ -112,6 +114,9 @@ def _keep_one(held: int, uid: int, gid: int, paths: list[str], program: str) -> 
     """The bit of the first capability that opens the way and outlives exec; 0 when none does."""
     candidates = [capability for capability in _HELPFUL if held >> capability & 1]
     everything = sum(1 << capability for capability in candidates)
+    setter = held & (1 << _CHANGE_SECURITY)
+    if setter and _set_capabilities(permitted=everything | setter, effective=setter):
+        _prctl(_SET_SECURITY, ctypes.CDLL(None).prctl(_GET_SECURITY, 0, 0, 0, 0) | _NO_SETUID_FIXUP)
     for capability in candidates:
         bit = 1 << capability
         opened = _set_capabilities(permitted=everything, effective=bit) and _first_closed(paths) is None
