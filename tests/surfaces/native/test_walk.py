@@ -24,7 +24,27 @@ BODIES: dict[Route, dict[str, Any]] = {
     ("POST", "/v1/sessions/{session}/messages"): {"content": "Hello"},
     ("PATCH", "/v1/knowledge-bases/{knowledge_base}"): {"name": "Renamed"},
     ("POST", "/v1/knowledge-bases/{knowledge_base}/search"): {"query": "anything"},
+    ("PATCH", "/v1/knowledge-bases/{knowledge_base}/documents/{document}"): {"path": "other"},
+    ("POST", "/v1/knowledge-bases/{knowledge_base}/documents/{document}/reindex"): {},
+    ("POST", "/v1/knowledge-bases/{knowledge_base}/imports"): {"url": "https://example.org/"},
     ("PATCH", "/v1/memories/{memory}"): {"content": "Changed"},
+    ("POST", "/v1/memories/{memory}/feedback"): {"is_useful": True},
+    ("POST", "/v1/memories/{memory}/undo"): {},
+    ("POST", "/v1/memories/conflicts/{conflict}/resolve"): {"keep": "newer"},
+    ("PATCH", "/v1/memory-blocks/{block}"): {"content": "Changed", "version": 1},
+    ("POST", "/v1/memory-blocks/{block}/undo"): {},
+    ("PUT", "/v1/memory-blocks/{block}/agents/{agent}"): {},
+    ("PUT", "/v1/agents/{agent}/memory/settings"): {},
+    ("PATCH", "/v1/agents/{agent}/memory/settings"): {},
+    ("PUT", "/v1/agents/{agent}/memory/policies/{bucket}"): {"max_count": 5},
+    ("POST", "/v1/agents/{agent}/memory/forget"): {"is_dry_run": True},
+    ("POST", "/v1/agents/{agent}/memory/consolidate"): {},
+    ("POST", "/v1/agents/{agent}/memory/resolve-conflicts"): {},
+    ("POST", "/v1/agents/{agent}/memory/summarise"): {},
+    ("POST", "/v1/agents/{agent}/memory/check"): {},
+    ("POST", "/v1/agents/{agent}/memory/tend"): {},
+    ("POST", "/v1/agents/{agent}/memory/conversations/search"): {"query": "anything"},
+    ("POST", "/v1/sessions/{session}/learn"): {},
     ("PATCH", "/v1/tools/{tool}"): {"description": "Changed"},
     ("POST", "/v1/runs/{run}/cancel"): {},
 }
@@ -81,6 +101,10 @@ def one_of_everything(client: Client) -> Things:
         "http": {"url": "https://example.org/"},
     }
     me = client.get("/v1/me").json
+    for fact in ("My favourite colour is blue.", "My favourite colour is green."):
+        client.made("/v1/memories", {"content": fact, "agent_id": agent})
+    (conflict,) = client.get(f"/v1/memories/conflicts?agent_id={agent}").json["data"]
+    client.request("PUT", f"/v1/agents/{agent}/memory/policies/facts", {"max_count": 1000})
     client.until(f"/v1/knowledge-bases/{base}/documents/{document}", lambda found: found["status"] != "processing")
     return {
         "workspace": me["workspace_id"],
@@ -96,6 +120,9 @@ def one_of_everything(client: Client) -> Things:
         "knowledge_base": base,
         "document": document,
         "memory": client.made("/v1/memories", {"content": "A fact of A."})["id"],
+        "conflict": conflict["id"],
+        "block": client.made("/v1/memory-blocks", {"label": "project", "content": "Ship it."})["id"],
+        "bucket": "facts",
         "tool": client.made("/v1/tools", tool)["id"],
     }
 
@@ -136,7 +163,7 @@ def test_the_walk_refuses_a_route_that_it_has_no_thing_for(client: Client):
 def test_lists_do_not_show_another_workspaces_things(walk: Walk, client: Client, stranger: Client):
     document = client.get("/openapi.json").json
     lists = [path for path, methods in document["paths"].items() if "get" in methods and "{" not in path]
-    ids = {id for name, id in walk.things.items() if name != "version"}
+    ids = {id for name, id in walk.things.items() if name not in {"version", "bucket"}}
 
     shown_to_owner = b"".join(client.get(path).body for path in lists).decode()
     shown_to_stranger = b"".join(stranger.get(path).body for path in lists).decode()
