@@ -147,15 +147,25 @@ async def test_an_unknown_name_lists_the_near_ones(server, outbound: Outbound) -
     server.models = ["gpt-4.1-mini", "gpt-4.1", "unrelated"]
 
     with pytest.raises(ModelNotFound, match=r"'gpt-4\.1-mni'.*'one/gpt-4\.1-mini'") as caught:
-        await models(outbound, provider("one", server)).resolve("gpt-4.1-mni")
+        await models(outbound, provider("one", server), provider("two", server)).resolve("gpt-4.1-mni")
 
     assert "one/unrelated" not in caught.value.near
     assert caught.value.status == 404
 
 
-async def test_a_bare_name_at_a_dead_provider_says_that_it_is_dead(outbound: Outbound) -> None:
+async def test_a_name_that_the_only_server_does_not_list_is_taken_at_its_word(server, outbound: Outbound) -> None:
+    server.models = ["gpt-4.1"]
+
+    assert (await models(outbound, provider("one", server)).resolve("my-fine-tune")).id == "one/my-fine-tune"
+
+
+async def test_a_bare_name_that_only_a_dead_provider_could_have_says_that_it_is_dead(
+    server, outbound: Outbound
+) -> None:
+    server.models = ["gpt-4.1"]
+
     with pytest.raises(ModelFailed, match="could not be reached"):
-        await models(outbound, Provider("one", "http://127.0.0.1:9/v1")).resolve("anything")
+        await models(outbound, provider("one", server), Provider("two", "http://127.0.0.1:9/v1")).resolve("anything")
 
 
 async def test_a_server_that_lists_nothing_is_believed_to_have_the_model(server, outbound: Outbound) -> None:

@@ -110,8 +110,8 @@ async def test_cancelled_before_its_first_step_a_run_ends_at_once(
         session = await house.session(principal)
         begin = house.engine.begin
 
-        def begin_and_cancel(run, *rest) -> None:  # type: ignore[no-untyped-def]
-            begin(run, *rest)
+        def begin_and_cancel(run, *rest, **more) -> None:  # type: ignore[no-untyped-def]
+            begin(run, *rest, **more)
             house.engine.cancel(run.id)
 
         house.engine.begin = begin_and_cancel  # type: ignore[method-assign]

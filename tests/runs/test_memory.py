@@ -60,9 +60,9 @@ async def test_the_measure_notices_a_run_that_is_kept(
     async with rig(db, database_urls.app, ScriptedModel(*[Say("Done")] * 120)) as house:
         begin = house.engine.begin
 
-        def keep(run, *rest) -> None:  # type: ignore[no-untyped-def]
+        def keep(run, *rest, **more) -> None:  # type: ignore[no-untyped-def]
             kept.append(bytearray(10_000))
-            begin(run, *rest)
+            begin(run, *rest, **more)
 
         house.engine.begin = keep  # type: ignore[method-assign]
         await _run_some(house, principal, 20)

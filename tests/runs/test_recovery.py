@@ -238,7 +238,7 @@ async def test_without_giving_back_a_lost_claim_would_stay_lost(
 async def _lost_claim(db: Database, urls: DatabaseUrls, principal: Principal) -> tuple[RunStatus, int]:
     async with rig(db, urls.app, ScriptedModel(Say("Done"))) as house:
         session = await house.session(principal)
-        begin, house.engine.begin = house.engine.begin, lambda *_: None  # type: ignore[method-assign]
+        begin, house.engine.begin = house.engine.begin, lambda *_, **__: None  # type: ignore[method-assign]
         accepted = await house.send(principal, session)
         house.engine.begin = begin  # type: ignore[method-assign]
         await age_claims(db)
