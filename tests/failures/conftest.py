@@ -163,6 +163,6 @@ class Installation:
 @pytest.fixture
 async def place(tmp_path: Path, database_urls: DatabaseUrls, db: Database) -> AsyncIterator[Installation]:
     async with Outside().open() as outside:
-        installation = Installation(tmp_path, database_urls.app, db, outside)
+        installation = Installation(tmp_path, database_urls.admin, db, outside)
         yield installation
         installation.close()

@@ -66,7 +66,7 @@ def furnished(tmp_path: Path) -> Path:
     ids=["unreachable", "not a URL", "wrong user or password"],
 )
 def test_a_database_that_does_not_let_us_in(url: str, said: str, furnished: Path, database_urls: DatabaseUrls) -> None:
-    url = url or make_conninfo(database_urls.app, user="nobody_here", password="hidden")
+    url = url or make_conninfo(database_urls.admin, user="nobody_here", password="hidden")
 
     assert re.search(said, _sentence(_start(furnished, GLIA_DATABASE_URL=url)))
     assert (furnished / "credentials.json").read_text() == KEPT
@@ -101,7 +101,7 @@ def test_a_port_that_is_taken(furnished: Path, database_urls: DatabaseUrls) -> N
         taken.bind(("127.0.0.1", 0))
         port = str(taken.getsockname()[1])
 
-        said = _sentence(_start(furnished, "--port", port, GLIA_DATABASE_URL=database_urls.app))
+        said = _sentence(_start(furnished, "--port", port, GLIA_DATABASE_URL=database_urls.admin))
 
     assert f"Cannot listen on 127.0.0.1:{port}" in said
     assert "--port" in said
@@ -117,7 +117,7 @@ def test_a_setting_that_does_not_exist(furnished: Path) -> None:
 @pytest.mark.parametrize("is_own", [True, False], ids=["own database", "embedded database"])
 def test_a_data_directory_that_cannot_be_made(tmp_path: Path, database_urls: DatabaseUrls, is_own: bool) -> None:
     (tmp_path / "file").write_text("in the way")
-    settings = {"GLIA_DATABASE_URL": database_urls.app} if is_own else {}
+    settings = {"GLIA_DATABASE_URL": database_urls.admin} if is_own else {}
 
     said = _sentence(_start(tmp_path / "file" / "data", **settings))
 
@@ -156,7 +156,7 @@ async def test_one_data_directory_has_one_server_and_a_dead_one_s_traces_do_not_
 
 
 async def test_credentials_of_another_database_are_kept_aside(furnished: Path, database_urls: DatabaseUrls) -> None:
-    settings = {"GLIA_DATABASE_URL": database_urls.app, "GLIA_MODEL_DISCOVERY": "off"}
+    settings = {"GLIA_DATABASE_URL": database_urls.admin, "GLIA_MODEL_DISCOVERY": "off"}
     process = await Process(furnished, "serve", settings, port=free_port()).ready()
     try:
         assert (furnished / "credentials.1.json").read_text() == KEPT
