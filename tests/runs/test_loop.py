@@ -6,6 +6,7 @@ import pytest
 
 from glia.agents.types import Limits
 from glia.identity.types import Principal
+from glia.kit import telemetry
 from glia.kit.db import Database
 from glia.models.types import ToolMessage, UserMessage
 from glia.runs.errors import SessionBusy
@@ -40,6 +41,8 @@ async def test_a_plain_run_leaves_its_whole_story_in_the_log(
         run = await house.runs.get(principal, last.run_id)  # type: ignore[arg-type]
         assert run.status is RunStatus.COMPLETED
         assert (run.model_calls, run.input_tokens, run.output_tokens, run.cost_micros) == (1, 10, 5, 7)
+        assert telemetry.registry.get_sample_value("glia_runs_ended_total", {"status": "completed"})
+        assert telemetry.registry.get_sample_value("glia_run_seconds_count")
 
 
 async def test_tools_are_called_in_parallel_and_answered_in_the_models_order(

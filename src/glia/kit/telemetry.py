@@ -32,10 +32,6 @@ requests = Counter(
     "glia_http_requests", "HTTP requests, by surface and status.", ["surface", "status"], registry=registry
 )
 requests_open = Gauge("glia_http_requests_open", "HTTP requests in flight.", registry=registry)
-model_calls = Counter("glia_model_calls", "Model calls, by model and outcome.", ["model", "outcome"], registry=registry)
-model_tokens = Counter(
-    "glia_model_tokens", "Tokens, by model and direction.", ["model", "direction"], registry=registry
-)
 loop_lag = Gauge("glia_event_loop_lag_seconds", "How late the event loop woke up, last measured.", registry=registry)
 
 

@@ -11,6 +11,7 @@ from uuid import UUID
 import psycopg
 import structlog
 
+from glia.kit import telemetry
 from glia.kit.clock import wire_time
 from glia.kit.db import Database, Transaction
 from glia.kit.errors import DatabaseUnavailable, GliaError, StorageFull
@@ -206,6 +207,8 @@ class Engine:
                 tx, worker_id, want=want, largest_share=self._config.largest_share, kinds=list(self._kinds)
             )
         for run in runs:
+            if run.attempt == 1 and run.started_at is not None:
+                telemetry.queue_seconds.observe((run.started_at - run.created_at).total_seconds())
             self.begin(run, worker_id)
         if len(runs) == want:
             self._wake.set()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from glia.kit import telemetry
 from glia.kit.db import Database, Transaction, seen_through
 from glia.kit.errors import DatabaseUnavailable
 from glia.runs import queries
@@ -110,6 +111,9 @@ class RunLog:
             for number, (type, text) in enumerate(zip(entry.types, entry.data, strict=True))
         ]
         self._live.stored(run.session_id, events)
+        if entry.status.is_final:
+            telemetry.runs_ended.labels(entry.status).inc()
+            telemetry.run_seconds.observe((place.at - run.created_at).total_seconds())
         if stored is not None:
             stored()
 
