@@ -144,6 +144,16 @@ class Outbound:
         call = self._call(method, url, headers, body, timeouts, trusted, None)
         return Stream(self, call, redirects)
 
+    async def tunnel(
+        self, host: str, port: int, *, connect_seconds: float = 10, buffer_bytes: int = 65536
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A bare connection for a proxy's client, judged and dialled as every call is. The caller closes it."""
+        target = parse(f"http://{host}:{port}/")
+        deadline = asyncio.get_running_loop().time() + connect_seconds
+        addresses = await self._dialer.addresses(target, is_trusted=False, seconds=connect_seconds)
+        left = max(0.0, deadline - asyncio.get_running_loop().time())
+        return await self._dialer.open_bare(target, addresses, seconds=left, buffer_bytes=buffer_bytes)
+
     async def close(self) -> None:
         """Closes every connection; calls under way fail."""
         self._is_closed = True

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import cached_property
 from ipaddress import ip_address
 from itertools import zip_longest
+from typing import TypeVar
 
 from glia.kit.outbound.connection import Connection
 from glia.kit.outbound.errors import FailureKind, OutboundFailed
 from glia.kit.outbound.policy import OutboundPolicy
 from glia.kit.outbound.resolver import Resolver
 from glia.kit.outbound.target import Target
+
+T = TypeVar("T")
 
 # How long the addresses of a name the operator configured are remembered. Others are looked up for each request,
 # because an old answer would escape a judgement that has changed since.
@@ -47,6 +50,26 @@ class Dialer:
     ) -> tuple[Connection, str]:
         """A connection and the address it leads to. Tries the addresses in turn, within `seconds` in all."""
         loop = asyncio.get_running_loop()
+
+        async def open_one(address: str) -> tuple[Connection, str]:
+            return await self._open(loop, target, address, on_lost), address
+
+        return await self._in_turn(target, addresses, seconds, open_one)
+
+    async def open_bare(
+        self, target: Target, addresses: Sequence[str], *, seconds: float, buffer_bytes: int
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """As `connect`, without HTTP or TLS on it."""
+
+        async def open_one(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+            return await asyncio.open_connection(address, target.port, limit=buffer_bytes)
+
+        return await self._in_turn(target, addresses, seconds, open_one)
+
+    async def _in_turn(
+        self, target: Target, addresses: Sequence[str], seconds: float, open_one: Callable[[str], Awaitable[T]]
+    ) -> T:
+        loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
         failure: OutboundFailed | None = None
         addresses = _alternating(addresses)[:_MOST_ADDRESSES]
@@ -55,7 +78,7 @@ class Dialer:
             share = (deadline - loop.time()) / (len(addresses) - tried)
             try:
                 async with asyncio.timeout(share):
-                    return await self._open(loop, target, address, on_lost), address
+                    return await open_one(address)
             except TimeoutError:
                 failure = _failed(f"{target.name} did not accept a connection in {seconds:g} seconds.", "timeout")
             except ssl.SSLError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -78,9 +79,11 @@ class OutboundPolicy:
     """allow: `host:port` pairs the operator has opened. A host is a name or an IP address, IPv6 in brackets.
 
     A name opens whatever it resolves to; an address opens it under every name. Raises InvalidRequest on nonsense.
+    refuses_own: also refuse this machine's own addresses when they are public ones.
     """
 
     allow: frozenset[str] = frozenset()
+    refuses_own: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "allow", frozenset(_canonical(entry) for entry in self.allow))
@@ -96,7 +99,7 @@ class OutboundPolicy:
             return
         for text in addresses:
             address = ip_address(text)
-            why = why_refused(address)
+            why = why_refused(address) or (_why_own(address) if self.refuses_own else None)
             if why is not None and f"{bracketed(address.compressed)}:{target.port}" not in self.allow:
                 # The address behind a name stays unsaid: it would let a tenant read the internal DNS.
                 verb = "is" if target.literal else "resolves to"
@@ -106,6 +109,17 @@ class OutboundPolicy:
                     host=target.host,
                     port=target.port,
                 )
+
+
+def _why_own(address: IPAddress) -> str | None:
+    """Only an address of this machine can be bound, so trying tells, whatever interfaces come and go."""
+    family = socket.AF_INET if isinstance(address, IPv4Address) else socket.AF_INET6
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((str(address), 0))
+    except OSError:
+        return None
+    return "an address of this machine"
 
 
 def _canonical(entry: str) -> str:
