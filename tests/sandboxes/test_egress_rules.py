@@ -3,8 +3,8 @@
 import pytest
 
 from glia.kit.errors import InvalidRequest
-from glia.sandboxes.egress.head import BadHead, read_head
 from glia.sandboxes.egress.rules import read_allow_list, read_authority, read_host
+from glia.sandboxes.http_head import BadHead, read_head
 
 NOT_HOSTS = [
     "127.0.0.1",

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import msgspec
 
-from glia.tools.types import Source
+from glia.tools.types import MadeArtifact, Source
 
 
 class MessageReceived(msgspec.Struct, frozen=True):
@@ -114,8 +114,23 @@ class ToolCalled(msgspec.Struct, frozen=True):
     idempotency_key: str
 
 
+class ArtifactCreated(msgspec.Struct, frozen=True):
+    """A file that a tool call made for the user: to be read at the session's artifacts. name: may hold folders."""
+
+    type: ClassVar = "artifact.created"
+    step: int
+    tool_call_id: str
+    id: str
+    name: str
+    media_type: str
+    size_bytes: int
+
+
 class ToolReturned(msgspec.Struct, frozen=True):
-    """status: `unknown` when the call may or may not have happened and must not be repeated."""
+    """status: `unknown` when the call may or may not have happened and must not be repeated.
+
+    snapshot_id: the session's workspace after the call, when the call changed it.
+    """
 
     type: ClassVar = "tool.returned"
     step: int
@@ -125,6 +140,8 @@ class ToolReturned(msgspec.Struct, frozen=True):
     text: str
     duration_ms: int
     sources: list[Source] = []
+    artifacts: list[MadeArtifact] = []
+    snapshot_id: str | None = None
 
 
 class Citation(msgspec.Struct, frozen=True):
@@ -204,6 +221,7 @@ Payload = (
     | ThinkingDelta
     | ModelResponded
     | ToolCalled
+    | ArtifactCreated
     | ToolReturned
     | RunCompleted
     | RunFailed
@@ -222,6 +240,7 @@ _BY_TYPE: dict[str, msgspec.json.Decoder[Payload]] = {
         ThinkingDelta,
         ModelResponded,
         ToolCalled,
+        ArtifactCreated,
         ToolReturned,
         RunCompleted,
         RunFailed,

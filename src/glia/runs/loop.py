@@ -28,6 +28,7 @@ from glia.runs.deltas import Deltas
 from glia.runs.errors import LimitReached
 from glia.runs.events import (
     AnswerMessage,
+    ArtifactCreated,
     CalledTool,
     Citation,
     ModelRequested,
@@ -37,6 +38,7 @@ from glia.runs.events import (
     RunUsage,
     StepUsage,
     ToolCalled,
+    ToolReturned,
 )
 from glia.runs.log import RunLog
 from glia.runs.progress import Progress, fold, note_response, note_return
@@ -258,7 +260,7 @@ class AgentLoop:
                 call, step=progress.step, key=f"{self._log.run.id}:{call.id}", earlier=self._inherited.get(call.id)
             )
             left -= 1
-            payloads: list[Payload] = [returned]
+            payloads: list[Payload] = [*_created(returned), returned]
             if left == 0 and self._limit_reached() is None:
                 payloads.append(ModelRequested(progress.step + 1, self._agent.model))
                 progress.requested_step = progress.step + 1
@@ -329,6 +331,13 @@ class AgentLoop:
             status=status,
         )
         return msgspec.json.encode(record).decode()
+
+
+def _created(returned: ToolReturned) -> list[ArtifactCreated]:
+    return [
+        ArtifactCreated(returned.step, returned.tool_call_id, each.id, each.name, each.media_type, each.size_bytes)
+        for each in returned.artifacts
+    ]
 
 
 def _parsed(arguments: str) -> object:

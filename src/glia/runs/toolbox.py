@@ -52,6 +52,8 @@ class Toolbox:
             text=result.text,
             duration_ms=round((time.monotonic() - started) * 1000),
             sources=list(result.sources),
+            artifacts=list(result.artifacts),
+            snapshot_id=result.snapshot_id,
         )
 
     async def _result(self, call: CalledTool, key: str, earlier: ToolCalled | None) -> ToolResult:

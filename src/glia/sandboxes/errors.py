@@ -106,3 +106,29 @@ class PortClosed(UpstreamFailed):
 
 class SandboxStreamClosed(UpstreamFailed):
     code = "sandbox_stream_closed"
+
+
+class SandboxNotFound(NotFound):
+    code = "sandbox_not_found"
+
+
+class SandboxElsewhere(Unavailable):
+    """Its processes and files are on another machine, or in another server process; the message names it."""
+
+    code = "sandbox_elsewhere"
+
+
+class TooManySandboxes(Conflict):
+    code = "too_many_sandboxes"
+
+
+class ServerFull(Unavailable):
+    code = "sandbox_server_full"
+
+
+class SnapshotNotFound(NotFound):
+    code = "snapshot_not_found"
+
+
+class ArtifactNotFound(NotFound):
+    code = "artifact_not_found"

@@ -106,7 +106,7 @@ class Tools:
         that is no longer there.
         """
         if names is None:
-            wanted = [tool.name for tool in self._built_in.values() if tool.is_default]
+            wanted = [tool.name for tool in self._built_in.values() if _is_offered(tool)]
         else:
             wanted = list(dict.fromkeys(names))
         wanted = [name for name in wanted if name != KNOWLEDGE_SEARCH]
@@ -161,6 +161,10 @@ class Tools:
             timeout_seconds=row.timeout_seconds,
         )
         return http_tool(endpoint, self._outbound, self._secrets)
+
+
+def _is_offered(tool: Tool) -> bool:
+    return tool.is_default and (tool.is_offered is None or tool.is_offered())
 
 
 def _context(workspace_id: UUID, id: UUID) -> str:

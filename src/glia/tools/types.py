@@ -58,16 +58,29 @@ class Source:
 
 
 @dataclass(frozen=True)
+class MadeArtifact:
+    """A file that a tool made and the user should see. id: under the session's artifacts. name: may hold folders."""
+
+    id: str
+    name: str
+    media_type: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
 class ToolResult:
     """text: what the model reads. is_error: the tool could not do it; the text says why and what to try.
 
     is_unknown: the call went out and nobody can tell whether it took effect. Always an error too.
+    snapshot_id: the session's workspace after the call, when the call changed it.
     """
 
     text: str
     is_error: bool = False
     sources: tuple[Source, ...] = ()
     is_unknown: bool = False
+    artifacts: tuple[MadeArtifact, ...] = ()
+    snapshot_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +89,7 @@ class Tool:
 
     schema: JSON Schema of the arguments, an object. call: takes the raw JSON text of the arguments, so that each
     tool decodes them into its own type; raises InvalidArguments (shown to the model) or a GliaError.
+    is_offered: whether agents that name no tools get it now; None for always.
     """
 
     name: str
@@ -85,6 +99,7 @@ class Tool:
     call: Callable[[ToolContext, str], Awaitable[ToolResult]]
     timeout_seconds: float = 60.0
     is_default: bool = True
+    is_offered: Callable[[], bool] | None = None
 
 
 @dataclass(frozen=True)

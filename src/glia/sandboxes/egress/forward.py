@@ -12,14 +12,18 @@ from dataclasses import dataclass, field
 
 from glia.kit.errors import TooLarge
 from glia.kit.outbound import Outbound
-from glia.sandboxes.egress.head import BadHead, Head
 from glia.sandboxes.egress.types import Decision
+from glia.sandboxes.http_head import BadHead, Head
 
 LARGEST_BODY_BYTES = 10 * 1024 * 1024
 _BODY_SECONDS = 120.0
 _HOP_BY_HOP = frozenset(
-    [
+    {
+        "accept-encoding",
         "connection",
+        "content-length",
+        "expect",
+        "host",
         "keep-alive",
         "proxy-authenticate",
         "proxy-authorization",
@@ -28,11 +32,7 @@ _HOP_BY_HOP = frozenset(
         "trailer",
         "transfer-encoding",
         "upgrade",
-        "host",
-        "content-length",
-        "expect",
-        "accept-encoding",
-    ]
+    }
 )
 _NOT_PASSED_BACK = _HOP_BY_HOP - {"content-length"}
 

@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 from glia.kit.errors import GliaError, TooLarge
 from glia.kit.outbound import Outbound, OutboundFailed, OutboundRefused
 from glia.sandboxes.egress.forward import Client, Request, forward
-from glia.sandboxes.egress.head import LARGEST_HEAD_BYTES, BadHead, Head, read_head
 from glia.sandboxes.egress.rules import AllowList, read_authority, read_host
-from glia.sandboxes.egress.splice import splice
 from glia.sandboxes.egress.types import Attachment, Decision, Note, Verdict
+from glia.sandboxes.http_head import LARGEST_HEAD_BYTES, BadHead, Head, read_head
+from glia.sandboxes.splice import Pair, splice
 
 MOST_CONNECTIONS = 64
 _HEAD_SECONDS = 30.0
@@ -91,15 +91,15 @@ class EgressProxy:
         if decision.verdict == "denied":
             return await self._deny(client, decision)
         try:
-            far_reader, far_writer = await self._outbound.tunnel(*place, buffer_bytes=_BUFFER_BYTES)
+            far = Pair(*await self._outbound.tunnel(*place, buffer_bytes=_BUFFER_BYTES))
         except (OutboundRefused, OutboundFailed) as error:
             return await self._fail(client, decision, error)
         self._note(decision)
         try:
             client.writer.write(b"HTTP/1.1 200 Connection Established\r\n\r\n")
-            await splice(client.reader, client.writer, far_reader, far_writer, decision)
+            await splice(Pair(client.reader, client.writer), far, decision)
         finally:
-            far_writer.transport.abort()
+            await far.close()
             self._done(decision)
 
     async def _request(self, client: Client, head: Head) -> None:

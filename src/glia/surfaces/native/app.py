@@ -25,6 +25,9 @@ from glia.surfaces.native import (
     memory_blocks,
     memory_upkeep,
     runs,
+    sandbox_files,
+    sandbox_ports,
+    sandboxes,
     sessions,
     tools,
     usage,
@@ -32,6 +35,7 @@ from glia.surfaces.native import (
     workspaces,
 )
 from glia.surfaces.native.document import PUBLIC, docs_page, front_page, openapi
+from glia.surfaces.native.sandbox_exec import SandboxStreams
 from glia.surfaces.native.stream import Conversation
 from glia.surfaces.native.upload import Uploads
 from glia.surfaces.shared.asgi import App, Receive, Scope, Send
@@ -56,6 +60,9 @@ _ROUTERS = (
     memories.router,
     memory_blocks.router,
     memory_upkeep.router,
+    sandboxes.router,
+    sandbox_files.router,
+    sandbox_ports.router,
     tools.router,
     usage.router,
     hot.router,
@@ -68,6 +75,7 @@ def native_surface(house: House, more_paths: dict[str, Any] | None = None) -> Ap
     answers = IdempotentAnswers(house.db, settings.secret_key)
     talk = Conversation(house.runs, answers, settings.strict_fields)
     uploads = Uploads(house.knowledge, answers, house.spool, settings.limits.upload_bytes, settings.strict_fields)
+    boxes = SandboxStreams(house.sandboxes, answers, settings.limits.upload_bytes, settings.strict_fields)
     rest = Idempotency(
         JsonBodies(Explained(native_api(house, more_paths or {})), is_strict=settings.strict_fields), answers
     )
@@ -76,6 +84,9 @@ def native_surface(house: House, more_paths: dict[str, Any] | None = None) -> Ap
             Route("POST", "/v1/sessions/{session}/messages", talk.send_message),
             Route("GET", "/v1/sessions/{session}/events/stream", talk.follow_session),
             Route("POST", "/v1/knowledge-bases/{knowledge_base}/documents", uploads.upload),
+            Route("POST", "/v1/sandboxes/{sandbox}/exec", boxes.exec),
+            Route("PUT", "/v1/sandboxes/{sandbox}/files/content", boxes.put_file),
+            Route("PUT", "/v1/sandboxes/{sandbox}/files/tar", boxes.put_tar),
         ],
         rest,
     )

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query
@@ -110,6 +110,90 @@ async def follow_session(
 ) -> NoReturn:
     """Follow a session's events."""
     raise LookupError(session)
+
+
+class ExecBody(BaseModel):
+    """command: a line for the shell. argv: a program and its arguments instead; exactly one of the two.
+
+    stdin: text. output_bytes: how much of both outputs is passed on, at most 10 MiB. encoding: `base64` keeps bytes
+    that are no UTF-8. stream: answer with server-sent events.
+    """
+
+    command: str | None = None
+    argv: list[str] | None = None
+    cwd: str = "/workspace"
+    env: dict[str, str] = {}
+    stdin: str = ""
+    timeout_seconds: float = 60.0
+    output_bytes: int = 1024 * 1024
+    encoding: Literal["utf-8", "base64"] = "utf-8"
+    stream: bool = False
+
+
+class ExitOut(Out):
+    """How the command ended: a code or a signal. truncated: output was dropped."""
+
+    code: int | None
+    signal: int | None
+    oom: bool
+    timed_out: bool
+    truncated: bool
+    wall_seconds: float
+    cpu_seconds: float
+
+
+class ExecOut(Out):
+    pid: int
+    stdout: str
+    stderr: str
+    exit: ExitOut
+
+
+class WrittenOut(Out):
+    path: str
+    size_bytes: int
+
+
+class UnpackedOut(Out):
+    path: str
+    members: int
+
+
+_RAW: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+
+
+@router.post(
+    "/sandboxes/{sandbox}/exec",
+    tags=["sandboxes"],
+    response_model=ExecOut,
+    responses={
+        200: {
+            "content": _EVENT_STREAM,
+            "description": "The finished command; with `stream`, the events `start`, `stdout`, `stderr` and `exit`."
+            " A reader that leaves ends the command.",
+        }
+    },
+)
+async def exec_command(sandbox: str, body: ExecBody) -> NoReturn:
+    """Run a command in a sandbox."""
+    raise LookupError(sandbox)
+
+
+@router.put("/sandboxes/{sandbox}/files/content", tags=["sandboxes"], response_model=WrittenOut, openapi_extra=_RAW)
+async def put_file(sandbox: str, path: str, mode: str = "644") -> NoReturn:
+    """Write a file: the body is its content. Folders are made, a file that is there is replaced."""
+    raise LookupError(sandbox)
+
+
+@router.put("/sandboxes/{sandbox}/files/tar", tags=["sandboxes"], response_model=UnpackedOut, openapi_extra=_RAW)
+async def put_tar(sandbox: str, path: str = ".") -> NoReturn:
+    """Unpack a tar, compressed with gzip or not, into a folder."""
+    raise LookupError(sandbox)
 
 
 @router.post(

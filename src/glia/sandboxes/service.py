@@ -1,0 +1,428 @@
+"""Sandboxes: make one, use it, end it. What is done inside one is in `files`, `snapshots`, `code` and `previews`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+import msgspec
+
+from glia.files.service import Files
+from glia.identity.types import Principal
+from glia.kit import clock
+from glia.kit.db import Database
+from glia.kit.errors import InvalidRequest
+from glia.kit.ids import new_id
+from glia.kit.pages import Page, Window, page_of
+from glia.sandboxes import kept_queries, queries
+from glia.sandboxes.artifacts import Artifacts
+from glia.sandboxes.checks import LONGEST_LEASE_SECONDS, check_env, check_new, sent
+from glia.sandboxes.code import Code
+from glia.sandboxes.errors import SandboxElsewhere, SandboxGone, SandboxNotFound, SandboxUnavailable, TooManySandboxes
+from glia.sandboxes.hosting import Hosting, seal_context
+from glia.sandboxes.keeping import Keeping
+from glia.sandboxes.live import Live
+from glia.sandboxes.place import is_alive
+from glia.sandboxes.previews import Previews
+from glia.sandboxes.records import (
+    EgressEntry,
+    NewSandbox,
+    SandboxRecord,
+    SandboxStatus,
+    SandboxUsage,
+    SecretShown,
+    WayOut,
+)
+from glia.sandboxes.snapshots import Snapshots
+from glia.sandboxes.types import MIB, Command, Frame, Probe, SandboxId, SandboxSpec, Stats, TemplateState
+from glia.sandboxes.workspace_files import WorkspaceFiles
+
+__all__ = ["Sandboxes"]
+
+_DEFAULT_SPAN = timedelta(days=30)
+_MOST_GROUPS = 1_000
+_USUAL_TEMPLATES = ("python-data", "python", "shell")
+
+
+class Sandboxes:
+    """Entered through its own methods for lives, and `files`, `snapshots`, `artifacts`, `code`, `previews`."""
+
+    def __init__(self, hosting: Hosting, files: Files, *, spool: Path, preview_key: bytes) -> None:
+        """spool: a folder for what is on its way between a sandbox and the stored files."""
+        self._hosting = hosting
+        self._keeping = Keeping(hosting)
+        self._db: Database = hosting.db
+        self._config = hosting.config
+        self._probe: Probe | None = None
+        self.files = WorkspaceFiles(self.use)
+        self.snapshots = Snapshots(hosting.db, files, self.use, spool, hosting.config.snapshot_mib * MIB)
+        self.artifacts = Artifacts(hosting.db, files, spool, hosting.config.artifact_mib * MIB)
+        self.previews = Previews(hosting, self.use, preview_key)
+        self.code = Code(hosting, self, self.snapshots, self.artifacts)
+
+    # --- the process ------------------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Clears up after dead servers, and begins to look after what will live here."""
+        await self._keeping.start()
+        await self.previews.start()
+
+    async def close(self) -> None:
+        await self.previews.close()
+        await self._keeping.stop()
+        await self._hosting.close()
+        await self._keeping.leave()
+
+    async def warm_up(self) -> None:
+        """Learns whether sandboxes work here, and starts those that are kept ready."""
+        if (await self.probe()).is_available:
+            self._hosting.pool.start(SandboxSpec(await self.usual_template(), keeps_workspace=True))
+
+    @property
+    def backend_name(self) -> str:
+        return self._hosting.backend.name
+
+    async def probe(self) -> Probe:
+        self._probe = await self._hosting.backend.probe()
+        return self._probe
+
+    @property
+    def is_offered(self) -> bool:
+        """Whether agents are told that they can run code: not once it is known that they cannot."""
+        return self._probe is None or self._probe.is_available
+
+    async def require_available(self) -> None:
+        """Raises SandboxUnavailable with the reason and the fix."""
+        probe = await self.probe()
+        if not probe.is_available:
+            raise SandboxUnavailable(f"{probe.reason} {probe.fix}".strip(), reason=probe.reason, fix=probe.fix)
+
+    async def templates(self, principal: Principal) -> Sequence[TemplateState]:
+        principal.require("sandboxes:read")
+        return await self._hosting.backend.templates()
+
+    async def usual_template(self) -> str:
+        """What the operator has set, else the richest one that is built."""
+        if self._config.template:
+            return self._config.template
+        ready = {each.name for each in await self._hosting.backend.templates() if each.is_ready}
+        return next((name for name in _USUAL_TEMPLATES if name in ready), "python")
+
+    # --- lives ------------------------------------------------------------------------------------------------------
+
+    async def create(
+        self, principal: Principal, wanted: NewSandbox, *, session_id: UUID | None = None
+    ) -> SandboxRecord:
+        """A sandbox that runs. Raises InvalidRequest, TooManySandboxes, SandboxUnavailable, TemplateMissing."""
+        principal.require("sandboxes:write")
+        check_new(wanted, self._config)
+        await self.require_available()
+        if wanted.snapshot_id is not None:
+            await self.snapshots.get(principal, wanted.snapshot_id)
+        template = wanted.template or await self.usual_template()
+        record = self._new_record(principal, replace(wanted, template=template), session_id)
+        async with self._hosting.lock(record.id):
+            await self._insert(record)
+            try:
+                live = await self._hosting.start(record)
+            except BaseException:
+                async with self._db.transaction(record.workspace_id) as tx:
+                    await queries.delete(tx, record.id)
+                raise
+        if wanted.snapshot_id is not None:
+            try:
+                await self.snapshots.restore_into(live, wanted.snapshot_id)
+            except BaseException:
+                await self.delete(principal, record.id)
+                raise
+        return self._shown(live)
+
+    async def get(self, principal: Principal, id: UUID) -> SandboxRecord:
+        principal.require("sandboxes:read")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            record = await queries.get(tx, id)
+        if record is None:
+            raise _missing(id)
+        return (await self._as_they_are([record]))[0]
+
+    async def list(
+        self, principal: Principal, window: Window, *, session_id: UUID | None = None
+    ) -> Page[SandboxRecord]:
+        principal.require("sandboxes:read")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            rows = await queries.list_page(tx, window, session_id)
+        return page_of(await self._as_they_are(rows), window, lambda record: record.id)
+
+    async def delete(self, principal: Principal, id: UUID) -> None:
+        """Kills it and removes its files; when it lives in this process, it is dead when this returns."""
+        principal.require("sandboxes:write")
+        async with self._hosting.lock(id):
+            async with self._db.transaction(principal.workspace_id) as tx:
+                record = await queries.get(tx, id)
+            if record is None:
+                raise _missing(id)
+            live = self._hosting.find(id)
+            if live is not None:
+                await self._hosting.end(live, SandboxStatus.STOPPED, "It was deleted.")
+            async with self._db.transaction(principal.workspace_id) as tx:
+                await queries.delete(tx, id)
+            if live is None and record.host_id is None and record.machine == self._hosting.host.machine:
+                await self._hosting.backend.remove_workspace(SandboxId(record.backend_id))
+
+    async def exec(self, principal: Principal, id: UUID, command: Command) -> AsyncGenerator[Frame, None]:
+        """The frames of a command; see `Sandbox.exec`. Closing it early kills the command."""
+        check_env(command.env)
+        async with self.use(principal, id) as live:
+            env = {**live.record.inner_env, **command.env}
+            frames = live.box.exec(replace(command, env=env))
+            try:
+                async for frame in frames:
+                    yield frame
+            finally:
+                await frames.aclose()
+
+    async def signal(self, principal: Principal, id: UUID, *, pid: int, signal: int) -> None:
+        if not 1 <= signal <= 64:
+            raise InvalidRequest(f"`signal` is {signal}; it must be between 1 and 64.", field="signal")
+        async with self.use(principal, id) as live:
+            await live.box.signal(pid, signal)
+
+    async def pause(self, principal: Principal, id: UUID) -> SandboxRecord:
+        """Its processes stop where they are and its memory stays; nothing runs until it is resumed."""
+        async with self.use(principal, id) as live:
+            await self._hosting.pause(live)
+            return self._shown(live)
+
+    async def resume(self, principal: Principal, id: UUID) -> SandboxRecord:
+        """Goes on after a pause. A sleeping sandbox is started again with its files."""
+        async with self.use(principal, id) as live:
+            await self._hosting.resume(live)
+            return self._shown(live)
+
+    async def extend(self, principal: Principal, id: UUID, seconds: int) -> SandboxRecord:
+        """Sets the lease, which begins now and again with each use."""
+        if not 1 <= seconds <= LONGEST_LEASE_SECONDS:
+            raise InvalidRequest(
+                f"`lease_seconds` is {seconds}; it must be between 1 and {LONGEST_LEASE_SECONDS}.",
+                field="lease_seconds",
+            )
+        async with self.use(principal, id) as live:
+            live.lease_seconds = seconds
+            live.touch()
+            async with self._db.transaction(principal.workspace_id) as tx:
+                await queries.set_lease(tx, id, seconds, live.lease_until)
+            return self._shown(live)
+
+    async def require(self, principal: Principal, id: UUID, scope: str = "sandboxes:write") -> None:
+        """Raises SandboxNotFound before anything else about a request is looked at."""
+        principal.require(scope)
+        async with self._db.transaction(principal.workspace_id) as tx:
+            if await queries.get(tx, id) is None:
+                raise _missing(id)
+
+    async def stats(self, principal: Principal, id: UUID) -> tuple[Stats, WayOut]:
+        """What it uses now. Looking does not extend its lease, and does not wake it. Raises SandboxGone asleep."""
+        principal.require("sandboxes:read")
+        record = await self.get(principal, id)
+        live = self._hosting.find(id)
+        if live is None:
+            raise _gone(record)
+        passed = WayOut(dropped=live.decisions.dropped)
+        if live.egress is not None:
+            passed = replace(passed, sent_bytes=live.egress.sent_bytes, received_bytes=live.egress.received_bytes)
+        return await live.box.stats(), passed
+
+    async def egress_log(self, principal: Principal, id: UUID, window: Window) -> Page[EgressEntry]:
+        """Newest first, up to this moment."""
+        await self.get(principal, id)
+        if live := self._hosting.find(id):
+            await self._hosting.write_decisions(live)
+        async with self._db.transaction(principal.workspace_id) as tx:
+            rows = await kept_queries.decisions(tx, id, window)
+        return page_of(rows, window, lambda entry: entry.id)
+
+    async def usage(
+        self,
+        principal: Principal,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        group_by: str | None = None,
+    ) -> Sequence[SandboxUsage]:
+        """What all sandboxes took, written about once a minute. since: 30 days before `until` when not given."""
+        principal.require("usage:read")
+        until = until or clock.now()
+        since = since or until - _DEFAULT_SPAN
+        if since >= until:
+            raise InvalidRequest("`since` must be before `until`.", field="since")
+        if group_by not in {None, "day", "sandbox", "session"}:
+            raise InvalidRequest(f"`group_by` {group_by!r} must be day, sandbox or session.", field="group_by")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            rows = await kept_queries.usage(tx, since, until, group_by, _MOST_GROUPS)
+        return rows or ([] if group_by else [SandboxUsage(None, 0, 0.0, 0.0, 0.0)])
+
+    # --- for the parts of this service ------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def use(self, principal: Principal, id: UUID, scope: str = "sandboxes:write") -> AsyncGenerator[Live, None]:
+        """The sandbox while it is used: it does not expire meanwhile. A sleeping one is started again.
+
+        Raises SandboxNotFound, SandboxGone, SandboxElsewhere.
+        """
+        principal.require(scope)
+        live = self._hosting.find(id)
+        if live is None or live.record.workspace_id != principal.workspace_id or not live.box.is_alive:
+            live = await self._awake(principal, id)
+        with live.in_use():
+            yield live
+
+    async def of_session(self, principal: Principal, session_id: UUID) -> SandboxRecord | None:
+        """The sandbox that runs the code of a session's agent, unless it has stopped."""
+        async with self._db.transaction(principal.workspace_id) as tx:
+            record = await queries.of_session(tx, session_id)
+        return None if record is None else (await self._as_they_are([record]))[0]
+
+    async def give_up(self, record: SandboxRecord) -> None:
+        """Forgets a sandbox that another process holds; that process ends it when it next looks."""
+        async with self._db.transaction(record.workspace_id) as tx:
+            await queries.delete(tx, record.id)
+
+    async def _awake(self, principal: Principal, id: UUID) -> Live:
+        async with self._hosting.lock(id):
+            async with self._db.transaction(principal.workspace_id) as tx:
+                record = await queries.get(tx, id)
+            if record is None:
+                raise _missing(id)
+            live = self._hosting.find(id)
+            if live is not None and live.box.is_alive:
+                return live
+            if live is not None:
+                await self._hosting.end(live, SandboxStatus.SLEEPING, "Its processes had ended.")
+                record = replace(record, status=SandboxStatus.SLEEPING, host_id=None)
+            return await self._wake(record)
+
+    async def _wake(self, record: SandboxRecord) -> Live:
+        """Starts a sleeping sandbox over its files. Its lock is held."""
+        if record.status is SandboxStatus.STOPPED:
+            raise _gone(record)
+        await self._require_here(record)
+        until = clock.now() + timedelta(seconds=record.lease_seconds)
+        async with self._db.transaction(record.workspace_id) as tx:
+            is_ours = await queries.take_over(
+                tx, record.id, old=record.host_id, new=self._hosting.host, lease_until=until
+            )
+        if not is_ours:
+            raise SandboxElsewhere("Another server process has just started this sandbox; ask that one.")
+        record = replace(record, host_id=self._hosting.host.id, lease_until=until)
+        try:
+            return await self._hosting.start(record)
+        except BaseException:
+            async with self._db.transaction(record.workspace_id) as tx:
+                await queries.set_status(tx, record.id, SandboxStatus.SLEEPING, host_id=self._hosting.host.id)
+            raise
+
+    async def _require_here(self, record: SandboxRecord) -> None:
+        me = self._hosting.host
+        if record.host_id is not None and record.host_id != me.id:
+            async with self._db.across_workspaces() as tx:
+                holders = await queries.hosts(tx, [record.host_id])
+            if any(is_alive(holder, me) for holder in holders):
+                raise SandboxElsewhere(
+                    f"The sandbox '{record.id}' runs in another server process, {record.host_name}; ask that one.",
+                    host=record.host_name,
+                )
+        if record.machine != me.machine:
+            raise SandboxElsewhere(
+                f"The files of the sandbox '{record.id}' are on another machine, that of {record.host_name}.",
+                host=record.host_name,
+            )
+
+    async def _insert(self, record: SandboxRecord) -> None:
+        async with self._db.transaction(record.workspace_id) as tx:
+            await queries.lock_workspace(tx, record.workspace_id)
+            if await queries.count_living(tx) >= self._config.most_per_workspace:
+                raise TooManySandboxes(
+                    f"This workspace has {self._config.most_per_workspace} sandboxes, the most it may have; delete one"
+                    " that is not needed."
+                )
+            await queries.insert(tx, record)
+
+    def _new_record(self, principal: Principal, wanted: NewSandbox, session_id: UUID | None) -> SandboxRecord:
+        id, host = new_id(), self._hosting.host
+        lease = wanted.lease_seconds or self._config.lease_seconds
+        sealed = None
+        if wanted.secrets:
+            values = msgspec.json.encode({secret.name: sent(secret) for secret in wanted.secrets})
+            sealed = self._hosting.seal(values, seal_context(id))
+        return SandboxRecord(
+            id=id,
+            workspace_id=principal.workspace_id,
+            project_id=principal.project_id,
+            session_id=session_id,
+            name=wanted.name,
+            template=wanted.template,
+            status=SandboxStatus.STARTING,
+            reason="",
+            limits=wanted.limits,
+            env=dict(wanted.env),
+            allow_hosts=wanted.allow_hosts,
+            secrets=tuple(SecretShown(each.name, each.hosts, each.header, each.scheme) for each in wanted.secrets),
+            metadata=dict(wanted.metadata),
+            backend=self._hosting.backend.name,
+            backend_id=str(id),
+            host_id=host.id,
+            host_name=host.name,
+            machine=host.machine,
+            lease_seconds=lease,
+            lease_until=clock.now() + timedelta(seconds=lease),
+            on_timeout=wanted.on_timeout,
+            created_by=principal.name,
+            created_at=clock.now(),
+            started_at=None,
+            ended_at=None,
+            sealed_secrets=sealed,
+        )
+
+    def _shown(self, live: Live) -> SandboxRecord:
+        status = SandboxStatus.PAUSED if live.box.is_paused else SandboxStatus.RUNNING
+        return replace(
+            live.record,
+            status=status,
+            backend_id=live.box.id,
+            lease_seconds=live.lease_seconds,
+            lease_until=live.lease_until,
+        )
+
+    async def _as_they_are(self, records: Sequence[SandboxRecord]) -> list[SandboxRecord]:
+        """With what only this process knows, and those asleep whose process has died."""
+        elsewhere = {each.host_id for each in records if each.host_id and self._hosting.find(each.id) is None}
+        holders = []
+        if elsewhere:
+            async with self._db.across_workspaces() as tx:
+                holders = await queries.hosts(tx, list(elsewhere))
+        alive = {holder.id for holder in holders if is_alive(holder, self._hosting.host)}
+        shown: list[SandboxRecord] = []
+        for record in records:
+            live = self._hosting.find(record.id)
+            if live is not None:
+                here = self._shown(live)
+                shown.append(replace(record, status=here.status, lease_until=here.lease_until))
+            elif record.host_id is not None and record.host_id not in alive:
+                reason = "The server that ran it has died; the files are kept on its machine."
+                shown.append(replace(record, status=SandboxStatus.SLEEPING, reason=reason))
+            else:
+                shown.append(record)
+        return shown
+
+
+def _missing(id: UUID) -> SandboxNotFound:
+    return SandboxNotFound(f"There is no sandbox '{id}' in this workspace.", sandbox_id=str(id))
+
+
+def _gone(record: SandboxRecord) -> SandboxGone:
+    why = record.reason or f"It is {record.status.value}."
+    return SandboxGone(f"The sandbox '{record.id}' does not live: {why}", sandbox_id=str(record.id))
