@@ -254,10 +254,13 @@ async def simple(dial: Dial, operation: str, *paths: str, what: str) -> None:
 
 
 async def tar_out(dial: Dial, path: str) -> AsyncGenerator[bytes]:
-    async with talk(dial, "tar_out", place(path), what=f"packing {path!r}", timeout_seconds=_BULK_SECONDS) as asked:
-        async with aclosing(_chunks(asked)) as chunks:
-            async for chunk in chunks:
-                yield chunk
+    what = f"packing {path!r}"
+    async with (
+        talk(dial, "tar_out", place(path), what=what, timeout_seconds=_BULK_SECONDS) as asked,
+        aclosing(_chunks(asked)) as chunks,
+    ):
+        async for chunk in chunks:
+            yield chunk
 
 
 async def tar_in(dial: Dial, data: AsyncIterable[bytes], path: str, *, is_restore: bool = False) -> int:
