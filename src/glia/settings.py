@@ -8,6 +8,7 @@ from pathlib import Path
 
 from glia.kit.telemetry import LogFormat
 from glia.runs.config import EngineConfig
+from glia.sandboxes.config import SandboxConfig
 
 
 def default_data_dir() -> Path:
@@ -64,5 +65,6 @@ class Settings:
     database_wait_seconds: float = 10.0
     lease: LeaseSettings = field(default_factory=LeaseSettings)
     runs: EngineConfig = field(default_factory=EngineConfig)
+    sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     limits: LimitSettings = field(default_factory=LimitSettings)
     log: LogSettings = field(default_factory=LogSettings)

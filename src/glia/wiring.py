@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -65,6 +65,11 @@ from glia.runs.live import Live
 from glia.runs.loop import Crew
 from glia.runs.service import Runs
 from glia.runs.work import JobKind, agent_work, kinds_of
+from glia.sandboxes.backends import open_backend
+from glia.sandboxes.hosting import Hosting
+from glia.sandboxes.service import Sandboxes
+from glia.sandboxes.tools import run_code
+from glia.sandboxes.types import SandboxBackend
 from glia.sessions.service import Sessions
 from glia.settings import Settings
 from glia.tools.builtin import BUILT_IN
@@ -79,6 +84,7 @@ log = structlog.get_logger(__name__)
 _HOUSEKEEPING_SECONDS = 5.0
 _PROBE_SECONDS = 10.0
 _SLEEP_TIME_SECONDS = 30.0
+_BEFORE_PROBE_SECONDS = 2.0
 _RERANK_TIMEOUTS = Timeouts(connect_seconds=3, idle_seconds=10, total_seconds=15)
 
 
@@ -89,6 +95,7 @@ class House:
     settings: Settings
     db: Database
     outbound: Outbound
+    sandbox_outbound: Outbound
     notifications: Notifications
     lease: Lease
     live: Live
@@ -107,6 +114,7 @@ class House:
     memory_blocks: MemoryBlocks
     conversations: Conversations
     upkeep: Upkeep
+    sandboxes: Sandboxes
     sleep_time: SleepTime
     usage: Usage
     meter: Meter
@@ -120,11 +128,13 @@ class House:
         self.live.start()
         self.engine.start()
         self.meter.start()
+        await self.sandboxes.open()
         self._tasks = [
             asyncio.create_task(self.models.watch_local_servers(), name="glia-local-models"),
             asyncio.create_task(self._keep_house(), name="glia-housekeeping"),
             asyncio.create_task(self._prepare_embedder(), name="glia-embedder"),
             asyncio.create_task(self._learn_at_night(), name="glia-sleep-time"),
+            asyncio.create_task(self._warm_sandboxes(), name="glia-warm-sandboxes"),
         ]
 
     async def close(self) -> None:
@@ -133,6 +143,7 @@ class House:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.sandboxes.close()
         await self.meter.stop()
         await self.live.stop()
         await self.notifications.stop()
@@ -140,6 +151,7 @@ class House:
         if isinstance(self.embedder, MiniLmEmbedder):
             self.embedder.close()
         await self.outbound.close()
+        await self.sandbox_outbound.close()
         await self.db.close()
 
     async def _prepare_embedder(self) -> None:
@@ -159,6 +171,14 @@ class House:
             except (Unavailable, psycopg.Error) as error:
                 log.warning("could not look for sessions to learn from", error=str(error))
 
+    async def _warm_sandboxes(self) -> None:
+        """Finds out whether code can be run here, once the server has answered its first requests."""
+        await asyncio.sleep(_BEFORE_PROBE_SECONDS)
+        try:
+            await self.sandboxes.warm_up()
+        except (GliaError, OSError) as error:
+            log.warning("whether sandboxes work is not known", error=str(error))
+
     async def _keep_house(self) -> None:
         while True:
             asked_at = asyncio.get_running_loop().time()
@@ -173,13 +193,22 @@ class House:
 
 
 async def build(
-    settings: Settings, app_url: str, data_dir: Path, environment: Mapping[str, str] | None = None
+    settings: Settings,
+    app_url: str,
+    data_dir: Path,
+    environment: Mapping[str, str] | None = None,
+    *,
+    sandbox_backend: SandboxBackend | None = None,
 ) -> House:
-    """app_url: connects as a role that is, or may become, glia_app. data_dir: for built models and spooled uploads."""
+    """app_url: connects as a role that is, or may become, glia_app. data_dir: for built models and spooled uploads.
+
+    sandbox_backend: instead of the one that the settings name.
+    """
     environment = os.environ if environment is None else environment
     db = Database(app_url, largest_pool=settings.database_pool, timeout_seconds=settings.database_wait_seconds)
     await db.open()
-    outbound = Outbound(OutboundPolicy.from_setting(settings.outbound_allow))
+    policy = OutboundPolicy.from_setting(settings.outbound_allow)
+    outbound, sandbox_outbound = Outbound(policy), Outbound(replace(policy, refuses_own=True))
     secrets = await load_secrets(db, settings.secret_key)
     identity = Identity(db, secrets)
     models = Models(outbound, read_configuration(environment), embedded=EmbeddedModel())
@@ -194,7 +223,23 @@ async def build(
     knowledge = Knowledge(db, files, start_job=jobs, embedders=embedders, reranker=_reranker(settings, outbound))
     built_in = [*BUILT_IN, web_fetch(outbound), knowledge_search(knowledge), *memory_tools(memories)]
     edit_block = memory_block_edit(memory_blocks, memories)
-    built_in += [conversation_search(conversations), edit_block]
+    spool = data_dir / "spool"
+    spool.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _sweep(spool)
+    sandboxes = Sandboxes(
+        Hosting(
+            db,
+            sandbox_backend or open_backend(data_dir),
+            outbound=sandbox_outbound,
+            secrets=secrets,
+            config=settings.sandbox,
+            folder=data_dir / "sandboxes",
+        ),
+        files,
+        spool=spool,
+        preview_key=secrets.derive("sandbox preview"),
+    )
+    built_in += [conversation_search(conversations), edit_block, run_code(sandboxes)]
     tools = Tools(db, built_in=built_in, outbound=outbound, secrets=secrets)
     agents = Agents(db, checks=(_check_tools(tools), _check_knowledge(knowledge)))
     live = Live(db)
@@ -226,13 +271,11 @@ async def build(
     )
     runs = Runs(db, live, engine, agents)
     jobs.runs = runs
-    spool = data_dir / "spool"
-    spool.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _sweep(spool)
     return House(
         settings=settings,
         db=db,
         outbound=outbound,
+        sandbox_outbound=sandbox_outbound,
         notifications=_listen(app_url, identity, live, engine),
         lease=lease,
         live=live,
@@ -251,6 +294,7 @@ async def build(
         memory_blocks=memory_blocks,
         conversations=conversations,
         upkeep=upkeep,
+        sandboxes=sandboxes,
         sleep_time=sleep_time,
         usage=usage,
         meter=meter,

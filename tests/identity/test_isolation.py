@@ -20,9 +20,11 @@ SYSTEM_MAY = {
     "workers": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "runs": {"SELECT", "UPDATE"},
     "usage_records": {"INSERT"},
+    "sandboxes": {"SELECT", "UPDATE", "DELETE"},
+    "sandbox_hosts": {"SELECT", "INSERT", "UPDATE", "DELETE"},
 }
 SYSTEM_MAY_UPDATE_COLUMNS = {("api_keys", "last_used_at")}
-OPEN_TO_ALL_WORKSPACES = {"workers"}
+OPEN_TO_ALL_WORKSPACES = {"workers", "sandbox_hosts"}
 
 
 @pytest.fixture

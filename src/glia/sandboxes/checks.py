@@ -9,10 +9,11 @@ from glia.kit.errors import InvalidRequest
 from glia.sandboxes.config import SandboxConfig
 from glia.sandboxes.egress.rules import read_allow_list
 from glia.sandboxes.records import NewSandbox, SecretSpec
-from glia.sandboxes.types import MIB, Limits
+from glia.sandboxes.types import MIB, Command, Limits
 
 LONGEST_LEASE_SECONDS = 86_400
 LONGEST_EXEC_SECONDS = 3_600.0
+LARGEST_OUTPUT = 10 * MIB
 _MOST_VARIABLES = 100
 _MOST_SECRETS = 20
 _LARGEST_VALUE = 32 * 1024
@@ -34,6 +35,22 @@ def check_new(wanted: NewSandbox, config: SandboxConfig) -> None:
     check_env(wanted.env)
     read_allow_list(wanted.allow_hosts)
     _check_secrets(wanted.secrets, wanted.env)
+
+
+def check_command(command: Command) -> None:
+    """Beyond what the backend checks: what one request may take."""
+    check_env(command.env)
+    if not 0 < command.timeout_seconds <= LONGEST_EXEC_SECONDS:
+        raise InvalidRequest(
+            f"`timeout_seconds` is {command.timeout_seconds:g}; it must be more than 0 and at most"
+            f" {LONGEST_EXEC_SECONDS:g}.",
+            field="timeout_seconds",
+        )
+    if not 0 <= command.output_bytes <= LARGEST_OUTPUT:
+        raise InvalidRequest(
+            f"`output_bytes` is {command.output_bytes}; it must be between 0 and {LARGEST_OUTPUT}.",
+            field="output_bytes",
+        )
 
 
 def check_limits(limits: Limits, config: SandboxConfig) -> None:

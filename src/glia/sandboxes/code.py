@@ -34,7 +34,6 @@ _ENV = {
     "PYTHONUNBUFFERED": "1",
     "MPLBACKEND": "Agg",
     "MPLCONFIGDIR": "/tmp/matplotlib",  # noqa: S108 - inside the sandbox
-    "HOME": "/workspace",
 }
 _DRIVERS: Mapping[Language, tuple[str, str, str]] = {
     "python": ("python3", "-c", "python.txt"),

@@ -141,7 +141,7 @@ class Hosting:
         socket = self._sockets / f"{new_id().hex}.sock"
         proxy = EgressProxy(self._outbound, AllowList(rules), attachments=attachments, note=note.note)
         await proxy.start(socket)
-        socket.chmod(0o666)  # the sandbox's user connects; others cannot list the folder to learn the name
+        socket.chmod(0o600)  # a backend that gives the sandbox a user of its own makes the socket that user's
         return proxy, socket
 
     def _attachments(self, record: SandboxRecord) -> tuple[Attachment, ...]:

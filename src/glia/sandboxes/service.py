@@ -20,7 +20,7 @@ from glia.kit.ids import new_id
 from glia.kit.pages import Page, Window, page_of
 from glia.sandboxes import kept_queries, queries
 from glia.sandboxes.artifacts import Artifacts
-from glia.sandboxes.checks import LONGEST_LEASE_SECONDS, check_env, check_new, sent
+from glia.sandboxes.checks import LONGEST_LEASE_SECONDS, check_command, check_new, sent
 from glia.sandboxes.code import Code
 from glia.sandboxes.errors import SandboxElsewhere, SandboxGone, SandboxNotFound, SandboxUnavailable, TooManySandboxes
 from glia.sandboxes.hosting import Hosting, seal_context
@@ -175,7 +175,7 @@ class Sandboxes:
 
     async def exec(self, principal: Principal, id: UUID, command: Command) -> AsyncGenerator[Frame, None]:
         """The frames of a command; see `Sandbox.exec`. Closing it early kills the command."""
-        check_env(command.env)
+        check_command(command)
         async with self.use(principal, id) as live:
             env = {**live.record.inner_env, **command.env}
             frames = live.box.exec(replace(command, env=env))

@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 from glia.sandboxes.code import LONGEST_SECONDS, USUAL_SECONDS, SessionRun
 from glia.sandboxes.records import CodeRun, Language
 from glia.sandboxes.service import Sandboxes
-from glia.tools.functions import tool
+from glia.tools.service import tool
 from glia.tools.types import Effect, MadeArtifact, Tool, ToolContext, ToolResult
 
 LONGEST_SHOWN = 16_000

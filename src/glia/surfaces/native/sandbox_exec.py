@@ -16,7 +16,6 @@ import orjson
 from glia.identity.service import IdempotentAnswers
 from glia.kit.errors import GliaError, InvalidRequest, TooLarge
 from glia.kit.ids import parse_id
-from glia.sandboxes.checks import LONGEST_EXEC_SECONDS
 from glia.sandboxes.service import Sandboxes
 from glia.sandboxes.types import MIB, Command, Exited, Frame, Started, Stderr, Stdout
 from glia.surfaces.shared import sse
@@ -24,7 +23,6 @@ from glia.surfaces.shared.asgi import Request, Send, convert, ignored_header, se
 from glia.surfaces.shared.idempotency import answer_once, key_of
 from glia.surfaces.shared.json_body import Fields, read_json, read_object
 
-_LARGEST_OUTPUT = 10 * MIB
 _LARGEST_UNPACKED = 8 * 1024 * MIB
 
 
@@ -148,16 +146,6 @@ def _command(body: ExecBody) -> Command:
         raise InvalidRequest("`argv` is empty; its first entry is the program.", field="argv")
     if any("\0" in word for word in argv):
         raise InvalidRequest("A NUL character cannot be part of a command.", field="command")
-    if not 0 < body.timeout_seconds <= LONGEST_EXEC_SECONDS:
-        raise InvalidRequest(
-            f"`timeout_seconds` is {body.timeout_seconds:g}; it must be more than 0 and at most"
-            f" {LONGEST_EXEC_SECONDS:g}.",
-            field="timeout_seconds",
-        )
-    if not 0 <= body.output_bytes <= _LARGEST_OUTPUT:
-        raise InvalidRequest(
-            f"`output_bytes` is {body.output_bytes}; it must be between 0 and {_LARGEST_OUTPUT}.", field="output_bytes"
-        )
     return Command(
         argv,
         cwd=body.cwd,
