@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from glia.models.embedded import answer, digest, phrasing, results, talk
+from glia.models.embedded import answer, code, digest, phrasing, results, talk
 from glia.models.embedded.decide import Decision, decide
 from glia.models.embedded.passages import Passage, parsed, passages
 from glia.models.embedded.roles import Candidate, Role, candidates
@@ -88,6 +88,8 @@ def _returned(messages: Sequence[Message], request: ModelRequest) -> list[_Retur
 def _first_step(turn: Turn, messages: Sequence[Message], request: ModelRequest) -> Reply:
     if talked := talk.small_talk(turn.text, request.tools):
         return Reply("A question about myself or a greeting: no tool is needed.", talked)
+    if runs := code.runs(turn.text, request.tools):
+        return _called(runs)
     if pasted := digest.pasted(turn.text):
         return Reply("The message brings its own text: answering from it.", digest.respond(pasted))
     decision = decide(turn, request.tools)
@@ -215,6 +217,8 @@ def _query(one: _Returned) -> str:
 
 def _other(turn: Turn, one: _Returned, is_repeated: bool) -> str:
     message = one.message
+    if one.role is Role.CODE and not results.is_doubtful(message.text):
+        return code.ran(message.text, is_error=message.is_error)
     if message.is_error or results.is_doubtful(message.text):
         return results.failure(message.name, message.text)
     listed = passages(message.text) if one.role in _SEARCHES else None

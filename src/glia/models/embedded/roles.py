@@ -20,6 +20,7 @@ class Role(StrEnum):
     FETCH = "fetch"
     MEMORY_SAVE = "memory save"
     MEMORY_SEARCH = "memory search"
+    CODE = "code"
     OTHER = "other"
 
 
@@ -44,6 +45,7 @@ _ACTIONS = _stems(
     grant revoke merge archive turn switch make"""
 )
 _SENDS = _stems("create send post delete hook webhook upload")
+_RUN = _stems("run execute evaluate exec interpreter python code sandbox")
 _NOW = _stems("current now today")
 _READS = _stems("get list find search lookup check read show fetch query count describe")
 _FILLER = _stems("get list fetch tool tools do make api mcp the a of for to by current function new all my show call")
@@ -96,6 +98,8 @@ def _role(name: str, description: str, names: tuple[str, ...], has_query: bool) 
         return _memory_role(named) if has_query else Role.OTHER
     if named & _SEARCH and has_query and (searched := _search_role(named, described)):
         return searched
+    if "code" in names and named & _RUN:
+        return Role.CODE
     if "url" in names and named & _FETCH and not named & _SENDS:
         return Role.FETCH
     if has_query and (named & _CALCULATE or "arithmetic" in described):
