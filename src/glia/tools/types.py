@@ -12,6 +12,14 @@ from uuid import UUID
 ToolId = NewType("ToolId", UUID)
 
 
+class Permission(StrEnum):
+    """Whether an agent may call a tool: ALWAYS without asking, ASK when a person has agreed to the call, NEVER."""
+
+    ALWAYS = "always"
+    ASK = "ask"
+    NEVER = "never"
+
+
 class Effect(StrEnum):
     """What calling a tool again would do, which decides what happens after a crash in the middle of a call.
 
@@ -85,6 +93,7 @@ class Tool:
     call: Callable[[ToolContext, str], Awaitable[ToolResult]]
     timeout_seconds: float = 60.0
     is_default: bool = True
+    permission: Permission = Permission.ALWAYS
 
 
 @dataclass(frozen=True)
@@ -104,6 +113,7 @@ class CustomToolSpec:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     effect: Effect = Effect.ONCE
     timeout_seconds: float = 30.0
+    permission: Permission = Permission.ALWAYS
 
 
 @dataclass(frozen=True)
@@ -119,5 +129,6 @@ class CustomTool:
     url: str
     header_names: tuple[str, ...]
     timeout_seconds: float
+    permission: Permission
     created_at: datetime
     updated_at: datetime
