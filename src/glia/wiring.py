@@ -57,6 +57,8 @@ from glia.memory.types import Embedding
 from glia.memory.upkeep import Upkeep
 from glia.models.embedded import EmbeddedModel
 from glia.models.service import Models, read_configuration
+from glia.runs.approvals import Approvals
+from glia.runs.delegation import Subagents
 from glia.runs.engine import CANCEL_CHANNEL, WORK_CHANNEL, Engine
 from glia.runs.events import Citation
 from glia.runs.lease import Lease
@@ -98,6 +100,7 @@ class House:
     agents: Agents
     sessions: Sessions
     runs: Runs
+    approvals: Approvals
     tools: Tools
     models: Models
     gateway: Gateway
@@ -210,12 +213,13 @@ async def build(
     reader = Reader(ParseLimits(input_bytes=settings.limits.upload_bytes))
     ingest = Ingest(files=files, read=reader, embedders=embedders, start_job=jobs)
     crew = Crew(models=models, cite=_cite)
+    subagents = Subagents(db, agents)
     engine = Engine(
         db,
         live,
         lease,
         kinds_of(
-            agent_work(agents, tools, crew, partial(memory_blocks.pinned, edit=edit_block)),
+            agent_work(agents, tools, crew, subagents, partial(memory_blocks.pinned, edit=edit_block)),
             {
                 **_knowledge_jobs(knowledge, ingest, outbound),
                 LEARN: JobKind(sleep_time.learn, nothing_to_undo),
@@ -226,6 +230,7 @@ async def build(
     )
     runs = Runs(db, live, engine, agents)
     jobs.runs = runs
+    subagents.start = runs.start
     spool = data_dir / "spool"
     spool.mkdir(mode=0o700, parents=True, exist_ok=True)
     _sweep(spool)
@@ -242,6 +247,7 @@ async def build(
         agents=agents,
         sessions=Sessions(db),
         runs=runs,
+        approvals=Approvals(db, live, engine),
         tools=tools,
         models=models,
         gateway=Gateway(models, meter, _minilm(embedder, data_dir), is_strict=settings.strict_fields),

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID, uuid4
 
 import orjson
@@ -25,6 +26,8 @@ from glia.models.types import (
     TokenUsage,
     ToolCall,
 )
+from glia.runs.approvals import Approvals
+from glia.runs.delegation import Subagents
 from glia.runs.engine import Engine, EngineConfig
 from glia.runs.events import Event
 from glia.runs.lease import Lease
@@ -91,6 +94,7 @@ class Rig:
     lease: Lease
     engine: Engine
     runs: Runs
+    approvals: Approvals
     agents: Agents
     sessions: Sessions
     model: ScriptedModel
@@ -100,8 +104,11 @@ class Rig:
         agent = await self.agents.create(principal, AgentSpec(name="Clerk", **spec))  # type: ignore[arg-type]
         return (await self.sessions.create(principal, agent_id=agent.id)).id
 
-    async def send(self, principal: Principal, session: UUID, text: str = "Go.", **options: bool) -> Accepted:
+    async def send(self, principal: Principal, session: UUID, text: str = "Go.", **options: Any) -> Accepted:
         return await self.runs.accept(principal, session, [Said("user", text)], **options)
+
+    async def start(self, principal: Principal, agent: UUID, text: str = "Go.", **options: Any) -> Accepted:
+        return await self.runs.start(principal, agent, [Said("user", text)], **options)
 
     async def finish(self, principal: Principal, accepted: Accepted, seconds: float = 15) -> Event:
         async with asyncio.timeout(seconds):
@@ -142,14 +149,17 @@ async def rig(
         on_cancelled=lambda runs: loop.call_soon_threadsafe(engine.cancel_all, runs),
     )
     crew = Crew(models=models, cite=lambda text, sources: ([], 0))
+    subagents = Subagents(db, agents)
     config = config or EngineConfig(poll_seconds=0.1, drain_seconds=0.5, most_at_once=200 if is_working else 0)
-    engine = Engine(db, live, lease, kinds_of(agent_work(agents, toolset, crew), {}), config)
+    engine = Engine(db, live, lease, kinds_of(agent_work(agents, toolset, crew, subagents), {}), config)
     runs = Runs(db, live, engine, agents)
+    subagents.start = runs.start
     await asyncio.to_thread(lease.start)
     live.start()
     engine.start()
     try:
-        yield Rig(db, live, lease, engine, runs, agents, Sessions(db), model, list(tools))
+        approvals = Approvals(db, live, engine)
+        yield Rig(db, live, lease, engine, runs, approvals, agents, Sessions(db), model, list(tools))
     finally:
         await engine.stop()
         await live.stop()

@@ -31,15 +31,16 @@ class RunCreated(msgspec.Struct, frozen=True):
     agent_id: UUID | None = None
     agent_version: int | None = None
     model: str | None = None
+    parent_run_id: UUID | None = None
 
 
 class RunStarted(msgspec.Struct, frozen=True):
-    """reason: `recovered` when an earlier attempt's worker vanished."""
+    """reason: `recovered` when an earlier attempt's worker vanished, `resumed` after waiting."""
 
     type: ClassVar = "run.started"
     attempt: int
     worker: str
-    reason: Literal["started", "recovered"] = "started"
+    reason: Literal["started", "recovered", "resumed"] = "started"
 
 
 class ModelRequested(msgspec.Struct, frozen=True):
@@ -87,7 +88,10 @@ class StepUsage(msgspec.Struct, frozen=True):
 
 
 class ModelResponded(msgspec.Struct, frozen=True):
-    """provider_state: what the provider wants to see again with the next request, such as signed thinking."""
+    """provider_state: what the provider wants to see again with the next request, such as signed thinking.
+
+    heard: the sequence number up to which the request told the model what was said; 0: everything before this event.
+    """
 
     type: ClassVar = "model.responded"
     step: int
@@ -100,6 +104,7 @@ class ModelResponded(msgspec.Struct, frozen=True):
     latency_ms: int
     finish_reason: str
     provider_state: str = ""
+    heard: int = 0
 
 
 class ToolCalled(msgspec.Struct, frozen=True):
@@ -121,10 +126,57 @@ class ToolReturned(msgspec.Struct, frozen=True):
     step: int
     tool_call_id: str
     tool: str
-    status: Literal["ok", "error", "unknown"]
+    status: Literal["ok", "error", "unknown", "denied"]
     text: str
     duration_ms: int
     sources: list[Source] = []
+
+
+class ApprovalRequested(msgspec.Struct, frozen=True):
+    """A tool call that a person must allow first. reason: why it was asked. expires_at: when it counts as denied."""
+
+    type: ClassVar = "approval.requested"
+    approval_id: UUID
+    step: int
+    tool_call_id: str
+    tool: str
+    arguments: Any
+    effect: str
+    reason: str
+    expires_at: datetime | None = None
+
+
+class ApprovalDecided(msgspec.Struct, frozen=True):
+    """arguments: what the person put in place of the model's, if they did. is_remembered: not to be asked again."""
+
+    type: ClassVar = "approval.decided"
+    approval_id: UUID
+    tool_call_id: str
+    decision: Literal["approved", "denied", "expired"]
+    by: str
+    note: str = ""
+    arguments: Any = None
+    is_remembered: bool = False
+
+
+class ChildStarted(msgspec.Struct, frozen=True):
+    """A tool call that another agent answers, in a run and a session of its own."""
+
+    type: ClassVar = "child.started"
+    step: int
+    tool_call_id: str
+    tool: str
+    run_id: UUID
+    session_id: UUID
+
+
+class RunWaiting(msgspec.Struct, frozen=True):
+    """The run has let go of its worker. wake_at: when it goes on in any case."""
+
+    type: ClassVar = "run.waiting"
+    waiting_for: list[str]
+    wake_at: datetime | None = None
+    detail: str = ""
 
 
 class Citation(msgspec.Struct, frozen=True):
@@ -205,6 +257,10 @@ Payload = (
     | ModelResponded
     | ToolCalled
     | ToolReturned
+    | ApprovalRequested
+    | ApprovalDecided
+    | ChildStarted
+    | RunWaiting
     | RunCompleted
     | RunFailed
     | RunCancelled
@@ -223,6 +279,10 @@ _BY_TYPE: dict[str, msgspec.json.Decoder[Payload]] = {
         ModelResponded,
         ToolCalled,
         ToolReturned,
+        ApprovalRequested,
+        ApprovalDecided,
+        ChildStarted,
+        RunWaiting,
         RunCompleted,
         RunFailed,
         RunCancelled,
@@ -279,3 +339,8 @@ class ConversationMessage:
 
 def encode(payload: Payload) -> str:
     return _encode(payload).decode()
+
+
+def encode_any(value: Any) -> str:
+    """Arguments of a tool as JSON text."""
+    return _encode(value).decode()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 import msgspec
-import orjson
 
 from glia.agents.types import AgentVersion
 from glia.kit.ids import new_id
@@ -24,12 +22,14 @@ from glia.models.types import (
     TokenUsage,
     ToolSpec,
 )
+from glia.runs.calls import ToolCalls
 from glia.runs.deltas import Deltas
 from glia.runs.errors import LimitReached
 from glia.runs.events import (
     AnswerMessage,
     CalledTool,
     Citation,
+    MessageReceived,
     ModelRequested,
     ModelResponded,
     Payload,
@@ -39,7 +39,8 @@ from glia.runs.events import (
     ToolCalled,
 )
 from glia.runs.log import RunLog
-from glia.runs.progress import Progress, fold, note_response, note_return
+from glia.runs.permissions import Gate
+from glia.runs.progress import Progress, fold, note_response
 from glia.runs.toolbox import Toolbox
 from glia.runs.types import RunStatus, Spent
 from glia.tools.types import Source
@@ -76,7 +77,9 @@ class _Asked:
 class AgentLoop:
     """One attempt of one run. `partial` is what the model has written of the answer it is working on."""
 
-    def __init__(self, crew: Crew, log: RunLog, agent: AgentVersion, toolbox: Toolbox, pinned: str = "") -> None:
+    def __init__(
+        self, crew: Crew, log: RunLog, agent: AgentVersion, toolbox: Toolbox, gate: Gate, pinned: str = ""
+    ) -> None:
         """pinned: what memory adds to the instructions."""
         self._crew = crew
         self._log = log
@@ -87,8 +90,7 @@ class AgentLoop:
         self._deltas: Deltas | None = None
         self._asked: _Asked | None = None
         self._is_finished = False
-        self._inherited: dict[str, ToolCalled] = {}
-        """Tool calls that an earlier attempt committed for dispatch and never saw return."""
+        self._calls = ToolCalls(log, agent, toolbox, gate)
 
     @property
     def partial(self) -> str:
@@ -116,15 +118,33 @@ class AgentLoop:
         return spent, self._usage(model, usage, cost, latency_ms, status)
 
     async def run(self) -> None:
+        """Goes on until the answer is stored, or the run has let go of its worker to wait."""
         progress = self._progress = fold(await self._log.read(), self._log.run.id)
-        self._inherited = {id: called for id, called in progress.called.items() if id not in progress.returned}
+        self._calls.inherited = {id: called for id, called in progress.called.items() if id not in progress.returned}
+        await self._enter_queued()
         while not progress.is_answered:
-            if progress.pending:
-                await self._call_tools(progress.pending)
-            else:
+            if not progress.pending:
                 await self._ask_model()
+            elif not await self._calls.settle(progress, asks_again=self._limit_reached() is None):
+                return
         if not self._is_finished:  # an earlier attempt stored the answer and stopped before the end
             await self._log.finish(self._completed(), status=RunStatus.COMPLETED)
+
+    async def _enter_queued(self) -> None:
+        """Messages that waited with the run behind another one come into the log when it begins."""
+        given = self._log.run.input.get("messages", [])
+        waiting = msgspec.convert(given, list[MessageReceived])
+        new = [message for message in waiting if message.message_id not in self._progress.said]
+        if new:
+            await self._log.append(*new)
+            for message in new:
+                self._progress.receive(message)
+
+    async def _hear(self) -> None:
+        """Takes in what was said to the run while it was at work."""
+        for event in await self._log.news():
+            self._progress.hear(event)
+        self._progress.release()
 
     async def _ask_model(self) -> None:
         progress = self._progress
@@ -133,8 +153,11 @@ class AgentLoop:
         if progress.requested_step < step:
             await self._log.append(ModelRequested(step, self._agent.model))
             progress.requested_step = step
+        progress.request(self._log.run.id)
+        await self._hear()
+        heard = self._log.seq or 0
         response = await self._stream(step)
-        note, calls = self._responded(step, response)
+        note, calls = self._responded(step, response, heard)
         deltas = cast(Deltas, self._deltas)
         await deltas.settle()
         progress.respond(note)
@@ -148,20 +171,23 @@ class AgentLoop:
         )
         usage = self._usage(response.model, response.usage, response.cost_micros, response.latency_ms)
         pieces = deltas.rest().pieces
-        if progress.is_answered:  # the answer and the run's end are one write
-            completed = self._completed()
-            await self._log.finish(
+        while (
+            progress.is_answered
+        ):  # the answer and the run's end are one write, unless someone has said more meanwhile
+            if await self._log.finish(
                 *pieces,
                 note,
-                completed,
+                self._completed(),
                 status=RunStatus.COMPLETED,
                 spent=spent,
                 usage=usage,
+                unless_news=True,
                 stored=self._forget_deltas,
-            )
-            self._is_finished = True
-        else:
-            await self._log.append(*pieces, note, *calls, spent=spent, usage=usage, stored=self._forget_deltas)
+            ):
+                self._is_finished = True
+                return
+            await self._hear()
+        await self._log.append(*pieces, note, *calls, spent=spent, usage=usage, stored=self._forget_deltas)
 
     def _forget_deltas(self) -> None:
         """The response is stored; whoever ends the run after this has nothing partial to keep."""
@@ -208,7 +234,7 @@ class AgentLoop:
             ),
         )
 
-    def _responded(self, step: int, response: ModelResponse) -> tuple[ModelResponded, list[ToolCalled]]:
+    def _responded(self, step: int, response: ModelResponse, heard: int) -> tuple[ModelResponded, list[ToolCalled]]:
         calls = [CalledTool(c.id, c.provider_id, c.name, c.arguments) for c in response.tool_calls]
         usage = response.usage
         note = ModelResponded(
@@ -229,45 +255,9 @@ class AgentLoop:
             latency_ms=response.latency_ms,
             finish_reason=response.finish_reason,
             provider_state=response.provider_state,
+            heard=heard,
         )
-        return note, [self._announce(step, call) for call in calls]
-
-    def _announce(self, step: int, call: CalledTool) -> ToolCalled:
-        """The note that must be committed before the tool is dispatched."""
-        return ToolCalled(
-            step=step,
-            tool_call_id=call.id,
-            tool=call.name,
-            arguments=_parsed(call.arguments),
-            effect=self._toolbox.effect_of(call.name),
-            idempotency_key=f"{self._log.run.id}:{call.id}",
-        )
-
-    async def _call_tools(self, calls: list[CalledTool]) -> None:
-        """Calls all that are pending, at the same time; each result is stored as soon as it is there."""
-        progress = self._progress
-        missing = [self._announce(progress.step, call) for call in calls if call.id not in progress.called]
-        if missing:
-            await self._log.append(*missing)
-            progress.called.update({call.tool_call_id: call for call in missing})
-        left = len(calls)
-
-        async def one(call: CalledTool) -> None:
-            nonlocal left
-            returned = await self._toolbox.call(
-                call, step=progress.step, key=f"{self._log.run.id}:{call.id}", earlier=self._inherited.get(call.id)
-            )
-            left -= 1
-            payloads: list[Payload] = [returned]
-            if left == 0 and self._limit_reached() is None:
-                payloads.append(ModelRequested(progress.step + 1, self._agent.model))
-                progress.requested_step = progress.step + 1
-            await self._log.append(*payloads, spent=Spent(tool_calls=1))
-            note_return(progress, returned)
-
-        await _together([one(call) for call in calls])
-        for call in calls:  # in the model's order, however they came back
-            progress.take_back(progress.returned[call.id])
+        return note, [self._calls.announce(step, call) for call in calls if self._calls.is_free(call)]
 
     def _completed(self) -> RunCompleted:
         progress = self._progress
@@ -329,24 +319,3 @@ class AgentLoop:
             status=status,
         )
         return msgspec.json.encode(record).decode()
-
-
-def _parsed(arguments: str) -> object:
-    try:
-        return orjson.loads(arguments or "{}")
-    except orjson.JSONDecodeError:
-        return arguments
-
-
-async def _together(calls: list[Awaitable[None]]) -> None:
-    """Runs all at once. The first failure cancels the others and is raised as itself, not wrapped in a group."""
-
-    async def wait(call: Awaitable[None]) -> None:
-        await call
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            for call in calls:
-                group.create_task(wait(call))
-    except BaseExceptionGroup as failures:
-        raise failures.exceptions[0] from None

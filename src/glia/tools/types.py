@@ -66,16 +66,26 @@ class Source:
 
 
 @dataclass(frozen=True)
+class ChildRun:
+    """A run of another agent that will answer a tool call."""
+
+    run_id: UUID
+    session_id: UUID
+
+
+@dataclass(frozen=True)
 class ToolResult:
     """text: what the model reads. is_error: the tool could not do it; the text says why and what to try.
 
     is_unknown: the call went out and nobody can tell whether it took effect. Always an error too.
+    child: there is no result yet; the tool is called again, with the same key, once this run has ended.
     """
 
     text: str
     is_error: bool = False
     sources: tuple[Source, ...] = ()
     is_unknown: bool = False
+    child: ChildRun | None = None
 
 
 @dataclass(frozen=True)
