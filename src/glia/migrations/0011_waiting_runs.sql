@@ -254,11 +254,8 @@ begin
     payloads := '{}';
   end if;
   types := types || 'run.created'::text;
-  payloads := payloads || case when in_parent is null
-    then json_build_object('kind', 'agent', 'is_background', in_background, 'agent_id', agent,
-      'agent_version', version, 'model', model_name)
-    else json_build_object('kind', 'agent', 'is_background', in_background, 'agent_id', agent,
-      'agent_version', version, 'model', model_name, 'parent_run_id', in_parent) end;
+  payloads := payloads || json_build_object('kind', 'agent', 'is_background', in_background, 'agent_id', agent,
+    'agent_version', version, 'model', model_name, 'parent_run_id', in_parent);
   if in_worker is not null and open_run is null then
     types := types || array['run.started', 'model.requested'];
     payloads := payloads || json_build_object('attempt', 1, 'worker', in_worker, 'reason', 'started')

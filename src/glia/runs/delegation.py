@@ -19,7 +19,7 @@ from glia.kit.db import Database
 from glia.runs import queries
 from glia.runs.events import RunCompleted, RunFailed
 from glia.runs.types import Accepted, Run, Said
-from glia.tools.functions import tool
+from glia.tools.service import tool
 from glia.tools.types import ChildRun, Effect, Tool, ToolContext, ToolResult
 
 _LONGEST_TASK = 100_000

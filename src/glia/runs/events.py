@@ -178,6 +178,11 @@ class RunWaiting(msgspec.Struct, frozen=True):
     wake_at: datetime | None = None
     detail: str = ""
 
+    @property
+    def needs_someone(self) -> bool:
+        """Whether a person has to do something before the run can go on."""
+        return not {"approval", "budget"}.isdisjoint(self.waiting_for)
+
 
 class Citation(msgspec.Struct, frozen=True):
     """A passage the answer rests on. page: from 1; None where the document has no pages."""
@@ -309,6 +314,12 @@ class Event:
     @property
     def is_final(self) -> bool:
         return self.type in FINAL_TYPES
+
+    @property
+    def needs_someone(self) -> bool:
+        """Whether it says that the run cannot go on before a person has done something."""
+        payload = self.payload if self.type == RunWaiting.type else None
+        return isinstance(payload, RunWaiting) and payload.needs_someone
 
     @property
     def payload(self) -> Payload | UnknownPayload:

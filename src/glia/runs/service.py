@@ -361,11 +361,14 @@ class Runs:
                 yield item
 
     async def outcome(self, principal: Principal, accepted: Accepted, watcher: Watcher | None = None) -> Event:
-        """Waits for the run's last event. Leaving early leaves the run alone."""
+        """Waits for the run's last event, or for the one that says that it waits for a person or a budget.
+
+        Leaving early leaves the run alone.
+        """
         items = self.follow(principal, accepted.session_id, after=accepted.after, watcher=watcher)
         async with aclosing(items):
             async for item in items:
-                if isinstance(item, Event) and item.is_final and item.run_id == accepted.run_id:
+                if isinstance(item, Event) and item.run_id == accepted.run_id and (item.is_final or item.needs_someone):
                     return item
         raise Unavailable("The run's log ended before the run did.")
 

@@ -47,6 +47,10 @@ BODIES: dict[Route, dict[str, Any]] = {
     ("POST", "/v1/sessions/{session}/learn"): {},
     ("PATCH", "/v1/tools/{tool}"): {"description": "Changed"},
     ("POST", "/v1/runs/{run}/cancel"): {},
+    ("POST", "/v1/runs/{run}/resume"): {},
+    ("POST", "/v1/approvals/{approval}/decide"): {"decision": "approved"},
+    ("POST", "/v1/approvals/{approval}/approve"): {"always": True},
+    ("POST", "/v1/approvals/{approval}/deny"): {},
 }
 UPLOAD = ("POST", "/v1/knowledge-bases/{knowledge_base}/documents")
 STREAM = ("GET", "/v1/sessions/{session}/events/stream")
@@ -91,7 +95,9 @@ def routes_of(document: dict[str, Any]) -> list[Route]:
 def one_of_everything(client: Client) -> Things:
     base = client.made("/v1/knowledge-bases", {"name": "Base"})["id"]
     document = client.upload(f"/v1/knowledge-bases/{base}/documents", b"Words in A.", "a.txt").json["id"]
-    agent = client.made("/v1/agents", {"name": "A's agent", "knowledge_base_ids": [base]})["id"]
+    permissions = {"tools": {"calculator": "ask"}}
+    spec = {"name": "A's agent", "knowledge_base_ids": [base], "permissions": permissions}
+    agent = client.made("/v1/agents", spec)["id"]
     session = client.made("/v1/sessions", {"agent_id": agent})["id"]
     run = client.post(f"/v1/sessions/{session}/messages", {"content": "Hello"}).json["run_id"]
     tool = {
@@ -100,6 +106,9 @@ def one_of_everything(client: Client) -> Things:
         "schema": {"type": "object", "properties": {}},
         "http": {"url": "https://example.org/"},
     }
+    asked = client.made("/v1/sessions", {"agent_id": agent})["id"]
+    assert client.post(f"/v1/sessions/{asked}/messages", {"content": "What is 17 * 23?"}).status == 202
+    approval = client.get("/v1/approvals?status=pending").json["data"][0]["id"]
     me = client.get("/v1/me").json
     for fact in ("My favourite colour is blue.", "My favourite colour is green."):
         client.made("/v1/memories", {"content": fact, "agent_id": agent})
@@ -117,6 +126,8 @@ def one_of_everything(client: Client) -> Things:
         "version": "1",
         "session": session,
         "run": run,
+        "approval": approval,
+        "tool_name": "calculator",
         "knowledge_base": base,
         "document": document,
         "memory": client.made("/v1/memories", {"content": "A fact of A."})["id"],
@@ -163,7 +174,7 @@ def test_the_walk_refuses_a_route_that_it_has_no_thing_for(client: Client):
 def test_lists_do_not_show_another_workspaces_things(walk: Walk, client: Client, stranger: Client):
     document = client.get("/openapi.json").json
     lists = [path for path, methods in document["paths"].items() if "get" in methods and "{" not in path]
-    ids = {id for name, id in walk.things.items() if name not in {"version", "bucket"}}
+    ids = {id for name, id in walk.things.items() if name not in {"version", "bucket", "tool_name"}}
 
     shown_to_owner = b"".join(client.get(path).body for path in lists).decode()
     shown_to_stranger = b"".join(stranger.get(path).body for path in lists).decode()

@@ -16,6 +16,7 @@ from glia.identity.service import IdempotentAnswers
 from glia.kit.errors import GliaError, InvalidRequest, MethodNotAllowed, NotFound
 from glia.surfaces.native import (
     agents,
+    approvals,
     auth,
     hot,
     keys,
@@ -51,6 +52,7 @@ _ROUTERS = (
     agents.router,
     sessions.router,
     runs.router,
+    approvals.router,
     knowledge.router,
     knowledge_upkeep.router,
     memories.router,

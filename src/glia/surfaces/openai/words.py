@@ -36,6 +36,7 @@ _STATUS_OF_RUN = {
     "invalid_request": 400,
     "payment_required": 402,
     "run_cancelled": 409,
+    "run_waiting": 409,
     "unavailable": 503,
 }
 
