@@ -8,6 +8,7 @@ from pathlib import Path
 
 from glia.kit.telemetry import LogFormat
 from glia.runs.config import EngineConfig
+from glia.usage.service import SpendingConfig
 
 
 def default_data_dir() -> Path:
@@ -65,4 +66,5 @@ class Settings:
     lease: LeaseSettings = field(default_factory=LeaseSettings)
     runs: EngineConfig = field(default_factory=EngineConfig)
     limits: LimitSettings = field(default_factory=LimitSettings)
+    budgets: SpendingConfig = field(default_factory=SpendingConfig)
     log: LogSettings = field(default_factory=LogSettings)

@@ -74,7 +74,7 @@ from glia.tools.service import Tools
 from glia.tools.types import Source
 from glia.tools.web_fetch import web_fetch
 from glia.usage.meter import Meter
-from glia.usage.service import Usage
+from glia.usage.service import LIMITS_CHANNEL, Budgets, Credits, Spending, Usage
 
 log = structlog.get_logger(__name__)
 
@@ -112,6 +112,9 @@ class House:
     upkeep: Upkeep
     sleep_time: SleepTime
     usage: Usage
+    budgets: Budgets
+    credits: Credits
+    spending: Spending
     meter: Meter
     spool: Path
     embedder: Embedder | None
@@ -188,6 +191,7 @@ async def build(
     models = Models(outbound, read_configuration(environment), embedded=EmbeddedModel())
     embedder = await _embedder(settings, models, data_dir)
     files, usage, meter = Files(db), Usage(db), Meter(db)
+    spending = Spending(db, settings.budgets)
     memories = Memories(db, _embedding(embedder))
     memory_blocks, conversations = MemoryBlocks(db), Conversations(db, _embedding(embedder))
     upkeep = Upkeep(db, memories, _embedding(embedder))
@@ -238,7 +242,7 @@ async def build(
         settings=settings,
         db=db,
         outbound=outbound,
-        notifications=_listen(app_url, identity, live, engine),
+        notifications=_listen(app_url, identity, live, engine, spending),
         lease=lease,
         live=live,
         engine=engine,
@@ -250,7 +254,9 @@ async def build(
         approvals=Approvals(db, live, engine),
         tools=tools,
         models=models,
-        gateway=Gateway(models, meter, _minilm(embedder, data_dir), is_strict=settings.strict_fields),
+        gateway=Gateway(
+            models, meter, _minilm(embedder, data_dir), spending=spending, is_strict=settings.strict_fields
+        ),
         knowledge=knowledge,
         files=files,
         memories=memories,
@@ -259,6 +265,9 @@ async def build(
         upkeep=upkeep,
         sleep_time=sleep_time,
         usage=usage,
+        budgets=Budgets(db, spending),
+        credits=Credits(db, spending),
+        spending=spending,
         meter=meter,
         spool=spool,
         embedder=embedder,
@@ -285,15 +294,17 @@ class _StartJob:
         return await self.runs.start_job(tx, workspace_id=workspace_id, project_id=project_id, kind=kind, input=input)
 
 
-def _listen(url: str, identity: Identity, live: Live, engine: Engine) -> Notifications:
+def _listen(url: str, identity: Identity, live: Live, engine: Engine, spending: Spending) -> Notifications:
     notifications = Notifications(url)
     notifications.on(EVENTS_CHANNEL, live.heard)
     notifications.on(WORK_CHANNEL, lambda _note: engine.wake())
     notifications.on(CANCEL_CHANNEL, lambda run: engine.cancel(UUID(run)))
     notifications.on(KEYS_CHANNEL, identity.forget)
+    notifications.on(LIMITS_CHANNEL, spending.forget)
     notifications.on_reconnect(live.heard_nothing_for_a_while)
     notifications.on_reconnect(engine.wake)
     notifications.on_reconnect(lambda: identity.forget("*"))
+    notifications.on_reconnect(lambda: spending.forget("*"))
     return notifications
 
 

@@ -57,9 +57,7 @@ def largest_forwarded_input(body: bytes, messages: bytes) -> int:
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         parts = [0]  # the provider will not understand it either
     tools = TOKENS_FOR_TOOLS if b'"tools"' in body or b'"functions"' in body else 0
-    return (
-        TOKENS_PER_REQUEST + len(body) + tools + TOKENS_PER_MESSAGE * len(parts) + TOKENS_PER_PICTURE * sum(parts)
-    )
+    return TOKENS_PER_REQUEST + len(body) + tools + TOKENS_PER_MESSAGE * len(parts) + TOKENS_PER_PICTURE * sum(parts)
 
 
 def largest_call(

@@ -36,6 +36,11 @@ class SpendingConfig:
     smallest_output_tokens: int = 256
     hold_seconds: float = 900.0
 
+    def span_of(self, max_output: int | None) -> tuple[int, int]:
+        """The longest and the shortest answer of a call that names no length. max_output: the model's own most."""
+        most = self.default_output_tokens if max_output is None else min(self.default_output_tokens, max_output)
+        return most, min(most, self.smallest_output_tokens)
+
 
 class Spending:
     """One per process. A workspace that nothing limits costs no round trip, bar one look every few seconds."""

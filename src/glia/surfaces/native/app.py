@@ -18,6 +18,8 @@ from glia.surfaces.native import (
     agents,
     approvals,
     auth,
+    budgets,
+    credits,
     hot,
     keys,
     knowledge,
@@ -60,6 +62,8 @@ _ROUTERS = (
     memory_upkeep.router,
     tools.router,
     usage.router,
+    budgets.router,
+    credits.router,
     hot.router,
 )
 

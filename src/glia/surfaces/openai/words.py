@@ -20,6 +20,9 @@ _CODES = {
     "unauthorized": "invalid_api_key",
     "wrong_credentials": "invalid_api_key",
     "rate_limited": "rate_limit_exceeded",
+    "budget_busy": "rate_limit_exceeded",
+    "budget_exceeded": "insufficient_quota",
+    "insufficient_credit": "insufficient_quota",
     "agent_not_found": "model_not_found",
 }
 _STATUS_OF_FAILURE: dict[FailureKind, tuple[int, str]] = {
