@@ -216,7 +216,7 @@ async def build(
     )
     reader = Reader(ParseLimits(input_bytes=settings.limits.upload_bytes))
     ingest = Ingest(files=files, read=reader, embedders=embedders, start_job=jobs)
-    crew = Crew(models=models, cite=_cite)
+    crew = Crew(models=models, cite=_cite, spending=spending)
     subagents = Subagents(db, agents)
     engine = Engine(
         db,
@@ -232,7 +232,9 @@ async def build(
         ),
         settings.runs,
     )
-    runs = Runs(db, live, engine, agents)
+    budgets, credit = Budgets(db, spending), Credits(db, spending)
+    runs = Runs(db, live, engine, agents, budgets)
+    budgets.on_raised = credit.on_raised = runs.limits_raised
     jobs.runs = runs
     subagents.start = runs.start
     spool = data_dir / "spool"
@@ -265,8 +267,8 @@ async def build(
         upkeep=upkeep,
         sleep_time=sleep_time,
         usage=usage,
-        budgets=Budgets(db, spending),
-        credits=Credits(db, spending),
+        budgets=budgets,
+        credits=credit,
         spending=spending,
         meter=meter,
         spool=spool,

@@ -39,6 +39,7 @@ from glia.runs.work import agent_work, kinds_of
 from glia.sessions.service import Sessions
 from glia.tools.service import Tools
 from glia.tools.types import Effect, Tool, ToolContext, ToolResult
+from glia.usage.service import Budgets, Spending
 
 
 @dataclass
@@ -98,6 +99,8 @@ class Rig:
     agents: Agents
     sessions: Sessions
     model: ScriptedModel
+    budgets: Budgets
+    spending: Spending
     tools: list[Tool] = field(default_factory=list)
 
     async def session(self, principal: Principal, **spec: object) -> UUID:
@@ -132,10 +135,11 @@ async def rig(
     beat_seconds: float = 0.2,
     config: EngineConfig | None = None,
     is_working: bool = True,
+    models: Models | None = None,
 ) -> AsyncIterator[Rig]:
     """is_working: False for a process that accepts but never claims, as if it had no room."""
     outbound = Outbound(OutboundPolicy(frozenset()))
-    models = Models(outbound, read_configuration({"GLIA_MODEL_DISCOVERY": "off"}), embedded=model)
+    models = models or Models(outbound, read_configuration({"GLIA_MODEL_DISCOVERY": "off"}), embedded=model)
     toolset = Tools(db, built_in=list(tools), outbound=outbound, secrets=NoSecrets())
     agents = Agents(db)
     live = Live(db)
@@ -148,18 +152,21 @@ async def rig(
         on_lost=lambda worker: loop.call_soon_threadsafe(engine.lost, worker),
         on_cancelled=lambda runs: loop.call_soon_threadsafe(engine.cancel_all, runs),
     )
-    crew = Crew(models=models, cite=lambda text, sources: ([], 0))
+    spending = Spending(db)
+    budgets = Budgets(db, spending)
+    crew = Crew(models=models, cite=lambda text, sources: ([], 0), spending=spending)
     subagents = Subagents(db, agents)
     config = config or EngineConfig(poll_seconds=0.1, drain_seconds=0.5, most_at_once=200 if is_working else 0)
     engine = Engine(db, live, lease, kinds_of(agent_work(agents, toolset, crew, subagents), {}), config)
-    runs = Runs(db, live, engine, agents)
+    runs = Runs(db, live, engine, agents, budgets)
+    budgets.on_raised = runs.limits_raised
     subagents.start = runs.start
     await asyncio.to_thread(lease.start)
     live.start()
     engine.start()
     try:
         approvals = Approvals(db, live, engine)
-        yield Rig(db, live, lease, engine, runs, approvals, agents, Sessions(db), model, list(tools))
+        yield Rig(db, live, lease, engine, runs, approvals, agents, Sessions(db), model, budgets, spending, list(tools))
     finally:
         await engine.stop()
         await live.stop()

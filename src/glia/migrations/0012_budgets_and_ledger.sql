@@ -189,9 +189,13 @@ end $$;
 -- Everything that a call counts against: where it happens, who asks, and the run with all that started it.
 create function spending_subjects(in_workspace uuid, in_project uuid, in_key uuid, in_agent uuid, in_run uuid)
 returns uuid[] language sql stable as $$
+  with recursive line as (
+    select r.id, r.session_id, r.agent_id, r.parent_run_id from glia.runs r where r.id = in_run
+    union all
+    select r.id, r.session_id, r.agent_id, r.parent_run_id from line join glia.runs r on r.id = line.parent_run_id
+  )
   select array[in_workspace, in_project, in_key, in_agent]
-    || coalesce((select array_agg(r.id) || array_agg(r.session_id) || array_agg(r.agent_id)
-                 from glia.runs r where r.id = in_run), '{}')
+    || coalesce((select array_agg(id) || array_agg(session_id) || array_agg(agent_id) from line), '{}')
 $$;
 
 -- The budgets that are in force for these subjects, and the window each is in, in the order in which they are locked.

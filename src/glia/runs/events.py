@@ -170,6 +170,25 @@ class ChildStarted(msgspec.Struct, frozen=True):
     session_id: UUID
 
 
+class BudgetExceeded(msgspec.Struct, frozen=True):
+    """A model call had no room; the run waits. budget_id: None when the workspace's credit does not cover it.
+
+    unit: what limit, spent, reserved and needed count: `micros`, `tokens` or `calls`.
+    """
+
+    type: ClassVar = "budget.exceeded"
+    step: int
+    scope: str
+    unit: str
+    limit: int
+    spent: int
+    reserved: int
+    needed: int
+    message: str
+    budget_id: UUID | None = None
+    period_end: datetime | None = None
+
+
 class RunWaiting(msgspec.Struct, frozen=True):
     """The run has let go of its worker. wake_at: when it goes on in any case."""
 
@@ -265,6 +284,7 @@ Payload = (
     | ApprovalRequested
     | ApprovalDecided
     | ChildStarted
+    | BudgetExceeded
     | RunWaiting
     | RunCompleted
     | RunFailed
@@ -287,6 +307,7 @@ _BY_TYPE: dict[str, msgspec.json.Decoder[Payload]] = {
         ApprovalRequested,
         ApprovalDecided,
         ChildStarted,
+        BudgetExceeded,
         RunWaiting,
         RunCompleted,
         RunFailed,

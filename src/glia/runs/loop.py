@@ -41,10 +41,13 @@ from glia.runs.events import (
 from glia.runs.log import RunLog
 from glia.runs.permissions import Gate
 from glia.runs.progress import Progress, fold, note_response
+from glia.runs.purse import Purse
 from glia.runs.toolbox import Toolbox
 from glia.runs.types import RunStatus, Spent
 from glia.tools.types import Source
-from glia.usage.types import CallStatus, UsageRecord
+from glia.usage.errors import BudgetExceeded, InsufficientCredit
+from glia.usage.service import Spending
+from glia.usage.types import CallStatus, Hold, UsageRecord
 
 Cite = Callable[[str, Sequence[Source]], tuple[list[Citation], int]]
 """Finds the citations in an answer that point to these sources, and counts those that point elsewhere."""
@@ -63,6 +66,7 @@ class Crew:
 
     models: Models
     cite: Cite
+    spending: Spending
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,7 @@ class _Asked:
     model: ResolvedModel
     request: ModelRequest
     at: float
+    hold: Hold | None
 
 
 class AgentLoop:
@@ -91,6 +96,7 @@ class AgentLoop:
         self._asked: _Asked | None = None
         self._is_finished = False
         self._calls = ToolCalls(log, agent, toolbox, gate)
+        self._purse = Purse(crew.spending, crew.models, log, agent)
 
     @property
     def partial(self) -> str:
@@ -124,7 +130,8 @@ class AgentLoop:
         await self._enter_queued()
         while not progress.is_answered:
             if not progress.pending:
-                await self._ask_model()
+                if not await self._ask_model():
+                    return
             elif not await self._calls.settle(progress, asks_again=self._limit_reached() is None):
                 return
         if not self._is_finished:  # an earlier attempt stored the answer and stopped before the end
@@ -146,7 +153,8 @@ class AgentLoop:
             self._progress.hear(event)
         self._progress.release()
 
-    async def _ask_model(self) -> None:
+    async def _ask_model(self) -> bool:
+        """False when there is no money for it: then the run has let go of its worker."""
         progress = self._progress
         self._check_limits()
         step = progress.step + 1
@@ -156,7 +164,12 @@ class AgentLoop:
         progress.request(self._log.run.id)
         await self._hear()
         heard = self._log.seq or 0
-        response = await self._stream(step)
+        try:
+            asked = await self._prepare(step)
+        except (BudgetExceeded, InsufficientCredit) as refused:
+            await self._purse.wait(step, refused)
+            return False
+        response = await self._stream(step, asked)
         note, calls = self._responded(step, response, heard)
         deltas = cast(Deltas, self._deltas)
         await deltas.settle()
@@ -185,20 +198,25 @@ class AgentLoop:
                 stored=self._forget_deltas,
             ):
                 self._is_finished = True
-                return
+                return True
             await self._hear()
         await self._log.append(*pieces, note, *calls, spent=spent, usage=usage, stored=self._forget_deltas)
+        return True
 
     def _forget_deltas(self) -> None:
         """The response is stored; whoever ends the run after this has nothing partial to keep."""
         self._deltas = self._asked = None
 
-    async def _stream(self, step: int) -> ModelResponse:
-        self._deltas = deltas = Deltas(self._log, step)
-        request = self._request()
+    async def _prepare(self, step: int) -> _Asked:
+        """The call that is to be made, with what is held for it."""
         model = await self._crew.models.resolve(self._agent.model)
-        stream = self._crew.models.stream(model, request, fallback=self._agent.fallback_model)
-        self._asked = _Asked(model, request, time.monotonic())
+        hold, request = await self._purse.hold(step, self._request(), model)
+        return _Asked(model, request, time.monotonic(), hold)
+
+    async def _stream(self, step: int, asked: _Asked) -> ModelResponse:
+        self._deltas = deltas = Deltas(self._log, step)
+        self._asked = asked
+        stream = self._crew.models.stream(asked.model, asked.request, fallback=self._agent.fallback_model)
         try:
             async for event in stream:
                 match event:
@@ -288,12 +306,6 @@ class AgentLoop:
             return LimitReached(
                 f"The run used {tokens} tokens; `limits.max_tokens` is {limits.max_tokens}.", limit="max_tokens"
             )
-        cost = progress.cost_micros
-        if limits.max_cost_micros is not None and cost is not None and cost >= limits.max_cost_micros:
-            return LimitReached(
-                f"The run cost {cost} micro-dollars; `limits.max_cost_micros` is {limits.max_cost_micros}.",
-                limit="max_cost_micros",
-            )
         return None
 
     def _usage(
@@ -317,5 +329,6 @@ class AgentLoop:
             cost_micros=cost_micros,
             latency_ms=latency_ms,
             status=status,
+            hold_id=self._asked.hold.id if self._asked is not None and self._asked.hold is not None else None,
         )
         return msgspec.json.encode(record).decode()

@@ -395,6 +395,16 @@ async def resume(tx: Transaction, id: UUID, reason: str | None = None) -> bool:
     return bool(await tx.value("select glia.resume_run(%(id)s, %(reason)s)", id=id, reason=reason))
 
 
+async def resume_all(tx: Transaction, reason: str) -> None:
+    """Lets every run of the workspace go on that waits for this."""
+    await tx.execute(
+        """
+        select glia.resume_run(id, %(reason)s) from runs
+        where status = 'waiting' and %(reason)s = any(waiting_for) for update skip locked""",
+        reason=reason,
+    )
+
+
 async def has_open_children(tx: Transaction, id: UUID) -> bool:
     return bool(
         await tx.value(

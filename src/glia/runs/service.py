@@ -35,6 +35,7 @@ from glia.runs.progress import messages_of
 from glia.runs.types import AGENT, Accepted, Run, RunId, RunStatus, Said, WhenBusy
 from glia.sessions.errors import SessionNotFound
 from glia.sessions.service import open_session
+from glia.usage.service import Budgets
 
 LONGEST_MESSAGE = 400_000
 """Characters; about 100,000 tokens."""
@@ -46,11 +47,14 @@ _READ_AT_ONCE = 500
 
 
 class Runs:
-    def __init__(self, db: Database, live: Live, engine: Engine, agents: Agents) -> None:
+    def __init__(
+        self, db: Database, live: Live, engine: Engine, agents: Agents, budgets: Budgets | None = None
+    ) -> None:
         self._db = db
         self._live = live
         self._engine = engine
         self._agents = agents
+        self.budgets = budgets
 
     def watch(self, session_id: UUID, *, previews: bool = False) -> Watcher:
         """For following a run that is about to be accepted: enter it first, then nothing has to be read again."""
@@ -286,14 +290,33 @@ class Runs:
                 await tx.execute("select pg_notify(%(channel)s, '')", channel=WORK_CHANNEL)
         return run
 
-    async def resume(self, principal: Principal, id: UUID) -> Run:
-        """Lets a waiting run look again whether it can go on. A run that does not wait stays as it is."""
+    async def resume(self, principal: Principal, id: UUID, *, max_cost_micros: int | None = None) -> Run:
+        """Lets a waiting run look again whether it can go on. A run that does not wait stays as it is.
+
+        max_cost_micros: what the run, with all that it starts, may cost from now on, in place of its agent's limit.
+        """
         principal.require("runs:write")
         async with self._db.transaction(principal.workspace_id) as tx:
             await _get(tx, id)
+            if max_cost_micros is not None:
+                await self._raise_limit(tx, principal, id, max_cost_micros)
             await queries.resume(tx, id)
             tx.after_commit.append(self._engine.wake)
             return await _get(tx, id)
+
+    async def _raise_limit(self, tx: Transaction, principal: Principal, id: UUID, max_cost_micros: int) -> None:
+        principal.require("budgets:write")
+        if self.budgets is None or not await self.budgets.set_run_limit(tx, id, max_cost_micros):
+            raise Conflict(
+                "This run has no limit of its own that could be raised: its agent sets no `limits.max_cost_micros`, or"
+                " the run has not asked its model yet, or it has ended."
+            )
+        await queries.resume_all(tx, "budget")  # the runs that it has started share the limit
+
+    async def limits_raised(self, tx: Transaction, _workspace_id: UUID) -> None:
+        """Lets the runs look again that wait for a budget or for credit. For those who change limits."""
+        await queries.resume_all(tx, "budget")
+        tx.after_commit.append(self._engine.wake)
 
     async def events(self, principal: Principal, session_id: UUID, *, after: int, limit: int) -> list[Event]:
         """Stored events of a session with a sequence number above `after`, oldest first."""

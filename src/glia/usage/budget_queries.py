@@ -229,6 +229,22 @@ async def update(tx: Transaction, id: UUID, spec: BudgetSpec) -> None:
     )
 
 
+async def still_limits(tx: Transaction, id: UUID, unit: Unit, limit: int) -> bool:
+    """Whether a budget is in force with the same limit as before, or a lower one. Nobody changes it before tx ends."""
+    return bool(
+        await tx.value(
+            """
+            select true from budgets where id = %(id)s and is_active
+              and case %(unit)s when 'micros' then limit_micros when 'tokens' then limit_tokens else limit_calls end
+                <= %(limit)s
+            for share""",
+            id=id,
+            unit=unit,
+            limit=limit,
+        )
+    )
+
+
 async def delete(tx: Transaction, id: UUID) -> bool:
     return await tx.execute("delete from budgets where id = %(id)s", id=id) > 0
 

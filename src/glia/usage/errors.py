@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from glia.kit.clock import wire_time
-from glia.kit.errors import Conflict, InvalidRequest, NotFound, PaymentRequired
+from glia.kit.errors import InvalidRequest, NotFound, PaymentRequired
 from glia.usage.types import Refusal
 
 _WHO = {
@@ -61,6 +61,9 @@ class InsufficientCredit(PaymentRequired):
     code = "insufficient_credit"
 
     def __init__(self, *, balance_micros: int, held_micros: int, needed_micros: int) -> None:
+        self.balance_micros = balance_micros
+        self.held_micros = held_micros
+        self.needed_micros = needed_micros
         super().__init__(
             f"This call may cost {needed_micros} micro-dollars and the balance is {balance_micros}"
             f" ({held_micros} more are held for calls under way). Have credit granted by POST /v1/credits/grants, or"
@@ -84,10 +87,6 @@ class PriceUnknown(InvalidRequest):
             field="model",
             model=model,
         )
-
-
-class CreditsNotEnabled(Conflict):
-    code = "credits_not_enabled"
 
 
 def refused(refusal: Refusal) -> BudgetExceeded:

@@ -41,6 +41,19 @@ async def lock(tx: Transaction, workspace_id: UUID) -> int:
     )
 
 
+async def lacks(tx: Transaction, workspace_id: UUID, needed_micros: int) -> bool:
+    """Whether credits are on and do not cover an amount. Nobody changes that before tx ends."""
+    return bool(
+        await tx.value(
+            """
+            select balance_micros < %(needed)s from ledgers where workspace_id = %(workspace_id)s and is_enabled
+            for share""",
+            workspace_id=workspace_id,
+            needed=needed_micros,
+        )
+    )
+
+
 async def grant(
     tx: Transaction, id: UUID, *, workspace_id: UUID, amount_micros: int, note: str, created_by: str
 ) -> None:

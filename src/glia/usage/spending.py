@@ -11,11 +11,12 @@ import psycopg
 import structlog
 
 from glia.kit.clock import monotonic
-from glia.kit.db import Database
+from glia.kit.db import Database, Transaction
 from glia.kit.errors import GliaError
 from glia.kit.ids import new_id
 from glia.usage import budget_queries as queries
-from glia.usage.errors import InsufficientCredit, PriceUnknown, refused
+from glia.usage import ledger_queries
+from glia.usage.errors import BudgetExceeded, InsufficientCredit, PriceUnknown, refused
 from glia.usage.types import Hold, Refusal, SpendingCall, UsageRecord
 
 log = structlog.get_logger(__name__)
@@ -120,6 +121,14 @@ class Spending:
     async def release(self, workspace_id: UUID, hold: Hold) -> None:
         """Gives back what was held for a call that was never made."""
         await queries.release(self._db, workspace_id, hold.id)
+
+    async def is_raised(self, tx: Transaction, refused: BudgetExceeded) -> bool:
+        """Whether the budget that refused a call has been raised, paused or deleted since; held until the end of tx."""
+        return not await queries.still_limits(tx, refused.budget_id, refused.unit, refused.limit)
+
+    async def covers(self, tx: Transaction, workspace_id: UUID, needed_micros: int) -> bool:
+        """Whether the balance covers an amount, or need not; held until the end of tx."""
+        return not await ledger_queries.lacks(tx, workspace_id, needed_micros)
 
     async def _give_back(self, reserving: asyncio.Future[Hold | None], workspace_id: UUID, hold_id: UUID) -> None:
         await asyncio.wait((reserving,))

@@ -19,7 +19,7 @@ from glia.surfaces.native import (
     approvals,
     auth,
     budgets,
-    credits,
+    credit,
     hot,
     keys,
     knowledge,
@@ -63,7 +63,7 @@ _ROUTERS = (
     tools.router,
     usage.router,
     budgets.router,
-    credits.router,
+    credit.router,
     hot.router,
 )
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
-from pydantic import WithJsonSchema
+from pydantic import Field, WithJsonSchema
 
 from glia.kit.errors import InvalidRequest
 from glia.kit.ids import parse_id
@@ -15,6 +15,7 @@ from glia.runs.types import Run, RunStatus
 from glia.surfaces.native.sessions import EventOut, event_window, events_page
 from glia.surfaces.native.words import (
     AfterText,
+    Body,
     LimitText,
     ListOf,
     NativeRoute,
@@ -34,6 +35,13 @@ StatusText = Annotated[
     WithJsonSchema({"type": "string", "enum": [status.value for status in RunStatus]}),
     Query(description="Only runs in this state."),
 ]
+
+
+class ResumeBody(Body):
+    """max_cost_micros: what the run, with all that it starts, may cost in all from now on, in place of its agent's
+    limit. Needs the scope `budgets:write`."""
+
+    max_cost_micros: int | None = Field(None, ge=0, le=2**53)
 
 
 class RunUsageOut(Out):
@@ -110,9 +118,13 @@ async def cancel(run: str, house: TheHouse, principal: ThePrincipal) -> RunOut:
 
 
 @router.post("/runs/{run}/resume")
-async def resume(run: str, house: TheHouse, principal: ThePrincipal) -> RunOut:
-    """Let a waiting run look again whether it can go on. A run that does not wait stays as it is."""
-    return run_out(await house.runs.resume(principal, parse_id(run, "run")))
+async def resume(run: str, house: TheHouse, principal: ThePrincipal, body: ResumeBody | None = None) -> RunOut:
+    """Let a waiting run look again whether it can go on, with more money if it is given.
+
+    A run that does not wait stays as it is.
+    """
+    limit = None if body is None else body.max_cost_micros
+    return run_out(await house.runs.resume(principal, parse_id(run, "run"), max_cost_micros=limit))
 
 
 @router.get("/runs/{run}/events", response_model=ListOf[EventOut])

@@ -24,7 +24,8 @@ GroupText = Annotated[
 
 
 class UsageRowOut(Out):
-    """group: the model, the id of the agent, key, run or project, or the day in UTC; null for the total and for calls without.
+    """group: the model, the id of the agent, key, run or project, or the day in UTC; null for the total and for calls
+    without one.
 
     cost_micros: the known costs together, null when none is known. latency_ms: the mean.
     """
