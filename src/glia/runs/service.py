@@ -383,15 +383,19 @@ class Runs:
                 after = item.seq
                 yield item
 
-    async def outcome(self, principal: Principal, accepted: Accepted, watcher: Watcher | None = None) -> Event:
-        """Waits for the run's last event, or for the one that says that it waits for a person or a budget.
+    async def outcome(
+        self, principal: Principal, accepted: Accepted, watcher: Watcher | None = None, *, or_need: bool = False
+    ) -> Event:
+        """Waits for the run's last event. Leaving early leaves the run alone.
 
-        Leaving early leaves the run alone.
+        or_need: or for the first one that says that the run waits for a person or a budget.
         """
         items = self.follow(principal, accepted.session_id, after=accepted.after, watcher=watcher)
         async with aclosing(items):
             async for item in items:
-                if isinstance(item, Event) and item.run_id == accepted.run_id and (item.is_final or item.needs_someone):
+                if not isinstance(item, Event) or item.run_id != accepted.run_id:
+                    continue
+                if item.is_final or (or_need and item.needs_someone):
                     return item
         raise Unavailable("The run's log ended before the run did.")
 

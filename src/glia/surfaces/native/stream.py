@@ -193,7 +193,7 @@ async def finished_message(follower: Follower, accepted: Accepted) -> tuple[int,
     """
     try:
         async with asyncio.timeout(_LONGEST_WAIT_SECONDS):
-            last = await follower.runs.outcome(follower.principal, accepted, follower.watcher)
+            last = await follower.runs.outcome(follower.principal, accepted, follower.watcher, or_need=True)
     except TimeoutError:
         raise Unavailable(
             f"The run {accepted.run_id} is still going on after an hour; follow the session's events.",

@@ -172,7 +172,7 @@ async def _send_whole(
 async def _outcome(runs: Runs, principal: Principal, accepted: Accepted, watcher: Watcher) -> RunCompleted | GliaError:
     try:
         async with asyncio.timeout(_LONGEST_WAIT_SECONDS):
-            last = await runs.outcome(principal, accepted, watcher)
+            last = await runs.outcome(principal, accepted, watcher, or_need=True)
     except TimeoutError:
         return Unavailable(f"The run {accepted.run_id} is still going on after an hour; GET /v1/runs/ shows it.")
     payload = last.payload
