@@ -9,6 +9,7 @@ from pathlib import Path
 from glia.kit.telemetry import LogFormat
 from glia.runs.config import EngineConfig
 from glia.sandboxes.config import SandboxConfig
+from glia.usage.service import SpendingConfig
 
 
 def default_data_dir() -> Path:
@@ -67,4 +68,5 @@ class Settings:
     runs: EngineConfig = field(default_factory=EngineConfig)
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     limits: LimitSettings = field(default_factory=LimitSettings)
+    budgets: SpendingConfig = field(default_factory=SpendingConfig)
     log: LogSettings = field(default_factory=LogSettings)

@@ -57,6 +57,8 @@ from glia.memory.types import Embedding
 from glia.memory.upkeep import Upkeep
 from glia.models.embedded import EmbeddedModel
 from glia.models.service import Models, read_configuration
+from glia.runs.approvals import Approvals
+from glia.runs.delegation import Subagents
 from glia.runs.engine import CANCEL_CHANNEL, WORK_CHANNEL, Engine
 from glia.runs.events import Citation
 from glia.runs.lease import Lease
@@ -77,7 +79,7 @@ from glia.tools.service import Tools
 from glia.tools.types import Source
 from glia.tools.web_fetch import web_fetch
 from glia.usage.meter import Meter
-from glia.usage.service import Usage
+from glia.usage.service import LIMITS_CHANNEL, Budgets, Credits, Spending, Usage
 
 log = structlog.get_logger(__name__)
 
@@ -105,6 +107,7 @@ class House:
     agents: Agents
     sessions: Sessions
     runs: Runs
+    approvals: Approvals
     tools: Tools
     models: Models
     gateway: Gateway
@@ -117,6 +120,9 @@ class House:
     sandboxes: Sandboxes
     sleep_time: SleepTime
     usage: Usage
+    budgets: Budgets
+    credits: Credits
+    spending: Spending
     meter: Meter
     spool: Path
     embedder: Embedder | None
@@ -214,6 +220,7 @@ async def build(
     models = Models(outbound, read_configuration(environment), embedded=EmbeddedModel())
     embedder = await _embedder(settings, models, data_dir)
     files, usage, meter = Files(db), Usage(db), Meter(db)
+    spending = Spending(db, settings.budgets)
     memories = Memories(db, _embedding(embedder))
     memory_blocks, conversations = MemoryBlocks(db), Conversations(db, _embedding(embedder))
     upkeep = Upkeep(db, memories, _embedding(embedder))
@@ -254,13 +261,14 @@ async def build(
     )
     reader = Reader(ParseLimits(input_bytes=settings.limits.upload_bytes))
     ingest = Ingest(files=files, read=reader, embedders=embedders, start_job=jobs)
-    crew = Crew(models=models, cite=_cite)
+    crew = Crew(models=models, cite=_cite, spending=spending)
+    subagents = Subagents(db, agents)
     engine = Engine(
         db,
         live,
         lease,
         kinds_of(
-            agent_work(agents, tools, crew, partial(memory_blocks.pinned, edit=edit_block)),
+            agent_work(agents, tools, crew, subagents, partial(memory_blocks.pinned, edit=edit_block)),
             {
                 **_knowledge_jobs(knowledge, ingest, outbound),
                 LEARN: JobKind(sleep_time.learn, nothing_to_undo),
@@ -269,14 +277,17 @@ async def build(
         ),
         settings.runs,
     )
-    runs = Runs(db, live, engine, agents)
+    budgets, credit = Budgets(db, spending), Credits(db, spending)
+    runs = Runs(db, live, engine, agents, budgets)
+    budgets.on_raised = credit.on_raised = runs.limits_raised
     jobs.runs = runs
+    subagents.start = runs.start
     return House(
         settings=settings,
         db=db,
         outbound=outbound,
         sandbox_outbound=sandbox_outbound,
-        notifications=_listen(app_url, identity, live, engine),
+        notifications=_listen(app_url, identity, live, engine, spending),
         lease=lease,
         live=live,
         engine=engine,
@@ -285,9 +296,12 @@ async def build(
         agents=agents,
         sessions=Sessions(db),
         runs=runs,
+        approvals=Approvals(db, live, engine),
         tools=tools,
         models=models,
-        gateway=Gateway(models, meter, _minilm(embedder, data_dir), is_strict=settings.strict_fields),
+        gateway=Gateway(
+            models, meter, _minilm(embedder, data_dir), spending=spending, is_strict=settings.strict_fields
+        ),
         knowledge=knowledge,
         files=files,
         memories=memories,
@@ -297,6 +311,9 @@ async def build(
         sandboxes=sandboxes,
         sleep_time=sleep_time,
         usage=usage,
+        budgets=budgets,
+        credits=credit,
+        spending=spending,
         meter=meter,
         spool=spool,
         embedder=embedder,
@@ -323,15 +340,17 @@ class _StartJob:
         return await self.runs.start_job(tx, workspace_id=workspace_id, project_id=project_id, kind=kind, input=input)
 
 
-def _listen(url: str, identity: Identity, live: Live, engine: Engine) -> Notifications:
+def _listen(url: str, identity: Identity, live: Live, engine: Engine, spending: Spending) -> Notifications:
     notifications = Notifications(url)
     notifications.on(EVENTS_CHANNEL, live.heard)
     notifications.on(WORK_CHANNEL, lambda _note: engine.wake())
     notifications.on(CANCEL_CHANNEL, lambda run: engine.cancel(UUID(run)))
     notifications.on(KEYS_CHANNEL, identity.forget)
+    notifications.on(LIMITS_CHANNEL, spending.forget)
     notifications.on_reconnect(live.heard_nothing_for_a_while)
     notifications.on_reconnect(engine.wake)
     notifications.on_reconnect(lambda: identity.forget("*"))
+    notifications.on_reconnect(lambda: spending.forget("*"))
     return notifications
 
 

@@ -20,6 +20,7 @@ import psycopg
 import pytest
 import structlog
 import uvicorn
+from tests.sandboxes.lives.bare import BareBackend
 
 from glia.identity import service
 from glia.identity.passwords import Cost, Passwords
@@ -267,7 +268,9 @@ class Server:
         }
         # Hashing as slowly as in earnest would be most of what these tests do.
         service.Passwords = partial(Passwords, Cost(rounds=1, memory_kib=64, lanes=1))
-        self.house = await build(self.settings, _url("GLIA_TEST_APP_URL", self.database), self.folder, environment)
+        # Plain processes: what these tests look at is the same on every machine, and none of it is untrusted.
+        url, boxes = _url("GLIA_TEST_APP_URL", self.database), BareBackend(self.folder / "boxes")
+        self.house = await build(self.settings, url, self.folder, environment, sandbox_backend=boxes)
         service.Passwords = Passwords
         await self.house.open()
         listener = socket.socket()

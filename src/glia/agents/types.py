@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Literal, NewType
 from uuid import UUID
 
+from glia.tools.types import Permission
+
 AgentId = NewType("AgentId", UUID)
 
 
@@ -14,14 +16,49 @@ AgentId = NewType("AgentId", UUID)
 class Limits:
     """What one run may use. A run that reaches a limit ends as failed, with its partial work kept in the log.
 
-    max_iterations: calls of the model. timeout_seconds: from start to end, waiting included.
-    max_tokens: input and output of all model calls. max_cost_micros: micro-dollars, None for no limit.
+    max_iterations: calls of the model. timeout_seconds: from start to end, without what it waits for people, budgets
+    or other agents. max_tokens: input and output of all model calls. max_cost_micros: micro-dollars, None for no limit.
+    max_depth: how many runs of other agents may lie below one another.
     """
 
     max_iterations: int = 20
     timeout_seconds: float = 600
     max_tokens: int = 1_000_000
     max_cost_micros: int | None = None
+    max_depth: int = 3
+
+
+Comparison = Literal["eq", "ne", "lt", "lte", "gt", "gte", "in", "not_in", "contains", "starts_with", "exists"]
+
+
+@dataclass(frozen=True)
+class PermissionRule:
+    """What is decided for calls whose argument compares like this.
+
+    tool: a tool's name, `*` for any part of it. argument: where the value lies in the arguments, as `order.amount`;
+    empty for every call of the tool. A rule that asks or forbids also holds when its argument is missing or cannot be
+    compared, so that no odd spelling gets past it.
+    """
+
+    tool: str
+    permission: Permission
+    argument: str = ""
+    op: Comparison = "eq"
+    value: object = None
+
+
+@dataclass(frozen=True)
+class Permissions:
+    """Which tools the agent may call `always`, when a person agreed (`ask`), or `never`.
+
+    The first rule that matches decides; then `tools`, by name; then the stricter of `default` and the tool's own
+    permission. expires_after_seconds: how long a call waits for a decision before it counts as denied.
+    """
+
+    default: Permission = Permission.ALWAYS
+    tools: dict[str, Permission] = field(default_factory=dict[str, Permission])
+    rules: tuple[PermissionRule, ...] = ()
+    expires_after_seconds: float = 7 * 86400
 
 
 @dataclass(frozen=True)
@@ -39,7 +76,7 @@ class AgentSpec:
     """Everything about an agent that a version keeps.
 
     tools: names of the tools it may use; None means the safe built-in ones. Knowledge search comes with
-    knowledge_base_ids in any case.
+    knowledge_base_ids in any case. subagents: agents it may give tasks to, each offered to it as a tool.
     """
 
     name: str
@@ -51,6 +88,8 @@ class AgentSpec:
     knowledge_base_ids: tuple[UUID, ...] = ()
     tools: tuple[str, ...] | None = None
     limits: Limits = field(default_factory=Limits)
+    permissions: Permissions = field(default_factory=Permissions)
+    subagents: tuple[UUID, ...] = ()
     metadata: dict[str, object] = field(default_factory=dict[str, object])
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from glia.kit.errors import GliaError, InvalidRequest
 from glia.kit.outbound import Outbound, StreamedResponse, Timeouts
 from glia.models.anthropic import AnthropicMessages
+from glia.models.bounds import largest_call, largest_forwarded_input, largest_input
 from glia.models.discovery import Configuration, read_configuration
 from glia.models.embeddings import BATCH_SIZE, embed_batch
 from glia.models.errors import ModelFailed
@@ -32,6 +33,9 @@ __all__ = [
     "UsageScanner",
     "estimate_input_tokens",
     "estimate_tokens",
+    "largest_call",
+    "largest_forwarded_input",
+    "largest_input",
     "read_configuration",
     "read_prices",
     "usage_of_answer",

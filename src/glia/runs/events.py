@@ -31,15 +31,16 @@ class RunCreated(msgspec.Struct, frozen=True):
     agent_id: UUID | None = None
     agent_version: int | None = None
     model: str | None = None
+    parent_run_id: UUID | None = None
 
 
 class RunStarted(msgspec.Struct, frozen=True):
-    """reason: `recovered` when an earlier attempt's worker vanished."""
+    """reason: `recovered` when an earlier attempt's worker vanished, `resumed` after waiting."""
 
     type: ClassVar = "run.started"
     attempt: int
     worker: str
-    reason: Literal["started", "recovered"] = "started"
+    reason: Literal["started", "recovered", "resumed"] = "started"
 
 
 class ModelRequested(msgspec.Struct, frozen=True):
@@ -87,7 +88,10 @@ class StepUsage(msgspec.Struct, frozen=True):
 
 
 class ModelResponded(msgspec.Struct, frozen=True):
-    """provider_state: what the provider wants to see again with the next request, such as signed thinking."""
+    """provider_state: what the provider wants to see again with the next request, such as signed thinking.
+
+    heard: the sequence number up to which the request told the model what was said; 0: everything before this event.
+    """
 
     type: ClassVar = "model.responded"
     step: int
@@ -100,6 +104,7 @@ class ModelResponded(msgspec.Struct, frozen=True):
     latency_ms: int
     finish_reason: str
     provider_state: str = ""
+    heard: int = 0
 
 
 class ToolCalled(msgspec.Struct, frozen=True):
@@ -136,12 +141,83 @@ class ToolReturned(msgspec.Struct, frozen=True):
     step: int
     tool_call_id: str
     tool: str
-    status: Literal["ok", "error", "unknown"]
+    status: Literal["ok", "error", "unknown", "denied"]
     text: str
     duration_ms: int
     sources: list[Source] = []
     artifacts: list[MadeArtifact] = []
     snapshot_id: str | None = None
+
+
+class ApprovalRequested(msgspec.Struct, frozen=True):
+    """A tool call that a person must allow first. reason: why it was asked. expires_at: when it counts as denied."""
+
+    type: ClassVar = "approval.requested"
+    approval_id: UUID
+    step: int
+    tool_call_id: str
+    tool: str
+    arguments: Any
+    effect: str
+    reason: str
+    expires_at: datetime | None = None
+
+
+class ApprovalDecided(msgspec.Struct, frozen=True):
+    """arguments: what the person put in place of the model's, if they did. is_remembered: not to be asked again."""
+
+    type: ClassVar = "approval.decided"
+    approval_id: UUID
+    tool_call_id: str
+    decision: Literal["approved", "denied", "expired"]
+    by: str
+    note: str = ""
+    arguments: Any = None
+    is_remembered: bool = False
+
+
+class ChildStarted(msgspec.Struct, frozen=True):
+    """A tool call that another agent answers, in a run and a session of its own."""
+
+    type: ClassVar = "child.started"
+    step: int
+    tool_call_id: str
+    tool: str
+    run_id: UUID
+    session_id: UUID
+
+
+class BudgetExceeded(msgspec.Struct, frozen=True):
+    """A model call had no room; the run waits. budget_id: None when the workspace's credit does not cover it.
+
+    unit: what limit, spent, reserved and needed count: `micros`, `tokens` or `calls`.
+    """
+
+    type: ClassVar = "budget.exceeded"
+    step: int
+    scope: str
+    unit: str
+    limit: int
+    spent: int
+    reserved: int
+    needed: int
+    message: str
+    budget_id: UUID | None = None
+    period_end: datetime | None = None
+
+
+class RunWaiting(msgspec.Struct, frozen=True):
+    """The run has let go of its worker. wake_at: when it goes on in any case."""
+
+    type: ClassVar = "run.waiting"
+    waiting_for: list[str]
+    wake_at: datetime | None = None
+    detail: str = ""
+
+    @property
+    def needs_someone(self) -> bool:
+        """Whether a person has to do something before the run can go on."""
+        return not {"approval", "budget"}.isdisjoint(self.waiting_for)
 
 
 class Citation(msgspec.Struct, frozen=True):
@@ -223,6 +299,11 @@ Payload = (
     | ToolCalled
     | ArtifactCreated
     | ToolReturned
+    | ApprovalRequested
+    | ApprovalDecided
+    | ChildStarted
+    | BudgetExceeded
+    | RunWaiting
     | RunCompleted
     | RunFailed
     | RunCancelled
@@ -242,6 +323,11 @@ _BY_TYPE: dict[str, msgspec.json.Decoder[Payload]] = {
         ToolCalled,
         ArtifactCreated,
         ToolReturned,
+        ApprovalRequested,
+        ApprovalDecided,
+        ChildStarted,
+        BudgetExceeded,
+        RunWaiting,
         RunCompleted,
         RunFailed,
         RunCancelled,
@@ -268,6 +354,12 @@ class Event:
     @property
     def is_final(self) -> bool:
         return self.type in FINAL_TYPES
+
+    @property
+    def needs_someone(self) -> bool:
+        """Whether it says that the run cannot go on before a person has done something."""
+        payload = self.payload if self.type == RunWaiting.type else None
+        return isinstance(payload, RunWaiting) and payload.needs_someone
 
     @property
     def payload(self) -> Payload | UnknownPayload:
@@ -298,3 +390,8 @@ class ConversationMessage:
 
 def encode(payload: Payload) -> str:
     return _encode(payload).decode()
+
+
+def encode_any(value: Any) -> str:
+    """Arguments of a tool as JSON text."""
+    return _encode(value).decode()

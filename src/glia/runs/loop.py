@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 import msgspec
-import orjson
 
 from glia.agents.types import AgentVersion
 from glia.kit.ids import new_id
@@ -24,13 +22,14 @@ from glia.models.types import (
     TokenUsage,
     ToolSpec,
 )
+from glia.runs.calls import ToolCalls
 from glia.runs.deltas import Deltas
 from glia.runs.errors import LimitReached
 from glia.runs.events import (
     AnswerMessage,
-    ArtifactCreated,
     CalledTool,
     Citation,
+    MessageReceived,
     ModelRequested,
     ModelResponded,
     Payload,
@@ -38,14 +37,17 @@ from glia.runs.events import (
     RunUsage,
     StepUsage,
     ToolCalled,
-    ToolReturned,
 )
 from glia.runs.log import RunLog
-from glia.runs.progress import Progress, fold, note_response, note_return
+from glia.runs.permissions import Gate
+from glia.runs.progress import Progress, fold, note_response
+from glia.runs.purse import Purse
 from glia.runs.toolbox import Toolbox
 from glia.runs.types import RunStatus, Spent
 from glia.tools.types import Source
-from glia.usage.types import CallStatus, UsageRecord
+from glia.usage.errors import BudgetExceeded, InsufficientCredit
+from glia.usage.service import Spending
+from glia.usage.types import CallStatus, Hold, UsageRecord
 
 Cite = Callable[[str, Sequence[Source]], tuple[list[Citation], int]]
 """Finds the citations in an answer that point to these sources, and counts those that point elsewhere."""
@@ -64,6 +66,7 @@ class Crew:
 
     models: Models
     cite: Cite
+    spending: Spending
 
 
 @dataclass(frozen=True)
@@ -73,12 +76,15 @@ class _Asked:
     model: ResolvedModel
     request: ModelRequest
     at: float
+    hold: Hold | None
 
 
 class AgentLoop:
     """One attempt of one run. `partial` is what the model has written of the answer it is working on."""
 
-    def __init__(self, crew: Crew, log: RunLog, agent: AgentVersion, toolbox: Toolbox, pinned: str = "") -> None:
+    def __init__(
+        self, crew: Crew, log: RunLog, agent: AgentVersion, toolbox: Toolbox, gate: Gate, pinned: str = ""
+    ) -> None:
         """pinned: what memory adds to the instructions."""
         self._crew = crew
         self._log = log
@@ -89,8 +95,8 @@ class AgentLoop:
         self._deltas: Deltas | None = None
         self._asked: _Asked | None = None
         self._is_finished = False
-        self._inherited: dict[str, ToolCalled] = {}
-        """Tool calls that an earlier attempt committed for dispatch and never saw return."""
+        self._calls = ToolCalls(log, agent, toolbox, gate)
+        self._purse = Purse(crew.spending, crew.models, log, agent)
 
     @property
     def partial(self) -> str:
@@ -118,25 +124,53 @@ class AgentLoop:
         return spent, self._usage(model, usage, cost, latency_ms, status)
 
     async def run(self) -> None:
+        """Goes on until the answer is stored, or the run has let go of its worker to wait."""
         progress = self._progress = fold(await self._log.read(), self._log.run.id)
-        self._inherited = {id: called for id, called in progress.called.items() if id not in progress.returned}
+        self._calls.inherited = {id: called for id, called in progress.called.items() if id not in progress.returned}
+        await self._enter_queued()
         while not progress.is_answered:
-            if progress.pending:
-                await self._call_tools(progress.pending)
-            else:
-                await self._ask_model()
+            if not progress.pending:
+                if not await self._ask_model():
+                    return
+            elif not await self._calls.settle(progress, asks_again=self._limit_reached() is None):
+                return
         if not self._is_finished:  # an earlier attempt stored the answer and stopped before the end
             await self._log.finish(self._completed(), status=RunStatus.COMPLETED)
 
-    async def _ask_model(self) -> None:
+    async def _enter_queued(self) -> None:
+        """Messages that waited with the run behind another one come into the log when it begins."""
+        given = self._log.run.input.get("messages", [])
+        waiting = msgspec.convert(given, list[MessageReceived])
+        new = [message for message in waiting if message.message_id not in self._progress.said]
+        if new:
+            await self._log.append(*new)
+            for message in new:
+                self._progress.receive(message)
+
+    async def _hear(self) -> None:
+        """Takes in what was said to the run while it was at work."""
+        for event in await self._log.news():
+            self._progress.hear(event)
+        self._progress.release()
+
+    async def _ask_model(self) -> bool:
+        """False when there is no money for it: then the run has let go of its worker."""
         progress = self._progress
         self._check_limits()
         step = progress.step + 1
         if progress.requested_step < step:
             await self._log.append(ModelRequested(step, self._agent.model))
             progress.requested_step = step
-        response = await self._stream(step)
-        note, calls = self._responded(step, response)
+        progress.request(self._log.run.id)
+        await self._hear()
+        heard = self._log.seq or 0
+        try:
+            asked = await self._prepare(step)
+        except (BudgetExceeded, InsufficientCredit) as refused:
+            await self._purse.wait(step, refused)
+            return False
+        response = await self._stream(step, asked)
+        note, calls = self._responded(step, response, heard)
         deltas = cast(Deltas, self._deltas)
         await deltas.settle()
         progress.respond(note)
@@ -150,31 +184,39 @@ class AgentLoop:
         )
         usage = self._usage(response.model, response.usage, response.cost_micros, response.latency_ms)
         pieces = deltas.rest().pieces
-        if progress.is_answered:  # the answer and the run's end are one write
-            completed = self._completed()
-            await self._log.finish(
+        while (
+            progress.is_answered
+        ):  # the answer and the run's end are one write, unless someone has said more meanwhile
+            if await self._log.finish(
                 *pieces,
                 note,
-                completed,
+                self._completed(),
                 status=RunStatus.COMPLETED,
                 spent=spent,
                 usage=usage,
+                unless_news=True,
                 stored=self._forget_deltas,
-            )
-            self._is_finished = True
-        else:
-            await self._log.append(*pieces, note, *calls, spent=spent, usage=usage, stored=self._forget_deltas)
+            ):
+                self._is_finished = True
+                return True
+            await self._hear()
+        await self._log.append(*pieces, note, *calls, spent=spent, usage=usage, stored=self._forget_deltas)
+        return True
 
     def _forget_deltas(self) -> None:
         """The response is stored; whoever ends the run after this has nothing partial to keep."""
         self._deltas = self._asked = None
 
-    async def _stream(self, step: int) -> ModelResponse:
-        self._deltas = deltas = Deltas(self._log, step)
-        request = self._request()
+    async def _prepare(self, step: int) -> _Asked:
+        """The call that is to be made, with what is held for it."""
         model = await self._crew.models.resolve(self._agent.model)
-        stream = self._crew.models.stream(model, request, fallback=self._agent.fallback_model)
-        self._asked = _Asked(model, request, time.monotonic())
+        hold, request = await self._purse.hold(step, self._request(), model)
+        return _Asked(model, request, time.monotonic(), hold)
+
+    async def _stream(self, step: int, asked: _Asked) -> ModelResponse:
+        self._deltas = deltas = Deltas(self._log, step)
+        self._asked = asked
+        stream = self._crew.models.stream(asked.model, asked.request, fallback=self._agent.fallback_model)
         try:
             async for event in stream:
                 match event:
@@ -210,7 +252,7 @@ class AgentLoop:
             ),
         )
 
-    def _responded(self, step: int, response: ModelResponse) -> tuple[ModelResponded, list[ToolCalled]]:
+    def _responded(self, step: int, response: ModelResponse, heard: int) -> tuple[ModelResponded, list[ToolCalled]]:
         calls = [CalledTool(c.id, c.provider_id, c.name, c.arguments) for c in response.tool_calls]
         usage = response.usage
         note = ModelResponded(
@@ -231,45 +273,9 @@ class AgentLoop:
             latency_ms=response.latency_ms,
             finish_reason=response.finish_reason,
             provider_state=response.provider_state,
+            heard=heard,
         )
-        return note, [self._announce(step, call) for call in calls]
-
-    def _announce(self, step: int, call: CalledTool) -> ToolCalled:
-        """The note that must be committed before the tool is dispatched."""
-        return ToolCalled(
-            step=step,
-            tool_call_id=call.id,
-            tool=call.name,
-            arguments=_parsed(call.arguments),
-            effect=self._toolbox.effect_of(call.name),
-            idempotency_key=f"{self._log.run.id}:{call.id}",
-        )
-
-    async def _call_tools(self, calls: list[CalledTool]) -> None:
-        """Calls all that are pending, at the same time; each result is stored as soon as it is there."""
-        progress = self._progress
-        missing = [self._announce(progress.step, call) for call in calls if call.id not in progress.called]
-        if missing:
-            await self._log.append(*missing)
-            progress.called.update({call.tool_call_id: call for call in missing})
-        left = len(calls)
-
-        async def one(call: CalledTool) -> None:
-            nonlocal left
-            returned = await self._toolbox.call(
-                call, step=progress.step, key=f"{self._log.run.id}:{call.id}", earlier=self._inherited.get(call.id)
-            )
-            left -= 1
-            payloads: list[Payload] = [*_created(returned), returned]
-            if left == 0 and self._limit_reached() is None:
-                payloads.append(ModelRequested(progress.step + 1, self._agent.model))
-                progress.requested_step = progress.step + 1
-            await self._log.append(*payloads, spent=Spent(tool_calls=1))
-            note_return(progress, returned)
-
-        await _together([one(call) for call in calls])
-        for call in calls:  # in the model's order, however they came back
-            progress.take_back(progress.returned[call.id])
+        return note, [self._calls.announce(step, call) for call in calls if self._calls.is_free(call)]
 
     def _completed(self) -> RunCompleted:
         progress = self._progress
@@ -300,12 +306,6 @@ class AgentLoop:
             return LimitReached(
                 f"The run used {tokens} tokens; `limits.max_tokens` is {limits.max_tokens}.", limit="max_tokens"
             )
-        cost = progress.cost_micros
-        if limits.max_cost_micros is not None and cost is not None and cost >= limits.max_cost_micros:
-            return LimitReached(
-                f"The run cost {cost} micro-dollars; `limits.max_cost_micros` is {limits.max_cost_micros}.",
-                limit="max_cost_micros",
-            )
         return None
 
     def _usage(
@@ -329,33 +329,6 @@ class AgentLoop:
             cost_micros=cost_micros,
             latency_ms=latency_ms,
             status=status,
+            hold_id=self._asked.hold.id if self._asked is not None and self._asked.hold is not None else None,
         )
         return msgspec.json.encode(record).decode()
-
-
-def _created(returned: ToolReturned) -> list[ArtifactCreated]:
-    return [
-        ArtifactCreated(returned.step, returned.tool_call_id, each.id, each.name, each.media_type, each.size_bytes)
-        for each in returned.artifacts
-    ]
-
-
-def _parsed(arguments: str) -> object:
-    try:
-        return orjson.loads(arguments or "{}")
-    except orjson.JSONDecodeError:
-        return arguments
-
-
-async def _together(calls: list[Awaitable[None]]) -> None:
-    """Runs all at once. The first failure cancels the others and is raised as itself, not wrapped in a group."""
-
-    async def wait(call: Awaitable[None]) -> None:
-        await call
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            for call in calls:
-                group.create_task(wait(call))
-    except BaseExceptionGroup as failures:
-        raise failures.exceptions[0] from None

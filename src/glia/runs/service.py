@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 from uuid import UUID
 
 from glia.agents.service import Agents
@@ -15,7 +15,7 @@ from glia.kit.db import Database, Transaction
 from glia.kit.errors import Conflict, InvalidRequest, Unavailable
 from glia.kit.ids import new_id
 from glia.kit.pages import Page, Window, page_of
-from glia.runs import queries
+from glia.runs import approval_queries, queries
 from glia.runs.engine import CANCEL_CHANNEL, WORK_CHANNEL, Engine
 from glia.runs.errors import RunNotFound, SessionBusy
 from glia.runs.events import (
@@ -32,82 +32,189 @@ from glia.runs.events import (
 from glia.runs.live import Live, Signal, Watcher
 from glia.runs.log import stored_events
 from glia.runs.progress import messages_of
-from glia.runs.types import AGENT, Accepted, Run, RunId, RunStatus
+from glia.runs.types import AGENT, Accepted, Run, RunId, RunStatus, Said, WhenBusy
 from glia.sessions.errors import SessionNotFound
 from glia.sessions.service import open_session
+from glia.usage.service import Budgets
 
 LONGEST_MESSAGE = 400_000
 """Characters; about 100,000 tokens."""
+
+_WHEN_BUSY = ("refuse", "queue", "interrupt", "steer")
 
 HEARTBEAT_SECONDS = 14.0
 _READ_AT_ONCE = 500
 
 
-@dataclass(frozen=True)
-class Said:
-    """An entry put into the log before the run: the user's message, or history that a client brings along."""
-
-    role: Literal["user", "assistant", "system"]
-    content: str
-
-
 class Runs:
-    def __init__(self, db: Database, live: Live, engine: Engine, agents: Agents) -> None:
+    def __init__(
+        self, db: Database, live: Live, engine: Engine, agents: Agents, budgets: Budgets | None = None
+    ) -> None:
         self._db = db
         self._live = live
         self._engine = engine
         self._agents = agents
+        self.budgets = budgets
 
     def watch(self, session_id: UUID, *, previews: bool = False) -> Watcher:
         """For following a run that is about to be accepted: enter it first, then nothing has to be read again."""
         return self._live.watch(session_id, previews=previews)
 
     async def accept(
-        self, principal: Principal, session_id: UUID, said: Sequence[Said], *, is_background: bool = False
+        self,
+        principal: Principal,
+        session_id: UUID,
+        said: Sequence[Said],
+        *,
+        is_background: bool = False,
+        when_busy: WhenBusy = "refuse",
+        dedupe_key: str | None = None,
     ) -> Accepted:
         """Stores the messages and a run that answers them, in one transaction.
 
         An interactive run begins at once in this process if it has room; any other is taken by some worker.
-        Raises SessionNotFound, SessionBusy while another run works on the session.
+        when_busy: what becomes of them while another run works on the session. dedupe_key: the first run that was begun
+        under it in this workspace is the answer to every later try. Raises SessionNotFound, SessionBusy.
         """
         principal.require("runs:write")
-        _check(said)
-        run_id = RunId(new_id())
-        messages = [MessageReceived(str(new_id()), entry.role, entry.content) for entry in said]
+        _check(said, when_busy)
+        wanted = self._wanted(principal, session_id, is_background, when_busy=when_busy, dedupe_key=dedupe_key)
         # Shielded: once the database has the run as ours it must be begun, even if the client has gone meanwhile.
-        accepting = asyncio.ensure_future(self._accept(principal, session_id, run_id, messages, is_background))
-        return await asyncio.shield(accepting)
+        accepting = asyncio.ensure_future(self._accept(principal, wanted, _messages(said)))
+        accepted = await asyncio.shield(accepting)
+        if when_busy == "interrupt" and accepted.outcome == "queued":
+            await self._interrupt(principal, accepted)
+        return accepted
 
-    async def _accept(
+    async def start(
+        self,
+        principal: Principal,
+        agent_id: UUID,
+        said: Sequence[Said],
+        *,
+        is_background: bool = True,
+        agent_version: int | None = None,
+        title: str = "",
+        metadata: dict[str, object] | None = None,
+        dedupe_key: str | None = None,
+        parent_run_id: UUID | None = None,
+    ) -> Accepted:
+        """Opens a session with an agent and begins its first run, in one transaction.
+
+        agent_version: at which the session stays. dedupe_key: as for `accept`; a later try opens no session either.
+        parent_run_id: the run that waits for this one.
+        """
+        principal.require("runs:write")
+        _check(said, "refuse")
+        starting = asyncio.ensure_future(
+            self._start(
+                principal,
+                said,
+                _Opening(agent_id, agent_version, title, metadata or {}),
+                is_background=is_background,
+                dedupe_key=dedupe_key,
+                parent_run_id=parent_run_id,
+            )
+        )
+        return await asyncio.shield(starting)
+
+    async def _start(
+        self,
+        principal: Principal,
+        said: Sequence[Said],
+        opening: _Opening,
+        *,
+        is_background: bool,
+        dedupe_key: str | None,
+        parent_run_id: UUID | None,
+    ) -> Accepted:
+        messages = _messages(said)
+        try:
+            async with self._db.transaction(principal.workspace_id) as tx:
+                session = await open_session(
+                    tx,
+                    principal,
+                    agent_id=opening.agent_id,
+                    agent_version=opening.agent_version,
+                    title=opening.title,
+                    metadata=opening.metadata,
+                )
+                wanted = self._wanted(
+                    principal, session.id, is_background, dedupe_key=dedupe_key, parent_run_id=parent_run_id
+                )
+                acceptance = await queries.accept_in(tx, wanted, messages)
+                if acceptance.outcome == "known":
+                    raise _Known(acceptance)
+        except _Known as known:
+            return await self._known(principal, known.acceptance)
+        return await self._begin(principal, wanted, messages, acceptance)
+
+    def _wanted(
         self,
         principal: Principal,
         session_id: UUID,
-        run_id: RunId,
-        messages: Sequence[MessageReceived],
         is_background: bool,
-    ) -> Accepted:
-        seat = None if is_background else self._engine.seat
-        acceptance = await queries.accept(
-            self._db,
-            run_id,
-            session_id,
-            messages,
+        *,
+        when_busy: WhenBusy = "refuse",
+        dedupe_key: str | None = None,
+        parent_run_id: UUID | None = None,
+    ) -> queries.Acceptable:
+        return queries.Acceptable(
+            run_id=new_id(),
+            session_id=session_id,
             workspace_id=principal.workspace_id,
             project_id=principal.project_id,
             key_id=principal.key_id,
             is_background=is_background,
-            worker_id=seat,
+            worker_id=None if is_background else self._engine.seat,
+            when_busy=when_busy,
+            dedupe_key=dedupe_key,
+            parent_run_id=parent_run_id,
         )
+
+    async def _accept(
+        self, principal: Principal, wanted: queries.Acceptable, messages: Sequence[MessageReceived]
+    ) -> Accepted:
+        acceptance = await queries.accept(self._db, wanted, messages)
+        if acceptance.outcome == "known":
+            return await self._known(principal, acceptance)
+        return await self._begin(principal, wanted, messages, acceptance)
+
+    async def _begin(
+        self,
+        principal: Principal,
+        wanted: queries.Acceptable,
+        messages: Sequence[MessageReceived],
+        acceptance: queries.Acceptance,
+    ) -> Accepted:
+        """Tells those who watch, and whoever is to execute the run."""
+        session_id = wanted.session_id
         base = _base_of(acceptance, session_id)
-        payloads = _first_events(acceptance, messages, is_background, seat)
+        run_id = RunId(acceptance.run_id or wanted.run_id)
+        outcome = cast(Literal["accepted", "queued", "steered"], acceptance.outcome)
+        seat = wanted.worker_id if outcome == "accepted" else None
+        payloads = _first_events(acceptance, messages, wanted, seat)
         events = stored_events(payloads, base + 1, acceptance.at, run_id, 1 if seat else None)
         self._live.stored(session_id, events)
-        if seat is None:
-            await self._call_workers()
-        else:
+        if seat is not None:
             run = new_run(principal, run_id, session_id, acceptance)
             self._engine.begin(run, seat, events if base == 0 else None, is_announced=True)
-        return Accepted(run_id, session_id, base)
+        elif outcome == "accepted":
+            await self._call_workers()
+        return Accepted(run_id, session_id, base, outcome)
+
+    async def _known(self, principal: Principal, acceptance: queries.Acceptance) -> Accepted:
+        """The run that an earlier try with the same key began."""
+        async with self._db.transaction(principal.workspace_id) as tx:
+            run = await _get(tx, cast(UUID, acceptance.run_id))
+            return Accepted(run.id, run.session_id, await queries.before_run(tx, run.id), "known")
+
+    async def _interrupt(self, principal: Principal, accepted: Accepted) -> None:
+        """Stops the run at work, so that the one that was queued first begins."""
+        async with self._db.transaction(principal.workspace_id) as tx:
+            at_work = await queries.at_work(tx, accepted.session_id, besides=accepted.run_id)
+        for run in at_work:
+            await self._cancel(principal, run)
 
     async def start_job(
         self, tx: Transaction, *, workspace_id: UUID, project_id: UUID, kind: str, input: dict[str, object]
@@ -142,16 +249,31 @@ class Runs:
         *,
         session_id: UUID | None = None,
         agent_id: UUID | None = None,
+        root_run_id: UUID | None = None,
         status: RunStatus | None = None,
     ) -> Page[Run]:
+        """root_run_id: only the runs of one tree, its root included."""
         principal.require("runs:read")
         async with self._db.transaction(principal.workspace_id) as tx:
-            rows = await queries.list_page(tx, window, session_id=session_id, agent_id=agent_id, status=status)
+            rows = await queries.list_page(
+                tx, window, session_id=session_id, agent_id=agent_id, root_run_id=root_run_id, status=status
+            )
         return page_of(rows, window, lambda run: run.id)
 
     async def cancel(self, principal: Principal, id: UUID) -> Run:
-        """Stops a run within a second, wherever it is; what it has done and said stays. Ended runs stay as they are."""
+        """Stops a run within a second, wherever it is, with the runs it waits for; what it has done and said stays.
+
+        Ended runs stay as they are.
+        """
         principal.require("runs:write")
+        run = await self._cancel(principal, id)
+        async with self._db.transaction(principal.workspace_id) as tx:
+            children = await queries.open_children(tx, id)
+        for child in children:
+            await self.cancel(principal, child)
+        return run
+
+    async def _cancel(self, principal: Principal, id: UUID) -> Run:
         async with self._db.transaction(principal.workspace_id) as tx:
             before = await queries.request_cancel(tx, id)
             if before is None:
@@ -161,11 +283,40 @@ class Runs:
                 await tx.execute("select pg_notify(%(channel)s, %(run)s)", channel=CANCEL_CHANNEL, run=str(id))
                 tx.after_commit.append(lambda: self._engine.cancel(id))
             elif not before.is_final and run.status is RunStatus.CANCELLED:
+                await approval_queries.withdraw(tx, id)
                 await self._store(tx, run.session_id, id, run.attempt, [RunCancelled()])
-            elif not before.is_final:
+            if not before.is_final:
                 tx.after_commit.append(self._engine.wake)
                 await tx.execute("select pg_notify(%(channel)s, '')", channel=WORK_CHANNEL)
         return run
+
+    async def resume(self, principal: Principal, id: UUID, *, max_cost_micros: int | None = None) -> Run:
+        """Lets a waiting run look again whether it can go on. A run that does not wait stays as it is.
+
+        max_cost_micros: what the run, with all that it starts, may cost from now on, in place of its agent's limit.
+        """
+        principal.require("runs:write")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            await _get(tx, id)
+            if max_cost_micros is not None:
+                await self._raise_limit(tx, principal, id, max_cost_micros)
+            await queries.resume(tx, id)
+            tx.after_commit.append(self._engine.wake)
+            return await _get(tx, id)
+
+    async def _raise_limit(self, tx: Transaction, principal: Principal, id: UUID, max_cost_micros: int) -> None:
+        principal.require("budgets:write")
+        if self.budgets is None or not await self.budgets.set_run_limit(tx, id, max_cost_micros):
+            raise Conflict(
+                "This run has no limit of its own that could be raised: its agent sets no `limits.max_cost_micros`, or"
+                " the run has not asked its model yet, or it has ended."
+            )
+        await queries.resume_all(tx, "budget")  # the runs that it has started share the limit
+
+    async def limits_raised(self, tx: Transaction, _workspace_id: UUID) -> None:
+        """Lets the runs look again that wait for a budget or for credit. For those who change limits."""
+        await queries.resume_all(tx, "budget")
+        tx.after_commit.append(self._engine.wake)
 
     async def events(self, principal: Principal, session_id: UUID, *, after: int, limit: int) -> list[Event]:
         """Stored events of a session with a sequence number above `after`, oldest first."""
@@ -232,12 +383,19 @@ class Runs:
                 after = item.seq
                 yield item
 
-    async def outcome(self, principal: Principal, accepted: Accepted, watcher: Watcher | None = None) -> Event:
-        """Waits for the run's last event. Leaving early leaves the run alone."""
+    async def outcome(
+        self, principal: Principal, accepted: Accepted, watcher: Watcher | None = None, *, or_need: bool = False
+    ) -> Event:
+        """Waits for the run's last event. Leaving early leaves the run alone.
+
+        or_need: or for the first one that says that the run waits for a person or a budget.
+        """
         items = self.follow(principal, accepted.session_id, after=accepted.after, watcher=watcher)
         async with aclosing(items):
             async for item in items:
-                if isinstance(item, Event) and item.is_final and item.run_id == accepted.run_id:
+                if not isinstance(item, Event) or item.run_id != accepted.run_id:
+                    continue
+                if item.is_final or (or_need and item.needs_someone):
                     return item
         raise Unavailable("The run's log ended before the run did.")
 
@@ -280,6 +438,7 @@ def new_run(principal: Principal, id: RunId, session_id: UUID, acceptance: queri
         created_at=acceptance.at,
         started_at=acceptance.at,
         finished_at=None,
+        root_run_id=id,
     )
 
 
@@ -291,22 +450,53 @@ def _base_of(acceptance: queries.Acceptance, session_id: UUID) -> int:
             raise Conflict("The session's agent is gone; open a session with another agent.")
         case "busy":
             raise SessionBusy(
-                "Another run is working on this session; wait for it to end, or cancel it.", session_id=str(session_id)
+                "Another run is working on this session; wait for it to end, cancel it, or say with `when_busy` whether"
+                " the message should `queue`, `interrupt` or `steer` it.",
+                session_id=str(session_id),
             )
-        case "accepted":
+        case _:
             return acceptance.base_seq or 0
 
 
 def _first_events(
-    acceptance: queries.Acceptance, messages: Sequence[MessageReceived], is_background: bool, seat: UUID | None
+    acceptance: queries.Acceptance,
+    messages: Sequence[MessageReceived],
+    wanted: queries.Acceptable,
+    seat: UUID | None,
 ) -> list[Payload]:
     """The events that accepting has stored, as the database wrote them."""
+    if acceptance.outcome == "steered":
+        return [*messages]
     model = acceptance.model
-    created = RunCreated(AGENT, is_background, acceptance.agent_id, acceptance.agent_version, model)
+    version = acceptance.agent_version
+    created = RunCreated(AGENT, wanted.is_background, acceptance.agent_id, version, model, wanted.parent_run_id)
+    if acceptance.outcome == "queued":
+        return [created]
     payloads: list[Payload] = [*messages, created]
     if seat is not None:
         payloads += [RunStarted(1, str(seat)), ModelRequested(1, model)]
     return payloads
+
+
+@dataclass(frozen=True)
+class _Opening:
+    """The session that a run is started in."""
+
+    agent_id: UUID
+    agent_version: int | None
+    title: str
+    metadata: dict[str, object]
+
+
+class _Known(Exception):
+    """The key was used before: the transaction that opened a session for the run is undone."""
+
+    def __init__(self, acceptance: queries.Acceptance) -> None:
+        self.acceptance = acceptance
+
+
+def _messages(said: Sequence[Said]) -> list[MessageReceived]:
+    return [MessageReceived(str(new_id()), entry.role, entry.content) for entry in said]
 
 
 async def _get(tx: Transaction, id: UUID) -> Run:
@@ -324,7 +514,11 @@ def _no_session(id: UUID) -> SessionNotFound:
     return SessionNotFound(f"There is no session '{id}' in this workspace.", session_id=str(id))
 
 
-def _check(said: Sequence[Said]) -> None:
+def _check(said: Sequence[Said], when_busy: WhenBusy) -> None:
+    if when_busy not in _WHEN_BUSY:
+        raise InvalidRequest(
+            f"`when_busy` {str(when_busy)[:50]!r} is none of {', '.join(_WHEN_BUSY)}.", field="when_busy"
+        )
     if not said or not said[-1].content.strip():
         raise InvalidRequest("`content` is empty; say something to the agent.", field="content")
     length = sum(len(entry.content) for entry in said)

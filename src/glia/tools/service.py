@@ -159,6 +159,7 @@ class Tools:
             sealed_headers=row.sealed_headers,
             secret_context=_context(row.workspace_id, row.id),
             timeout_seconds=row.timeout_seconds,
+            permission=row.permission,
         )
         return http_tool(endpoint, self._outbound, self._secrets)
 
@@ -187,6 +188,7 @@ def _values(spec: CustomToolSpec, sealed_headers: bytes | None, header_names: tu
         "method": spec.method,
         "url": spec.url,
         "timeout_seconds": spec.timeout_seconds,
+        "permission": str(spec.permission),
         "sealed_headers": sealed_headers,
         "header_names": list(header_names),
     }

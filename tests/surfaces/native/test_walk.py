@@ -47,6 +47,23 @@ BODIES: dict[Route, dict[str, Any]] = {
     ("POST", "/v1/sessions/{session}/learn"): {},
     ("PATCH", "/v1/tools/{tool}"): {"description": "Changed"},
     ("POST", "/v1/runs/{run}/cancel"): {},
+    ("POST", "/v1/sandboxes/{sandbox}/code"): {"code": "1"},
+    ("POST", "/v1/sandboxes/{sandbox}/exec"): {"command": "true"},
+    ("POST", "/v1/sandboxes/{sandbox}/signal"): {"pid": 1},
+    ("POST", "/v1/sandboxes/{sandbox}/pause"): {},
+    ("POST", "/v1/sandboxes/{sandbox}/resume"): {},
+    ("PUT", "/v1/sandboxes/{sandbox}/lease"): {"lease_seconds": 600},
+    ("PUT", "/v1/sandboxes/{sandbox}/files/content"): {},
+    ("PUT", "/v1/sandboxes/{sandbox}/files/tar"): {},
+    ("POST", "/v1/sandboxes/{sandbox}/files/directories"): {"path": "folder"},
+    ("POST", "/v1/sandboxes/{sandbox}/files/move"): {"source": "folder", "target": "other"},
+    ("POST", "/v1/sandboxes/{sandbox}/snapshots"): {},
+    ("POST", "/v1/sandboxes/{sandbox}/restore"): {"snapshot_id": "0"},
+    ("POST", "/v1/sandboxes/{sandbox}/ports/{port}/preview"): {},
+    ("POST", "/v1/runs/{run}/resume"): {},
+    ("POST", "/v1/approvals/{approval}/decide"): {"decision": "approved"},
+    ("POST", "/v1/approvals/{approval}/approve"): {"always": True},
+    ("POST", "/v1/approvals/{approval}/deny"): {},
 }
 UPLOAD = ("POST", "/v1/knowledge-bases/{knowledge_base}/documents")
 STREAM = ("GET", "/v1/sessions/{session}/events/stream")
@@ -91,7 +108,9 @@ def routes_of(document: dict[str, Any]) -> list[Route]:
 def one_of_everything(client: Client) -> Things:
     base = client.made("/v1/knowledge-bases", {"name": "Base"})["id"]
     document = client.upload(f"/v1/knowledge-bases/{base}/documents", b"Words in A.", "a.txt").json["id"]
-    agent = client.made("/v1/agents", {"name": "A's agent", "knowledge_base_ids": [base]})["id"]
+    permissions = {"tools": {"calculator": "ask"}}
+    spec = {"name": "A's agent", "knowledge_base_ids": [base], "permissions": permissions}
+    agent = client.made("/v1/agents", spec)["id"]
     session = client.made("/v1/sessions", {"agent_id": agent})["id"]
     run = client.post(f"/v1/sessions/{session}/messages", {"content": "Hello"}).json["run_id"]
     tool = {
@@ -100,11 +119,18 @@ def one_of_everything(client: Client) -> Things:
         "schema": {"type": "object", "properties": {}},
         "http": {"url": "https://example.org/"},
     }
+    asked = client.made("/v1/sessions", {"agent_id": agent})["id"]
+    assert client.post(f"/v1/sessions/{asked}/messages", {"content": "What is 17 * 23?"}).status == 202
+    approval = client.get("/v1/approvals?status=pending").json["data"][0]["id"]
     me = client.get("/v1/me").json
     for fact in ("My favourite colour is blue.", "My favourite colour is green."):
         client.made("/v1/memories", {"content": fact, "agent_id": agent})
     (conflict,) = client.get(f"/v1/memories/conflicts?agent_id={agent}").json["data"]
     client.request("PUT", f"/v1/agents/{agent}/memory/policies/facts", {"max_count": 1000})
+    made = client.post(f"/v1/sessions/{session}/messages", {"content": "run: open('a.csv', 'w').write('1')"})
+    assert made.status == 200, made.body
+    (artifact,) = client.get(f"/v1/sessions/{session}/artifacts").json["data"]
+    sandbox = client.made("/v1/sandboxes", {"name": "A's sandbox"})["id"]
     client.until(f"/v1/knowledge-bases/{base}/documents/{document}", lambda found: found["status"] != "processing")
     return {
         "workspace": me["workspace_id"],
@@ -117,6 +143,8 @@ def one_of_everything(client: Client) -> Things:
         "version": "1",
         "session": session,
         "run": run,
+        "approval": approval,
+        "tool_name": "calculator",
         "knowledge_base": base,
         "document": document,
         "memory": client.made("/v1/memories", {"content": "A fact of A."})["id"],
@@ -124,6 +152,10 @@ def one_of_everything(client: Client) -> Things:
         "block": client.made("/v1/memory-blocks", {"label": "project", "content": "Ship it."})["id"],
         "bucket": "facts",
         "tool": client.made("/v1/tools", tool)["id"],
+        "sandbox": sandbox,
+        "port": "8000",
+        "snapshot": client.made(f"/v1/sandboxes/{sandbox}/snapshots", {})["id"],
+        "artifact": artifact["id"],
     }
 
 
@@ -163,7 +195,7 @@ def test_the_walk_refuses_a_route_that_it_has_no_thing_for(client: Client):
 def test_lists_do_not_show_another_workspaces_things(walk: Walk, client: Client, stranger: Client):
     document = client.get("/openapi.json").json
     lists = [path for path, methods in document["paths"].items() if "get" in methods and "{" not in path]
-    ids = {id for name, id in walk.things.items() if name not in {"version", "bucket"}}
+    ids = {id for name, id in walk.things.items() if name not in {"version", "bucket", "tool_name"}}
 
     shown_to_owner = b"".join(client.get(path).body for path in lists).decode()
     shown_to_stranger = b"".join(stranger.get(path).body for path in lists).decode()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast, get_args
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -11,8 +11,18 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from glia.agents.errors import AgentNotFound
-from glia.agents.types import Agent, AgentSettings, AgentSpec, AgentVersion, Limits
+from glia.agents.types import (
+    Agent,
+    AgentSettings,
+    AgentSpec,
+    AgentVersion,
+    Comparison,
+    Limits,
+    PermissionRule,
+    Permissions,
+)
 from glia.identity.types import Principal
+from glia.kit.errors import InvalidRequest
 from glia.surfaces.native.words import (
     Body,
     Changes,
@@ -28,6 +38,7 @@ from glia.surfaces.native.words import (
     id_of,
     page_of,
 )
+from glia.tools.types import Permission
 from glia.wiring import House
 
 router = APIRouter(prefix="/v1/agents", tags=["agents"], route_class=NativeRoute)
@@ -38,6 +49,33 @@ class LimitsBody(Body):
     timeout_seconds: float = Limits.timeout_seconds
     max_tokens: int = Limits.max_tokens
     max_cost_micros: int | None = None
+    max_depth: int = Limits.max_depth
+
+
+class RuleBody(Body):
+    """Decides about calls whose argument compares like this; the first rule that matches does.
+
+    tool: a tool's name, `*` for any part. argument: where the value lies, as `order.amount`; left away for every call.
+    op: eq, ne, lt, lte, gt, gte, in, not_in, contains, starts_with or exists. permission: always, ask or never.
+    """
+
+    tool: str = Field(max_length=200)
+    permission: str
+    argument: str = Field("", max_length=500)
+    op: str = "eq"
+    value: Any = None
+
+
+class PermissionsBody(Body):
+    """Which tools the agent may call `always`, when a person agreed (`ask`), or `never`.
+
+    default: for tools that are not named. tools: by name. expires_after_seconds: how long a call waits for a decision.
+    """
+
+    default: str = Permissions.default.value
+    tools: dict[str, str] = Field(default_factory=dict[str, str], max_length=500)
+    rules: list[RuleBody] = Field(default_factory=list[RuleBody])
+    expires_after_seconds: float = Permissions.expires_after_seconds
 
 
 class SettingsBody(Body):
@@ -48,7 +86,10 @@ class SettingsBody(Body):
 
 
 class AgentBody(Body):
-    """tools: names of tools; left away, the agent has the built-in ones that are safe for everyone."""
+    """tools: names of tools; left away, the agent has the built-in ones that are safe for everyone.
+
+    subagents: ids or slugs of agents that it may give tasks to, each offered to it as a tool.
+    """
 
     name: str
     slug: str | None = None
@@ -60,11 +101,16 @@ class AgentBody(Body):
     knowledge_base_ids: list[str] = Field(default_factory=list[str], max_length=100)
     tools: list[str] | None = None
     limits: LimitsBody | None = None
+    permissions: PermissionsBody | None = None
+    subagents: list[str] = Field(default_factory=list[str], max_length=100)
     metadata: dict[str, Any] = Field(default_factory=dict[str, Any])
 
 
 class AgentChanges(Changes):
-    """Null empties `model`, `fallback_model` and `tools`, and sets `settings` and `limits` back to their defaults."""
+    """Null empties `model`, `fallback_model` and `tools`, and sets `settings`, `limits` and `permissions` back.
+
+    `permissions` replaces the permissions as a whole.
+    """
 
     name: str = ""
     description: str = Field("", max_length=10_000)
@@ -75,6 +121,8 @@ class AgentChanges(Changes):
     knowledge_base_ids: list[str] = Field(default_factory=list[str], max_length=100)
     tools: list[str] | None = None
     limits: LimitsBody | None = None
+    permissions: PermissionsBody | None = None
+    subagents: list[str] = Field(default_factory=list[str], max_length=100)
     metadata: dict[str, Any] = Field(default_factory=dict[str, Any])
 
 
@@ -83,6 +131,22 @@ class LimitsOut(Out):
     timeout_seconds: float
     max_tokens: int
     max_cost_micros: int | None
+    max_depth: int
+
+
+class RuleOut(Out):
+    tool: str
+    permission: Permission
+    argument: str
+    op: str
+    value: Any
+
+
+class PermissionsOut(Out):
+    default: Permission
+    tools: dict[str, Permission]
+    rules: list[RuleOut]
+    expires_after_seconds: float
 
 
 class SettingsOut(Out):
@@ -103,6 +167,8 @@ class VersionOut(Out):
     knowledge_base_ids: list[UUID]
     tools: list[str] | None
     limits: LimitsOut
+    permissions: PermissionsOut
+    subagents: list[UUID]
     metadata: dict[str, Any]
     created_by: str
     created_at: Time | None
@@ -129,6 +195,8 @@ async def create(body: AgentBody, house: TheHouse, principal: ThePrincipal) -> A
         knowledge_base_ids=_bases(body.knowledge_base_ids),
         tools=None if body.tools is None else tuple(body.tools),
         limits=Limits(**given(body.limits)),
+        permissions=_permissions(body.permissions),
+        subagents=await _subagents(house, principal, body.subagents),
         metadata=body.metadata,
     )
     return agent_out(await house.agents.create(principal, spec, slug=body.slug))
@@ -190,11 +258,52 @@ def _bases(texts: list[str]) -> tuple[UUID, ...]:
     return tuple(id_of(text, f"knowledge_base_ids[{index}]") for index, text in enumerate(texts))
 
 
+async def _subagents(house: House, principal: Principal, references: list[str]) -> tuple[UUID, ...]:
+    found: list[UUID] = []
+    for index, reference in enumerate(references):
+        try:
+            found.append((await house.agents.find(principal, reference)).id)
+        except AgentNotFound as error:
+            raise InvalidRequest(error.message, field=f"subagents[{index}]") from None
+    return tuple(dict.fromkeys(found))
+
+
+def _permissions(body: PermissionsBody | None) -> Permissions:
+    if body is None:
+        return Permissions()
+    return Permissions(
+        default=_permission(body.default, "permissions.default"),
+        tools={name: _permission(word, f"permissions.tools.{name[:100]}") for name, word in body.tools.items()},
+        rules=tuple(_rule(rule, f"permissions.rules[{index}]") for index, rule in enumerate(body.rules)),
+        expires_after_seconds=body.expires_after_seconds,
+    )
+
+
+def _rule(body: RuleBody, field: str) -> PermissionRule:
+    ops = get_args(Comparison)
+    if body.op not in ops:
+        raise InvalidRequest(f"`{field}.op` {body.op[:50]!r} is none of {', '.join(ops)}.", field=f"{field}.op")
+    permission = _permission(body.permission, f"{field}.permission")
+    return PermissionRule(body.tool, permission, body.argument, cast(Comparison, body.op), body.value)
+
+
+def _permission(word: str, field: str) -> Permission:
+    try:
+        return Permission(word)
+    except ValueError:
+        known = ", ".join(Permission)
+        raise InvalidRequest(f"`{field}` {word[:50]!r} is none of {known}.", field=field) from None
+
+
 async def _changes(house: House, principal: Principal, id: UUID, body: AgentChanges) -> dict[str, Any]:
     """The given fields as Agents.update takes them; of `limits` and `settings` what is not given stays."""
     changes = given(body)
     if "knowledge_base_ids" in changes:
         changes["knowledge_base_ids"] = _bases(body.knowledge_base_ids)
+    if "subagents" in changes:
+        changes["subagents"] = await _subagents(house, principal, body.subagents)
+    if "permissions" in changes:
+        changes["permissions"] = _permissions(body.permissions)
     if body.tools is not None:
         changes["tools"] = tuple(body.tools)
     if "limits" in changes or "settings" in changes:

@@ -16,7 +16,10 @@ from glia.identity.service import IdempotentAnswers
 from glia.kit.errors import GliaError, InvalidRequest, MethodNotAllowed, NotFound
 from glia.surfaces.native import (
     agents,
+    approvals,
     auth,
+    budgets,
+    credit,
     hot,
     keys,
     knowledge,
@@ -55,6 +58,7 @@ _ROUTERS = (
     agents.router,
     sessions.router,
     runs.router,
+    approvals.router,
     knowledge.router,
     knowledge_upkeep.router,
     memories.router,
@@ -65,6 +69,8 @@ _ROUTERS = (
     sandbox_ports.router,
     tools.router,
     usage.router,
+    budgets.router,
+    credit.router,
     hot.router,
 )
 

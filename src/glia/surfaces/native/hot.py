@@ -23,13 +23,16 @@ router = APIRouter(prefix="/v1")
 class MessageBody(BaseModel):
     """stream: answer with server-sent events. background: answer at once with the run's id.
 
-    previews: with `stream`, also text that is not stored yet, in events without an id.
+    previews: with `stream`, also text that is not stored yet, in events without an id. when_busy: what becomes of the
+    message while another run works on the session: `refuse` (409), `queue` (a run of its own answers it afterwards),
+    `interrupt` (the other run is stopped for it) or `steer` (the other run hears it and goes on).
     """
 
     content: str
     stream: bool | None = False
     background: bool | None = False
     previews: bool | None = False
+    when_busy: Literal["refuse", "queue", "interrupt", "steer"] | None = "refuse"
 
 
 class AnswerOut(Out):
@@ -53,9 +56,11 @@ class AcceptedOut(Out):
     run_id: UUID
     session_id: UUID
     status: str
+    outcome: Literal["accepted", "queued", "steered", "known"]
     after: int
 
 
+_ACCEPTED = "With `background`: the run is queued. Without: it waits for an approval or a budget."
 _EVENT_STREAM: dict[str, Any] = {
     "text/event-stream": {
         "schema": {
@@ -87,7 +92,10 @@ _FORM: dict[str, Any] = {
     response_model=AnswerOut,
     responses={
         200: {"content": _EVENT_STREAM, "description": "The finished answer, or the run's events with `stream`."},
-        202: {"model": AcceptedOut, "description": "With `background`: the run is queued."},
+        202: {
+            "model": AcceptedOut,
+            "description": "With `background`: the run is queued. Without: it waits for an approval or a budget.",
+        },
     },
 )
 async def send_message(session: str, body: MessageBody) -> NoReturn:

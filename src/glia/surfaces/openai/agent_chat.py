@@ -17,7 +17,7 @@ from glia.identity.types import Principal
 from glia.kit.errors import GliaError, InvalidRequest, NotFound, Unavailable
 from glia.kit.pages import LARGEST_LIMIT, Window
 from glia.models.types import TokenUsage
-from glia.runs.events import Event, ModelResponded, Preview, RunCancelled, RunCompleted, RunFailed, RunUsage
+from glia.runs.events import Event, ModelResponded, Preview, RunCancelled, RunCompleted, RunFailed, RunUsage, RunWaiting
 from glia.runs.events import TextDelta as StoredText
 from glia.runs.events import ThinkingDelta as StoredThinking
 from glia.runs.service import Runs, Said, Watcher
@@ -124,7 +124,7 @@ class AgentStream:
                 elif item.run_id == accepted.run_id:
                     if chunk := self._chunk(item):
                         yield chunk
-                    if isinstance(item, Event) and item.is_final:
+                    if isinstance(item, Event) and (item.is_final or item.needs_someone):
                         return
 
     def _chunk(self, item: Event | Preview) -> bytes:
@@ -138,7 +138,7 @@ class AgentStream:
                 return self._said(self._text.settle(response, item.attempt if isinstance(item, Event) else None))
             case RunCompleted() as completed:
                 return self._end(completed)
-            case RunFailed() | RunCancelled() as ended:
+            case RunFailed() | RunCancelled() | RunWaiting(needs_someone=True) as ended:
                 return error_event(_bad_end(ended, self._accepted), self._request_id)
             case _:
                 return b""
@@ -172,7 +172,7 @@ async def _send_whole(
 async def _outcome(runs: Runs, principal: Principal, accepted: Accepted, watcher: Watcher) -> RunCompleted | GliaError:
     try:
         async with asyncio.timeout(_LONGEST_WAIT_SECONDS):
-            last = await runs.outcome(principal, accepted, watcher)
+            last = await runs.outcome(principal, accepted, watcher, or_need=True)
     except TimeoutError:
         return Unavailable(f"The run {accepted.run_id} is still going on after an hour; GET /v1/runs/ shows it.")
     payload = last.payload
@@ -182,6 +182,13 @@ async def _outcome(runs: Runs, principal: Principal, accepted: Accepted, watcher
 def _bad_end(ended: object, accepted: Accepted) -> RunEndedBadly:
     if isinstance(ended, RunFailed):
         return RunEndedBadly(ended.error.code, ended.error.message)
+    if isinstance(ended, RunWaiting):
+        words = " and ".join(ended.waiting_for)
+        return RunEndedBadly(
+            "run_waiting",
+            f"The run {accepted.run_id} waits for: {words}. Decide it under /v1/approvals, or raise the budget; the"
+            f" answer is then in GET /v1/sessions/{accepted.session_id}/messages.",
+        )
     return RunEndedBadly("run_cancelled", f"The run {accepted.run_id} was cancelled before it answered.")
 
 
