@@ -175,6 +175,7 @@ class Sandboxes:
 
     async def exec(self, principal: Principal, id: UUID, command: Command) -> AsyncGenerator[Frame, None]:
         """The frames of a command; see `Sandbox.exec`. Closing it early kills the command."""
+        principal.require("sandboxes:write")
         check_command(command)
         async with self.use(principal, id) as live:
             env = {**live.record.inner_env, **command.env}

@@ -7,7 +7,7 @@ import codecs
 import zlib
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
@@ -35,7 +35,7 @@ class ExecBody(msgspec.Struct):
     command: str | None = None
     argv: list[str] | None = None
     cwd: str = "/workspace"
-    env: dict[str, str] = field(default_factory=dict[str, str])
+    env: dict[str, str] = {}
     stdin: str = ""
     timeout_seconds: float = 60.0
     output_bytes: int = MIB
