@@ -87,9 +87,14 @@ class Rig:
 
     backend: SandboxBackend
     folder: Path
+    places: tuple[Path, Path, Path]
     is_hard: bool
     """Whether the kernel holds memory, disk and CPU limits; else they are soft."""
     numbers: count[int] = field(default_factory=count)
+
+    @property
+    def state(self) -> Path:
+        return self.places[0]
 
     def new_id(self) -> SandboxId:
         return SandboxId(f"t-{os.getpid()}-{next(self.numbers)}")

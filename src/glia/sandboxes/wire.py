@@ -40,6 +40,8 @@ _ERRORS: dict[str, type[GliaError]] = {
     "ENOTEMPTY": FileTaken,
     "EISDIR": NotAFile,
     "ENOTFILE": NotAFile,
+    "ENXIO": NotAFile,
+    "ENODEV": NotAFile,
     "ENOTDIR": NotADirectory,
     "ENOSPC": WorkspaceFull,
     "EDQUOT": WorkspaceFull,
