@@ -47,7 +47,7 @@ def place(path: str) -> bytes:
 
 async def ping(dial: Dial) -> None:
     async with talk(dial, "ping", what="a ping", is_inline=True) as asked:
-        if not (await asked.done())[0].startswith(b"glia-sandbox 1"):
+        if not b"".join(await asked.done()).startswith(b"glia-sandbox 1"):
             raise AgentFailed("The sandbox's agent speaks another version.")
 
 
@@ -66,7 +66,7 @@ async def run(dial: Dial, command: Command, oom_count: OomCount) -> AsyncGenerat
         kind, content = await asked.frame()
         if kind != b"p":
             raise AgentFailed(f"The sandbox's agent sent a frame {kind!r} before {what} had started.")
-        yield Started(number(unpacked(content)[0]))
+        yield Started(_count(unpacked(content)))
         feeding = asyncio.create_task(_feed(asked, command.stdin))
         try:
             async with aclosing(_output(asked, command, before, oom_count)) as frames:
@@ -187,8 +187,11 @@ async def stop_all(dial: Dial, number_: int) -> None:
 
 async def put(dial: Dial, path: str, data: bytes | AsyncIterable[bytes], mode: int) -> int:
     async with talk(dial, "put", place(path), mode, what=f"writing {path!r}", timeout_seconds=_BULK_SECONDS) as asked:
-        await asked.send_all(data)
-        return number((await asked.done())[0])
+        return _count(await asked.send_and_finish(data))
+
+
+def _count(parts: list[bytes]) -> int:
+    return number(parts[0] if parts else b"")
 
 
 async def get(dial: Dial, path: str, offset: int, limit: int | None) -> AsyncGenerator[bytes]:
@@ -268,8 +271,7 @@ async def tar_in(dial: Dial, data: AsyncIterable[bytes], path: str, *, is_restor
     async with talk(
         dial, "tar_in", *arguments, what=f"unpacking into {path!r}", timeout_seconds=_BULK_SECONDS
     ) as asked:
-        await asked.send_all(data)
-        return number((await asked.done())[0])
+        return _count(await asked.send_and_finish(data))
 
 
 # --- Snapshots --------------------------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ from glia.sandboxes.errors import (
 CHUNK = 65536
 LARGEST_FRAME = 128 * 1024
 _MOST_PARTS = 64
+_LONGEST_UPLOAD_SECONDS = 24 * 3600.0
 
 Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Dial = Callable[[], Awaitable[Ends]]
@@ -39,6 +40,8 @@ _ERRORS: dict[str, type[GliaError]] = {
     "ENOTEMPTY": FileTaken,
     "EISDIR": NotAFile,
     "ENOTFILE": NotAFile,
+    "ENXIO": NotAFile,
+    "ENODEV": NotAFile,
     "ENOTDIR": NotADirectory,
     "ENOSPC": WorkspaceFull,
     "EDQUOT": WorkspaceFull,
@@ -112,14 +115,13 @@ class Talk:
             raise self._failure(unpacked(content))
         return head[:1], content
 
-    async def done(self) -> list[bytes]:
-        kind, content = await self.frame()
+    async def done(self, timeout_seconds: float | None = None) -> list[bytes]:
+        kind, content = await self.frame(timeout_seconds)
         if kind != b"k":
             raise AgentFailed(f"The sandbox's agent sent a frame {kind!r} where the end of {self._what} was due.")
         return unpacked(content)
 
     async def send(self, kind: bytes, content: bytes = b"") -> None:
-        """Raises what the agent says meanwhile, when it has stopped listening."""
         await self.write(kind + len(content).to_bytes(4, "big") + content)
 
     async def write(self, data: bytes) -> None:
@@ -130,8 +132,24 @@ class Talk:
         except TimeoutError:
             raise AgentFailed(f"The sandbox's agent did not take the bytes for {self._what} in time.") from None
         except ConnectionError:
-            await self.frame()  # most often the reason why it hung up is still to be read
             raise SandboxGone(f"The sandbox's agent hung up during {self._what}.") from None
+
+    async def send_and_finish(self, data: bytes | AsyncIterable[bytes]) -> list[bytes]:
+        """Sends the chunks and their end, and returns the answer, which may be a refusal before all is sent."""
+        answering = asyncio.ensure_future(self.done(_LONGEST_UPLOAD_SECONDS))
+        sending = asyncio.ensure_future(self.send_all(data))
+        try:
+            await asyncio.wait({answering, sending}, return_when=asyncio.FIRST_COMPLETED)
+            if not answering.done():
+                await sending
+            async with asyncio.timeout(self.timeout_seconds):
+                return await answering
+        except TimeoutError:
+            raise AgentFailed(f"The sandbox's agent did not answer in time for {self._what}.") from None
+        finally:
+            for task in (answering, sending):
+                task.cancel()
+            await asyncio.gather(answering, sending, return_exceptions=True)
 
     async def send_all(self, data: bytes | AsyncIterable[bytes], *, kind: bytes = b"d") -> None:
         """The chunks and the mark of their end."""

@@ -236,7 +236,7 @@ def kill_tree(leader: int, mark: bytes) -> None:
         victims = family(leader, mark)
         if not victims:
             return
-        for pid in victims:
+        for pid in sorted(victims, key=lambda pid: pid != leader):  # a shell would otherwise see its child die, and end
             try:
                 os.kill(pid, signal.SIGKILL)
             except OSError:

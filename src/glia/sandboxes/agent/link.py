@@ -8,6 +8,7 @@ Then frames go both ways: one byte for the kind, 4 bytes for the length, the con
 from __future__ import annotations
 
 import _socket
+import errno
 import os
 
 CHUNK = 65536
@@ -34,7 +35,7 @@ class Link:
         while size:
             data = self.socket.recv(min(size, CHUNK))
             if not data:
-                os._exit(0)  # the host went away: nobody to answer
+                raise OSError(errno.ECONNRESET, "the host went away")
             parts.append(data)
             size -= len(data)
         return b"".join(parts)
@@ -58,6 +59,12 @@ class Link:
 
     def done(self, *parts: object) -> None:
         self.send(b"k", packed(parts))
+
+    def fail(self, code: str, message: str) -> None:
+        """Then takes what the host is still sending: to hang up on it would lose it the message."""
+        self.send(b"f", packed([code, message]))
+        while self.socket.recv(CHUNK):
+            pass
 
     def close(self) -> None:
         self.socket.close()

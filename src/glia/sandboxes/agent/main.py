@@ -105,10 +105,10 @@ def answer(link: Link, table: Mapping[bytes, Operation]) -> None:
             raise Failed("ENOSYS", "no such operation")
         known[operation](link, *arguments)
     except Failed as error:
-        link.send(b"f", packed([error.code, str(error)]))
+        link.fail(error.code, str(error))
     except OSError as error:
         name = errno.errorcode.get(error.errno or 0, "EIO")
-        link.send(b"f", packed([name, error.strerror or error]))
+        link.fail(name, error.strerror or str(error))
 
 
 FORKED: dict[bytes, Operation] = {b"exec": run_command, b"tcp": connect_port}

@@ -80,8 +80,10 @@ def _wait(handle: Handle) -> None:
 
 
 def _end_strays(uids: Uids) -> None:
-    """Processes of a user id that no server holds."""
-    for pid, uid in processes.owned_by(uids.numbers).items():
-        if not uids.is_held(uid):
+    """Processes of user ids that a server had given out and no server holds any more."""
+    owners = processes.owned_by(uids.numbers)
+    abandoned = uids.abandoned() if owners else set[int]()
+    for pid, uid in owners.items():
+        if uid in abandoned:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

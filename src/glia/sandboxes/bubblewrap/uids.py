@@ -71,7 +71,12 @@ class Uids:
         if lock is not None:
             self.give_back(Uid(number, lock), is_kept=False)
 
-    def is_held(self, number: int) -> bool:
+    def abandoned(self) -> set[int]:
+        """Those that were given out and that no living server holds."""
+        numbers = [int(path.name) for path in self._folder.glob("[0-9]*")]
+        return {number for number in numbers if not self._is_held(number)}
+
+    def _is_held(self, number: int) -> bool:
         lock = self._lock(number)
         if lock is not None:
             os.close(lock)

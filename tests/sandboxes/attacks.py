@@ -1,0 +1,749 @@
+"""Attacks from inside, by the numbers they have on our list. Each has a positive control: the same probe succeeds where
+it may, so that a typo, a missing file or a closed port cannot pass for a wall. And each names the exact error."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import aclosing, suppress
+from pathlib import Path
+
+from glia.sandboxes.bubblewrap import processes
+from glia.sandboxes.bubblewrap.launcher import Interior, Outside, options
+from glia.sandboxes.errors import (
+    FileMissing,
+    NotAFile,
+    PathRefused,
+    SandboxGone,
+    SandboxUnavailable,
+    WorkspaceFull,
+)
+from glia.sandboxes.types import MIB, Command, Limits, SandboxSpec, Started, Stderr, Stdout
+from tests.sandboxes.conformance import chunks_of, refusal
+from tests.sandboxes.rig import PRELUDE, SMALL, Fact, Rig, eventually, run, sh
+
+FACTS: list[Fact] = []
+IS_ROOT = os.geteuid() == 0
+
+
+def fact(function: Fact) -> Fact:
+    FACTS.append(function)
+    return function
+
+
+def of_user(uid: int) -> list[int]:
+    """Processes of a user, or, without one, none."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError):
+            if entry.name.isdigit() and entry.stat().st_uid == uid:
+                found.append(int(entry.name))
+    return found
+
+
+async def host_uid(rig: Rig, sandbox) -> int:
+    """The user that the sandbox's files belong to outside."""
+    return next(Path(rig.state / "sandboxes" / sandbox.id).glob("files")).stat().st_uid
+
+
+# --- The host's files, variables, descriptors -------------------------------------------------------------------------
+
+
+@fact
+async def a01_core_pattern_cannot_be_written(rig: Rig) -> None:
+    path = "/proc/sys/kernel/core_pattern"
+    before = Path(path).read_text()
+    script = f"say(attempt(lambda: os.close(os.open({path!r}, os.O_WRONLY))))"
+    async with rig.sandbox() as sandbox:
+        assert await rig.ask(sandbox, script) in ("EACCES", "EROFS")
+    if IS_ROOT:
+        # With the guard off, that is with root outside, nothing but the mount is in the way.
+        assert await rig.ask_outside(script) == "ok"
+    assert Path(path).read_text() == before
+
+
+@fact
+async def a02_the_launcher_refuses_root(rig: Rig) -> None:
+    interior = Interior("/usr/bin/python3", Path("/a"), Path("/e"), Path("/m"), Path("/c"))
+
+    def told(uid: int | None) -> list[str]:
+        return options(SandboxSpec(), interior, Outside("bwrap", Path("/w"), Path("/f"), uid=uid))
+
+    async def refused(uid: int | None) -> bool:
+        try:
+            told(uid)
+        except SandboxUnavailable:
+            return True
+        return False
+
+    assert await refused(0)
+    assert not await refused(1_900_000_000)
+    assert await refused(None) == IS_ROOT
+
+
+@fact
+async def a03_files_of_the_host_are_not_there(rig: Rig) -> None:
+    secret = rig.folder / "platform.conf"
+    secret.write_text("secret")
+    secret.chmod(0o644)
+    paths = ["/etc/shadow", "/root", "/home", "/var", "/boot", str(secret), str(rig.state)]
+    script = f"say([attempt(os.stat, path) for path in {paths!r}])"
+    async with rig.sandbox() as sandbox:
+        assert await rig.ask(sandbox, script) == ["ENOENT"] * len(paths)
+        assert await rig.ask(sandbox, "say(attempt(os.stat, '/etc/passwd'))") == "ok"
+    assert await rig.ask_outside(script) == ["ok"] * len(paths)
+
+
+@fact
+async def a04_our_environment_does_not_leak(rig: Rig) -> None:
+    script = """
+found = [dict(os.environ)]
+for pid in os.listdir('/proc'):
+    if pid.isdigit():
+        try:
+            found.append(open(f'/proc/{pid}/environ', 'rb').read().decode('latin-1'))
+            found.append(open(f'/proc/{pid}/cmdline', 'rb').read().decode('latin-1'))
+        except OSError:
+            pass
+say(found)
+"""
+    os.environ["GLIA_TEST_SECRET"] = "sesame-open"
+    try:
+        async with rig.sandbox() as sandbox:
+            seen = await rig.ask(sandbox, script)
+        control = await rig.ask_outside(script)
+    finally:
+        del os.environ["GLIA_TEST_SECRET"]
+    assert len(seen) > 3
+    assert "sesame-open" not in str(seen)
+    assert "GLIA_" not in str(seen)
+    assert str(rig.state) not in str(seen)
+    assert "sesame-open" in str(control)
+
+
+@fact
+async def a05_no_descriptor_of_ours_is_open(rig: Rig) -> None:
+    secret = rig.folder / "secret.txt"
+    secret.write_text("secret")
+    script = """
+found = {}
+for pid in ['self', *filter(str.isdigit, os.listdir('/proc'))]:
+    try:
+        for fd in os.listdir(f'/proc/{pid}/fd'):
+            found[f'{pid} {fd}'] = os.readlink(f'/proc/{pid}/fd/{fd}')
+    except OSError:
+        pass
+say(found)
+"""
+    fd = os.open(secret, os.O_RDONLY)
+    os.set_inheritable(fd, True)
+    try:
+        async with rig.sandbox() as sandbox:
+            seen = await rig.ask(sandbox, script)
+        control = await rig.ask_outside(script, close_fds=False)
+    finally:
+        os.close(fd)
+    own = {name: target for name, target in seen.items() if name.startswith("self ")}
+    assert {int(name.split()[1]) for name, target in own.items() if "/proc/" not in target} == {0, 1, 2}
+    assert "secret.txt" not in str(seen)
+    assert "secret.txt" in str(control)
+
+
+# --- Processes and the kernel -----------------------------------------------------------------------------------------
+
+
+@fact
+async def a06_processes_of_the_host_are_out_of_reach(rig: Rig) -> None:
+    other = subprocess.Popen(["sleep", "600"])
+    script = f"""
+pids = sorted(int(name) for name in os.listdir('/proc') if name.isdigit())
+say([len(pids), attempt(os.kill, {other.pid}, 9), {os.getpid()} in pids, attempt(os.kill, 1, 0)])
+"""
+    try:
+        async with rig.sandbox() as sandbox:
+            count, kill, sees_us, own_first = await rig.ask(sandbox, script)
+            assert count < 12
+            assert (kill, sees_us, own_first) == ("ESRCH", False, "ok")
+            with suppress(SandboxGone):  # its own agent it may kill
+                await sh(sandbox, "kill -9 1; kill -9 $PPID; kill -9 -1")
+        assert other.poll() is None
+        assert await rig.ask_outside(f"say(attempt(os.kill, {other.pid}, 9))") == "ok"
+        assert other.wait(10) == -signal.SIGKILL
+    finally:
+        other.kill()
+        other.wait()
+
+
+@fact
+async def a07_processes_cannot_be_traced(rig: Rig) -> None:
+    script = """
+class Piece(ctypes.Structure):
+    _fields_ = [('base', ctypes.c_void_p), ('size', ctypes.c_size_t)]
+here, there = ctypes.create_string_buffer(b'12345678'), ctypes.create_string_buffer(8)
+local, remote = Piece(ctypes.addressof(there), 8), Piece(ctypes.addressof(here), 8)
+mine = os.pidfd_open(os.getpid())
+say([in_child(lambda: call('ptrace', 0, 0, 0, 0)),
+     call('process_vm_readv', os.getpid(), ctypes.byref(local), 1, ctypes.byref(remote), 1, 0),
+     call('pidfd_getfd', mine, 1, 0)])
+"""
+    async with rig.sandbox() as sandbox:
+        assert await rig.ask(sandbox, script) == ["EPERM"] * 3
+    assert await rig.ask_outside(script) == ["ok"] * 3
+
+
+_CLONE = "in_child(lambda: cloned(0x10000000 | 17))"
+_CLONED = """
+def cloned(flags):
+    ctypes.set_errno(0)
+    result = libc.syscall(ctypes.c_long(NUMBERS['clone']), ctypes.c_long(flags), *[ctypes.c_long(0)] * 4)
+    if result == 0:
+        os._exit(0)
+    return 'ok' if result > 0 else errno.errorcode[ctypes.get_errno()]
+"""
+
+
+@fact
+async def a08_no_mounts_and_no_namespaces(rig: Rig) -> None:
+    script = f"""
+{_CLONED}
+own = os.open('/proc/self/ns/user', os.O_RDONLY)
+say([call('mount', b'none', b'/tmp', b'tmpfs', 0, None), call('umount2', b'/tmp', 0),
+     call('pivot_root', b'/tmp', b'/tmp'), in_child(lambda: call('unshare', 0x10000000)),
+     call('setns', own, 0), {_CLONE}, call('chroot', b'/tmp'), call('clone3', 0, 0)])
+"""
+    async with rig.sandbox() as sandbox:
+        assert await rig.ask(sandbox, script) == ["EPERM"] * 7 + ["ENOSYS"]
+    control = f"{_CLONED}say([in_child(lambda: call('unshare', 0x10000000)), {_CLONE}, call('clone3', 0, 0)])"
+    assert await rig.ask_outside(control) == ["ok", "ok", "EINVAL"]
+    if IS_ROOT:
+        private = "say(in_child(lambda: [call('unshare', 0x20000), call('mount', b'none', b'/', None, 0x44000, None),"
+        private += "call('mount', b'none', b'/tmp', b'tmpfs', 0, None), call('umount2', b'/tmp', 0)]))"
+        assert await rig.ask_outside(private) == "['ok', 'ok', 'ok', 'ok']"
+
+
+@fact
+async def a09_no_devices(rig: Rig) -> None:
+    script = """
+say([attempt(os.mknod, '/tmp/null', 0o20666, os.makedev(1, 3)), attempt(os.mknod, 'disk', 0o60666, os.makedev(7, 0)),
+     *(attempt(os.stat, path) for path in ('/dev/kvm', '/dev/mem', '/dev/kmsg', '/dev/loop0', '/dev/loop-control'))])
+"""
+    async with rig.sandbox() as sandbox:
+        assert await rig.ask(sandbox, script) == ["EPERM"] * 2 + ["ENOENT"] * 5
+        assert await rig.ask(sandbox, "say([attempt(os.mkfifo, 'pipe'), attempt(os.stat, '/dev/null')])") == ["ok"] * 2
+    if IS_ROOT:
+        made = rig.folder / "null"
+        assert await rig.ask_outside(f"say(attempt(os.mknod, {str(made)!r}, 0o20666, os.makedev(1, 3)))") == "ok"
+        made.unlink()
+
+
+@fact
+async def a10_set_user_id_programs_gain_nothing(rig: Rig) -> None:
+    script = """
+status = dict(line.split(':', 1) for line in open('/proc/self/status'))
+found = [path for path in ('/usr/bin/su', '/usr/bin/mount', '/usr/bin/passwd') if os.path.exists(path)]
+say([status['NoNewPrivs'].strip(), [status[name].strip() for name in ('CapEff', 'CapPrm', 'CapBnd', 'CapAmb')],
+     [bool(os.statvfs(path).f_flag & os.ST_NOSUID) for path in ('/usr', '/workspace', '/tmp', '/dev/shm', '/etc')],
+     any(os.stat(path).st_mode & 0o4000 for path in found), os.getresuid()])
+"""
+    async with rig.sandbox() as sandbox:
+        no_new, caps, nosuid, has_any, uids = await rig.ask(sandbox, script)
+    assert no_new == "1"
+    assert {int(cap, 16) for cap in caps} == {0}
+    assert nosuid == [True] * 5
+    assert uids == [1000] * 3
+    outside = await rig.ask_outside(script.replace("'/workspace', ", ""))
+    assert outside[0] == "0"
+    assert has_any == outside[3]
+
+
+@fact
+async def a11_the_rare_doors_of_the_kernel_are_shut(rig: Rig) -> None:
+    script = """
+big = ctypes.create_string_buffer(512)
+say({'keyctl': call('keyctl', 0, -2, 1), 'bpf': call('bpf', 99, big, 128), 'io_uring': call('io_uring_setup', 0, big),
+     'userfaultfd': call('userfaultfd', 0xfff), 'perf': call('perf_event_open', big, 0, -1, -1, 0xfff),
+     'handle': call('open_by_handle_at', -1, big, 0)})
+"""
+    async with rig.sandbox() as sandbox:
+        seen = await rig.ask(sandbox, script)
+    assert set(seen.values()) == {"EPERM"}, seen
+    control = await rig.ask_outside(script)
+    assert control["keyctl"] in ("ok", "ENOKEY")
+    if IS_ROOT:
+        assert control["bpf"] == "EINVAL"
+        assert control["handle"] in ("EBADF", "EFAULT", "EINVAL")
+        assert "EPERM" not in control.values()
+
+
+@fact
+async def a12_calls_of_another_architecture_kill(rig: Rig) -> None:
+    if platform.machine() != "x86_64":
+        return
+    script = """
+import mmap
+def other():
+    page = mmap.mmap(-1, 4096, prot=7)
+    page.write(b'\\xb8\\x14\\x00\\x00\\x00\\xcd\\x80\\xc3')  # mov eax, 20 (getpid); int 0x80; ret
+    return ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(page)))()
+def x32():
+    libc.syscall(ctypes.c_long(0x40000000 + 39))
+found = []
+for attack in (other, x32):
+    pid = os.fork()
+    if not pid:
+        attack()
+        os._exit(0)
+    found.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+say(found)
+"""
+    async with rig.sandbox() as sandbox:
+        assert await rig.ask(sandbox, script) == [-signal.SIGSYS, -signal.SIGSYS]
+    control = await rig.ask_outside(script)
+    assert -signal.SIGSYS not in control  # the kernel without the filter: it answers, or has no such architecture
+
+
+@fact
+async def a13_no_sockets_beyond_the_usual(rig: Rig) -> None:
+    families = """
+def made(family, kind=1, protocol=0):
+    return attempt(lambda: socket.socket(family, kind, protocol).close())
+say([made(40), made(17, 3), made(16, 3, 9), made(16, 3, 12), made(38), made(2, 3, 1), made(2), made(10), made(1),
+     made(16, 3, 0)])
+"""
+    async with rig.sandbox() as sandbox:
+        seen = await rig.ask(sandbox, families)
+    assert seen == ["EAFNOSUPPORT"] * 5 + ["EPERM"] + ["ok"] * 4
+    control = await rig.ask_outside(families)
+    assert control[6:] == ["ok"] * 4
+    assert control[3] in ("ok", "EPROTONOSUPPORT")
+    if IS_ROOT:
+        assert (control[1], control[5]) == ("ok", "ok")
+
+
+@fact
+async def a14_no_keys_are_pushed_into_a_terminal(rig: Rig) -> None:
+    script = """
+import fcntl, pty, termios
+def push():
+    os.setsid()
+    fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+    return [attempt(fcntl.ioctl, slave, 0x5413, bytes(8)), attempt(fcntl.ioctl, slave, 0x5412, b'x'),
+            attempt(fcntl.ioctl, slave, 0x541c, b'x')]
+leader, slave = pty.openpty()
+say([os.isatty(slave), in_child(push)])
+"""
+    async with rig.sandbox() as sandbox:
+        assert await rig.ask(sandbox, script) == [True, "['ok', 'EPERM', 'EPERM']"]
+    control = await rig.ask_outside(script)
+    assert control[0] is True
+    assert control[1] in ("['ok', 'ok', 'ENOTTY']", "['ok', 'EIO', 'ENOTTY']")  # EIO: dev.tty.legacy_tiocsti=0
+
+
+# --- The network ------------------------------------------------------------------------------------------------------
+
+
+@fact
+async def a15_the_hosts_loopback_is_not_ours(rig: Rig) -> None:
+    server = socket.create_server(("127.0.0.1", 0))
+    port = server.getsockname()[1]
+    script = f"say(attempt(lambda: socket.create_connection(('127.0.0.1', {port}), 5).close()))"
+    try:
+        async with rig.sandbox() as sandbox:
+            assert await rig.ask(sandbox, script) == "ECONNREFUSED"
+            own = f"socket.create_server(('127.0.0.1', {port}))\n"
+            assert await rig.ask(sandbox, f"s = {own}{script}") == "ok"
+        assert await rig.ask_outside(script) == "ok"
+    finally:
+        server.close()
+
+
+@fact
+async def a16_no_address_outside_is_reached(rig: Rig) -> None:
+    script = """
+def tcp(host, port):
+    return attempt(lambda: socket.create_connection((host, port), 5).close())
+def udp(host, port):
+    return attempt(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', (host, port)))
+own = socket.create_server(('127.0.0.1', 0))
+say([tcp('169.254.169.254', 80), tcp('1.1.1.1', 443), udp('8.8.8.8', 53), tcp('127.0.0.1', own.getsockname()[1]),
+     udp('127.0.0.1', 53), sorted(os.listdir('/sys/class/net')) if os.path.isdir('/sys') else [],
+     len(open('/proc/net/route').readlines()), [name for _, name in socket.if_nameindex()]])
+"""
+    async with rig.sandbox() as sandbox:
+        assert await rig.ask(sandbox, script) == ["ENETUNREACH"] * 3 + ["ok", "ok", [], 1, ["lo"]]
+    outside = "say([[name for _, name in socket.if_nameindex()]])"
+    assert "lo" in (await rig.ask_outside(outside))[0]
+
+
+@fact
+async def a17_unix_sockets_of_the_host_are_not_ours(rig: Rig) -> None:
+    path = rig.folder / "host.sock"
+    file, abstract = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX)
+    file.bind(str(path))
+    abstract.bind(f"\0glia-test-{os.getpid()}")
+    for server in (file, abstract):
+        server.listen()
+    script = f"""
+def reach(address):
+    return attempt(socket.socket(socket.AF_UNIX).connect, address)
+say([reach({str(path)!r}), reach('\\0glia-test-{os.getpid()}')])
+"""
+    try:
+        async with rig.sandbox() as sandbox:
+            assert await rig.ask(sandbox, script) == ["ENOENT", "ECONNREFUSED"]
+        assert await rig.ask_outside(script) == ["ok", "ok"]
+    finally:
+        file.close()
+        abstract.close()
+        path.unlink()
+
+
+# --- Bombs ------------------------------------------------------------------------------------------------------------
+
+_FORKS = """
+count = 0
+while count < 500:
+    try:
+        if not os.fork():
+            time.sleep(60)
+            os._exit(0)
+    except OSError as error:
+        say([count, errno.errorcode[error.errno]])
+        break
+    count += 1
+else:
+    say([count, 'never'])
+"""
+
+
+@fact
+async def a19_a_fork_bomb_stays_small(rig: Rig) -> None:
+    for pids in (16, 48):
+        limits = Limits(memory_bytes=256 * MIB, disk_bytes=16 * MIB, pids=pids)
+        async with rig.sandbox(SandboxSpec(limits=limits)) as sandbox:
+            count, why = await rig.ask(sandbox, _FORKS)
+            assert why == "EAGAIN"
+            assert pids - 4 <= count <= pids + 4, (pids, count)
+            bomb = asyncio.ensure_future(
+                refusal(run(sandbox, Command(("sh", "-c", ":(){ :|:& };:"), timeout_seconds=5)))
+            )
+            await asyncio.sleep(0.5)
+            started = time.monotonic()
+            assert await asyncio.to_thread(subprocess.run, ["true"], check=True)
+            assert time.monotonic() - started < 10
+            await sandbox.kill()
+            await bomb
+
+
+@fact
+async def a20_a_memory_bomb_ends_inside(rig: Rig) -> None:
+    async with rig.sandbox() as sandbox:
+        assert await rig.ask(sandbox, "say(len(bytearray(48 << 20)))") == 48 * MIB
+        answer = await run(
+            sandbox, Command(("python", "-c", "x = bytearray(1 << 20)\nwhile True: x += b'1' * (8 << 20)"))
+        )
+        if rig.is_hard:
+            assert answer.exit.oom, answer.exit
+            assert answer.exit.signal == signal.SIGKILL
+        else:
+            assert answer.exit.oom or b"MemoryError" in answer.err, answer
+        assert not (await sh(sandbox, "true")).exit.oom
+        script = "say([attempt(lambda: open(path, 'wb', 0).write(bytes(1 << 20)) and None) for path in %r])"
+        assert await rig.ask(sandbox, script % (["/tmp/a", "/dev/shm/a"],)) == ["ok", "ok"]
+        fill = """
+def fill(path):
+    with open(path, 'wb', 0) as file:
+        for _ in range(64):
+            if file.write(bytes(1 << 20)) < 1 << 20:
+                raise OSError(errno.ENOSPC, 'short')
+say([attempt(fill, path) for path in ('/tmp/b', '/dev/shm/b')])
+"""
+        assert await rig.ask(sandbox, fill) == ["ENOSPC", "ENOSPC"]
+
+
+@fact
+async def a21_the_disk_fills_within_its_quota(rig: Rig) -> None:
+    async with rig.sandbox() as sandbox:
+        assert (await sh(sandbox, "head -c 8M /dev/zero > half && echo fine")).text == "fine\n"
+        await sh(sandbox, "for i in 1 2 3 4 5 6; do head -c 8M /dev/zero > f$i; done; sleep 1.5", timeout_seconds=30)
+        if rig.is_hard:
+            assert "No space left" in (await sh(sandbox, "head -c 8M /dev/zero > more")).err.decode()
+            used = (await sandbox.stats()).disk_bytes
+            assert SMALL.disk_bytes * 0.7 < used <= SMALL.disk_bytes
+            assert await refusal(sandbox.put("x", bytes(MIB))) is WorkspaceFull
+            await sh(sandbox, "rm -f half f* more")
+            answer = await run(sandbox, Command(("python", "-c", _INODES)))
+            assert b"ENOSPC" in answer.out, answer
+        else:
+            assert await refusal(sh(sandbox, "true")) is WorkspaceFull
+            await sandbox.remove("half")
+            for name in range(1, 7):
+                await sandbox.remove(f"f{name}")
+        assert (await sh(sandbox, "echo again")).text == "again\n"
+
+
+_INODES = """
+import errno
+count = 0
+try:
+    while count < 1_000_000:
+        open(f'e{count}', 'w').close()
+        count += 1
+except OSError as error:
+    print(count, errno.errorcode[error.errno])
+"""
+
+
+@fact
+async def a22_a_spinning_cpu_is_held_and_stopped(rig: Rig) -> None:
+    limits = Limits(cpus=0.5, memory_bytes=128 * MIB, disk_bytes=16 * MIB)
+    async with rig.sandbox(SandboxSpec(limits=limits)) as sandbox:
+        before, started = (await sandbox.stats()).cpu_seconds, time.monotonic()
+        answer = await sh(sandbox, "(while :; do :; done) & while :; do :; done", timeout_seconds=2)
+        wall, used = time.monotonic() - started, (await sandbox.stats()).cpu_seconds - before
+        assert answer.exit.timed_out
+        assert 1.9 < wall < 30
+        if rig.is_hard:
+            assert 0.1 < used <= 0.5 * wall * 1.1 + 0.1, (used, wall)
+
+
+@fact
+async def a23_endless_output_costs_us_nothing(rig: Rig) -> None:
+    async with rig.sandbox() as sandbox:
+        answer = await sh(sandbox, "head -c 1000 /dev/zero", output_bytes=MIB)
+        assert (len(answer.out), answer.exit.truncated) == (1000, False)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        answer = await sh(sandbox, "head -c 1000000000 /dev/zero; echo >&2 end", output_bytes=MIB, timeout_seconds=120)
+        assert answer.exit.code == 0
+        assert answer.exit.truncated
+        assert len(answer.out) + len(answer.err) <= MIB
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
+
+
+# --- Processes that do not want to end --------------------------------------------------------------------------------
+
+
+@fact
+async def a24_nothing_outlives_a_kill(rig: Rig) -> None:
+    sandbox = await rig.backend.create(rig.new_id(), SandboxSpec(limits=SMALL))
+    uid = await host_uid(rig, sandbox)
+    script = """
+for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+    signal.signal(number, signal.SIG_IGN)
+for _ in range(3):
+    if not os.fork():
+        os.setsid()
+        if not os.fork():
+            time.sleep(6000)
+        os._exit(0)
+say(1)
+"""
+    assert await rig.ask(sandbox, script) == 1
+    group_names = list(Path("/sys/fs/cgroup").rglob(f"glia-sandbox-{sandbox.id}-*"))
+    if IS_ROOT:
+        assert len(of_user(uid)) >= 5
+        assert group_names
+    started = time.monotonic()
+    await sandbox.kill()
+    assert time.monotonic() - started < 5
+    if IS_ROOT:
+        left = {pid: Path(f"/proc/{pid}/status").read_text()[:300] for pid in of_user(uid)}
+        assert left == {}
+        assert not any(path.exists() for path in group_names)
+    assert not (rig.state / "sandboxes" / sandbox.id).exists()
+
+
+@fact
+async def a25_a_child_that_holds_stdout_open_holds_nobody_up(rig: Rig) -> None:
+    async with rig.sandbox() as sandbox:
+        started = time.monotonic()
+        answer = await sh(sandbox, "(while :; do echo beat; echo $$ > alive; sleep 0.1; done) & echo hi")
+        assert answer.text.startswith("hi\n") or "hi\n" in answer.text
+        assert answer.exit.code == 0
+        assert time.monotonic() - started < 10
+        await sandbox.remove("alive")
+        async with asyncio.timeout(20):  # it lives on, and its output breaks nothing
+            while await refusal(sandbox.stat("alive")) is FileMissing:
+                await asyncio.sleep(0.05)
+
+
+# --- Files ------------------------------------------------------------------------------------------------------------
+
+
+@fact
+async def a26_the_file_api_stays_inside_and_never_waits(rig: Rig) -> None:
+    secret = rig.folder / "a26.txt"
+    secret.write_text("secret")
+    async with rig.sandbox() as sandbox:
+        await sandbox.put("plain", b"fine")
+        assert await chunks_of(sandbox.get("plain")) == b"fine"
+        script = (
+            f"ln -s {secret} link; ln -s /proc/1/root{secret} magic; ln -s ../../../../..{secret} dots; mkfifo pipe"
+        )
+        await sh(sandbox, f"{script}; ln plain hard; ln -s /etc/shadow shadow; ln -s loop loop; ln -s /dev/zero zero")
+        async with asyncio.timeout(30):
+            for name in ("link", "dots", "shadow", f"../../../../..{secret}", str(secret)):
+                assert await refusal(chunks_of(sandbox.get(name))) is FileMissing, name
+            assert await refusal(chunks_of(sandbox.get("magic"))) in (FileMissing, PathRefused)
+            assert await refusal(chunks_of(sandbox.get("loop"))) is PathRefused
+            for name in ("pipe", "zero", "/dev/zero", "/dev/tty", "/proc/self/mem", "."):
+                kind = await refusal(chunks_of(sandbox.get(name, limit=10)))
+                assert kind in (NotAFile, PathRefused) or name == "/proc/self/mem", name
+            assert await chunks_of(sandbox.get("hard")) == b"fine"
+            await sandbox.put("shadow", b"replaced the link")
+            assert await refusal(sandbox.put("link/x", b"")) is not None
+            await sandbox.put("pipe", b"replaced the pipe")
+        assert (await sandbox.stat("shadow")).kind == "file"
+    assert secret.read_text() == "secret"
+
+
+@fact
+async def a29_two_sandboxes_do_not_see_each_other(rig: Rig) -> None:
+    leave = """
+open('/dev/shm/mark', 'w').write('1'); open('/tmp/mark', 'w').write('1'); open('mark', 'w').write('1')
+sockets = [socket.socket(socket.AF_UNIX), socket.create_server(('127.0.0.1', 8100))]
+sockets[0].bind('\\0mark'); sockets[0].listen(); say('left')
+time.sleep(600)
+"""
+    look = """
+say([*(attempt(os.stat, path) for path in ('/dev/shm/mark', '/tmp/mark', '/workspace/mark', '/run/egress.sock')),
+     attempt(socket.socket(socket.AF_UNIX).connect, '\\0mark'),
+     attempt(lambda: socket.create_connection(('127.0.0.1', 8100), 5))])
+"""
+    path = rig.folder / f"{rig.new_id()}.sock"
+    server = await asyncio.start_unix_server(lambda _reader, writer: writer.close(), path)
+    path.chmod(0o666)
+    spec = SandboxSpec(limits=SMALL, egress_socket=path)
+    async with rig.sandbox(spec) as one, rig.sandbox() as other:
+        async with aclosing(one.exec(Command(("python", "-c", PRELUDE + leave), timeout_seconds=600))) as frames:
+            async for frame in frames:
+                if isinstance(frame, Stdout):
+                    break
+                assert not isinstance(frame, Stderr), frame
+            assert await rig.ask(one, look) == ["ok"] * 6
+            assert await rig.ask(other, look) == ["ENOENT"] * 4 + ["ECONNREFUSED"] * 2
+        if IS_ROOT:
+            assert await host_uid(rig, one) != await host_uid(rig, other)
+    server.close()
+
+
+@fact
+async def a31_a_used_id_is_clean(rig: Rig) -> None:
+    id = rig.new_id()
+    async with rig.sandbox(id=id) as sandbox:
+        await sh(sandbox, "echo 1 > mark; echo 1 > /tmp/mark; sleep 600 > /dev/null 2>&1 &")
+        assert (await sh(sandbox, "ls /workspace /tmp; cat /proc/[0-9]*/comm")).text.count("mark") == 2
+        await sandbox.pause()
+    async with rig.sandbox(id=id) as sandbox:
+        seen = await sh(sandbox, "ls /workspace /tmp; cat /proc/[0-9]*/comm")
+        assert "mark" not in seen.text
+        assert "sleep" not in seen.text
+
+
+@fact
+async def a32_a_kill_comes_through_at_any_time(rig: Rig) -> None:
+    sandbox = await rig.backend.create(rig.new_id(), SandboxSpec(limits=SMALL))
+    async with aclosing(sandbox.exec(Command(("sleep", "600")))) as frames:
+        async for frame in frames:
+            assert isinstance(frame, Started)
+            break
+        await sandbox.pause()
+        async with asyncio.timeout(20):
+            await asyncio.gather(sandbox.kill(), sandbox.kill(), sandbox.kill())
+    await sandbox.kill()
+    assert await refusal(sandbox.resume()) is SandboxGone
+    creating = [asyncio.ensure_future(rig.backend.create(rig.new_id(), SandboxSpec(limits=SMALL))) for _ in range(3)]
+    await asyncio.sleep(0.01)
+    for task in creating:
+        task.cancel()
+    async with asyncio.timeout(60):
+        await asyncio.gather(*creating, return_exceptions=True)
+    await eventually(
+        lambda: not [folder for folder in (rig.state / "sandboxes").iterdir() if str(os.getpid()) in folder.name]
+    )
+
+
+@fact
+async def a33_what_is_read_only_stays_so(rig: Rig) -> None:
+    script = """
+remount = [call('mount', None, path, None, 32, None) for path in (b'/', b'/usr', b'/opt/py')]
+write = lambda path: attempt(lambda: os.close(os.open(path, os.O_WRONLY | os.O_CREAT)))
+say([remount, [write(path) for path in ('/opt/py/x.pyc', '/usr/x', '/etc/x', '/x', '/opt/agent/x', '/workspace/x')]])
+"""
+    async with rig.sandbox() as sandbox:
+        assert await rig.ask(sandbox, script) == [["EPERM"] * 3, ["EROFS"] * 5 + ["ok"]]
+
+
+@fact
+async def a30_a_killed_server_leaves_no_process(rig: Rig) -> None:
+    """One of its sandboxes is frozen, which on old control groups would keep it from dying."""
+    script = f"""
+import asyncio, os, sys
+from pathlib import Path
+from glia.sandboxes.bubblewrap.backend import BubblewrapBackend
+from glia.sandboxes.types import Command, Exited, SandboxId, SandboxSpec, Started
+from glia.sandboxes.bubblewrap.backend import Places
+async def main():
+    backend = BubblewrapBackend(Places(*map(Path, {[str(place) for place in rig.places]!r})))
+    boxes = []
+    for n in range(3):
+        spec = SandboxSpec(keeps_workspace=n == 2)
+        boxes.append(await backend.create(SandboxId(f't-dead-{{os.getpid()}}-{{n}}'), spec))
+    for box in boxes:
+        async for frame in box.exec(Command(('sh', '-c', 'setsid sleep 6000 > /dev/null 2>&1 &'))):
+            pass
+    await boxes[1].pause()
+    print(*(box._init.pid for box in boxes), flush=True)
+    await asyncio.sleep(600)
+asyncio.run(main())
+"""
+    env = {"PYTHONPATH": os.pathsep.join(sys.path), "PATH": os.environ["PATH"]}
+    server = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, env=env)
+    try:
+        assert server.stdout is not None
+        line = await asyncio.to_thread(server.stdout.readline)
+        pids = [int(text) for text in line.split()]
+        assert len(pids) == 3
+        tree = [pid for pid in processes.pids() if _descends(pid, server.pid)]
+        assert len(tree) >= 9
+        assert (await rig.backend.sweep()).killed == ()  # it lives, so nothing of it is touched
+        assert all(Path(f"/proc/{pid}").exists() for pid in pids)
+    finally:
+        server.kill()
+        server.wait()
+        server.stdout.close()
+    await eventually(lambda: not any(_lives(pid) for pid in tree))
+    ids = sorted(folder.name for folder in (rig.state / "sandboxes").glob(f"t-dead-{server.pid}-*"))
+    assert len(ids) == 3
+    swept = await rig.backend.sweep()
+    assert {*ids[:2]} <= {*swept.removed}
+    assert await rig.backend.has_workspace(ids[2])
+    async with rig.sandbox(SandboxSpec(keeps_workspace=True), ids[2]) as sandbox:
+        assert (await sh(sandbox, "echo again")).text == "again\n"
+    assert ids[2] in (await rig.backend.sweep(keep=[])).removed
+    assert not list(Path("/sys/fs/cgroup").rglob(f"glia-sandbox-t-dead-{server.pid}-*"))
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def _descends(pid: int, ancestor: int) -> bool:
+    while pid > 1:
+        try:
+            pid = int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+        except OSError:
+            return False
+        if pid == ancestor:
+            return True
+    return False
