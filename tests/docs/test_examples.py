@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +28,7 @@ TESTED_ELSEWHERE = {
     "docs/api.md": "tests/surfaces/native/test_docs.py",
     "docs/models.md": "tests/models/test_docs.py",
 }
+NEEDS_SANDBOXES = {"docs/sandboxes.md"}
 MOST_NOT_RUN = 30
 _SECONDS = 180
 
@@ -81,6 +83,8 @@ def _wait_until_ready(server: subprocess.Popen[bytes], log: Path) -> None:
 
 @pytest.mark.parametrize("page", RUNNABLE, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_examples_of_a_page_do_what_it_shows(page: Path, shell: dict[str, str], tmp_path: Path) -> None:
+    if str(page.relative_to(ROOT)) in NEEDS_SANDBOXES:
+        _require_sandboxes(shell)
     make(str(tmp_path / "handbook.pdf"))
     run = [example for example in examples(page) if example.is_run]
 
@@ -89,6 +93,15 @@ def test_the_examples_of_a_page_do_what_it_shows(page: Path, shell: dict[str, st
     for example, output in zip(run, outputs, strict=True):
         if example.printed is not None:
             assert fits(example.printed, output), f"{page.name}:{example.line} printed:\n{output}"
+
+
+def _require_sandboxes(shell: dict[str, str]) -> None:
+    headers = {"Authorization": f"Bearer {shell['GLIA_API_KEY']}"}
+    request = urllib.request.Request(f"{shell['GLIA_URL']}/v1/sandbox-backend", headers=headers)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        found = json.load(answer)
+    if not found["is_available"]:
+        pytest.skip(f"No sandbox works here: {found['reason']}")
 
 
 def test_the_readme_shows_an_answer_that_cites_the_right_page() -> None:
