@@ -65,6 +65,7 @@ from glia.runs.lease import Lease
 from glia.runs.live import CHANNEL as EVENTS_CHANNEL
 from glia.runs.live import Live
 from glia.runs.loop import Crew
+from glia.runs.model_contexts import ModelContexts
 from glia.runs.service import Runs
 from glia.runs.work import JobKind, agent_work, kinds_of
 from glia.sandboxes.backends import open_backend
@@ -261,7 +262,7 @@ async def build(
     )
     reader = Reader(ParseLimits(input_bytes=settings.limits.upload_bytes))
     ingest = Ingest(files=files, read=reader, embedders=embedders, start_job=jobs)
-    crew = Crew(models=models, cite=_cite, spending=spending)
+    crew = Crew(models=models, cite=_cite, spending=spending, contexts=ModelContexts(db))
     subagents = Subagents(db, agents)
     engine = Engine(
         db,

@@ -33,6 +33,7 @@ from glia.runs.events import Event
 from glia.runs.lease import Lease
 from glia.runs.live import Live
 from glia.runs.loop import Crew
+from glia.runs.model_contexts import ModelContexts
 from glia.runs.service import Runs, Said
 from glia.runs.types import Accepted
 from glia.runs.work import agent_work, kinds_of
@@ -154,7 +155,7 @@ async def rig(
     )
     spending = Spending(db)
     budgets = Budgets(db, spending)
-    crew = Crew(models=models, cite=lambda text, sources: ([], 0), spending=spending)
+    crew = Crew(models=models, cite=lambda text, sources: ([], 0), spending=spending, contexts=ModelContexts(db))
     subagents = Subagents(db, agents)
     config = config or EngineConfig(poll_seconds=0.1, drain_seconds=0.5, most_at_once=200 if is_working else 0)
     engine = Engine(db, live, lease, kinds_of(agent_work(agents, toolset, crew, subagents), {}), config)

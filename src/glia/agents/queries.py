@@ -7,7 +7,17 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from glia.agents.types import Agent, AgentId, AgentSettings, AgentSpec, AgentVersion, Limits, Permissions
+from glia.agents.types import (
+    Agent,
+    AgentId,
+    AgentSettings,
+    AgentSpec,
+    AgentVersion,
+    ContextSettings,
+    Deliberation,
+    Limits,
+    Permissions,
+)
 from glia.kit.db import Transaction, json
 from glia.kit.pages import Window
 
@@ -30,6 +40,8 @@ class _AgentRow:
     limits: Limits
     permissions: Permissions
     subagents: tuple[UUID, ...]
+    context: ContextSettings
+    deliberation: Deliberation
     created_by: str
     versioned_at: datetime
     metadata: dict[str, object] = field(default_factory=dict[str, object])
@@ -47,6 +59,8 @@ class _AgentRow:
             limits=self.limits,
             permissions=self.permissions,
             subagents=self.subagents,
+            context=self.context,
+            deliberation=self.deliberation,
             metadata=self.metadata,
             version=self.version,
             created_by=self.created_by,
@@ -76,10 +90,11 @@ async def insert_version(
     await tx.execute(
         """
         insert into agent_versions (agent_id, version, workspace_id, name, description, instructions, model,
-          fallback_model, settings, knowledge_base_ids, tools, limits, permissions, subagents, metadata, created_by)
+          fallback_model, settings, knowledge_base_ids, tools, limits, permissions, subagents, context, deliberation,
+          metadata, created_by)
         values (%(agent_id)s, %(version)s, %(workspace_id)s, %(name)s, %(description)s, %(instructions)s, %(model)s,
           %(fallback_model)s, %(settings)s, %(knowledge_base_ids)s, %(tools)s, %(limits)s,
-          %(permissions)s, %(subagents)s, %(metadata)s, %(created_by)s)""",
+          %(permissions)s, %(subagents)s, %(context)s, %(deliberation)s, %(metadata)s, %(created_by)s)""",
         agent_id=agent_id,
         version=version,
         workspace_id=workspace_id,
@@ -94,6 +109,8 @@ async def insert_version(
         limits=json(asdict(spec.limits)),
         permissions=json(asdict(spec.permissions)),
         subagents=list(spec.subagents),
+        context=json(asdict(spec.context)),
+        deliberation=json(asdict(spec.deliberation)),
         metadata=json(spec.metadata),
         created_by=created_by,
     )
@@ -106,7 +123,7 @@ async def get(tx: Transaction, id: UUID, version: int | None = None) -> Agent | 
         """
         select a.id, a.slug, a.created_at, a.updated_at, v.version, v.name, v.description, v.instructions, v.model,
           v.fallback_model, v.settings, v.knowledge_base_ids, v.tools, v.limits, v.permissions,
-          v.subagents, v.metadata, v.created_by, v.created_at as versioned_at
+          v.subagents, v.context, v.deliberation, v.metadata, v.created_by, v.created_at as versioned_at
         from agents a join agent_versions v on v.agent_id = a.id and v.version = coalesce(%(version)s::int, a.version)
         where a.id = %(id)s and (a.deleted_at is null or %(version)s::int is not null)""",
         id=id,
@@ -136,7 +153,7 @@ async def list_page(tx: Transaction, window: Window) -> list[Agent]:
         """
         select a.id, a.slug, a.created_at, a.updated_at, v.version, v.name, v.description, v.instructions, v.model,
           v.fallback_model, v.settings, v.knowledge_base_ids, v.tools, v.limits, v.permissions,
-          v.subagents, v.metadata, v.created_by, v.created_at as versioned_at
+          v.subagents, v.context, v.deliberation, v.metadata, v.created_by, v.created_at as versioned_at
         from agents a join agent_versions v on v.agent_id = a.id and v.version = a.version
         where a.deleted_at is null and (%(after)s::uuid is null or a.id < %(after)s)
         order by a.id desc limit %(rows)s""",
@@ -151,7 +168,7 @@ async def list_versions(tx: Transaction, agent_id: UUID) -> list[AgentVersion]:
         AgentVersion,
         """
         select name, description, instructions, model, fallback_model, settings, knowledge_base_ids, tools, limits,
-          permissions, subagents, metadata, version, created_by, created_at
+          permissions, subagents, context, deliberation, metadata, version, created_by, created_at
         from agent_versions where agent_id = %(agent_id)s order by version desc limit 1000""",
         agent_id=agent_id,
     )

@@ -62,6 +62,33 @@ class Permissions:
 
 
 @dataclass(frozen=True)
+class ContextSettings:
+    """How much of a long conversation the model is sent.
+
+    max_tokens: the most that a request may have; None for what the model is known to read. compact_at: the share of it
+    at which the older part is replaced by a summary; keep: the share that the newest messages keep after that.
+    summary_model: who writes the summary; None for the agent's own model.
+    """
+
+    max_tokens: int | None = None
+    compact_at: float = 0.8
+    keep: float = 0.3
+    is_compacted: bool = True
+    summary_model: str | None = None
+
+
+@dataclass(frozen=True)
+class Deliberation:
+    """plans: the agent makes a plan before it acts. reflects: its answer is judged, and given once more when its
+    quality, from 0 to 1, is below revise_below.
+    """
+
+    plans: bool = False
+    reflects: bool = False
+    revise_below: float | None = None
+
+
+@dataclass(frozen=True)
 class AgentSettings:
     """How the model is asked. None leaves the choice to the provider."""
 
@@ -90,6 +117,8 @@ class AgentSpec:
     limits: Limits = field(default_factory=Limits)
     permissions: Permissions = field(default_factory=Permissions)
     subagents: tuple[UUID, ...] = ()
+    context: ContextSettings = field(default_factory=ContextSettings)
+    deliberation: Deliberation = field(default_factory=Deliberation)
     metadata: dict[str, object] = field(default_factory=dict[str, object])
 
 

@@ -87,7 +87,7 @@ class ToolCalls:
         await self._make(progress, sorted, asks_again=asks_again)
         for call in calls:  # in the model's order, however they came back
             if call.id in progress.returned:
-                progress.take_back(progress.returned[call.id])
+                progress.talk.take_back(progress.returned[call.id])
         if not progress.pending:
             return True
         await self._wait(progress, sorted)

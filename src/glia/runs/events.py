@@ -91,6 +91,7 @@ class ModelResponded(msgspec.Struct, frozen=True):
     """provider_state: what the provider wants to see again with the next request, such as signed thinking.
 
     heard: the sequence number up to which the request told the model what was said; 0: everything before this event.
+    context: names what was sent besides the messages: instructions, tools, settings.
     """
 
     type: ClassVar = "model.responded"
@@ -105,6 +106,63 @@ class ModelResponded(msgspec.Struct, frozen=True):
     finish_reason: str
     provider_state: str = ""
     heard: int = 0
+    context: str = ""
+
+
+class ContextCompacted(msgspec.Struct, frozen=True):
+    """The conversation came near what the model can read: from here on it sees a summary of what lies up to after_seq.
+
+    tokens_before and tokens_after: of the messages, estimated. model: who wrote the summary.
+    """
+
+    type: ClassVar = "context.compacted"
+    step: int
+    after_seq: int
+    summary: str
+    tokens_before: int
+    tokens_after: int
+    model: str
+    usage: StepUsage
+    cost_micros: int | None
+
+
+class PlanStep(msgspec.Struct, frozen=True):
+    """depends_on: numbers of steps, from 1, that come first."""
+
+    action: str
+    tool: str = ""
+    depends_on: list[int] = []
+
+
+class PlanMade(msgspec.Struct, frozen=True):
+    """What the agent means to do, made before it acts."""
+
+    type: ClassVar = "plan.made"
+    task: str
+    steps: list[PlanStep]
+    reasoning: str
+    model: str
+    usage: StepUsage
+    cost_micros: int | None
+
+
+class ReflectionMade(msgspec.Struct, frozen=True):
+    """What the agent thinks of its own answer. Scores from 0 to 1. is_revised: it answers once more because of it."""
+
+    type: ClassVar = "reflection.made"
+    step: int
+    quality: float
+    accuracy: float
+    completeness: float
+    clarity: float
+    relevance: float
+    confidence: float
+    issues: list[str]
+    suggestions: list[str]
+    is_revised: bool
+    model: str
+    usage: StepUsage
+    cost_micros: int | None
 
 
 class ToolCalled(msgspec.Struct, frozen=True):
@@ -299,6 +357,9 @@ Payload = (
     | ToolCalled
     | ArtifactCreated
     | ToolReturned
+    | ContextCompacted
+    | PlanMade
+    | ReflectionMade
     | ApprovalRequested
     | ApprovalDecided
     | ChildStarted
@@ -323,6 +384,9 @@ _BY_TYPE: dict[str, msgspec.json.Decoder[Payload]] = {
         ToolCalled,
         ArtifactCreated,
         ToolReturned,
+        ContextCompacted,
+        PlanMade,
+        ReflectionMade,
         ApprovalRequested,
         ApprovalDecided,
         ChildStarted,

@@ -169,6 +169,11 @@ class RunLog:
             self._news_after = self.seq
         self.seq = first_seq + count - 1
 
+    @property
+    def heard(self) -> int:
+        """The newest event up to which this run knows all that was said."""
+        return (self.seq or 0) if self._news_after is None else self._news_after
+
     async def news(self) -> list[Event]:
         """What others have said in the session since this run read it; costs nothing when nobody wrote."""
         if self._news_after is None:
@@ -221,7 +226,7 @@ class RunLog:
         story, self._story = self._story, None
         if story is None:
             async with self._db.transaction(self.run.workspace_id) as tx:
-                story = await queries.read_conversation(tx, self.run.session_id)
+                story = await queries.read_conversation(tx, self.run.session_id, self.run.id)
         self._news_after = None
         self.seq = max(self.seq or 0, story[-1].seq if story else 0)
         return story

@@ -11,6 +11,7 @@ import msgspec
 
 from glia.agents.types import AgentVersion
 from glia.kit.ids import new_id
+from glia.models.errors import ModelFailed
 from glia.models.service import Models, ResolvedModel, estimate_input_tokens, estimate_tokens
 from glia.models.types import (
     ModelRequest,
@@ -21,8 +22,12 @@ from glia.models.types import (
     ThinkingDelta,
     TokenUsage,
     ToolSpec,
+    UserMessage,
 )
+from glia.runs.asides import Asides, step_usage, usage_json
 from glia.runs.calls import ToolCalls
+from glia.runs.context import Context
+from glia.runs.deliberation import advice, make_plan, plan_text, reflect
 from glia.runs.deltas import Deltas
 from glia.runs.errors import LimitReached
 from glia.runs.events import (
@@ -35,19 +40,19 @@ from glia.runs.events import (
     Payload,
     RunCompleted,
     RunUsage,
-    StepUsage,
     ToolCalled,
 )
 from glia.runs.log import RunLog
+from glia.runs.model_contexts import ModelContexts
 from glia.runs.permissions import Gate
-from glia.runs.progress import Progress, fold, note_response
+from glia.runs.progress import Progress, fold, note_aside, note_response
 from glia.runs.purse import Purse
 from glia.runs.toolbox import Toolbox
 from glia.runs.types import RunStatus, Spent
 from glia.tools.types import Source
 from glia.usage.errors import BudgetExceeded, InsufficientCredit
 from glia.usage.service import Spending
-from glia.usage.types import CallStatus, Hold, UsageRecord
+from glia.usage.types import CallStatus, Hold
 
 Cite = Callable[[str, Sequence[Source]], tuple[list[Citation], int]]
 """Finds the citations in an answer that point to these sources, and counts those that point elsewhere."""
@@ -67,6 +72,7 @@ class Crew:
     models: Models
     cite: Cite
     spending: Spending
+    contexts: ModelContexts
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,8 @@ class _Asked:
     request: ModelRequest
     at: float
     hold: Hold | None
+    context: str
+    heard: int
 
 
 class AgentLoop:
@@ -97,6 +105,8 @@ class AgentLoop:
         self._is_finished = False
         self._calls = ToolCalls(log, agent, toolbox, gate)
         self._purse = Purse(crew.spending, crew.models, log, agent)
+        self._asides = Asides(crew.models, self._purse, log.run)
+        self._context = Context(crew.models, self._asides, log, agent)
 
     @property
     def partial(self) -> str:
@@ -128,12 +138,20 @@ class AgentLoop:
         progress = self._progress = fold(await self._log.read(), self._log.run.id)
         self._calls.inherited = {id: called for id, called in progress.called.items() if id not in progress.returned}
         await self._enter_queued()
-        while not progress.is_answered:
-            if not progress.pending:
-                if not await self._ask_model():
-                    return
-            elif not await self._calls.settle(progress, asks_again=self._limit_reached() is None):
-                return
+        try:
+            while not self._is_finished:
+                if progress.pending:
+                    if not await self._calls.settle(progress, asks_again=self._limit_reached() is None):
+                        return
+                elif not progress.is_answered:
+                    await self._ask_model()
+                elif self._will_reflect:
+                    await self._reflect()
+                else:
+                    break
+        except (BudgetExceeded, InsufficientCredit) as refused:  # there is no money for the next model call
+            await self._purse.wait(progress.step + 1, refused)
+            return
         if not self._is_finished:  # an earlier attempt stored the answer and stopped before the end
             await self._log.finish(self._completed(), status=RunStatus.COMPLETED)
 
@@ -141,39 +159,65 @@ class AgentLoop:
         """Messages that waited with the run behind another one come into the log when it begins."""
         given = self._log.run.input.get("messages", [])
         waiting = msgspec.convert(given, list[MessageReceived])
-        new = [message for message in waiting if message.message_id not in self._progress.said]
+        new = [message for message in waiting if message.message_id not in self._progress.talk.said]
         if new:
             await self._log.append(*new)
             for message in new:
-                self._progress.receive(message)
+                self._progress.talk.receive(message)
 
     async def _hear(self) -> None:
         """Takes in what was said to the run while it was at work."""
         for event in await self._log.news():
-            self._progress.hear(event)
-        self._progress.release()
+            self._progress.talk.hear(event)
+        self._progress.talk.release()
 
-    async def _ask_model(self) -> bool:
-        """False when there is no money for it: then the run has let go of its worker."""
+    @property
+    def _will_reflect(self) -> bool:
+        return self._agent.deliberation.reflects and self._progress.reflection is None
+
+    async def _plan(self) -> None:
+        model = await self._crew.models.resolve(self._agent.model)
+        plan, aside = await make_plan(self._asides, model, self._progress.talk.asked, self._toolbox.tools)
+        await self._log.append(plan, spent=aside.spent, usage=aside.record)
+        note_aside(self._progress, plan.usage, plan.cost_micros)
+        self._progress.plan = plan
+
+    async def _reflect(self) -> None:
+        progress, deliberation = self._progress, self._agent.deliberation
+        model = await self._crew.models.resolve(self._agent.model)
+        answer = progress.response.text if progress.response else ""
+        made, aside = await reflect(
+            self._asides,
+            model,
+            progress.step,
+            self._progress.talk.asked,
+            answer,
+            revise_below=deliberation.revise_below if self._limit_reached() is None else None,
+        )
+        await self._log.append(made, spent=aside.spent, usage=aside.record)
+        note_aside(progress, made.usage, made.cost_micros)
+        progress.reflection = made
+        if made.is_revised:
+            progress.talk.say(UserMessage(advice(made)))
+
+    async def _ask_model(self) -> None:
+        """Raises BudgetExceeded or InsufficientCredit when there is no money for it."""
         progress = self._progress
         self._check_limits()
         step = progress.step + 1
         if progress.requested_step < step:
             await self._log.append(ModelRequested(step, self._agent.model))
             progress.requested_step = step
-        progress.request(self._log.run.id)
+        progress.talk.request(self._log.run.id)
         await self._hear()
-        heard = self._log.seq or 0
-        try:
-            asked = await self._prepare(step)
-        except (BudgetExceeded, InsufficientCredit) as refused:
-            await self._purse.wait(step, refused)
-            return False
-        response = await self._stream(step, asked)
-        note, calls = self._responded(step, response, heard)
+        if self._agent.deliberation.plans and progress.plan is None:
+            await self._plan()
+        response = await self._answered(step)
+        note, calls = self._responded(step, response)
         deltas = cast(Deltas, self._deltas)
         await deltas.settle()
-        progress.respond(note)
+        progress.talk.at = (self._log.seq or 0) + 1
+        progress.talk.respond(note)
         note_response(progress, note)
         progress.called.update({call.tool_call_id: call for call in calls})
         spent = Spent(
@@ -184,9 +228,8 @@ class AgentLoop:
         )
         usage = self._usage(response.model, response.usage, response.cost_micros, response.latency_ms)
         pieces = deltas.rest().pieces
-        while (
-            progress.is_answered
-        ):  # the answer and the run's end are one write, unless someone has said more meanwhile
+        # The answer and the run's end are one write, unless someone has said more meanwhile.
+        while progress.is_answered and not self._will_reflect:
             if await self._log.finish(
                 *pieces,
                 note,
@@ -198,20 +241,37 @@ class AgentLoop:
                 stored=self._forget_deltas,
             ):
                 self._is_finished = True
-                return True
+                return
             await self._hear()
         await self._log.append(*pieces, note, *calls, spent=spent, usage=usage, stored=self._forget_deltas)
-        return True
 
     def _forget_deltas(self) -> None:
         """The response is stored; whoever ends the run after this has nothing partial to keep."""
         self._deltas = self._asked = None
 
-    async def _prepare(self, step: int) -> _Asked:
-        """The call that is to be made, with what is held for it."""
+    async def _answered(self, step: int) -> ModelResponse:
+        """The model's answer. A conversation that turns out to be too long for it is compacted, once."""
         model = await self._crew.models.resolve(self._agent.model)
-        hold, request = await self._purse.hold(step, self._request(), model)
-        return _Asked(model, request, time.monotonic(), hold)
+        await self._context.fit(self._progress, model, fixed_tokens=self._fixed_tokens)
+        try:
+            return await self._stream(step, await self._prepare(step, model))
+        except ModelFailed as failed:
+            if failed.kind != "context_too_long" or self.partial:
+                raise
+            self._deltas = self._asked = None
+            keep = self._progress.talk.tokens // 3
+            if not await self._context.compact(self._progress, model, keep_tokens=keep):
+                raise
+            return await self._stream(step, await self._prepare(step, model))
+
+    async def _prepare(self, step: int, model: ResolvedModel) -> _Asked:
+        """The call that is to be made, with what is held for it."""
+        await self._hear()
+        heard = self._log.heard
+        request = self._request()
+        key = await self._crew.contexts.keep(self._log.run.workspace_id, self._agent.model, request)
+        hold, request = await self._purse.hold(step, request, model)
+        return _Asked(model, request, time.monotonic(), hold, key, heard)
 
     async def _stream(self, step: int, asked: _Asked) -> ModelResponse:
         self._deltas = deltas = Deltas(self._log, step)
@@ -236,13 +296,20 @@ class AgentLoop:
     def _instructions(self) -> str:
         own = self._agent.instructions or _DEFAULT_INSTRUCTIONS
         cite = _CITE if self._agent.knowledge_base_ids else ""
-        return "\n\n".join(part for part in (own, cite, self._pinned) if part)
+        plan = plan_text(self._progress.plan) if self._progress.plan else ""
+        return "\n\n".join(part for part in (own, cite, self._pinned, plan) if part)
+
+    @property
+    def _fixed_tokens(self) -> int:
+        """About how many tokens every request has besides the messages."""
+        tools = sum(estimate_tokens(f"{tool.name}{tool.description}{tool.schema}") for tool in self._toolbox.tools)
+        return estimate_tokens(self._instructions) + tools
 
     def _request(self) -> ModelRequest:
         settings = self._agent.settings
         return ModelRequest(
             model="",
-            messages=[SystemMessage(self._instructions), *self._progress.messages],
+            messages=[SystemMessage(self._instructions), *self._progress.talk.messages],
             tools=[ToolSpec(tool.name, tool.description, tool.schema) for tool in self._toolbox.tools],
             settings=ModelSettings(
                 temperature=settings.temperature,
@@ -252,8 +319,9 @@ class AgentLoop:
             ),
         )
 
-    def _responded(self, step: int, response: ModelResponse, heard: int) -> tuple[ModelResponded, list[ToolCalled]]:
+    def _responded(self, step: int, response: ModelResponse) -> tuple[ModelResponded, list[ToolCalled]]:
         calls = [CalledTool(c.id, c.provider_id, c.name, c.arguments) for c in response.tool_calls]
+        asked = cast(_Asked, self._asked)
         usage = response.usage
         note = ModelResponded(
             step=step,
@@ -261,19 +329,13 @@ class AgentLoop:
             text=response.text,
             thinking=response.thinking,
             tool_calls=calls,
-            usage=StepUsage(
-                usage.input_tokens,
-                usage.output_tokens,
-                usage.cached_input_tokens,
-                usage.thinking_tokens,
-                usage.cache_write_tokens,
-                usage.is_estimated,
-            ),
+            usage=step_usage(usage),
             cost_micros=response.cost_micros,
             latency_ms=response.latency_ms,
             finish_reason=response.finish_reason,
             provider_state=response.provider_state,
-            heard=heard,
+            heard=asked.heard,
+            context=asked.context,
         )
         return note, [self._calls.announce(step, call) for call in calls if self._calls.is_free(call)]
 
@@ -311,24 +373,5 @@ class AgentLoop:
     def _usage(
         self, model: str, usage: TokenUsage, cost_micros: int | None, latency_ms: int, status: CallStatus = "ok"
     ) -> str:
-        """The usage record of one model call, as JSON."""
-        run = self._log.run
-        record = UsageRecord(
-            workspace_id=run.workspace_id,
-            project_id=run.project_id,
-            operation="chat",
-            model=model,
-            agent_id=run.agent_id,
-            run_id=run.id,
-            key_id=run.key_id,
-            input_tokens=usage.input_tokens,
-            output_tokens=usage.output_tokens,
-            cached_input_tokens=usage.cached_input_tokens,
-            thinking_tokens=usage.thinking_tokens,
-            is_estimated=usage.is_estimated,
-            cost_micros=cost_micros,
-            latency_ms=latency_ms,
-            status=status,
-            hold_id=self._asked.hold.id if self._asked is not None and self._asked.hold is not None else None,
-        )
-        return msgspec.json.encode(record).decode()
+        hold = self._asked.hold if self._asked is not None else None
+        return usage_json(self._log.run, model, usage, cost_micros, latency_ms, status=status, hold=hold)

@@ -6,22 +6,28 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from glia.models.types import AssistantMessage, Message, SystemMessage, ToolCall, ToolMessage, UserMessage
+from glia.models.types import UserMessage
+from glia.runs.conversation import Conversation
+from glia.runs.deliberation import advice
 from glia.runs.events import (
     AnswerMessage,
     ApprovalDecided,
     ApprovalRequested,
     CalledTool,
     ChildStarted,
+    ContextCompacted,
     ConversationMessage,
     Event,
     MessageReceived,
     ModelRequested,
     ModelResponded,
     Payload,
+    PlanMade,
+    ReflectionMade,
     RunCancelled,
     RunCompleted,
     RunFailed,
+    StepUsage,
     ToolCalled,
     ToolReturned,
     UnknownPayload,
@@ -31,15 +37,14 @@ from glia.tools.types import Source
 
 @dataclass
 class Progress:
-    """The conversation as the model should see it, and what this run has done so far.
+    """talk: the conversation as the model should see it; the rest is what this run has done so far.
 
     step: finished model calls. requested_step: the newest one that was announced. called: ids of tool calls that were
     committed for dispatch, and returned: those that came back; what is in the first only may or may not have happened.
     asked and decided: of the calls that a person must allow. children: calls that runs of other agents answer.
-    said: ids of the messages in the log.
     """
 
-    messages: list[Message] = field(default_factory=list[Message])
+    talk: Conversation = field(default_factory=Conversation)
     step: int = 0
     requested_step: int = 0
     response: ModelResponded | None = None
@@ -48,17 +53,14 @@ class Progress:
     asked: dict[str, ApprovalRequested] = field(default_factory=dict[str, ApprovalRequested])
     decided: dict[str, ApprovalDecided] = field(default_factory=dict[str, ApprovalDecided])
     children: dict[str, ChildStarted] = field(default_factory=dict[str, ChildStarted])
-    said: set[str] = field(default_factory=set[str])
     sources: list[Source] = field(default_factory=list[Source])
     input_tokens: int = 0
     output_tokens: int = 0
     tool_calls: int = 0
     cost_micros: int | None = None
-    _open_calls: dict[str, ToolCall] = field(default_factory=dict[str, ToolCall])
-    _at_work: UUID | None = None
-    """The run that has begun to ask its model: what is said to it now, it hears later."""
-    _held: list[tuple[int, Message]] = field(default_factory=list[tuple[int, Message]])
-    """Messages that came while a run was at work, with their sequence numbers, until its model hears them."""
+    compactions: int = 0
+    plan: PlanMade | None = None
+    reflection: ReflectionMade | None = None
 
     @property
     def pending(self) -> list[CalledTool]:
@@ -71,67 +73,7 @@ class Progress:
     def is_answered(self) -> bool:
         if self.response is None or self.response.tool_calls:
             return False
-        return not self.messages or not isinstance(self.messages[-1], UserMessage)
-
-    def say(self, message: Message) -> None:
-        """Adds a message. Calls left open by a run that ended early are closed first, as providers demand."""
-        self.close_calls()
-        self.messages.append(message)
-
-    def close_calls(self) -> None:
-        for call in self._open_calls.values():
-            self.messages.append(
-                ToolMessage(call.provider_id, call.name, "This call was interrupted; its outcome is unknown.", True)
-            )
-        self._open_calls.clear()
-
-    def hear(self, event: Event) -> None:
-        """A message of the log. What is said to a run at work waits until no tool call is open."""
-        payload = event.payload
-        if not isinstance(payload, MessageReceived) or payload.message_id in self.said:
-            return
-        self.said.add(payload.message_id)
-        if event.run_id is not None and event.run_id == self._at_work:
-            self._held.append((event.seq, _message(payload)))
-        else:
-            self.say(_message(payload))
-
-    def receive(self, message: MessageReceived) -> None:
-        """A message that this run brings into the log itself, before it asks its model."""
-        self.said.add(message.message_id)
-        self.say(_message(message))
-
-    def release(self, heard: int | None = None) -> None:
-        """Says what was held, up to a sequence number if one is given; nothing while a tool call is open."""
-        if self._open_calls:
-            return
-        due = [entry for entry in self._held if heard is None or entry[0] <= heard]
-        self._held = [entry for entry in self._held if entry not in due]
-        for _seq, message in due:
-            self.say(message)
-
-    def request(self, run_id: UUID | None) -> None:
-        """A model is about to be asked."""
-        self._at_work = run_id
-
-    def end(self) -> None:
-        """A run of the session has ended."""
-        self.close_calls()
-        self.release()
-        self._at_work = None
-
-    def respond(self, response: ModelResponded) -> None:
-        self.release(response.heard or None)
-        calls = tuple(ToolCall(c.id, c.provider_id, c.name, c.arguments) for c in response.tool_calls)
-        self.say(AssistantMessage(response.text, calls, response.thinking, response.provider_state))
-        self._open_calls = {call.id: call for call in calls}
-        self.release()
-
-    def take_back(self, returned: ToolReturned) -> None:
-        call = self._open_calls.pop(returned.tool_call_id, None)
-        if call is not None:
-            self.messages.append(ToolMessage(call.provider_id, call.name, returned.text, returned.status != "ok"))
-            self.release()
+        return not self.talk.messages or not isinstance(self.talk.messages[-1], UserMessage)
 
 
 def fold(events: Iterable[Event], run_id: UUID) -> Progress:
@@ -139,43 +81,35 @@ def fold(events: Iterable[Event], run_id: UUID) -> Progress:
     progress = Progress()
     for event in events:
         payload = event.payload
-        _hear(progress, event, payload)
+        _hear(progress.talk, event, payload)
         if event.run_id == run_id:
             _note(progress, payload)
-    progress.release()
+    progress.talk.release()
     return progress
 
 
-def _hear(progress: Progress, event: Event, payload: Payload | UnknownPayload) -> None:
+def _hear(talk: Conversation, event: Event, payload: Payload | UnknownPayload) -> None:
     """What the event adds to the conversation."""
+    talk.at = event.seq
     match payload:
         case MessageReceived():
-            progress.hear(event)
+            talk.hear(event)
         case ModelRequested():
-            progress.request(event.run_id)
+            talk.request(event.run_id)
         case ModelResponded() as response:
-            progress.respond(response)
+            talk.respond(response)
         case ToolReturned() as returned:
-            progress.take_back(returned)
+            talk.take_back(returned)
+        case ContextCompacted() as compacted:
+            talk.compact(compacted)
+        case ReflectionMade(is_revised=True) as reflection:
+            talk.say(UserMessage(advice(reflection)))
         case RunCancelled(text=text) | RunFailed(text=text):
-            progress.close_calls()
-            if text:
-                progress.say(AssistantMessage(text))
-            progress.end()
+            talk.end(text)
         case RunCompleted():
-            progress.end()
+            talk.end()
         case _:
             pass
-
-
-def _message(received: MessageReceived) -> Message:
-    match received.role:
-        case "user":
-            return UserMessage(received.content)
-        case "system":
-            return SystemMessage(received.content)
-        case "assistant":
-            return AssistantMessage(received.content)
 
 
 def _note(progress: Progress, payload: Payload | UnknownPayload) -> None:
@@ -195,6 +129,15 @@ def _note(progress: Progress, payload: Payload | UnknownPayload) -> None:
             progress.decided[decided.tool_call_id] = decided
         case ChildStarted() as child:
             progress.children[child.tool_call_id] = child
+        case ContextCompacted() as compacted:
+            note_aside(progress, compacted.usage, compacted.cost_micros)
+            progress.compactions += 1
+        case PlanMade() as plan:
+            note_aside(progress, plan.usage, plan.cost_micros)
+            progress.plan = plan
+        case ReflectionMade() as reflection:
+            note_aside(progress, reflection.usage, reflection.cost_micros)
+            progress.reflection = reflection
         case _:
             pass
 
@@ -206,6 +149,14 @@ def note_response(progress: Progress, response: ModelResponded) -> None:
     progress.output_tokens += response.usage.output_tokens
     if response.cost_micros is not None:
         progress.cost_micros = (progress.cost_micros or 0) + response.cost_micros
+
+
+def note_aside(progress: Progress, usage: StepUsage, cost_micros: int | None) -> None:
+    """A model call beside the conversation, such as one for a summary."""
+    progress.input_tokens += usage.input_tokens
+    progress.output_tokens += usage.output_tokens
+    if cost_micros is not None:
+        progress.cost_micros = (progress.cost_micros or 0) + cost_micros
 
 
 def note_return(progress: Progress, returned: ToolReturned) -> None:

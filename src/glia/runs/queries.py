@@ -364,18 +364,25 @@ async def last_sign(tx: Transaction, session_id: UUID, run_id: UUID) -> LastSign
     )
 
 
-async def read_conversation(tx: Transaction, session_id: UUID) -> list[Event]:
-    """What a model needs to know of a session: everything but deltas and notes about progress; and its newest event."""
+async def read_conversation(tx: Transaction, session_id: UUID, run_id: UUID | None = None) -> list[Event]:
+    """What a model needs to know of a session: no deltas, no notes about progress, nothing that was compacted.
+
+    run_id: the run that reads; of its own events none is left out. The session's newest event is there in any case.
+    """
     return await tx.many(
         Event,
         _EVENTS
         + """
         where session_id = %(session_id)s and (type in ('message.received', 'model.requested', 'model.responded',
-          'tool.called', 'tool.returned', 'approval.requested', 'approval.decided', 'child.started',
-          'run.completed', 'run.failed', 'run.cancelled')
+          'tool.called', 'tool.returned', 'context.compacted', 'plan.made', 'reflection.made', 'approval.requested',
+          'approval.decided', 'child.started', 'run.completed', 'run.failed', 'run.cancelled')
           or seq = (select last_seq from sessions where id = %(session_id)s))
+          and (%(run_id)s::uuid is null or run_id = %(run_id)s or seq > coalesce((
+            select (data->>'after_seq')::bigint from events
+            where session_id = %(session_id)s and type = 'context.compacted' order by seq desc limit 1), 0))
         order by seq""",
         session_id=session_id,
+        run_id=run_id,
     )
 
 
@@ -461,3 +468,19 @@ async def at_work(tx: Transaction, session_id: UUID, *, besides: UUID) -> list[U
         session_id=session_id,
         besides=besides,
     )
+
+
+async def keep_context(tx: Transaction, workspace_id: UUID, key: str, body: str) -> None:
+    await tx.execute(
+        """
+        insert into model_contexts (workspace_id, key, body) values (%(workspace_id)s, %(key)s, %(body)s::json)
+        on conflict do nothing""",
+        workspace_id=workspace_id,
+        key=key,
+        body=body,
+    )
+
+
+async def get_context(tx: Transaction, key: str) -> str | None:
+    """As JSON text."""
+    return await tx.value("select body::text from model_contexts where key = %(key)s", key=key)
