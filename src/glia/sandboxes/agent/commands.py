@@ -39,6 +39,7 @@ def run_command(link: Link, cwd: bytes, timeout_ms: bytes, output_bytes: bytes, 
     code = os.waitstatus_to_exitcode(running.status)
     flags = (int(running.is_late), int(running.is_cut))
     link.send(b"x", packed([code, *flags, int((time.monotonic() - started) * 1e6), int(running.cpu_seconds * 1e6)]))
+    link.outlast()
     link.close()
     discard(running.outputs)
 

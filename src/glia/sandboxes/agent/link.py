@@ -61,8 +61,11 @@ class Link:
         self.send(b"k", packed(parts))
 
     def fail(self, code: str, message: str) -> None:
-        """Then takes what the host is still sending: to hang up on it would lose it the message."""
         self.send(b"f", packed([code, message]))
+        self.outlast()
+
+    def outlast(self) -> None:
+        """Takes what the host still sends until it hangs up: to hang up first would lose it what we said last."""
         while self.socket.recv(CHUNK):
             pass
 

@@ -182,7 +182,6 @@ class BubblewrapBackend:
     ) -> tuple[Launched, Handle]:
         """Until the namespaces are there. When that fails, nothing is left, and the holding is given back."""
         launched: Launched | None = None
-        init: Handle | None = None
         try:
             launched = launch(spec, interior, _outside(found, spec, holding))
             init = await _first_process(launched)
@@ -190,6 +189,7 @@ class BubblewrapBackend:
             groups = holding.group.directories if holding.group is not None else []
             record = Record(init.pid, start.start_time if start else 0, [str(directory) for directory in groups])
             await asyncio.to_thread(holding.workspace.note, record)
+            started = launched, init
         except (OSError, ValueError, TimeoutError) as error:
             said = _said(launched.errors) if launched is not None else ""
             await asyncio.to_thread(_abort, launched, holding)
@@ -197,7 +197,7 @@ class BubblewrapBackend:
         finally:
             if launched is not None:
                 os.close(launched.info)
-        return launched, init
+        return started
 
     # --- Limits that nobody but us holds ------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal as signals
 import socket
+import subprocess
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from contextlib import aclosing, suppress
 from pathlib import Path
@@ -37,11 +38,11 @@ class BubblewrapSandbox:
         """init: the first process of its pid namespace, with whose end every process in there has ended."""
         self._id, self._spec, self._holding = id, spec, holding
         self._launched, self._init, self._on_end = launched, init, on_end
-        self._is_paused = self._is_closed = False
+        self._is_paused = False
         self._ending: asyncio.Task[None] | None = None
         self._connections = 0
-        self._finished_cpu_seconds, self._watchdog_kills = 0.0, 0
-        self._last_usage = Usage(0.0, 0, 0)
+        self._finished_cpu_seconds, self._memory_kills, self._quota_kills = 0.0, 0, 0
+        self._outer = Handle(launched.process.pid)
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(init.fd, self._died)
 
@@ -65,11 +66,17 @@ class BubblewrapSandbox:
 
     async def exec(self, command: Command) -> AsyncGenerator[Frame]:
         await self._check_quota()
-        async with aclosing(asking.run(self.dial, command, self._oom_kills)) as frames:
-            async for frame in frames:
-                if isinstance(frame, Exited):
-                    self._finished_cpu_seconds += frame.cpu_seconds
-                yield frame
+        before = self._quota_kills
+        try:
+            async with aclosing(asking.run(self.dial, command, self._oom_kills)) as frames:
+                async for frame in frames:
+                    if isinstance(frame, Exited):
+                        self._finished_cpu_seconds += frame.cpu_seconds
+                    yield frame
+        except SandboxGone:
+            if self._quota_kills == before or not self.is_alive:
+                raise
+            raise WorkspaceFull("The command was killed because it wrote more than the workspace may hold.") from None
 
     async def signal(self, pid: int, signal: int) -> None:
         await asking.signal(self.dial, pid, signal)
@@ -138,7 +145,6 @@ class BubblewrapSandbox:
             memory = sum(process.memory_bytes for process in living)
             memory = found.memory_bytes if found.memory_bytes is not None else memory
             found = Usage(cpu, memory, len(living) if found.pids is None else found.pids)
-        self._last_usage = found
         return found
 
     def _disk_bytes(self) -> int:
@@ -149,7 +155,7 @@ class BubblewrapSandbox:
 
     def _oom_kills(self) -> int:
         group = self._holding.group
-        return self._watchdog_kills + (group.oom_kills() if group is not None else 0)
+        return self._memory_kills + (group.oom_kills() if group is not None else 0)
 
     # --- Limits that the kernel does not hold here --------------------------------------------------------------------
 
@@ -172,8 +178,8 @@ class BubblewrapSandbox:
         is_over_memory = False
         if group is None or group.usage().memory_bytes is None:
             is_over_memory = ((await asyncio.to_thread(self._usage)).memory_bytes or 0) > limits.memory_bytes
-        if is_over_memory:
-            self._watchdog_kills += 1
+        self._memory_kills += is_over_memory
+        self._quota_kills += is_over_disk
         if is_over_disk or is_over_memory:
             with suppress(SandboxGone, AgentFailed):
                 await asking.stop_all(self.dial, signals.SIGKILL)
@@ -221,20 +227,26 @@ class BubblewrapSandbox:
         return self._ending
 
     async def _bury(self) -> None:
-        """Kills what lives, waits for it, and gives back what the host had lent."""
-        held = self._holding
+        """Kills what lives, waits for it, and gives back what the host had lent. With the first process of the
+        namespace all others die; the one outside then buries it and ends by itself."""
+        group, outer = self._holding.group, self._launched.process
         self._init.send(signals.SIGKILL)
-        if held.group is not None:
-            await asyncio.to_thread(held.group.kill)
-        await self._init.ended(_END_SECONDS)
-        self._launched.process.kill()
+        if self._is_paused and group is not None and group.can_freeze:
+            with suppress(OSError, CgroupFailed):
+                await asyncio.to_thread(group.freeze, is_frozen=False)
+        is_dead = await self._init.ended(_END_SECONDS) and await self._outer.ended(_END_SECONDS)
         self._launched.control.close()
+        if not is_dead and group is not None:
+            await asyncio.to_thread(group.kill)
+        outer.kill()
         await asyncio.to_thread(self._give_back)
-        self._init.close()
+        for handle in (self._init, self._outer):
+            handle.close()
         self._on_end(self._id)
 
     def _give_back(self) -> None:
-        self._launched.process.wait(timeout=_END_SECONDS)
+        with suppress(subprocess.TimeoutExpired):
+            self._launched.process.wait(timeout=_END_SECONDS)
         self._holding.give_back()
 
     def _require_alive(self) -> None:
