@@ -87,7 +87,7 @@ log = structlog.get_logger(__name__)
 _HOUSEKEEPING_SECONDS = 5.0
 _PROBE_SECONDS = 10.0
 _SLEEP_TIME_SECONDS = 30.0
-_BEFORE_PROBE_SECONDS = 2.0
+_BEFORE_PROBE_SECONDS = 5.0
 _RERANK_TIMEOUTS = Timeouts(connect_seconds=3, idle_seconds=10, total_seconds=15)
 
 

@@ -10,12 +10,14 @@ from pathlib import Path
 from uuid import UUID
 
 import msgspec
+import psycopg
+import structlog
 
 from glia.files.service import Files
 from glia.identity.types import Principal
 from glia.kit import clock
-from glia.kit.db import Database
-from glia.kit.errors import InvalidRequest
+from glia.kit.db import Database, Transaction
+from glia.kit.errors import InvalidRequest, Unavailable
 from glia.kit.ids import new_id
 from glia.kit.pages import Page, Window, page_of
 from glia.sandboxes import kept_queries, queries
@@ -35,6 +37,7 @@ from glia.sandboxes.records import (
     SandboxStatus,
     SandboxUsage,
     SecretShown,
+    Snapshot,
     WayOut,
 )
 from glia.sandboxes.snapshots import Snapshots
@@ -42,6 +45,8 @@ from glia.sandboxes.types import MIB, Command, Frame, Probe, SandboxId, SandboxS
 from glia.sandboxes.workspace_files import WorkspaceFiles
 
 __all__ = ["Sandboxes"]
+
+log = structlog.get_logger(__name__)
 
 _DEFAULT_SPAN = timedelta(days=30)
 _MOST_GROUPS = 1_000
@@ -75,7 +80,11 @@ class Sandboxes:
         await self.previews.close()
         await self._keeping.stop()
         await self._hosting.close()
-        await self._keeping.leave()
+        try:
+            await self._keeping.leave()
+        except (Unavailable, psycopg.Error) as error:
+            # The next process that looks finds this one dead, and puts its sandboxes to sleep.
+            log.warning("that sandboxes have ended is not stored", error=str(error))
 
     async def warm_up(self) -> None:
         """Learns whether sandboxes work here, and starts those that are kept ready."""
@@ -280,6 +289,24 @@ class Sandboxes:
             live = await self._awake(principal, id)
         with live.in_use():
             yield live
+
+    async def fork_workspace(
+        self, tx: Transaction, from_session: UUID, snapshot_id: UUID, to_session: UUID
+    ) -> Snapshot:
+        """Lets a session begin with another's files as they were at an event: the `snapshot_id` of `tool.returned`.
+
+        Both are of the transaction's workspace. Nothing is copied: a snapshot never changes. Raises SnapshotNotFound,
+        also when the session had so many that this one was given up.
+        """
+        return await self.snapshots.share(tx, snapshot_id, of_session=from_session, to_session=to_session)
+
+    async def rewind_workspace(self, tx: Transaction, session_id: UUID, snapshot_id: UUID) -> Snapshot:
+        """The next code of this session finds the files of that snapshot, in a new sandbox without variables."""
+        taken = await self.snapshots.share(tx, snapshot_id, of_session=session_id, to_session=session_id)
+        record = await queries.of_session(tx, session_id)
+        if record is not None:
+            await queries.delete(tx, record.id)  # whoever holds it ends it when it next looks
+        return taken
 
     async def of_session(self, principal: Principal, session_id: UUID) -> SandboxRecord | None:
         """The sandbox that runs the code of a session's agent, unless it has stopped."""

@@ -75,12 +75,11 @@ class Snapshots:
             await self.get(principal, id)
             await self.restore_into(live, id)
 
-    async def fork_workspace(self, tx: Transaction, snapshot_id: UUID, to_session: UUID) -> Snapshot:
-        """Lets another session of this workspace begin with these files. Nothing is copied: a snapshot never changes.
-
-        Raises SnapshotNotFound, also when it was given up because the session had too many.
-        """
-        found = await _get(tx, snapshot_id)
+    async def share(self, tx: Transaction, id: UUID, *, of_session: UUID, to_session: UUID) -> Snapshot:
+        """Makes a session's snapshot the newest of another one, or of the same."""
+        found = await _get(tx, id)
+        if found.session_id != of_session:
+            raise _missing(id)
         copy = Snapshot(
             new_id(), to_session, None, found.name, found.file_id, found.content_sha256, found.size_bytes, clock.now()
         )
@@ -156,11 +155,14 @@ class Snapshots:
 async def _get(tx: Transaction, id: UUID) -> Snapshot:
     found = await kept_queries.snapshot(tx, id)
     if found is None:
-        raise SnapshotNotFound(
-            f"There is no snapshot '{id}' in this workspace; it may have been given up for newer ones.",
-            snapshot_id=str(id),
-        )
+        raise _missing(id)
     return found
+
+
+def _missing(id: UUID) -> SnapshotNotFound:
+    return SnapshotNotFound(
+        f"There is no snapshot '{id}' here; it may have been given up for newer ones.", snapshot_id=str(id)
+    )
 
 
 def _pack(tar: Path, packed: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from glia.identity.secrets import Secrets
 from glia.kit.db import Database
 from glia.kit.outbound import Outbound, OutboundPolicy
 from glia.sandboxes import keeping
-from glia.sandboxes.backends import open_backend
+from glia.sandboxes.backends import bubblewrap_places, open_backend
 from glia.sandboxes.config import SandboxConfig
 from glia.sandboxes.hosting import Hosting
 from glia.sandboxes.service import Sandboxes
@@ -73,13 +74,16 @@ async def rig(db: Database, tmp_path: Path) -> AsyncIterator[Rig]:
 
 
 @pytest.fixture
-async def real_backend(tmp_path_factory: pytest.TempPathFactory) -> SandboxBackend:
+async def real_backend(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SandboxBackend]:
     """Skips, with the probe's reason, where no sandbox works."""
-    backend = open_backend(tmp_path_factory.mktemp("data"))
+    data = tmp_path_factory.mktemp("data")
+    backend = open_backend(data)
     probe = await backend.probe()
     if not probe.is_available:
         pytest.skip(f"No sandbox works here: {probe.reason}")
-    return backend
+    yield backend
+    await backend.sweep([])
+    shutil.rmtree(bubblewrap_places(data, None).state, ignore_errors=True)
 
 
 @pytest.fixture

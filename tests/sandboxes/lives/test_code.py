@@ -18,6 +18,7 @@ from glia.kit.ids import new_id
 from glia.kit.pages import Window
 from glia.sandboxes.code import SessionRun
 from glia.sandboxes.config import SandboxConfig
+from glia.sandboxes.errors import SnapshotNotFound
 from glia.sandboxes.records import CodeRun, NewSandbox
 from glia.sandboxes.tools import LONGEST_SHOWN, result_of, shown
 
@@ -224,12 +225,29 @@ async def test_a_forked_session_begins_with_the_files_of_that_moment(
     fork = await open_session(db, principal)
     assert before.snapshot is not None
     async with db.transaction(principal.workspace_id) as tx:
-        await rig.sandboxes.snapshots.fork_workspace(tx, before.snapshot.id, fork[2])
+        await rig.sandboxes.fork_workspace(tx, session[2], before.snapshot.id, fork[2])
 
     in_fork = await run(rig, fork, "open('f').read()")
     in_session = await run(rig, session, "open('f').read()")
 
     assert (in_fork.run.value, in_session.run.value) == ("'before'", "'after'")
+    with pytest.raises(SnapshotNotFound):
+        async with db.transaction(principal.workspace_id) as tx:
+            await rig.sandboxes.fork_workspace(tx, fork[2], before.snapshot.id, session[2])
+
+
+async def test_a_rewound_session_has_the_files_of_that_moment_again(
+    rig: Rig, session: Session, principal: Principal, db: Database
+) -> None:
+    before = await run(rig, session, "open('f', 'w').write('before')")
+    await run(rig, session, "open('f', 'w').write('after'); n = 1")
+    assert before.snapshot is not None
+    async with db.transaction(principal.workspace_id) as tx:
+        await rig.sandboxes.rewind_workspace(tx, session[2], before.snapshot.id)
+
+    rewound = await run(rig, session, "open('f').read()")
+
+    assert (rewound.run.value, rewound.is_restored, rewound.run.is_fresh) == ("'before'", True, True)
 
 
 async def test_another_process_goes_on_with_a_sessions_files(

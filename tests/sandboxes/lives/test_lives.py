@@ -199,7 +199,7 @@ async def test_a_stopped_servers_sandboxes_sleep_until_the_next_one_wakes_them(
 
 
 async def test_a_sandbox_of_a_living_process_is_named_and_left_alone(
-    db: Database, tmp_path: Path, principal: Principal
+    db: Database, tmp_path: Path, principal: Principal, quick_beats: None
 ) -> None:
     async with (
         serving(sandboxes_of(db, BareBackend(tmp_path / "boxes"), tmp_path)) as first,

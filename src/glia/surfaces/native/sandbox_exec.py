@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import codecs
 import zlib
@@ -23,6 +24,7 @@ from glia.surfaces.shared.asgi import Request, Send, convert, ignored_header, se
 from glia.surfaces.shared.idempotency import answer_once, key_of
 from glia.surfaces.shared.json_body import Fields, read_json, read_object
 
+_HEARTBEAT_SECONDS = 15.0
 _LARGEST_UNPACKED = 8 * 1024 * MIB
 
 
@@ -161,7 +163,10 @@ async def _events(first: Frame, frames: AsyncGenerator[Frame, None], encoding: s
     out, err = _decoder(encoding), _decoder(encoding)
     try:
         yield _event(first, out, err)
-        async for frame in frames:
+        async for frame in _with_pauses(frames):
+            if frame is None:
+                yield sse.HEARTBEAT
+                continue
             if isinstance(frame, Exited):
                 for name, decode in (("stdout", out), ("stderr", err)):
                     if rest := decode(b"", True):
@@ -171,6 +176,26 @@ async def _events(first: Frame, frames: AsyncGenerator[Frame, None], encoding: s
         yield sse.event(orjson.dumps({"code": error.code, "message": error.message}), name="error")
     finally:
         await frames.aclose()
+
+
+async def _with_pauses(frames: AsyncGenerator[Frame, None]) -> AsyncGenerator[Frame | None, None]:
+    """The frames, and None whenever nothing has come for a while."""
+    waiting: asyncio.Task[Frame | None] | None = None
+    try:
+        while True:
+            waiting = waiting or asyncio.create_task(anext(frames, None))  # pyright: ignore[reportArgumentType] - a coroutine
+            done, _ = await asyncio.wait((waiting,), timeout=_HEARTBEAT_SECONDS)
+            if not done:
+                yield None
+                continue
+            frame, waiting = waiting.result(), None
+            if frame is None:
+                return
+            yield frame
+    finally:
+        if waiting is not None:
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
 
 
 Decode = Callable[[bytes, bool], str]
