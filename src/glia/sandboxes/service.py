@@ -196,6 +196,7 @@ class Sandboxes:
                 await frames.aclose()
 
     async def signal(self, principal: Principal, id: UUID, *, pid: int, signal: int) -> None:
+        await self.require(principal, id)
         if not 1 <= signal <= 64:
             raise InvalidRequest(f"`signal` is {signal}; it must be between 1 and 64.", field="signal")
         async with self.use(principal, id) as live:

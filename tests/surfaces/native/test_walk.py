@@ -49,7 +49,10 @@ BODIES: dict[Route, dict[str, Any]] = {
     ("POST", "/v1/runs/{run}/cancel"): {},
     ("POST", "/v1/sandboxes/{sandbox}/code"): {"code": "1"},
     ("POST", "/v1/sandboxes/{sandbox}/exec"): {"command": "true"},
-    ("POST", "/v1/sandboxes/{sandbox}/signal"): {"pid": 1},
+    ("POST", "/v1/sandboxes/{sandbox}/signal"): {
+        "pid": 1,
+        "signal": 99,
+    },  # a process that is there would have to be running
     ("POST", "/v1/sandboxes/{sandbox}/pause"): {},
     ("POST", "/v1/sandboxes/{sandbox}/resume"): {},
     ("PUT", "/v1/sandboxes/{sandbox}/lease"): {"lease_seconds": 600},
