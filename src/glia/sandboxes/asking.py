@@ -191,7 +191,7 @@ async def put(dial: Dial, path: str, data: bytes | AsyncIterable[bytes], mode: i
 
 
 def _count(parts: list[bytes]) -> int:
-    return number(parts[0] if parts else b"")
+    return number(parts[0] if parts else b"nothing")
 
 
 async def get(dial: Dial, path: str, offset: int, limit: int | None) -> AsyncGenerator[bytes]:

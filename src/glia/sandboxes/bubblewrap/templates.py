@@ -153,7 +153,7 @@ class Templates:
             _make_environment(beside / "py", interpreter)
             if template.requirements is not None:
                 say(f"{template.name}: installing packages")
-                _install(beside, template.requirements, interpreter)
+                _install(beside, template.requirements)
                 say(f"{template.name}: compiling them")
                 _compile(beside, interpreter)
             _open_to_all(beside)
@@ -291,15 +291,18 @@ def _packages(place: Path) -> Path:
     return next((place / "py" / "lib").iterdir()) / "site-packages"
 
 
-def _install(place: Path, requirements: Path, interpreter: Interpreter) -> None:
-    version = f"{interpreter.version[0]}.{interpreter.version[1]}"
+def _install(place: Path, requirements: Path) -> None:
+    """With our pip, run by the template's Python, because a lock's conditions are about the Python that runs pip."""
     options = ["--require-hashes", "--no-deps", "--only-binary=:all:", "--no-compile", "--disable-pip-version-check"]
-    target = ["--target", str(_packages(place)), "--python-version", version]
+    options += ["--no-input", "--root-user-action=ignore"]
+    pip = [sys.executable, "-m", "pip", "--python", str(place / "py" / "bin" / "python3")]
     _run(
-        [sys.executable, "-m", "pip", "install", "--quiet", *options, *target, "-r", str(requirements)],
+        [*pip, "install", "--quiet", *options, "-r", str(requirements)],
         "The packages of a template could not be installed",
     )
-    shutil.rmtree(_packages(place) / "bin", ignore_errors=True)
+    for program in (place / "py" / "bin").iterdir():
+        if not program.is_symlink():
+            program.unlink()  # they name the folder that they were installed in, not the one they will be in
 
 
 def _compile(place: Path, interpreter: Interpreter) -> None:
