@@ -33,7 +33,6 @@ _ENV = {
     "PYTHONIOENCODING": "utf-8",
     "PYTHONUNBUFFERED": "1",
     "MPLBACKEND": "Agg",
-    "MPLCONFIGDIR": "/tmp/matplotlib",  # noqa: S108 - inside the sandbox
 }
 _DRIVERS: Mapping[Language, tuple[str, str, str]] = {
     "python": ("python3", "-c", "python.txt"),
