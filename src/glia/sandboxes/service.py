@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
-import msgspec
 import psycopg
 import structlog
 
@@ -18,17 +16,16 @@ from glia.identity.types import Principal
 from glia.kit import clock
 from glia.kit.db import Database, Transaction
 from glia.kit.errors import InvalidRequest, Unavailable
-from glia.kit.ids import new_id
 from glia.kit.pages import Page, Window, page_of
 from glia.sandboxes import kept_queries, queries
+from glia.sandboxes.access import Access, gone
 from glia.sandboxes.artifacts import Artifacts
-from glia.sandboxes.checks import LONGEST_LEASE_SECONDS, check_command, check_new, sent
+from glia.sandboxes.checks import LONGEST_LEASE_SECONDS, check_command, check_new
 from glia.sandboxes.code import Code
-from glia.sandboxes.errors import SandboxElsewhere, SandboxGone, SandboxNotFound, SandboxUnavailable, TooManySandboxes
-from glia.sandboxes.hosting import Hosting, seal_context
+from glia.sandboxes.errors import SandboxUnavailable
+from glia.sandboxes.hosting import Hosting
 from glia.sandboxes.keeping import Keeping
-from glia.sandboxes.live import Live
-from glia.sandboxes.place import is_alive
+from glia.sandboxes.making import insert, new_record
 from glia.sandboxes.previews import Previews
 from glia.sandboxes.records import (
     EgressEntry,
@@ -36,7 +33,6 @@ from glia.sandboxes.records import (
     SandboxRecord,
     SandboxStatus,
     SandboxUsage,
-    SecretShown,
     Snapshot,
     WayOut,
 )
@@ -62,6 +58,9 @@ class Sandboxes:
         self._keeping = Keeping(hosting)
         self._db: Database = hosting.db
         self._config = hosting.config
+        self._access = Access(hosting)
+        self.use = self._access.use
+        self.require = self._access.require
         self._probe: Probe | None = None
         self.files = WorkspaceFiles(self.use)
         self.snapshots = Snapshots(hosting.db, files, self.use, spool, hosting.config.snapshot_mib * MIB)
@@ -133,9 +132,9 @@ class Sandboxes:
         if wanted.snapshot_id is not None:
             await self.snapshots.get(principal, wanted.snapshot_id)
         template = wanted.template or await self.usual_template()
-        record = self._new_record(principal, replace(wanted, template=template), session_id)
+        record = new_record(self._hosting, principal, replace(wanted, template=template), session_id)
         async with self._hosting.lock(record.id):
-            await self._insert(record)
+            await insert(self._hosting, record)
             try:
                 live = await self._hosting.start(record)
             except BaseException:
@@ -148,15 +147,11 @@ class Sandboxes:
             except BaseException:
                 await self.delete(principal, record.id)
                 raise
-        return self._shown(live)
+        return self._access.shown(live)
 
     async def get(self, principal: Principal, id: UUID) -> SandboxRecord:
-        principal.require("sandboxes:read")
-        async with self._db.transaction(principal.workspace_id) as tx:
-            record = await queries.get(tx, id)
-        if record is None:
-            raise _missing(id)
-        return (await self._as_they_are([record]))[0]
+        record = await self._access.require(principal, id, "sandboxes:read")
+        return (await self._access.as_they_are([record]))[0]
 
     async def list(
         self, principal: Principal, window: Window, *, session_id: UUID | None = None
@@ -164,16 +159,13 @@ class Sandboxes:
         principal.require("sandboxes:read")
         async with self._db.transaction(principal.workspace_id) as tx:
             rows = await queries.list_page(tx, window, session_id)
-        return page_of(await self._as_they_are(rows), window, lambda record: record.id)
+        return page_of(await self._access.as_they_are(rows), window, lambda record: record.id)
 
     async def delete(self, principal: Principal, id: UUID) -> None:
         """Kills it and removes its files; when it lives in this process, it is dead when this returns."""
         principal.require("sandboxes:write")
         async with self._hosting.lock(id):
-            async with self._db.transaction(principal.workspace_id) as tx:
-                record = await queries.get(tx, id)
-            if record is None:
-                raise _missing(id)
+            record = await self._access.require(principal, id)
             live = self._hosting.find(id)
             if live is not None:
                 await self._hosting.end(live, SandboxStatus.STOPPED, "It was deleted.")
@@ -206,13 +198,13 @@ class Sandboxes:
         """Its processes stop where they are and its memory stays; nothing runs until it is resumed."""
         async with self.use(principal, id) as live:
             await self._hosting.pause(live)
-            return self._shown(live)
+            return self._access.shown(live)
 
     async def resume(self, principal: Principal, id: UUID) -> SandboxRecord:
         """Goes on after a pause. A sleeping sandbox is started again with its files."""
         async with self.use(principal, id) as live:
             await self._hosting.resume(live)
-            return self._shown(live)
+            return self._access.shown(live)
 
     async def extend(self, principal: Principal, id: UUID, seconds: int) -> SandboxRecord:
         """Sets the lease, which begins now and again with each use."""
@@ -226,14 +218,7 @@ class Sandboxes:
             live.touch()
             async with self._db.transaction(principal.workspace_id) as tx:
                 await queries.set_lease(tx, id, seconds, live.lease_until)
-            return self._shown(live)
-
-    async def require(self, principal: Principal, id: UUID, scope: str = "sandboxes:write") -> None:
-        """Raises SandboxNotFound before anything else about a request is looked at."""
-        principal.require(scope)
-        async with self._db.transaction(principal.workspace_id) as tx:
-            if await queries.get(tx, id) is None:
-                raise _missing(id)
+            return self._access.shown(live)
 
     async def stats(self, principal: Principal, id: UUID) -> tuple[Stats, WayOut]:
         """What it uses now. Looking does not extend its lease, and does not wake it. Raises SandboxGone asleep."""
@@ -241,7 +226,7 @@ class Sandboxes:
         record = await self.get(principal, id)
         live = self._hosting.find(id)
         if live is None:
-            raise _gone(record)
+            raise gone(record)
         passed = WayOut(dropped=live.decisions.dropped)
         if live.egress is not None:
             passed = replace(passed, sent_bytes=live.egress.sent_bytes, received_bytes=live.egress.received_bytes)
@@ -278,19 +263,6 @@ class Sandboxes:
 
     # --- for the parts of this service ------------------------------------------------------------------------------
 
-    @asynccontextmanager
-    async def use(self, principal: Principal, id: UUID, scope: str = "sandboxes:write") -> AsyncGenerator[Live, None]:
-        """The sandbox while it is used: it does not expire meanwhile. A sleeping one is started again.
-
-        Raises SandboxNotFound, SandboxGone, SandboxElsewhere.
-        """
-        principal.require(scope)
-        live = self._hosting.find(id)
-        if live is None or live.record.workspace_id != principal.workspace_id or not live.box.is_alive:
-            live = await self._awake(principal, id)
-        with live.in_use():
-            yield live
-
     async def fork_workspace(
         self, tx: Transaction, from_session: UUID, snapshot_id: UUID, to_session: UUID
     ) -> Snapshot:
@@ -313,145 +285,9 @@ class Sandboxes:
         """The sandbox that runs the code of a session's agent, unless it has stopped."""
         async with self._db.transaction(principal.workspace_id) as tx:
             record = await queries.of_session(tx, session_id)
-        return None if record is None else (await self._as_they_are([record]))[0]
+        return None if record is None else (await self._access.as_they_are([record]))[0]
 
     async def give_up(self, record: SandboxRecord) -> None:
         """Forgets a sandbox that another process holds; that process ends it when it next looks."""
         async with self._db.transaction(record.workspace_id) as tx:
             await queries.delete(tx, record.id)
-
-    async def _awake(self, principal: Principal, id: UUID) -> Live:
-        async with self._hosting.lock(id):
-            async with self._db.transaction(principal.workspace_id) as tx:
-                record = await queries.get(tx, id)
-            if record is None:
-                raise _missing(id)
-            live = self._hosting.find(id)
-            if live is not None and live.box.is_alive:
-                return live
-            if live is not None:
-                await self._hosting.end(live, SandboxStatus.SLEEPING, "Its processes had ended.")
-                record = replace(record, status=SandboxStatus.SLEEPING, host_id=None)
-            return await self._wake(record)
-
-    async def _wake(self, record: SandboxRecord) -> Live:
-        """Starts a sleeping sandbox over its files. Its lock is held."""
-        if record.status is SandboxStatus.STOPPED:
-            raise _gone(record)
-        await self._require_here(record)
-        until = clock.now() + timedelta(seconds=record.lease_seconds)
-        async with self._db.transaction(record.workspace_id) as tx:
-            is_ours = await queries.take_over(
-                tx, record.id, old=record.host_id, new=self._hosting.host, lease_until=until
-            )
-        if not is_ours:
-            raise SandboxElsewhere("Another server process has just started this sandbox; ask that one.")
-        record = replace(record, host_id=self._hosting.host.id, lease_until=until)
-        try:
-            return await self._hosting.start(record)
-        except BaseException:
-            async with self._db.transaction(record.workspace_id) as tx:
-                await queries.set_status(tx, record.id, SandboxStatus.SLEEPING, host_id=self._hosting.host.id)
-            raise
-
-    async def _require_here(self, record: SandboxRecord) -> None:
-        me = self._hosting.host
-        if record.host_id is not None and record.host_id != me.id:
-            async with self._db.across_workspaces() as tx:
-                holders = await queries.hosts(tx, [record.host_id])
-            if any(is_alive(holder, me) for holder in holders):
-                raise SandboxElsewhere(
-                    f"The sandbox '{record.id}' runs in another server process, {record.host_name}; ask that one.",
-                    host=record.host_name,
-                )
-        if record.machine != me.machine:
-            raise SandboxElsewhere(
-                f"The files of the sandbox '{record.id}' are on another machine, that of {record.host_name}.",
-                host=record.host_name,
-            )
-
-    async def _insert(self, record: SandboxRecord) -> None:
-        async with self._db.transaction(record.workspace_id) as tx:
-            await queries.lock_workspace(tx, record.workspace_id)
-            if await queries.count_living(tx) >= self._config.most_per_workspace:
-                raise TooManySandboxes(
-                    f"This workspace has {self._config.most_per_workspace} sandboxes, the most it may have; delete one"
-                    " that is not needed."
-                )
-            await queries.insert(tx, record)
-
-    def _new_record(self, principal: Principal, wanted: NewSandbox, session_id: UUID | None) -> SandboxRecord:
-        id, host = new_id(), self._hosting.host
-        lease = wanted.lease_seconds or self._config.lease_seconds
-        sealed = None
-        if wanted.secrets:
-            values = msgspec.json.encode({secret.name: sent(secret) for secret in wanted.secrets})
-            sealed = self._hosting.seal(values, seal_context(id))
-        return SandboxRecord(
-            id=id,
-            workspace_id=principal.workspace_id,
-            project_id=principal.project_id,
-            session_id=session_id,
-            name=wanted.name,
-            template=wanted.template,
-            status=SandboxStatus.STARTING,
-            reason="",
-            limits=wanted.limits,
-            env=dict(wanted.env),
-            allow_hosts=wanted.allow_hosts,
-            secrets=tuple(SecretShown(each.name, each.hosts, each.header, each.scheme) for each in wanted.secrets),
-            metadata=dict(wanted.metadata),
-            backend=self._hosting.backend.name,
-            backend_id=str(id),
-            host_id=host.id,
-            host_name=host.name,
-            machine=host.machine,
-            lease_seconds=lease,
-            lease_until=clock.now() + timedelta(seconds=lease),
-            on_timeout=wanted.on_timeout,
-            created_by=principal.name,
-            created_at=clock.now(),
-            started_at=None,
-            ended_at=None,
-            sealed_secrets=sealed,
-        )
-
-    def _shown(self, live: Live) -> SandboxRecord:
-        status = SandboxStatus.PAUSED if live.box.is_paused else SandboxStatus.RUNNING
-        return replace(
-            live.record,
-            status=status,
-            backend_id=live.box.id,
-            lease_seconds=live.lease_seconds,
-            lease_until=live.lease_until,
-        )
-
-    async def _as_they_are(self, records: Sequence[SandboxRecord]) -> list[SandboxRecord]:
-        """With what only this process knows, and those asleep whose process has died."""
-        elsewhere = {each.host_id for each in records if each.host_id and self._hosting.find(each.id) is None}
-        holders = []
-        if elsewhere:
-            async with self._db.across_workspaces() as tx:
-                holders = await queries.hosts(tx, list(elsewhere))
-        alive = {holder.id for holder in holders if is_alive(holder, self._hosting.host)}
-        shown: list[SandboxRecord] = []
-        for record in records:
-            live = self._hosting.find(record.id)
-            if live is not None:
-                here = self._shown(live)
-                shown.append(replace(record, status=here.status, lease_until=here.lease_until))
-            elif record.host_id is not None and record.host_id not in alive:
-                reason = "The server that ran it has died; the files are kept on its machine."
-                shown.append(replace(record, status=SandboxStatus.SLEEPING, reason=reason))
-            else:
-                shown.append(record)
-        return shown
-
-
-def _missing(id: UUID) -> SandboxNotFound:
-    return SandboxNotFound(f"There is no sandbox '{id}' in this workspace.", sandbox_id=str(id))
-
-
-def _gone(record: SandboxRecord) -> SandboxGone:
-    why = record.reason or f"It is {record.status.value}."
-    return SandboxGone(f"The sandbox '{record.id}' does not live: {why}", sandbox_id=str(record.id))
