@@ -69,7 +69,9 @@ from glia.runs.model_contexts import ModelContexts
 from glia.runs.service import Runs
 from glia.runs.work import JobKind, agent_work, kinds_of
 from glia.sandboxes.backends import open_backend
+from glia.sandboxes.config import SandboxConfig
 from glia.sandboxes.hosting import Hosting
+from glia.sandboxes.off import NoBackend
 from glia.sandboxes.service import Sandboxes
 from glia.sandboxes.tools import run_code
 from glia.sandboxes.types import SandboxBackend
@@ -237,7 +239,7 @@ async def build(
     sandboxes = Sandboxes(
         Hosting(
             db,
-            sandbox_backend or open_backend(data_dir),
+            sandbox_backend or _sandbox_backend(settings.sandbox, data_dir),
             outbound=sandbox_outbound,
             secrets=secrets,
             config=settings.sandbox,
@@ -318,6 +320,18 @@ async def build(
         meter=meter,
         spool=spool,
         embedder=embedder,
+    )
+
+
+def _sandbox_backend(config: SandboxConfig, data_dir: Path) -> SandboxBackend:
+    if config.backend == "off":
+        return NoBackend()
+    return open_backend(
+        data_dir,
+        name=config.backend,
+        state_dir=Path(config.state_dir) if config.state_dir else None,
+        oci_socket=Path(config.oci_socket),
+        oci_runtime=config.oci_runtime or None,
     )
 
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SandboxConfig:
-    """template: of the sandbox that runs agents' code; empty takes `python-data` when it is built, else `python`.
+    """backend: `bubblewrap`, `oci` or `off`. state_dir: where the files lie; empty for the backend's own choice.
+    oci_socket, oci_runtime: of the container engine, for `oci`; an empty runtime is the engine's own.
+    template: of the sandbox that runs agents' code; empty takes `python-data` when it is built, else `python`.
 
     allow_hosts: what agents' code may reach, as `api.example.org,*.example.net`; empty for no network.
     most_per_workspace, most_at_once: sandboxes that live, of a workspace and in this process.
@@ -19,6 +21,10 @@ class SandboxConfig:
     preview_domain: a domain whose sub-domains all lead there; each preview then has an origin of its own.
     """
 
+    backend: str = "bubblewrap"
+    state_dir: str = ""
+    oci_socket: str = "/var/run/docker.sock"
+    oci_runtime: str = ""
     template: str = ""
     allow_hosts: str = ""
     most_per_workspace: int = 20

@@ -27,6 +27,7 @@ from glia.sandboxes.errors import (
     SandboxUnavailable,
     TooManySandboxes,
 )
+from glia.sandboxes.off import NoBackend
 from glia.sandboxes.records import NewSandbox, SandboxStatus, SecretSpec
 from glia.sandboxes.types import Command, Limits, Probe, Stdout
 
@@ -157,6 +158,14 @@ async def test_without_a_backend_that_works_there_is_a_reason_and_a_fix(rig: Rig
         await rig.sandboxes.create(principal, NewSandbox())
     assert not rig.sandboxes.is_offered
     assert (await rig.sandboxes.list(principal, Window())).items == []
+
+
+async def test_sandboxes_can_be_switched_off(db: Database, tmp_path: Path, principal: Principal) -> None:
+    async with serving(sandboxes_of(db, NoBackend(), tmp_path)) as rig:
+        with pytest.raises(SandboxUnavailable, match="switched off"):
+            await rig.sandboxes.create(principal, NewSandbox())
+
+        assert not rig.sandboxes.is_offered
 
 
 async def test_a_start_that_fails_leaves_nothing(rig: Rig, principal: Principal, monkeypatch) -> None:
