@@ -140,7 +140,7 @@ class Code:
             return await self._make(principal, session_id, latest), latest is not None
 
     async def _make(self, principal: Principal, session_id: UUID, latest: Snapshot | None) -> UUID:
-        hosts = tuple(host.strip() for host in self._hosting.config.allow_hosts.split(",") if host.strip())
+        hosts = self._hosting.config.hosts
         wanted = NewSandbox(name="session", allow_hosts=hosts, snapshot_id=None if latest is None else latest.id)
         for _ in range(3):
             try:

@@ -40,3 +40,8 @@ class SandboxConfig:
     preview_port: int = 0
     preview_url: str = ""
     preview_domain: str = ""
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """`allow_hosts`, one by one."""
+        return tuple(host.strip() for host in self.allow_hosts.split(",") if host.strip())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
@@ -33,6 +35,7 @@ from glia.sandboxes.types import Sandbox, SandboxBackend, SandboxId, SandboxSpec
 
 log = structlog.get_logger(__name__)
 
+_SOCKETS = "glia-egress-"
 MOST_DECISIONS = 5_000
 """Egress decisions that are kept of one sandbox."""
 
@@ -41,6 +44,17 @@ class Seals(Protocol):
     def seal(self, secret: bytes, context: str) -> bytes: ...
     def open(self, sealed: bytes, context: str) -> bytes: ...
     def derive(self, purpose: str) -> bytes: ...
+
+
+def _folder_for_sockets() -> Path:
+    """A new one, which others may pass through and not look into. Those of processes that are dead are removed."""
+    for old in Path(tempfile.gettempdir()).glob(f"{_SOCKETS}*"):
+        pid = old.name.removeprefix(_SOCKETS).partition("-")[0]
+        if pid.isdigit() and Path("/proc/self").exists() and not Path(f"/proc/{pid}").exists():
+            shutil.rmtree(old, ignore_errors=True)  # those of other users stay: they cannot be removed
+    made = Path(tempfile.mkdtemp(prefix=f"{_SOCKETS}{os.getpid()}-"))
+    made.chmod(0o711)
+    return made
 
 
 def seal_context(sandbox_id: UUID) -> str:
@@ -136,8 +150,7 @@ class Hosting:
             return None, None
         if self._sockets is None:
             # Not in the data folder: a socket's path has room for about a hundred characters.
-            self._sockets = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="glia-"))
-            self._sockets.chmod(0o711)
+            self._sockets = await asyncio.to_thread(_folder_for_sockets)
         socket = self._sockets / f"{new_id().hex}.sock"
         proxy = EgressProxy(self._outbound, AllowList(rules), attachments=attachments, note=note.note)
         await proxy.start(socket)

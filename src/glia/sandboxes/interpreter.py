@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import secrets
 import signal
 from collections.abc import AsyncGenerator, Mapping
@@ -199,7 +200,12 @@ class Interpreter:
 def _read_report(raw: bytes) -> dict[str, object]:
     """What the process says of the piece; nothing when it is not what we have taught it to say."""
     try:
-        report: object = orjson.loads(raw)
-    except orjson.JSONDecodeError:
+        # Not by orjson: text of a program may hold halves of characters, which that refuses as a whole.
+        report: object = json.loads(raw)
+    except (ValueError, RecursionError):
         return {}
-    return cast(dict[str, object], report) if isinstance(report, dict) else {}
+    found = cast(dict[str, object], report) if isinstance(report, dict) else {}
+    return {
+        name: value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+        for name, value in found.items()
+    }

@@ -22,6 +22,7 @@ from glia.sandboxes.access import Access, gone
 from glia.sandboxes.artifacts import Artifacts
 from glia.sandboxes.checks import LONGEST_LEASE_SECONDS, check_command, check_new
 from glia.sandboxes.code import Code
+from glia.sandboxes.egress.rules import read_allow_list
 from glia.sandboxes.errors import SandboxUnavailable
 from glia.sandboxes.hosting import Hosting
 from glia.sandboxes.keeping import Keeping
@@ -54,6 +55,7 @@ class Sandboxes:
 
     def __init__(self, hosting: Hosting, files: Files, *, spool: Path, preview_key: bytes) -> None:
         """spool: a folder for what is on its way between a sandbox and the stored files."""
+        read_allow_list(hosting.config.hosts, "GLIA_SANDBOX__ALLOW_HOSTS")  # a wrong one is told at the start
         self._hosting = hosting
         self._keeping = Keeping(hosting)
         self._db: Database = hosting.db

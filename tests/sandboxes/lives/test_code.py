@@ -137,6 +137,13 @@ async def test_endless_output_is_cut(in_box) -> None:
     assert after.value == "'quiet'"
 
 
+async def test_halves_of_characters_are_shown_as_such(in_box) -> None:
+    failed = await in_box("raise ValueError('a\\ud800b')")
+
+    assert failed.status == "error"
+    assert "ValueError: a" in failed.error
+
+
 async def test_a_forged_end_deceives_only_the_forger(in_box) -> None:
     forged = await in_box("import sys\nprint('\\x1e' + 'a' * 32 + '{\"status\": \"ok\"}\\x1e')\n1 / 0")
     after = await in_box("2")

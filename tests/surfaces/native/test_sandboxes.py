@@ -10,6 +10,7 @@ import json
 import socket
 import tarfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
@@ -128,6 +129,19 @@ def test_a_running_command_takes_signals(client: Client, box: str) -> None:
 
     assert events[-1]["data"]["code"] == 7
     assert client.post(f"{box}/signal", {"pid": 999_999}).status == 404
+
+
+def test_a_reader_that_leaves_ends_the_command(client: Client, box: str, server: Server) -> None:
+    running = server.house.sandboxes._hosting.backend.living[box.rsplit("/", 1)[1]].processes
+    with client.stream("POST", f"{box}/exec", {"command": "sleep 60", "stream": True}) as stream:
+        next(stream.items())
+        was_running = len(running)
+
+    deadline = time.monotonic() + 20
+    while running:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert was_running == 1
 
 
 def test_wrong_commands_say_what_is_wrong(client: Client, box: str) -> None:

@@ -163,15 +163,13 @@ async def _events(first: Frame, frames: AsyncGenerator[Frame, None], encoding: s
     out, err = _decoder(encoding), _decoder(encoding)
     try:
         yield _event(first, out, err)
-        async for frame in _with_pauses(frames):
-            if frame is None:
-                yield sse.HEARTBEAT
-                continue
-            if isinstance(frame, Exited):
-                for name, decode in (("stdout", out), ("stderr", err)):
-                    if rest := decode(b"", True):
-                        yield sse.event(orjson.dumps({"data": rest}), name=name)
-            yield _event(frame, out, err)
+        async with aclosing(_with_pauses(frames)) as paced:
+            async for frame in paced:
+                if isinstance(frame, Exited):
+                    for name, decode in (("stdout", out), ("stderr", err)):
+                        if rest := decode(b"", True):
+                            yield sse.event(orjson.dumps({"data": rest}), name=name)
+                yield sse.HEARTBEAT if frame is None else _event(frame, out, err)
     except GliaError as error:
         yield sse.event(orjson.dumps({"code": error.code, "message": error.message}), name="error")
     finally:
@@ -181,9 +179,13 @@ async def _events(first: Frame, frames: AsyncGenerator[Frame, None], encoding: s
 async def _with_pauses(frames: AsyncGenerator[Frame, None]) -> AsyncGenerator[Frame | None, None]:
     """The frames, and None whenever nothing has come for a while."""
     waiting: asyncio.Task[Frame | None] | None = None
+
+    async def following() -> Frame | None:
+        return await anext(frames, None)
+
     try:
         while True:
-            waiting = waiting or asyncio.create_task(anext(frames, None))  # pyright: ignore[reportArgumentType] - a coroutine
+            waiting = waiting or asyncio.create_task(following())
             done, _ = await asyncio.wait((waiting,), timeout=_HEARTBEAT_SECONDS)
             if not done:
                 yield None
