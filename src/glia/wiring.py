@@ -61,10 +61,13 @@ from glia.runs.approvals import Approvals
 from glia.runs.delegation import Subagents
 from glia.runs.engine import CANCEL_CHANNEL, WORK_CHANNEL, Engine
 from glia.runs.events import Citation
+from glia.runs.exports import Exports
+from glia.runs.forks import Forks
 from glia.runs.lease import Lease
 from glia.runs.live import CHANNEL as EVENTS_CHANNEL
 from glia.runs.live import Live
 from glia.runs.loop import Crew
+from glia.runs.model_calls import ModelCalls
 from glia.runs.model_contexts import ModelContexts
 from glia.runs.service import Runs
 from glia.runs.work import JobKind, agent_work, kinds_of
@@ -102,6 +105,9 @@ class House:
     sessions: Sessions
     runs: Runs
     approvals: Approvals
+    forks: Forks
+    exports: Exports
+    model_calls: ModelCalls
     tools: Tools
     models: Models
     gateway: Gateway
@@ -234,7 +240,7 @@ async def build(
         settings.runs,
     )
     budgets, credit = Budgets(db, spending), Credits(db, spending)
-    runs = Runs(db, live, engine, agents, budgets)
+    runs = Runs(db, live, engine, budgets)
     budgets.on_raised = credit.on_raised = runs.limits_raised
     jobs.runs = runs
     subagents.start = runs.start
@@ -255,6 +261,9 @@ async def build(
         sessions=Sessions(db),
         runs=runs,
         approvals=Approvals(db, live, engine),
+        forks=Forks(db, runs),
+        exports=Exports(db, agents),
+        model_calls=ModelCalls(db),
         tools=tools,
         models=models,
         gateway=Gateway(

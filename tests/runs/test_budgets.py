@@ -328,7 +328,7 @@ async def test_children_share_what_their_parent_may_cost(house: Rig, principal: 
     await house.finish(principal, parent)
     async with house.db.transaction(principal.workspace_id) as tx:  # a parent that has spent 900 and waits
         await tx.execute(
-            "update runs set status = 'waiting', waiting_for = '{run}', waiting_since = now() where id = %(id)s",
+            "update runs set status = 'waiting', waiting_for = '{approval}', waiting_since = now() where id = %(id)s",
             id=parent.run_id,
         )
     budget = await house.budgets.create(principal, BudgetSpec(scope="run", subject_id=parent.run_id, limit_micros=300))

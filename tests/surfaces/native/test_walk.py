@@ -48,11 +48,14 @@ BODIES: dict[Route, dict[str, Any]] = {
     ("PATCH", "/v1/tools/{tool}"): {"description": "Changed"},
     ("POST", "/v1/runs/{run}/cancel"): {},
     ("POST", "/v1/runs/{run}/resume"): {},
+    ("POST", "/v1/sessions/{session}/fork"): {},
+    ("POST", "/v1/sessions/{session}/prune"): {},
     ("POST", "/v1/approvals/{approval}/decide"): {"decision": "approved"},
     ("POST", "/v1/approvals/{approval}/approve"): {"always": True},
     ("POST", "/v1/approvals/{approval}/deny"): {},
 }
 UPLOAD = ("POST", "/v1/knowledge-bases/{knowledge_base}/documents")
+COMPARE = ("GET", "/v1/sessions/{session}/compare")
 STREAM = ("GET", "/v1/sessions/{session}/events/stream")
 
 
@@ -70,6 +73,8 @@ class Walk:
         path = path.format(**self.things)
         if route == UPLOAD:
             return client.upload(path, b"Some words.").status
+        if route == COMPARE:
+            path += f"?with={self.things['session']}"
         if route == STREAM:
             with client.stream(method, path) as stream:
                 return stream.status
@@ -128,6 +133,7 @@ def one_of_everything(client: Client) -> Things:
         "run": run,
         "approval": approval,
         "tool_name": "calculator",
+        "step": "1",
         "knowledge_base": base,
         "document": document,
         "memory": client.made("/v1/memories", {"content": "A fact of A."})["id"],
@@ -174,7 +180,7 @@ def test_the_walk_refuses_a_route_that_it_has_no_thing_for(client: Client):
 def test_lists_do_not_show_another_workspaces_things(walk: Walk, client: Client, stranger: Client):
     document = client.get("/openapi.json").json
     lists = [path for path, methods in document["paths"].items() if "get" in methods and "{" not in path]
-    ids = {id for name, id in walk.things.items() if name not in {"version", "bucket", "tool_name"}}
+    ids = {id for name, id in walk.things.items() if name not in {"version", "bucket", "tool_name", "step"}}
 
     shown_to_owner = b"".join(client.get(path).body for path in lists).decode()
     shown_to_stranger = b"".join(stranger.get(path).body for path in lists).decode()
