@@ -76,6 +76,9 @@ from glia.tools.types import Source
 from glia.tools.web_fetch import web_fetch
 from glia.usage.meter import Meter
 from glia.usage.service import LIMITS_CHANNEL, Budgets, Credits, Spending, Usage
+from glia.webhooks.dispatcher import CHANNEL as WEBHOOKS_CHANNEL
+from glia.webhooks.dispatcher import Dispatcher
+from glia.webhooks.service import Webhooks
 
 log = structlog.get_logger(__name__)
 
@@ -117,6 +120,8 @@ class House:
     credits: Credits
     spending: Spending
     meter: Meter
+    webhooks: Webhooks
+    dispatcher: Dispatcher
     spool: Path
     embedder: Embedder | None
     _tasks: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
@@ -127,6 +132,7 @@ class House:
         self.live.start()
         self.engine.start()
         self.meter.start()
+        self.dispatcher.start()
         self._tasks = [
             asyncio.create_task(self.models.watch_local_servers(), name="glia-local-models"),
             asyncio.create_task(self._keep_house(), name="glia-housekeeping"),
@@ -137,6 +143,7 @@ class House:
     async def close(self) -> None:
         """Runs get a moment to finish, the rest is handed back, then the lease is given up and the pool closed."""
         await self.engine.stop()
+        await self.dispatcher.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -238,6 +245,7 @@ async def build(
     budgets.on_raised = credit.on_raised = runs.limits_raised
     jobs.runs = runs
     subagents.start = runs.start
+    dispatcher = Dispatcher(db, outbound, secrets, settings.webhooks)
     spool = data_dir / "spool"
     spool.mkdir(mode=0o700, parents=True, exist_ok=True)
     _sweep(spool)
@@ -245,7 +253,7 @@ async def build(
         settings=settings,
         db=db,
         outbound=outbound,
-        notifications=_listen(app_url, identity, live, engine, spending),
+        notifications=_listen(app_url, identity, live, engine, spending, dispatcher),
         lease=lease,
         live=live,
         engine=engine,
@@ -272,6 +280,8 @@ async def build(
         credits=credit,
         spending=spending,
         meter=meter,
+        webhooks=Webhooks(db, outbound, secrets, dispatcher, settings.webhooks),
+        dispatcher=dispatcher,
         spool=spool,
         embedder=embedder,
     )
@@ -297,15 +307,19 @@ class _StartJob:
         return await self.runs.start_job(tx, workspace_id=workspace_id, project_id=project_id, kind=kind, input=input)
 
 
-def _listen(url: str, identity: Identity, live: Live, engine: Engine, spending: Spending) -> Notifications:
+def _listen(
+    url: str, identity: Identity, live: Live, engine: Engine, spending: Spending, dispatcher: Dispatcher
+) -> Notifications:
     notifications = Notifications(url)
     notifications.on(EVENTS_CHANNEL, live.heard)
     notifications.on(WORK_CHANNEL, lambda _note: engine.wake())
     notifications.on(CANCEL_CHANNEL, lambda run: engine.cancel(UUID(run)))
     notifications.on(KEYS_CHANNEL, identity.forget)
     notifications.on(LIMITS_CHANNEL, spending.forget)
+    notifications.on(WEBHOOKS_CHANNEL, lambda _note: dispatcher.wake())
     notifications.on_reconnect(live.heard_nothing_for_a_while)
     notifications.on_reconnect(engine.wake)
+    notifications.on_reconnect(dispatcher.wake)
     notifications.on_reconnect(lambda: identity.forget("*"))
     notifications.on_reconnect(lambda: spending.forget("*"))
     return notifications

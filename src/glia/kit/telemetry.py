@@ -34,6 +34,19 @@ requests = Counter(
 requests_open = Gauge("glia_http_requests_open", "HTTP requests in flight.", registry=registry)
 loop_lag = Gauge("glia_event_loop_lag_seconds", "How late the event loop woke up, last measured.", registry=registry)
 
+webhooks_pending = Gauge(
+    "glia_webhooks_pending", "Webhook deliveries that wait, of all workspaces; counted to 100,000.", registry=registry
+)
+webhook_attempts = Counter(
+    "glia_webhook_attempts", "Attempts to deliver an event to a webhook.", ["outcome"], registry=registry
+)
+webhook_seconds = Histogram(
+    "glia_webhook_seconds",
+    "Seconds a webhook endpoint took to answer.",
+    registry=registry,
+    buckets=(0.03, 0.1, 0.3, 1, 3, 10, 30),
+)
+
 
 def configure_logs(*, level: str = "info", format: LogFormat = "auto") -> None:
     """One structured line per event on standard error: readable in a terminal, JSON elsewhere."""

@@ -32,6 +32,7 @@ from glia.surfaces.native import (
     tools,
     usage,
     users,
+    webhooks,
     workspaces,
 )
 from glia.surfaces.native.document import PUBLIC, docs_page, front_page, openapi
@@ -64,6 +65,7 @@ _ROUTERS = (
     usage.router,
     budgets.router,
     credit.router,
+    webhooks.router,
     hot.router,
 )
 
