@@ -92,12 +92,11 @@ select isolate('trace_outbox');
 select open_to_system('trace_outbox');
 grant select, update, delete on trace_outbox to glia_system;
 
--- A UUIDv7, as the services make them.
-create function time_ordered_id() returns uuid language sql volatile as $$
-  select encode(
-    set_bit(set_bit(overlay(uuid_send(gen_random_uuid())
-      placing substring(int8send((extract(epoch from clock_timestamp()) * 1000)::bigint) from 3) from 1 for 6),
-      52, 1), 53, 1), 'hex')::uuid
+-- A UUIDv7, as the services make them; within a millisecond those of higher numbers come later.
+create function time_ordered_id(number bigint) returns uuid language sql volatile as $$
+  select encode(overlay(overlay(uuid_send(gen_random_uuid())
+    placing substring(int8send((extract(epoch from clock_timestamp()) * 1000)::bigint) from 3) from 1 for 6)
+    placing int2send((28672 + (number & 4095))::int2) from 7 for 2), 'hex')::uuid
 $$;
 
 -- Runs after every append, so its two questions are all that most appends pay for. What a model writes
@@ -110,7 +109,7 @@ begin
     moment := clock_timestamp();
     insert into glia.webhook_deliveries (id, workspace_id, endpoint_id, type, session_id, seq, run_id, next_at,
       retry_until, created_at)
-    select glia.time_ordered_id(), a.workspace_id, e.id, a.type, a.session_id, a.seq, a.run_id, moment,
+    select glia.time_ordered_id(a.seq), a.workspace_id, e.id, a.type, a.session_id, a.seq, a.run_id, moment,
       moment + interval '24 hours', moment
     from added a join glia.webhook_endpoints e on e.workspace_id = a.workspace_id and e.is_active
     where split_part(a.type, '.', 1) not in ('message', 'model', 'text', 'thinking') and a.type not like '%.delta'
