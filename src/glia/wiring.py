@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
 import orjson
@@ -27,7 +27,7 @@ from glia.identity.service import CHANNEL as KEYS_CHANNEL
 from glia.identity.service import Identity
 from glia.identity.types import Principal
 from glia.kit import telemetry
-from glia.kit.db import Database, Transaction
+from glia.kit.db import Database, PoolStats, Transaction
 from glia.kit.errors import GliaError, Unavailable, UpstreamFailed
 from glia.kit.jobs import Job
 from glia.kit.notifications import Notifications
@@ -80,9 +80,15 @@ from glia.webhooks.dispatcher import CHANNEL as WEBHOOKS_CHANNEL
 from glia.webhooks.dispatcher import Dispatcher
 from glia.webhooks.service import Webhooks
 
+if TYPE_CHECKING:
+    from glia.traces.service import Traces
+
 log = structlog.get_logger(__name__)
 
+_TRACE_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+
 _HOUSEKEEPING_SECONDS = 5.0
+_LAG_SECONDS = 0.5
 _PROBE_SECONDS = 10.0
 _SLEEP_TIME_SECONDS = 30.0
 _RERANK_TIMEOUTS = Timeouts(connect_seconds=3, idle_seconds=10, total_seconds=15)
@@ -124,6 +130,8 @@ class House:
     dispatcher: Dispatcher
     spool: Path
     embedder: Embedder | None
+    traces: Traces | None = None
+    _pool_before: PoolStats = field(default_factory=lambda: PoolStats(0, 0, 0, 0, 0.0))
     _tasks: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
 
     async def open(self) -> None:
@@ -133,9 +141,12 @@ class House:
         self.engine.start()
         self.meter.start()
         self.dispatcher.start()
+        if self.traces is not None:
+            await self.traces.start()
         self._tasks = [
             asyncio.create_task(self.models.watch_local_servers(), name="glia-local-models"),
             asyncio.create_task(self._keep_house(), name="glia-housekeeping"),
+            asyncio.create_task(self._watch_lag(), name="glia-loop-lag"),
             asyncio.create_task(self._prepare_embedder(), name="glia-embedder"),
             asyncio.create_task(self._learn_at_night(), name="glia-sleep-time"),
         ]
@@ -144,6 +155,8 @@ class House:
         """Runs get a moment to finish, the rest is handed back, then the lease is given up and the pool closed."""
         await self.engine.stop()
         await self.dispatcher.stop()
+        if self.traces is not None:
+            await self.traces.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -173,11 +186,26 @@ class House:
             except (Unavailable, psycopg.Error) as error:
                 log.warning("could not look for sessions to learn from", error=str(error))
 
+    async def _watch_lag(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            asked_at = loop.time()
+            await asyncio.sleep(_LAG_SECONDS)
+            telemetry.loop_lag.observe(max(0.0, loop.time() - asked_at - _LAG_SECONDS))
+
+    def _note_pool(self) -> None:
+        before, pool = self._pool_before, self.db.pool_stats()
+        telemetry.database_connections.labels("free").set(pool.free)
+        telemetry.database_connections.labels("busy").set(pool.size - pool.free)
+        telemetry.database_waiting.set(pool.waiting)
+        telemetry.database_waits.inc(max(0, pool.waits - before.waits))
+        telemetry.database_wait_seconds.inc(max(0.0, pool.wait_seconds - before.wait_seconds))
+        self._pool_before = pool
+
     async def _keep_house(self) -> None:
         while True:
-            asked_at = asyncio.get_running_loop().time()
             await asyncio.sleep(_HOUSEKEEPING_SECONDS)
-            telemetry.loop_lag.set(asyncio.get_running_loop().time() - asked_at - _HOUSEKEEPING_SECONDS)
+            self._note_pool()
             telemetry.runs_held.set(self.engine.running)
             telemetry.watchers.set(self.live.watchers)
             try:
@@ -284,7 +312,19 @@ async def build(
         dispatcher=dispatcher,
         spool=spool,
         embedder=embedder,
+        traces=_traces(db, outbound, environment),
     )
+
+
+def _traces(db: Database, outbound: Outbound, environment: Mapping[str, str]) -> Traces | None:
+    """Nothing of tracing is loaded unless somebody has said where traces go."""
+    if not any(environment.get(name) for name in _TRACE_ENDPOINTS):
+        return None
+    from glia.traces.config import read_config
+    from glia.traces.service import Traces
+
+    config = read_config(environment)
+    return None if config is None else Traces(db, outbound, config)
 
 
 def _sweep(spool: Path) -> None:

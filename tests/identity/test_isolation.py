@@ -23,6 +23,7 @@ SYSTEM_MAY = {
     "webhook_endpoints": {"SELECT", "UPDATE"},
     "webhook_deliveries": {"SELECT", "UPDATE", "DELETE"},
     "trace_export": {"SELECT", "INSERT", "UPDATE"},
+    "trace_parents": {"SELECT", "DELETE"},
     "trace_outbox": {"SELECT", "UPDATE", "DELETE"},
 }
 SYSTEM_MAY_UPDATE_COLUMNS = {("api_keys", "last_used_at")}

@@ -92,6 +92,18 @@ select isolate('trace_outbox');
 select open_to_system('trace_outbox');
 grant select, update, delete on trace_outbox to glia_system;
 
+-- The trace of whoever asked for a run, as its W3C `traceparent` header said.
+create table trace_parents (
+  run_id uuid primary key,
+  workspace_id uuid not null,
+  traceparent text not null,
+  created_at timestamptz not null default now()
+);
+create index trace_parents_age on trace_parents (created_at);
+select isolate('trace_parents');
+select open_to_system('trace_parents');
+grant select, delete on trace_parents to glia_system;
+
 -- A UUIDv7, as the services make them; within a millisecond those of higher numbers come later.
 create function time_ordered_id(number bigint) returns uuid language sql volatile as $$
   select encode(overlay(overlay(uuid_send(gen_random_uuid())
@@ -121,7 +133,7 @@ begin
   if exists (select from added a where a.type in ('run.completed', 'run.failed', 'run.cancelled'))
      and exists (select from glia.trace_export t where t.until > now()) then
     insert into glia.trace_outbox (run_id, workspace_id, next_at, created_at)
-    select a.run_id, a.workspace_id, clock_timestamp(), clock_timestamp() from added a
+    select a.run_id, a.workspace_id, clock_timestamp() + interval '1 second', clock_timestamp() from added a
     where a.type in ('run.completed', 'run.failed', 'run.cancelled') and a.run_id is not null
     on conflict (run_id) do nothing;
   end if;

@@ -19,6 +19,7 @@ EVENT_TYPES = (
     "approval.decided",
     "tool.called",
     "tool.returned",
+    "child.started",
     "artifact.created",
     "job.progress",
 )

@@ -74,7 +74,7 @@ def native_surface(house: House, more_paths: dict[str, Any] | None = None) -> Ap
     """more_paths: of the OpenAPI document, for routes that another surface serves under the same address."""
     settings = house.settings
     answers = IdempotentAnswers(house.db, settings.secret_key)
-    talk = Conversation(house.runs, answers, settings.strict_fields)
+    talk = Conversation(house.runs, answers, settings.strict_fields, house.traces)
     uploads = Uploads(house.knowledge, answers, house.spool, settings.limits.upload_bytes, settings.strict_fields)
     rest = Idempotency(
         JsonBodies(Explained(native_api(house, more_paths or {})), is_strict=settings.strict_fields), answers
