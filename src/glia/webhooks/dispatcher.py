@@ -170,7 +170,7 @@ class Dispatcher:
             reason = f"Every delivery failed since {since:%Y-%m-%d %H:%M} UTC. The last time: {answer.error}"
         if reason is not None:
             await sending_queries.disable(tx, claimed.endpoint_id, reason)
-            log.warning("a webhook endpoint was switched off", webhook=str(claimed.endpoint_id), reason=reason)
+            log.warning("a webhook endpoint was switched off", webhook=str(claimed.endpoint_id), status=answer.status)
 
     async def tidy(self) -> None:
         """Gives up what is too old to be sent and forgets what is too old to be shown."""
