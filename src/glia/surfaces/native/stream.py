@@ -132,13 +132,13 @@ class Conversation:
             accepted = await self.runs.accept(
                 principal, session_id, said, is_background=body.background, when_busy=when_busy
             )
-            await join_trace(self.traces, request, accepted)
         except BaseException:
             if claim is not None:
                 await self.answers.release(principal, claim)
             raise
         if claim is not None:
             await self.answers.keep(principal, claim, Answer(202, {}, msgspec.json.encode(accepted)))
+        await join_trace(self.traces, request, accepted)
         return accepted, False
 
     async def follow_session(self, request: Request, send: Send, session: str) -> None:
