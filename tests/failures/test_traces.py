@@ -7,7 +7,7 @@ import http.client
 import json
 
 from tests.failures.conftest import Installation
-from tests.failures.process import Process
+from tests.failures.process import Process, free_port
 from tests.traces.collector import Collector
 
 CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -27,6 +27,29 @@ def _ask(server: Process, session: object, **headers: str) -> str:
     connection.close()
     assert answer.status == 200, found
     return str(found["run_id"])
+
+
+def _metrics(worker: Process) -> str:
+    try:
+        return worker.read("/metrics")[1]
+    except ConnectionError:
+        return ""
+
+
+async def test_a_worker_shows_its_own_figures(place: Installation) -> None:
+    await place.serve()
+    worker = place.worker("alone", port=free_port())
+    await worker.ready()
+    async with asyncio.timeout(20):  # it says that it is ready before it answers there
+        while "glia_database_connections{" not in await asyncio.to_thread(_metrics, worker):
+            await asyncio.sleep(0.1)
+
+    found = await asyncio.to_thread(worker.read, "/metrics")
+    ready = await asyncio.to_thread(worker.read, "/ready")
+    other = await asyncio.to_thread(worker.read, "/v1/agents")
+
+    assert (found[0], ready[0], other[0]) == (200, 200, 404)
+    assert "glia_queue_seconds_bucket" in found[1]
 
 
 async def test_a_trace_outlives_the_process_that_ended_its_run(place: Installation) -> None:
