@@ -63,9 +63,10 @@ def _furnish(admin: psycopg.Connection) -> tuple[UUID, UUID]:
     )
     admin.execute(
         """
-        insert into runs (id, workspace_id, project_id, session_id, status, is_background, engine_abi, attempt)
-        values (%s, %s, %s, %s, 'running', true, 1, 1)""",
-        (run, workspace, project, session),
+        insert into runs (id, workspace_id, project_id, session_id, status, is_background, engine_abi, attempt,
+          root_run_id)
+        values (%s, %s, %s, %s, 'running', true, 1, 1, %s)""",
+        (run, workspace, project, session, run),
     )
     return workspace, run
 

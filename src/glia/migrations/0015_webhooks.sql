@@ -112,11 +112,15 @@ create function time_ordered_id(number bigint) returns uuid language sql volatil
 $$;
 
 -- Runs after every append, so its two questions are all that most appends pay for. What a model writes
--- (`message.*`, `model.*`, deltas) is never sent as an event of its own.
+-- (`message.*`, `model.*`, deltas) is never sent as an event of its own. Whoever copies events that have been told of
+-- before, as in a fork or an import, says `set local glia.is_quiet = 'on'`.
 create function pass_on_events() returns trigger language plpgsql as $$
 declare
   moment timestamptz;
 begin
+  if current_setting('glia.is_quiet', true) = 'on' then
+    return null;
+  end if;
   if exists (select from glia.webhook_endpoints e where e.workspace_id = glia.current_workspace() and e.is_active) then
     moment := clock_timestamp();
     insert into glia.webhook_deliveries (id, workspace_id, endpoint_id, type, session_id, seq, run_id, next_at,

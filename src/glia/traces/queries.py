@@ -36,9 +36,9 @@ async def claim(tx: Transaction, *, limit: int, lease_seconds: float) -> list[Pe
         """
         update trace_outbox o set attempts = o.attempts + 1,
           next_at = clock_timestamp() + make_interval(secs => %(lease)s)
-        where o.run_id in (select run_id from trace_outbox where next_at <= clock_timestamp()
+        where o.run_id in (select run_id from trace_outbox where next_at <= statement_timestamp()
                            order by next_at limit %(limit)s for update skip locked)
-          and o.next_at <= clock_timestamp()
+          and o.next_at <= statement_timestamp()
         returning o.run_id, o.workspace_id, o.attempts""",
         limit=limit,
         lease=lease_seconds,
@@ -64,7 +64,7 @@ async def forget_old(tx: Transaction, *, keep_seconds: float, largest: int) -> i
     await tx.execute("delete from trace_parents where created_at < now() - interval '30 days'")
     return await tx.execute(
         """
-        delete from trace_outbox where created_at < clock_timestamp() - make_interval(secs => %(keep)s)
+        delete from trace_outbox where created_at < statement_timestamp() - make_interval(secs => %(keep)s)
           or run_id in (select run_id from trace_outbox order by created_at desc offset %(largest)s)""",
         keep=keep_seconds,
         largest=largest,

@@ -33,26 +33,32 @@ async def claim(tx: Transaction, config: WebhookConfig, *, room: int, is_failing
     return await tx.many(
         Claimed,
         """
-        with free as (
+        with recursive waiting (id) as (  -- endpoints with something pending, found one by one in the index
+          (select endpoint_id from webhook_deliveries where status = 'pending' order by endpoint_id limit 1)
+          union all
+          select (select d.endpoint_id from webhook_deliveries d
+                  where d.status = 'pending' and d.endpoint_id > waiting.id order by d.endpoint_id limit 1)
+          from waiting where waiting.id is not null
+        ), free as (
           select e.id, e.room from (
             select e.id, %(cap)s - (select count(*) from webhook_deliveries b
-              where b.endpoint_id = e.id and b.claimed_until > clock_timestamp()) as room
-            from webhook_endpoints e
+              where b.endpoint_id = e.id and b.claimed_until > statement_timestamp()) as room
+            from waiting join webhook_endpoints e on e.id = waiting.id
             where e.is_active and (e.failing_since is not null) = %(is_failing)s
               and exists (select from webhook_deliveries d where d.endpoint_id = e.id and d.status = 'pending'
-                          and d.next_at <= clock_timestamp())) e
+                          and d.next_at <= statement_timestamp())) e
           where e.room > 0 order by random() limit %(room)s
         ), due as (
           select d.id from free cross join lateral (
             select d.id from webhook_deliveries d
-            where d.endpoint_id = free.id and d.status = 'pending' and d.next_at <= clock_timestamp()
+            where d.endpoint_id = free.id and d.status = 'pending' and d.next_at <= statement_timestamp()
             order by d.next_at limit free.room for update skip locked) d
           limit %(room)s
         )
         update webhook_deliveries d set attempts = d.attempts + 1, tries = d.tries + 1,
           next_at = clock_timestamp() + make_interval(secs => %(lease)s),
           claimed_until = clock_timestamp() + make_interval(secs => %(lease)s)
-        from due where d.id = due.id and d.status = 'pending' and d.next_at <= clock_timestamp()
+        from due where d.id = due.id and d.status = 'pending' and d.next_at <= statement_timestamp()
         returning d.id, d.workspace_id, d.endpoint_id, d.attempts as number, d.tries""",
         cap=1 if is_failing else config.most_per_endpoint,
         is_failing=is_failing,
@@ -62,11 +68,11 @@ async def claim(tx: Transaction, config: WebhookConfig, *, room: int, is_failing
 
 
 async def seconds_to_next(tx: Transaction) -> float | None:
-    """How long until a delivery becomes due that is not yet."""
+    """How long until a delivery becomes due that was not when this transaction began."""
     return await tx.value(
         """
-        select extract(epoch from min(next_at) - clock_timestamp())::float8 from webhook_deliveries
-        where status = 'pending' and next_at > clock_timestamp()"""
+        select extract(epoch from min(next_at) - statement_timestamp())::float8 from webhook_deliveries
+        where status = 'pending' and next_at > now()"""
     )
 
 
@@ -167,7 +173,7 @@ async def note_failure(tx: Transaction, endpoint_id: UUID, *, disable_after_days
         """
         select failing_since from webhook_endpoints
         where id = %(id)s and is_active
-          and failing_since < clock_timestamp() - make_interval(secs => %(seconds)s)""",
+          and failing_since < statement_timestamp() - make_interval(secs => %(seconds)s)""",
         id=endpoint_id,
         seconds=disable_after_days * 86_400,
     )
@@ -189,8 +195,8 @@ async def give_up(tx: Transaction) -> int:
         """
         update webhook_deliveries set status = 'failed', claimed_until = null,
           last_error = coalesce(last_error, 'It was not sent within 24 hours: the endpoint was switched off or slow.')
-        where id in (select id from webhook_deliveries where status = 'pending' and retry_until < clock_timestamp()
-                       and coalesce(claimed_until, '-infinity') < clock_timestamp()
+        where id in (select id from webhook_deliveries where status = 'pending' and retry_until < statement_timestamp()
+                       and coalesce(claimed_until, '-infinity') < statement_timestamp()
                      limit 5000 for update skip locked)"""
     )
 
@@ -200,7 +206,7 @@ async def prune(tx: Transaction, keep_days: float) -> int:
         """
         delete from webhook_deliveries where id in (
           select id from webhook_deliveries
-          where created_at < clock_timestamp() - make_interval(secs => %(seconds)s) and status <> 'pending'
+          where created_at < statement_timestamp() - make_interval(secs => %(seconds)s) and status <> 'pending'
           order by created_at limit 5000)""",
         seconds=keep_days * 86_400,
     )
