@@ -51,10 +51,14 @@ class Place:
         await self.collector.until(lambda: len(self.collector.spans) >= count)
         return self.collector.spans
 
-    def execute(self, sql: str) -> int:
+    async def execute(self, sql: str) -> None:
+        """In a thread: it may wait for what this very event loop holds."""
+        await asyncio.to_thread(self._execute, sql)
+
+    def _execute(self, sql: str) -> None:
         with psycopg.connect(self.urls.admin, autocommit=True) as admin:
             admin.execute("set search_path = glia, public")
-            return admin.execute(sql.encode()).rowcount
+            admin.execute(sql.encode())
 
     def count(self, sql: str) -> int:
         with psycopg.connect(self.urls.admin) as admin:
@@ -162,7 +166,7 @@ async def test_json_says_the_same_as_protobuf(
     await place.run()
     binary = await place.spans(5)
     await place.traces.stop()
-    place.execute(
+    await place.execute(
         "insert into trace_outbox select id, workspace_id, 0, now(), now() from runs"
         " on conflict (run_id) do update set next_at = now()"
     )
@@ -298,7 +302,7 @@ async def test_nothing_piles_up_when_nobody_traces(
 
         assert (before, place.count("trace_outbox")) == (0, 1)
 
-        place.execute("update trace_outbox set created_at = now() - interval '2 hours'")
+        await place.execute("update trace_outbox set created_at = now() - interval '2 hours'")
         await place.traces.start()
 
         assert place.count("trace_outbox") == 0

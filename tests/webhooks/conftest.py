@@ -74,7 +74,11 @@ class Post:
                 await asyncio.sleep(0.02)
         return found
 
-    def execute(self, sql: str) -> None:
+    async def execute(self, sql: str) -> None:
+        """In a thread: it may wait for what this very event loop holds."""
+        await asyncio.to_thread(self._execute, sql)
+
+    def _execute(self, sql: str) -> None:
         with psycopg.connect(self.urls.admin, autocommit=True) as admin:
             admin.execute("set search_path = glia, public")
             admin.execute(sql.encode())

@@ -180,7 +180,7 @@ async def test_what_cannot_be_delivered_within_its_day_fails(post: Post) -> None
     await post.run()
     await post.receiver.until(lambda: len(post.receiver.got) >= 2)
 
-    post.execute("update webhook_deliveries set retry_until = clock_timestamp()")
+    await post.execute("update webhook_deliveries set retry_until = clock_timestamp()")
     [delivery] = await post.until_settled(webhook)
 
     assert delivery.status == "failed"
@@ -207,7 +207,7 @@ async def test_an_endpoint_that_fails_for_days_is_switched_off_and_says_why(post
     await post.receiver.until(lambda: len(post.receiver.got) >= 2)
     still_on = (await post.webhooks.get(post.principal, webhook.id)).is_active
 
-    post.execute("update webhook_endpoints set failing_since = now() - interval '4 days'")
+    await post.execute("update webhook_endpoints set failing_since = now() - interval '4 days'")
     async with asyncio.timeout(20):
         while (webhook := await post.webhooks.get(post.principal, webhook.id)).is_active:
             await asyncio.sleep(0.02)
@@ -240,7 +240,7 @@ async def test_no_delivery_is_claimed_twice(idle_post: Post) -> None:
     assert len(ids) == len(set(ids)) == 4 * 2 * len(ONE_TOOL_RUN)
 
     # The control: what holds them back is the lease, and once it is over they are there again.
-    idle_post.execute("update webhook_deliveries set next_at = now(), claimed_until = now()")
+    await idle_post.execute("update webhook_deliveries set next_at = now(), claimed_until = now()")
     assert {one.id for one in await claim()} <= set(ids)
 
 
@@ -285,7 +285,7 @@ async def test_what_a_vanished_process_had_claimed_is_sent_again(idle_post: Post
     idle_post.dispatcher.start()
     await asyncio.sleep(0.3)
     held_back = len(idle_post.receiver.got)
-    idle_post.execute("update webhook_deliveries set next_at = now(), claimed_until = now()")
+    await idle_post.execute("update webhook_deliveries set next_at = now(), claimed_until = now()")
     idle_post.dispatcher.wake()
     [delivery] = await idle_post.until_settled(webhook)
 
@@ -299,7 +299,7 @@ async def test_one_or_all_failed_deliveries_are_sent_again(post: Post) -> None:
     webhook = await post.register("/hook", "run.completed")
     await post.run()
     await post.run()
-    post.execute("update webhook_deliveries set retry_until = clock_timestamp()")
+    await post.execute("update webhook_deliveries set retry_until = clock_timestamp()")
     await post.dispatcher.tidy()
     failed = await post.until_settled(webhook, 2)
     post.receiver.script.clear()
@@ -342,7 +342,7 @@ async def test_after_a_rotation_both_secrets_sign_for_a_while(idle_post: Post) -
 
     rotated, new = await idle_post.webhooks.rotate_secret(idle_post.principal, webhook.id, overlap_seconds=3600)
     await idle_post.webhooks.ping(idle_post.principal, webhook.id)
-    idle_post.execute("update webhook_endpoints set old_secret_until = now()")
+    await idle_post.execute("update webhook_endpoints set old_secret_until = now()")
     await idle_post.webhooks.ping(idle_post.principal, webhook.id)
 
     assert rotated.old_secret_until is not None
@@ -434,7 +434,9 @@ async def test_old_deliveries_are_forgotten(post: Post) -> None:
 
     await post.dispatcher.tidy()
     kept = len(await post.deliveries(webhook))
-    post.execute("update webhook_deliveries set created_at = now() - interval '31 days' where type <> 'run.completed'")
+    await post.execute(
+        "update webhook_deliveries set created_at = now() - interval '31 days' where type <> 'run.completed'"
+    )
     await post.dispatcher.tidy()
 
     assert kept == len(ONE_TOOL_RUN)
