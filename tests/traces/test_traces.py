@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -14,11 +16,14 @@ from glia.agents.types import AgentSpec
 from glia.identity.types import Principal
 from glia.kit.db import Database
 from glia.kit.outbound import Outbound, OutboundPolicy
+from glia.runs.events import ContextCompacted, Event, PlanMade, StepUsage, encode
 from glia.runs.types import Accepted
 from glia.tools.types import ToolContext, ToolResult
 from glia.traces.config import TraceConfig, read_config
 from glia.traces.errors import TracingMisconfigured
+from glia.traces.queries import TracedRun
 from glia.traces.service import Traces
+from glia.traces.spans import Naming, spans_of
 from glia.traces.types import read_traceparent
 from tests.conftest import DatabaseUrls
 from tests.runs.rig import Rig, Say, ScriptedModel, make_tool, rig
@@ -221,6 +226,44 @@ async def test_a_child_run_lies_in_its_parents_trace(place: Place) -> None:
     assert child.parent == call.span_id
     assert call.parent == parent.span_id
     assert call.start <= child.start <= child.end <= call.end
+
+
+def test_plans_and_summaries_are_model_calls_of_their_own() -> None:
+    at = datetime(2031, 5, 1, tzinfo=UTC)
+    usage = StepUsage(100, 10)
+    payloads = [
+        PlanMade("Task", [], "Because", "openai/gpt", usage, 7),
+        ContextCompacted(1, 5, "What was said", 900, 90, "openai/small", usage, 3),
+    ]
+    run_id = uuid4()
+    events = [
+        Event(number, payload.type, at + timedelta(seconds=number), run_id, 1, encode(payload))
+        for number, payload in enumerate(payloads, 1)
+    ]
+    run = replace(
+        TracedRun(**dict.fromkeys(TracedRun.__dataclass_fields__)),  # type: ignore[arg-type]
+        id=run_id,
+        root_run_id=run_id,
+        workspace_id=run_id,
+        session_id=run_id,
+        kind="agent",
+        agent_name="Clerk",
+        status="completed",
+        attempt=1,
+        input_tokens=200,
+        output_tokens=20,
+        created_at=at,
+        finished_at=at + timedelta(seconds=3),
+    )
+
+    whole, plan, summary = spans_of(run, events, Naming())
+
+    assert (plan.name, summary.name) == ("plan Clerk", "chat small")
+    assert plan.parent_span_id == summary.parent_span_id == whole.span_id
+    assert (plan.start, summary.start, summary.end) == (at, events[0].at, events[1].at)
+    assert summary.attributes["gen_ai.usage.input_tokens"] == 100
+    assert summary.attributes["glia.event"] == "context.compacted"
+    assert "What was said" not in repr(summary)
 
 
 async def test_a_failed_run_says_which_call_failed(place: Place) -> None:

@@ -112,7 +112,7 @@ create function time_ordered_id(number bigint) returns uuid language sql volatil
 $$;
 
 -- Runs after every append, so its two questions are all that most appends pay for. What a model writes
--- (`message.*`, `model.*`, deltas) is never sent as an event of its own. Whoever copies events that have been told of
+-- (`message.*`, `model.*`, `context.*`, deltas) is never sent as an event of its own. Whoever copies events that have been told of
 -- before, as in a fork or an import, says `set local glia.is_quiet = 'on'`.
 create function pass_on_events() returns trigger language plpgsql as $$
 declare
@@ -128,7 +128,7 @@ begin
     select glia.time_ordered_id(a.seq), a.workspace_id, e.id, a.type, a.session_id, a.seq, a.run_id, moment,
       moment + interval '24 hours', moment
     from added a join glia.webhook_endpoints e on e.workspace_id = a.workspace_id and e.is_active
-    where split_part(a.type, '.', 1) not in ('message', 'model', 'text', 'thinking') and a.type not like '%.delta'
+    where split_part(a.type, '.', 1) not in ('message', 'model', 'text', 'thinking', 'context') and a.type not like '%.delta'
       and e.event_types && array['*', split_part(a.type, '.', 1) || '.*', a.type];
     if found then
       perform pg_notify('glia_webhooks', '');

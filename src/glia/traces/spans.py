@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from glia.runs.events import (
+    ContextCompacted,
     Event,
     MessageReceived,
     ModelRequested,
     ModelResponded,
+    PlanMade,
+    ReflectionMade,
     RunCompleted,
     RunFailed,
     ToolCalled,
@@ -59,7 +62,7 @@ def spans_of(run: TracedRun, events: Sequence[Event], naming: Naming) -> list[Sp
     if caller is not None and not caller.is_sampled:
         return []
     story = _Story(run, events, naming, caller)
-    return [story.whole(), *story.model_calls(), *story.tool_calls()]
+    return [story.whole(), *story.model_calls(), *story.asides(), *story.tool_calls()]
 
 
 class _Story:
@@ -154,6 +157,38 @@ class _Story:
             end=end,
             attributes=attributes,
             error=error,
+        )
+
+    def asides(self) -> Iterator[Span]:
+        """Model calls beside the answer: plans, reflections and summaries. The event before says when each began."""
+        before = self._run.created_at
+        for event, payload in self._payloads:
+            if isinstance(payload, PlanMade | ReflectionMade | ContextCompacted):
+                yield self._aside(event, payload, before)
+            before = event.at
+
+    def _aside(self, event: Event, payload: PlanMade | ReflectionMade | ContextCompacted, start: datetime) -> Span:
+        operation = "plan" if isinstance(payload, PlanMade) else "chat"
+        name = self._run.agent_name if isinstance(payload, PlanMade) else _name_of(payload.model)
+        attributes: dict[str, Value | None] = {
+            "gen_ai.operation.name": operation,
+            **self._naming.provider(payload.model),
+            "gen_ai.request.model": _name_of(payload.model),
+            "gen_ai.response.model": _name_of(payload.model),
+            "gen_ai.usage.input_tokens": payload.usage.input_tokens,
+            "gen_ai.usage.output_tokens": payload.usage.output_tokens,
+            "gen_ai.conversation.id": str(self._run.session_id),
+            "glia.cost_micros": payload.cost_micros,
+            "glia.event": payload.type,
+        }
+        return self._child(
+            span_id=span_id_of("aside", f"{self._run.id}:{event.seq}"),
+            name=f"{operation} {name}",
+            kind=SpanKind.CLIENT,
+            start=start,
+            end=event.at,
+            attributes=attributes,
+            error=None,
         )
 
     def tool_calls(self) -> Iterator[Span]:

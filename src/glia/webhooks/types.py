@@ -20,12 +20,15 @@ EVENT_TYPES = (
     "tool.called",
     "tool.returned",
     "child.started",
+    "budget.exceeded",
+    "plan.made",
+    "reflection.made",
     "artifact.created",
     "job.progress",
 )
 """What an endpoint may ask for by its full name. A family, as `run.*`, also covers types that come later."""
 
-FAMILIES = (*dict.fromkeys(type.split(".")[0] for type in EVENT_TYPES), "budget", "trigger", "workflow")
+FAMILIES = (*dict.fromkeys(type.split(".")[0] for type in EVENT_TYPES), "trigger", "workflow")
 
 PING = "webhook.ping"
 
