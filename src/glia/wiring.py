@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
 import orjson
@@ -27,7 +27,7 @@ from glia.identity.service import CHANNEL as KEYS_CHANNEL
 from glia.identity.service import Identity
 from glia.identity.types import Principal
 from glia.kit import telemetry
-from glia.kit.db import Database, Transaction
+from glia.kit.db import Database, PoolStats, Transaction
 from glia.kit.errors import GliaError, Unavailable, UpstreamFailed
 from glia.kit.jobs import Job
 from glia.kit.notifications import Notifications
@@ -79,10 +79,19 @@ from glia.tools.types import Source
 from glia.tools.web_fetch import web_fetch
 from glia.usage.meter import Meter
 from glia.usage.service import LIMITS_CHANNEL, Budgets, Credits, Spending, Usage
+from glia.webhooks.dispatcher import CHANNEL as WEBHOOKS_CHANNEL
+from glia.webhooks.dispatcher import Dispatcher
+from glia.webhooks.service import Webhooks
+
+if TYPE_CHECKING:
+    from glia.traces.service import Traces
 
 log = structlog.get_logger(__name__)
 
+_TRACE_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+
 _HOUSEKEEPING_SECONDS = 5.0
+_LAG_SECONDS = 0.5
 _PROBE_SECONDS = 10.0
 _SLEEP_TIME_SECONDS = 30.0
 _RERANK_TIMEOUTS = Timeouts(connect_seconds=3, idle_seconds=10, total_seconds=15)
@@ -123,8 +132,12 @@ class House:
     credits: Credits
     spending: Spending
     meter: Meter
+    webhooks: Webhooks
+    dispatcher: Dispatcher
     spool: Path
     embedder: Embedder | None
+    traces: Traces | None = None
+    _pool_before: PoolStats = field(default_factory=lambda: PoolStats(0, 0, 0, 0, 0.0))
     _tasks: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
 
     async def open(self) -> None:
@@ -133,9 +146,13 @@ class House:
         self.live.start()
         self.engine.start()
         self.meter.start()
+        self.dispatcher.start()
+        if self.traces is not None:
+            await self.traces.start()
         self._tasks = [
             asyncio.create_task(self.models.watch_local_servers(), name="glia-local-models"),
             asyncio.create_task(self._keep_house(), name="glia-housekeeping"),
+            asyncio.create_task(self._watch_lag(), name="glia-loop-lag"),
             asyncio.create_task(self._prepare_embedder(), name="glia-embedder"),
             asyncio.create_task(self._learn_at_night(), name="glia-sleep-time"),
         ]
@@ -143,6 +160,9 @@ class House:
     async def close(self) -> None:
         """Runs get a moment to finish, the rest is handed back, then the lease is given up and the pool closed."""
         await self.engine.stop()
+        await self.dispatcher.stop()
+        if self.traces is not None:
+            await self.traces.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -172,11 +192,26 @@ class House:
             except (Unavailable, psycopg.Error) as error:
                 log.warning("could not look for sessions to learn from", error=str(error))
 
+    async def _watch_lag(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            asked_at = loop.time()
+            await asyncio.sleep(_LAG_SECONDS)
+            telemetry.loop_lag.observe(max(0.0, loop.time() - asked_at - _LAG_SECONDS))
+
+    def _note_pool(self) -> None:
+        before, pool = self._pool_before, self.db.pool_stats()
+        telemetry.database_connections.labels("free").set(pool.free)
+        telemetry.database_connections.labels("busy").set(pool.size - pool.free)
+        telemetry.database_waiting.set(pool.waiting)
+        telemetry.database_waits.inc(max(0, pool.waits - before.waits))
+        telemetry.database_wait_seconds.inc(max(0.0, pool.wait_seconds - before.wait_seconds))
+        self._pool_before = pool
+
     async def _keep_house(self) -> None:
         while True:
-            asked_at = asyncio.get_running_loop().time()
             await asyncio.sleep(_HOUSEKEEPING_SECONDS)
-            telemetry.loop_lag.set(asyncio.get_running_loop().time() - asked_at - _HOUSEKEEPING_SECONDS)
+            self._note_pool()
             telemetry.runs_held.set(self.engine.running)
             telemetry.watchers.set(self.live.watchers)
             try:
@@ -244,6 +279,7 @@ async def build(
     budgets.on_raised = credit.on_raised = runs.limits_raised
     jobs.runs = runs
     subagents.start = runs.start
+    dispatcher = Dispatcher(db, outbound, secrets, settings.webhooks)
     spool = data_dir / "spool"
     spool.mkdir(mode=0o700, parents=True, exist_ok=True)
     _sweep(spool)
@@ -251,7 +287,7 @@ async def build(
         settings=settings,
         db=db,
         outbound=outbound,
-        notifications=_listen(app_url, identity, live, engine, spending),
+        notifications=_listen(app_url, identity, live, engine, spending, dispatcher),
         lease=lease,
         live=live,
         engine=engine,
@@ -281,9 +317,23 @@ async def build(
         credits=credit,
         spending=spending,
         meter=meter,
+        webhooks=Webhooks(db, outbound, secrets, dispatcher, settings.webhooks),
+        dispatcher=dispatcher,
         spool=spool,
         embedder=embedder,
+        traces=_traces(db, outbound, environment),
     )
+
+
+def _traces(db: Database, outbound: Outbound, environment: Mapping[str, str]) -> Traces | None:
+    """Nothing of tracing is loaded unless somebody has said where traces go."""
+    if not any(environment.get(name) for name in _TRACE_ENDPOINTS):
+        return None
+    from glia.traces.config import read_config
+    from glia.traces.service import Traces
+
+    config = read_config(environment)
+    return None if config is None else Traces(db, outbound, config)
 
 
 def _sweep(spool: Path) -> None:
@@ -306,15 +356,19 @@ class _StartJob:
         return await self.runs.start_job(tx, workspace_id=workspace_id, project_id=project_id, kind=kind, input=input)
 
 
-def _listen(url: str, identity: Identity, live: Live, engine: Engine, spending: Spending) -> Notifications:
+def _listen(
+    url: str, identity: Identity, live: Live, engine: Engine, spending: Spending, dispatcher: Dispatcher
+) -> Notifications:
     notifications = Notifications(url)
     notifications.on(EVENTS_CHANNEL, live.heard)
     notifications.on(WORK_CHANNEL, lambda _note: engine.wake())
     notifications.on(CANCEL_CHANNEL, lambda run: engine.cancel(UUID(run)))
     notifications.on(KEYS_CHANNEL, identity.forget)
     notifications.on(LIMITS_CHANNEL, spending.forget)
+    notifications.on(WEBHOOKS_CHANNEL, lambda _note: dispatcher.wake())
     notifications.on_reconnect(live.heard_nothing_for_a_while)
     notifications.on_reconnect(engine.wake)
+    notifications.on_reconnect(dispatcher.wake)
     notifications.on_reconnect(lambda: identity.forget("*"))
     notifications.on_reconnect(lambda: spending.forget("*"))
     return notifications

@@ -53,6 +53,11 @@ BODIES: dict[Route, dict[str, Any]] = {
     ("POST", "/v1/approvals/{approval}/decide"): {"decision": "approved"},
     ("POST", "/v1/approvals/{approval}/approve"): {"always": True},
     ("POST", "/v1/approvals/{approval}/deny"): {},
+    ("PATCH", "/v1/webhooks/{webhook}"): {"description": "Changed"},
+    ("POST", "/v1/webhooks/{webhook}/rotate-secret"): {},
+    ("POST", "/v1/webhooks/{webhook}/ping"): {},
+    ("POST", "/v1/webhooks/{webhook}/redeliver"): {"since": "2020-01-01T00:00:00Z"},
+    ("POST", "/v1/webhooks/{webhook}/deliveries/{delivery}/redeliver"): {},
 }
 UPLOAD = ("POST", "/v1/knowledge-bases/{knowledge_base}/documents")
 COMPARE = ("GET", "/v1/sessions/{session}/compare")
@@ -114,6 +119,7 @@ def one_of_everything(client: Client) -> Things:
     asked = client.made("/v1/sessions", {"agent_id": agent})["id"]
     assert client.post(f"/v1/sessions/{asked}/messages", {"content": "What is 17 * 23?"}).status == 202
     approval = client.get("/v1/approvals?status=pending").json["data"][0]["id"]
+    webhook = client.made("/v1/webhooks", {"url": "https://hooks.invalid/"})["id"]
     me = client.get("/v1/me").json
     for fact in ("My favourite colour is blue.", "My favourite colour is green."):
         client.made("/v1/memories", {"content": fact, "agent_id": agent})
@@ -141,6 +147,8 @@ def one_of_everything(client: Client) -> Things:
         "block": client.made("/v1/memory-blocks", {"label": "project", "content": "Ship it."})["id"],
         "bucket": "facts",
         "tool": client.made("/v1/tools", tool)["id"],
+        "webhook": webhook,
+        "delivery": client.post(f"/v1/webhooks/{webhook}/ping").json["id"],
     }
 
 
@@ -186,7 +194,9 @@ def test_lists_do_not_show_another_workspaces_things(walk: Walk, client: Client,
     shown_to_stranger = b"".join(stranger.get(path).body for path in lists).decode()
 
     assert [id for id in ids if id in shown_to_stranger] == []
-    assert [id for id in ids if id not in shown_to_owner and id != walk.things["document"]] == []
+    assert [
+        id for id in ids if id not in shown_to_owner and id not in {walk.things["document"], walk.things["delivery"]}
+    ] == []
 
 
 def test_bodies_cannot_name_another_workspaces_things(walk: Walk, stranger: Client):

@@ -33,6 +33,7 @@ from glia.surfaces.native import (
     tools,
     usage,
     users,
+    webhooks,
     workspaces,
 )
 from glia.surfaces.native.document import PUBLIC, docs_page, front_page, openapi
@@ -66,6 +67,7 @@ _ROUTERS = (
     usage.router,
     budgets.router,
     credit.router,
+    webhooks.router,
     hot.router,
 )
 
@@ -74,7 +76,7 @@ def native_surface(house: House, more_paths: dict[str, Any] | None = None) -> Ap
     """more_paths: of the OpenAPI document, for routes that another surface serves under the same address."""
     settings = house.settings
     answers = IdempotentAnswers(house.db, settings.secret_key)
-    talk = Conversation(house.runs, answers, settings.strict_fields)
+    talk = Conversation(house.runs, answers, settings.strict_fields, house.traces)
     uploads = Uploads(house.knowledge, answers, house.spool, settings.limits.upload_bytes, settings.strict_fields)
     rest = Idempotency(
         JsonBodies(Explained(native_api(house, more_paths or {})), is_strict=settings.strict_fields), answers
