@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import cast, get_args
 from uuid import UUID
 
 import orjson
@@ -60,7 +60,7 @@ from glia.models.service import Models, read_configuration
 from glia.runs.approvals import Approvals
 from glia.runs.delegation import Subagents
 from glia.runs.engine import CANCEL_CHANNEL, WORK_CHANNEL, Engine
-from glia.runs.events import Citation
+from glia.runs.events import Citation, Payload, TextDelta, ThinkingDelta
 from glia.runs.lease import Lease
 from glia.runs.live import CHANNEL as EVENTS_CHANNEL
 from glia.runs.live import Live
@@ -74,6 +74,11 @@ from glia.tools.builtin import BUILT_IN
 from glia.tools.service import Tools
 from glia.tools.types import Source
 from glia.tools.web_fetch import web_fetch
+from glia.triggers.firings import Firings
+from glia.triggers.hooks import Hooks
+from glia.triggers.queries import CHANNEL as TRIGGERS_CHANNEL
+from glia.triggers.service import Triggers
+from glia.triggers.ticker import Ticker
 from glia.usage.meter import Meter
 from glia.usage.service import LIMITS_CHANNEL, Budgets, Credits, Spending, Usage
 
@@ -82,6 +87,9 @@ log = structlog.get_logger(__name__)
 _HOUSEKEEPING_SECONDS = 5.0
 _PROBE_SECONDS = 10.0
 _SLEEP_TIME_SECONDS = 30.0
+_EVENT_TYPES = frozenset(payload.type for payload in get_args(Payload)) - {TextDelta.type, ThinkingDelta.type}
+"""What a trigger may wait for: everything in a run but the pieces of a text."""
+
 _RERANK_TIMEOUTS = Timeouts(connect_seconds=3, idle_seconds=10, total_seconds=15)
 
 
@@ -117,6 +125,9 @@ class House:
     credits: Credits
     spending: Spending
     meter: Meter
+    triggers: Triggers
+    hooks: Hooks
+    ticker: Ticker
     spool: Path
     embedder: Embedder | None
     _tasks: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
@@ -132,6 +143,7 @@ class House:
             asyncio.create_task(self._keep_house(), name="glia-housekeeping"),
             asyncio.create_task(self._prepare_embedder(), name="glia-embedder"),
             asyncio.create_task(self._learn_at_night(), name="glia-sleep-time"),
+            asyncio.create_task(self.ticker.run(), name="glia-triggers"),
         ]
 
     async def close(self) -> None:
@@ -238,6 +250,9 @@ async def build(
     budgets.on_raised = credit.on_raised = runs.limits_raised
     jobs.runs = runs
     subagents.start = runs.start
+    rate_limits = RateLimits(default_per_minute=settings.limits.requests_per_minute)
+    firings = Firings(db, runs)
+    ticker = Ticker(db, firings)
     spool = data_dir / "spool"
     spool.mkdir(mode=0o700, parents=True, exist_ok=True)
     _sweep(spool)
@@ -245,12 +260,12 @@ async def build(
         settings=settings,
         db=db,
         outbound=outbound,
-        notifications=_listen(app_url, identity, live, engine, spending),
+        notifications=_listen(app_url, identity, live, engine, spending, ticker),
         lease=lease,
         live=live,
         engine=engine,
         identity=identity,
-        rate_limits=RateLimits(default_per_minute=settings.limits.requests_per_minute),
+        rate_limits=rate_limits,
         agents=agents,
         sessions=Sessions(db),
         runs=runs,
@@ -272,6 +287,9 @@ async def build(
         credits=credit,
         spending=spending,
         meter=meter,
+        triggers=Triggers(db, firings, secrets, event_types=_EVENT_TYPES),
+        hooks=Hooks(db, firings, secrets, rate_limits),
+        ticker=ticker,
         spool=spool,
         embedder=embedder,
     )
@@ -297,15 +315,19 @@ class _StartJob:
         return await self.runs.start_job(tx, workspace_id=workspace_id, project_id=project_id, kind=kind, input=input)
 
 
-def _listen(url: str, identity: Identity, live: Live, engine: Engine, spending: Spending) -> Notifications:
+def _listen(
+    url: str, identity: Identity, live: Live, engine: Engine, spending: Spending, ticker: Ticker
+) -> Notifications:
     notifications = Notifications(url)
     notifications.on(EVENTS_CHANNEL, live.heard)
     notifications.on(WORK_CHANNEL, lambda _note: engine.wake())
     notifications.on(CANCEL_CHANNEL, lambda run: engine.cancel(UUID(run)))
     notifications.on(KEYS_CHANNEL, identity.forget)
     notifications.on(LIMITS_CHANNEL, spending.forget)
+    notifications.on(TRIGGERS_CHANNEL, lambda _note: ticker.wake())
     notifications.on_reconnect(live.heard_nothing_for_a_while)
     notifications.on_reconnect(engine.wake)
+    notifications.on_reconnect(ticker.wake)
     notifications.on_reconnect(lambda: identity.forget("*"))
     notifications.on_reconnect(lambda: spending.forget("*"))
     return notifications

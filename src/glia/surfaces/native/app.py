@@ -20,6 +20,7 @@ from glia.surfaces.native import (
     auth,
     budgets,
     credit,
+    hooks,
     hot,
     keys,
     knowledge,
@@ -30,6 +31,7 @@ from glia.surfaces.native import (
     runs,
     sessions,
     tools,
+    triggers,
     usage,
     users,
     workspaces,
@@ -46,6 +48,8 @@ from glia.wiring import House
 
 _PUBLIC = PUBLIC | {"/", "/openapi.json", "/docs"}
 
+_HOOKS = "/v1/hooks/"
+
 _ROUTERS = (
     auth.router,
     workspaces.router,
@@ -61,6 +65,7 @@ _ROUTERS = (
     memory_blocks.router,
     memory_upkeep.router,
     tools.router,
+    triggers.router,
     usage.router,
     budgets.router,
     credit.router,
@@ -82,6 +87,7 @@ def native_surface(house: House, more_paths: dict[str, Any] | None = None) -> Ap
             Route("POST", "/v1/sessions/{session}/messages", talk.send_message),
             Route("GET", "/v1/sessions/{session}/events/stream", talk.follow_session),
             Route("POST", "/v1/knowledge-bases/{knowledge_base}/documents", uploads.upload),
+            Route("POST", "/v1/hooks/{hook}", hooks.HookDoor(house).receive),
         ],
         rest,
     )
@@ -91,7 +97,7 @@ def native_surface(house: House, more_paths: dict[str, Any] | None = None) -> Ap
         house.rate_limits,
         surface="native",
         error_body=native_error,
-        is_public=lambda path: path in _PUBLIC,
+        is_public=lambda path: path in _PUBLIC or path.startswith(_HOOKS),
     )
 
 
