@@ -87,8 +87,9 @@ create index trigger_deliveries_age on trigger_deliveries (trigger_id, at);
 create index trigger_deliveries_workspace on trigger_deliveries (workspace_id);
 select isolate('trigger_deliveries');
 
--- Events of runs that some trigger waits for, in the order in which they can be seen. Filled by the function below and
--- emptied by whoever evaluates them; a cursor over the log would pass over what is committed late.
+-- Events that some trigger waits for, and failures of runs whose trigger may fail only so often, in the order in which
+-- they can be seen. Filled by the function below and emptied by whoever evaluates them; a cursor over the log would pass
+-- over what is committed late.
 create table trigger_events (
   id bigint generated always as identity primary key,
   workspace_id uuid not null,
@@ -103,22 +104,36 @@ select isolate('trigger_events');
 select open_to_system('trigger_events');
 grant select (id, workspace_id) on trigger_events to glia_system;
 
--- Called once for each statement that adds events. Where no trigger waits for events, it is one look into a small index.
+-- Called once for each statement that adds events. Where no trigger waits for any, it is two looks: one at the new rows
+-- and one into a small index.
 create function notice_events() returns trigger language plpgsql as $$
+declare
+  is_noticed boolean := false;
 begin
-  if not exists (select from glia.triggers t
-                 where t.workspace_id = (select a.workspace_id from added a limit 1)
-                   and t.event_type is not null and t.status = 'active') then
-    return null;
+  if exists (select from added a where a.type = 'run.failed') then
+    insert into glia.trigger_events (workspace_id, trigger_id, session_id, seq)
+    select a.workspace_id, t.id, a.session_id, a.seq
+    from added a
+    join glia.runs r on r.id = a.run_id
+    join glia.trigger_firings f on f.id = case when r.dedupe_key ~ '^trigger:[0-9a-f-]{36}$'
+                                               then substr(r.dedupe_key, 9)::uuid end
+    join glia.triggers t on t.id = f.trigger_id and t.max_failures is not null and t.status = 'active'
+    where a.type = 'run.failed';
+    is_noticed := found;
   end if;
-  insert into glia.trigger_events (workspace_id, trigger_id, session_id, seq)
-  select a.workspace_id, t.id, a.session_id, a.seq
-  from added a
-  join glia.triggers t on t.workspace_id = a.workspace_id and t.event_type = a.type and t.status = 'active'
-  where a.run_id is not null and (t.event_agent_id is null
-    or t.event_agent_id = (select r.agent_id from glia.runs r where r.id = a.run_id))
-  order by a.seq;
-  if found then
+  if exists (select from glia.triggers t
+             where t.workspace_id = (select a.workspace_id from added a limit 1)
+               and t.event_type is not null and t.status = 'active') then
+    insert into glia.trigger_events (workspace_id, trigger_id, session_id, seq)
+    select a.workspace_id, t.id, a.session_id, a.seq
+    from added a
+    join glia.runs r on r.id = a.run_id and r.kind = 'agent'
+    join glia.triggers t on t.workspace_id = a.workspace_id and t.event_type = a.type and t.status = 'active'
+    where t.event_agent_id is null or t.event_agent_id = r.agent_id
+    order by a.seq;
+    is_noticed := is_noticed or found;
+  end if;
+  if is_noticed then
     perform pg_notify('glia_triggers', '');
   end if;
   return null;

@@ -229,21 +229,24 @@ async def mark_started(tx: Transaction, id: UUID, *, run_id: UUID, session_id: U
 async def failures_in_a_row(tx: Transaction, trigger_id: UUID, most: int) -> int:
     """How many of the newest firings that are over have failed, counted up to `most` and back to the last success.
 
-    Firings by hand do not count, and neither do those before the trigger was last switched on.
+    Those before the trigger was last switched on do not count. Runs are found by their key, because a firing is marked
+    as started only after its run was.
     """
     return await tx.value(
         """
         select count(*) from (
           select bool_and(failed) over (order by id desc) as still from (
             select f.id, f.outcome = 'failed' or r.status = 'failed' as failed
-            from trigger_firings f left join runs r on r.id = f.run_id
-            where f.trigger_id = %(trigger_id)s and f.cause <> 'manual'
+            from trigger_firings f
+            left join runs r on r.workspace_id = f.workspace_id and r.dedupe_key = %(key)s || f.id::text
+            where f.trigger_id = %(trigger_id)s
               and f.fired_at >= (select failing_since from triggers where id = %(trigger_id)s)
               and (f.outcome = 'failed' or r.status in ('completed', 'failed', 'cancelled'))
             order by f.id desc limit %(most)s) latest) streak
         where still""",
         trigger_id=trigger_id,
         most=most,
+        key=KEY,
     )
 
 

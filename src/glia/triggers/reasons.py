@@ -107,9 +107,12 @@ async def on_figure(tx: Transaction, trigger: Trigger, firings: Firings) -> Admi
 
 
 async def on_event(tx: Transaction, trigger: Trigger, events: Sequence[Happened], firings: Firings) -> list[Admission]:
-    """Fires for each event that fits, unless the trigger itself has brought it about."""
+    """Fires for each event that fits, unless the trigger itself has brought it about.
+
+    A trigger of any kind also hears that its own runs fail, and pauses once that was too often.
+    """
     when = trigger.when
-    if not isinstance(when, OnEvent):
+    if await firings.pause_if_failing(tx, trigger) or not isinstance(when, OnEvent):
         return []
     admitted: list[Admission] = []
     cooled_at = trigger.cooled_at
@@ -120,8 +123,6 @@ async def on_event(tx: Transaction, trigger: Trigger, events: Sequence[Happened]
         ancestor = await rows.ancestor(tx, event.run_id)
         if ancestor is not None and ancestor.trigger_id == trigger.id:
             continue
-        if await firings.pause_if_failing(tx, trigger):
-            break
         depth = 1 + (0 if ancestor is None else ancestor.depth)
         refusal = f"{DEEPEST} triggers have set each other off already." if depth > DEEPEST else None
         key = f"event:{event.session_id}:{event.seq}"

@@ -117,8 +117,8 @@ class Triggers:
             now = await queries.now(tx)
             spec = replace(_spec_of(before), **changes)
             is_new = "when" in changes and spec.when != before.when
-            spec = checks.settled(spec, now, event_types=self._event_types, is_new=is_new)
             _check_kind(before.when, spec.when)
+            spec = checks.settled(spec, now, event_types=self._event_types, is_new=is_new)
             await _check_references(tx, spec)
             status, next_at = before.status, before.next_at
             if is_new and status is not Status.PAUSED:

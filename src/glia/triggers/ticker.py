@@ -21,7 +21,7 @@ from glia.triggers.firing_queries import take_events
 from glia.triggers.firings import Admission, Firings
 from glia.triggers.queries import Due
 from glia.triggers.reasons import on_event, on_figure, on_time
-from glia.triggers.types import OnEvent, OnMetric, Status, Trigger
+from glia.triggers.types import OnMetric, Status, Trigger
 
 log = structlog.get_logger(__name__)
 
@@ -116,7 +116,7 @@ class Ticker:
             events = await take_events(tx, _EVENTS_AT_ONCE)
             for trigger_id, own in groupby(events, lambda event: event.trigger_id):
                 trigger = await queries.lock(tx, trigger_id)
-                if trigger is not None and trigger.status is Status.ACTIVE and isinstance(trigger.when, OnEvent):
+                if trigger is not None and trigger.status is Status.ACTIVE:
                     admitted += [(trigger, one) for one in await on_event(tx, trigger, list(own), self._firings)]
         for trigger, admission in admitted:
             await self._firings.start(trigger, admission)
