@@ -20,7 +20,7 @@ from glia.triggers.types import At, Cron, Interval, Schedule
 SHORTEST_INTERVAL_SECONDS = 1
 LONGEST_INTERVAL_SECONDS = 366 * 24 * 3600
 LONGEST_CRON = 200
-_MOST_COUNTED = 1000
+_MOST_COUNTED = 100
 
 # What cronsim calls a field, and what may stand there.
 _FIELDS = {
@@ -56,10 +56,10 @@ def times_after(schedule: Schedule, after: datetime, count: int) -> list[datetim
 
 
 def missed_between(schedule: Schedule, first: datetime, now: datetime) -> int:
-    """How many firings lie after `first` and not after `now`; counting ends at 1,000."""
+    """How many firings lie after `first` and not after `now`; counting ends at 100."""
     if isinstance(schedule, Interval):
         return min(_MOST_COUNTED, max(0, int((now - first).total_seconds() // schedule.every_seconds)))
-    return sum(moment <= now for moment in _until(schedule, first, now))
+    return sum(moment <= now for moment in times_after(schedule, first, _MOST_COUNTED))
 
 
 def zone_of(name: str) -> ZoneInfo:
@@ -152,13 +152,3 @@ def _interval_after(schedule: Interval, after: datetime) -> datetime | None:
         return first
     every = timedelta(seconds=schedule.every_seconds)
     return first + ((after - first) // every + 1) * every
-
-
-def _until(schedule: Schedule, first: datetime, now: datetime) -> Iterator[datetime]:
-    moment = first
-    for _ in range(_MOST_COUNTED):
-        following = next_after(schedule, moment)
-        if following is None or following > now:
-            return
-        yield following
-        moment = following
