@@ -117,7 +117,8 @@ def test_a_failed_run_fires_a_trigger(client: Client, agent: dict[str, Any]):
     run = client.post(f"/v1/sessions/{session}/messages", {"content": "Hello", "background": True}).json["run_id"]
     client.until(f"/v1/runs/{run}", lambda found: found["status"] == "failed")
 
-    (firing,) = client.until(f"/v1/triggers/{made['id']}/firings", lambda page: page["data"])["data"]
+    path = f"/v1/triggers/{made['id']}/firings"
+    (firing,) = client.until(path, lambda page: any(one["outcome"] == "started" for one in page["data"]))["data"]
 
     assert firing["cause"] == "event"
     messages = client.get(f"/v1/sessions/{firing['session_id']}/messages").json["data"]
