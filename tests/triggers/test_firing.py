@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
+from uuid import UUID
 
 import psycopg
 import pytest
 
 from glia.kit.errors import Conflict, DatabaseUnavailable
+from glia.kit.notifications import Notifications
 from glia.triggers import firings as firings_module
 from glia.triggers import queries
 from glia.triggers.types import At, Cron, Interval, Missed, OnWebhook, Overlap, Status
@@ -213,6 +216,15 @@ async def test_overlap_skip_leaves_the_run_alone(place: Place):
     assert await place.outcomes(trigger) == ["started", "skipped", "started"]
 
 
+async def test_a_long_run_is_not_forgotten_behind_what_was_skipped(place: Place, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(firings_module, "KEPT_FIRINGS", 10)
+    trigger = await place.make(overlap=Overlap.SKIP)
+    for _ in range(70):
+        await place.triggers.fire(place.principal, trigger.id)
+
+    assert len(await place.runs()) == 1
+
+
 async def test_overlap_queue_takes_turns_in_order(place: Place):
     trigger = await place.make(OnWebhook(), overlap=Overlap.QUEUE, message="{{ payload.n }}")
     for n in range(3):
@@ -316,8 +328,6 @@ async def test_history_is_capped(place: Place, monkeypatch: pytest.MonkeyPatch):
 
 
 async def test_a_change_wakes_the_other_processes(place: Place, database_urls: DatabaseUrls):
-    from glia.kit.notifications import Notifications
-
     notifications = Notifications(database_urls.app)
     heard = asyncio.Event()
     notifications.on("glia_triggers", lambda _note: heard.set())
@@ -327,6 +337,35 @@ async def test_a_change_wakes_the_other_processes(place: Place, database_urls: D
         async with asyncio.timeout(20):
             await heard.wait()
     await notifications.stop()
+
+
+async def test_the_ticker_takes_up_what_waits_since_it_went_to_sleep(place: Place, database_urls: DatabaseUrls):
+    notifications = Notifications(database_urls.app)
+    notifications.on("glia_triggers", lambda _note: place.ticker.wake())
+    await notifications.start()
+    trigger = await place.make(overlap=Overlap.QUEUE)
+    ticking = asyncio.create_task(place.ticker.run())
+    try:
+        first = await place.triggers.fire(place.principal, trigger.id)
+        waiting = await place.triggers.fire(place.principal, trigger.id)
+        assert waiting.outcome == "waiting"
+        await place.end(first.run_id)
+        async with asyncio.timeout(10):
+            while await place.outcomes(trigger) != ["started", "started"]:
+                await asyncio.sleep(0.05)
+    finally:
+        ticking.cancel()
+        await notifications.stop()
+
+
+async def test_the_runs_count_for_the_key_that_made_the_trigger(place: Place, unknown_id: UUID):
+    place.principal = replace(place.principal, key_id=unknown_id)
+    trigger = await place.make()
+    await place.pass_time(trigger)
+    await place.tick()
+
+    (run,) = await place.runs()
+    assert run.key_id == unknown_id
 
 
 async def test_the_ticker_fires_what_is_made_while_it_sleeps(place: Place):

@@ -68,6 +68,7 @@ create unique index trigger_firings_key on trigger_firings (trigger_id, key);
 create index trigger_firings_trigger on trigger_firings (trigger_id, id);
 create index trigger_firings_due on trigger_firings (retry_at) where retry_at is not null;
 create index trigger_firings_open on trigger_firings (trigger_id, id) where outcome in ('waiting', 'starting');
+create index trigger_firings_started on trigger_firings (trigger_id, id) where outcome = 'started';
 create index trigger_firings_run on trigger_firings (run_id) where run_id is not null;
 create index trigger_firings_workspace on trigger_firings (workspace_id);
 select isolate('trigger_firings');

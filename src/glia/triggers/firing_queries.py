@@ -78,7 +78,8 @@ async def count_one(tx: Transaction, trigger_id: UUID) -> int:
 async def prune(tx: Transaction, trigger_id: UUID, *, keep: int) -> None:
     await tx.execute(
         """
-        delete from trigger_firings where trigger_id = %(id)s and outcome not in ('waiting', 'starting')
+        delete from trigger_firings f where trigger_id = %(id)s and outcome not in ('waiting', 'starting')
+          and not exists (select from runs r where r.id = f.run_id and r.status in ('queued', 'running', 'waiting'))
           and id < (select id from trigger_firings where trigger_id = %(id)s order by id desc offset %(keep)s limit 1)
         """,
         id=trigger_id,
@@ -114,7 +115,7 @@ class Open:
 
 
 async def open_firings(tx: Transaction, trigger_id: UUID, *, but: UUID | None = None) -> list[Open]:
-    """Oldest first. but: one to leave out. Runs are looked for among the last 50 firings."""
+    """Oldest first. but: one to leave out. Runs are looked for among the last 50 that there were."""
     return await tx.many(
         Open,
         """
@@ -123,9 +124,9 @@ async def open_firings(tx: Transaction, trigger_id: UUID, *, but: UUID | None = 
         union all
         select f.id, f.outcome, f.run_id from (
           select id, outcome, run_id from trigger_firings
-          where trigger_id = %(trigger_id)s order by id desc limit 50) f
+          where trigger_id = %(trigger_id)s and outcome = 'started' order by id desc limit 50) f
         join runs r on r.id = f.run_id
-        where f.outcome = 'started' and r.status in ('queued', 'running', 'waiting')
+        where r.status in ('queued', 'running', 'waiting')
         order by id""",
         trigger_id=trigger_id,
         but=but,

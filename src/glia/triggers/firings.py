@@ -7,12 +7,12 @@ the firing's id as its dedupe key, and may be done by anyone, again and again, u
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import structlog
 
-from glia.identity.types import system_principal
+from glia.identity.types import Principal, system_principal
 from glia.kit.db import Database, Transaction
 from glia.kit.errors import GliaError, NotFound, RateLimited, StorageFull, Unavailable
 from glia.runs.errors import SessionBusy
@@ -81,6 +81,8 @@ class Firings:
             return None
         if await rows.count_one(tx, trigger.id) % _PRUNE_EVERY == 0:
             await rows.prune(tx, trigger.id, keep=KEPT_FIRINGS)
+        if outcome is Outcome.WAITING:
+            await queries.tell(tx)
         return Admission(draft.id, outcome, draft.message, reason, _runs_of(open))
 
     async def pause_if_failing(self, tx: Transaction, trigger: Trigger) -> bool:
@@ -138,7 +140,7 @@ class Firings:
         return True
 
     async def _begin(self, trigger: Trigger, admission: Admission) -> Accepted:
-        principal = system_principal(trigger.workspace_id, trigger.project_id)
+        principal = _principal(trigger)
         said = [Said("user", admission.message)]
         key = f"{rows.KEY}{admission.firing_id}"
         if trigger.is_in_session:
@@ -156,7 +158,7 @@ class Firings:
         )
 
     async def _cancel(self, trigger: Trigger, runs: Sequence[UUID]) -> None:
-        principal = system_principal(trigger.workspace_id, trigger.project_id)
+        principal = _principal(trigger)
         for run in runs:
             await self._starter.cancel(principal, run)
 
@@ -167,6 +169,7 @@ class Firings:
                 await rows.settle(tx, admission.firing_id, Outcome.SKIPPED, "Another run was working on the session.")
             else:
                 await rows.put_off(tx, admission.firing_id)
+                await queries.tell(tx)
 
     async def _give_up(self, trigger: Trigger, firing_id: UUID, reason: str) -> None:
         log.warning("a trigger could not start a run", trigger=str(trigger.id), firing=str(firing_id))
@@ -175,6 +178,13 @@ class Firings:
             await rows.settle(tx, firing_id, Outcome.FAILED, reason)
             if held is not None:
                 await self.pause_if_failing(tx, held)
+
+
+def _principal(trigger: Trigger) -> Principal:
+    """The server, on behalf of the key that made the trigger: what its runs cost counts against that key's budgets."""
+    principal = system_principal(trigger.workspace_id, trigger.project_id)
+    kind, _, id = trigger.created_by.partition(":")
+    return replace(principal, key_id=UUID(id)) if kind == "key" else principal
 
 
 def _runs_of(open: Sequence[Open]) -> tuple[UUID, ...]:
