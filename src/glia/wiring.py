@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, LiteralString, Protocol, cast, get_args
 from uuid import UUID
 
 import orjson
@@ -60,7 +60,7 @@ from glia.models.service import Models, read_configuration
 from glia.runs.approvals import Approvals
 from glia.runs.delegation import Subagents
 from glia.runs.engine import CANCEL_CHANNEL, WORK_CHANNEL, Engine
-from glia.runs.events import Citation
+from glia.runs.events import Citation, Payload, TextDelta, ThinkingDelta
 from glia.runs.exports import Exports
 from glia.runs.forks import Forks
 from glia.runs.lease import Lease
@@ -77,6 +77,11 @@ from glia.tools.builtin import BUILT_IN
 from glia.tools.service import Tools
 from glia.tools.types import Source
 from glia.tools.web_fetch import web_fetch
+from glia.triggers.firings import Firings
+from glia.triggers.hooks import Hooks
+from glia.triggers.queries import CHANNEL as TRIGGERS_CHANNEL
+from glia.triggers.service import Triggers
+from glia.triggers.ticker import Ticker
 from glia.usage.meter import Meter
 from glia.usage.service import LIMITS_CHANNEL, Budgets, Credits, Spending, Usage
 from glia.webhooks.dispatcher import CHANNEL as WEBHOOKS_CHANNEL
@@ -94,6 +99,9 @@ _HOUSEKEEPING_SECONDS = 5.0
 _LAG_SECONDS = 0.5
 _PROBE_SECONDS = 10.0
 _SLEEP_TIME_SECONDS = 30.0
+_EVENT_TYPES = frozenset(payload.type for payload in get_args(Payload)) - {TextDelta.type, ThinkingDelta.type}
+"""What a trigger may wait for: everything in a run but the pieces of a text."""
+
 _RERANK_TIMEOUTS = Timeouts(connect_seconds=3, idle_seconds=10, total_seconds=15)
 
 
@@ -134,6 +142,9 @@ class House:
     meter: Meter
     webhooks: Webhooks
     dispatcher: Dispatcher
+    triggers: Triggers
+    hooks: Hooks
+    ticker: Ticker
     spool: Path
     embedder: Embedder | None
     traces: Traces | None = None
@@ -155,6 +166,7 @@ class House:
             asyncio.create_task(self._watch_lag(), name="glia-loop-lag"),
             asyncio.create_task(self._prepare_embedder(), name="glia-embedder"),
             asyncio.create_task(self._learn_at_night(), name="glia-sleep-time"),
+            asyncio.create_task(self.ticker.run(), name="glia-triggers"),
         ]
 
     async def close(self) -> None:
@@ -280,6 +292,9 @@ async def build(
     jobs.runs = runs
     subagents.start = runs.start
     dispatcher = Dispatcher(db, outbound, secrets, settings.webhooks)
+    rate_limits = RateLimits(default_per_minute=settings.limits.requests_per_minute)
+    firings = Firings(db, runs)
+    ticker = Ticker(db, firings)
     spool = data_dir / "spool"
     spool.mkdir(mode=0o700, parents=True, exist_ok=True)
     _sweep(spool)
@@ -287,12 +302,19 @@ async def build(
         settings=settings,
         db=db,
         outbound=outbound,
-        notifications=_listen(app_url, identity, live, engine, spending, dispatcher),
+        notifications=_listen(
+            app_url,
+            identity,
+            live,
+            engine,
+            spending,
+            {WORK_CHANNEL: engine, WEBHOOKS_CHANNEL: dispatcher, TRIGGERS_CHANNEL: ticker},
+        ),
         lease=lease,
         live=live,
         engine=engine,
         identity=identity,
-        rate_limits=RateLimits(default_per_minute=settings.limits.requests_per_minute),
+        rate_limits=rate_limits,
         agents=agents,
         sessions=Sessions(db),
         runs=runs,
@@ -319,6 +341,9 @@ async def build(
         meter=meter,
         webhooks=Webhooks(db, outbound, secrets, dispatcher, settings.webhooks),
         dispatcher=dispatcher,
+        triggers=Triggers(db, firings, secrets, event_types=_EVENT_TYPES),
+        hooks=Hooks(db, firings, secrets, rate_limits),
+        ticker=ticker,
         spool=spool,
         embedder=embedder,
         traces=_traces(db, outbound, environment),
@@ -356,21 +381,30 @@ class _StartJob:
         return await self.runs.start_job(tx, workspace_id=workspace_id, project_id=project_id, kind=kind, input=input)
 
 
+class _Wakes(Protocol):
+    def wake(self) -> None: ...
+
+
 def _listen(
-    url: str, identity: Identity, live: Live, engine: Engine, spending: Spending, dispatcher: Dispatcher
+    url: str,
+    identity: Identity,
+    live: Live,
+    engine: Engine,
+    spending: Spending,
+    sleepers: Mapping[LiteralString, _Wakes],
 ) -> Notifications:
+    """sleepers: what has work when a note comes on a channel, or may have missed one."""
     notifications = Notifications(url)
     notifications.on(EVENTS_CHANNEL, live.heard)
-    notifications.on(WORK_CHANNEL, lambda _note: engine.wake())
     notifications.on(CANCEL_CHANNEL, lambda run: engine.cancel(UUID(run)))
     notifications.on(KEYS_CHANNEL, identity.forget)
     notifications.on(LIMITS_CHANNEL, spending.forget)
-    notifications.on(WEBHOOKS_CHANNEL, lambda _note: dispatcher.wake())
     notifications.on_reconnect(live.heard_nothing_for_a_while)
-    notifications.on_reconnect(engine.wake)
-    notifications.on_reconnect(dispatcher.wake)
     notifications.on_reconnect(lambda: identity.forget("*"))
     notifications.on_reconnect(lambda: spending.forget("*"))
+    for channel, sleeper in sleepers.items():
+        notifications.on(channel, lambda _note, sleeper=sleeper: sleeper.wake())
+        notifications.on_reconnect(sleeper.wake)
     return notifications
 
 

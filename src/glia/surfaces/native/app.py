@@ -21,6 +21,7 @@ from glia.surfaces.native import (
     budgets,
     credit,
     forks,
+    hooks,
     hot,
     keys,
     knowledge,
@@ -31,6 +32,7 @@ from glia.surfaces.native import (
     runs,
     sessions,
     tools,
+    triggers,
     usage,
     users,
     webhooks,
@@ -48,6 +50,8 @@ from glia.wiring import House
 
 _PUBLIC = PUBLIC | {"/", "/openapi.json", "/docs"}
 
+_HOOKS = "/v1/hooks/"
+
 _ROUTERS = (
     auth.router,
     workspaces.router,
@@ -64,6 +68,7 @@ _ROUTERS = (
     memory_blocks.router,
     memory_upkeep.router,
     tools.router,
+    triggers.router,
     usage.router,
     budgets.router,
     credit.router,
@@ -86,6 +91,7 @@ def native_surface(house: House, more_paths: dict[str, Any] | None = None) -> Ap
             Route("POST", "/v1/sessions/{session}/messages", talk.send_message),
             Route("GET", "/v1/sessions/{session}/events/stream", talk.follow_session),
             Route("POST", "/v1/knowledge-bases/{knowledge_base}/documents", uploads.upload),
+            Route("POST", "/v1/hooks/{hook}", hooks.HookDoor(house).receive),
         ],
         rest,
     )
@@ -95,7 +101,7 @@ def native_surface(house: House, more_paths: dict[str, Any] | None = None) -> Ap
         house.rate_limits,
         surface="native",
         error_body=native_error,
-        is_public=lambda path: path in _PUBLIC,
+        is_public=lambda path: path in _PUBLIC or path.startswith(_HOOKS),
     )
 
 
