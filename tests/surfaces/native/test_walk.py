@@ -50,6 +50,7 @@ BODIES: dict[Route, dict[str, Any]] = {
     ("POST", "/v1/runs/{run}/resume"): {},
     ("POST", "/v1/sessions/{session}/fork"): {},
     ("POST", "/v1/sessions/{session}/prune"): {},
+    ("PATCH", "/v1/budgets/{budget}"): {"name": "Renamed"},
     ("POST", "/v1/approvals/{approval}/decide"): {"decision": "approved"},
     ("POST", "/v1/approvals/{approval}/approve"): {"always": True},
     ("POST", "/v1/approvals/{approval}/deny"): {},
@@ -145,6 +146,7 @@ def one_of_everything(client: Client) -> Things:
         "memory": client.made("/v1/memories", {"content": "A fact of A."})["id"],
         "conflict": conflict["id"],
         "block": client.made("/v1/memory-blocks", {"label": "project", "content": "Ship it."})["id"],
+        "budget": client.made("/v1/budgets", {"scope": "workspace", "limit_calls": 1_000_000})["id"],
         "bucket": "facts",
         "tool": client.made("/v1/tools", tool)["id"],
         "webhook": webhook,
@@ -209,6 +211,7 @@ def test_bodies_cannot_name_another_workspaces_things(walk: Walk, stranger: Clie
         "memory": stranger.post("/v1/memories", {"content": "x", "agent_id": things["agent"]}),
         "memory search": stranger.post("/v1/memories/search", {"query": "x", "agent_id": things["agent"]}),
         "agent": stranger.post("/v1/agents", {"name": "x", "knowledge_base_ids": [things["knowledge_base"]]}),
+        "budget": stranger.post("/v1/budgets", {"scope": "agent", "subject_id": things["agent"], "limit_calls": 1}),
         "agent's tools": stranger.post("/v1/agents", {"name": "x", "tools": ["a_tool"]}),
         "change": stranger.patch(f"/v1/agents/{own_agent}", {"knowledge_base_ids": [things["knowledge_base"]]}),
     }
@@ -218,6 +221,7 @@ def test_bodies_cannot_name_another_workspaces_things(walk: Walk, stranger: Clie
         "memory": 404,
         "memory search": 404,
         "agent": 400,
+        "budget": 400,
         "agent's tools": 400,
         "change": 400,
     }
