@@ -238,7 +238,7 @@ async def build(
     memory_blocks, conversations = MemoryBlocks(db), Conversations(db, _embedding(embedder))
     upkeep = Upkeep(db, memories, _embedding(embedder))
     jobs = _StartJob()
-    sleep_time = SleepTime(db, memories, conversations, upkeep, usage, jobs, models)
+    sleep_time = SleepTime(db, memories, conversations, upkeep, usage, jobs, models, spending)
     embedders = _embedders(settings, models, embedder, data_dir)
     knowledge = Knowledge(db, files, start_job=jobs, embedders=embedders, reranker=_reranker(settings, outbound))
     built_in = [*BUILT_IN, web_fetch(outbound), knowledge_search(knowledge), *memory_tools(memories)]
