@@ -34,7 +34,8 @@ async def main():
     async def one():
         while True:
             run = new_id() if random.random() < 0.5 else None
-            call = call_of(principal, replace(HUNDRED, least_output_tokens=1), run_id=run, step=None if run is None else 1)
+            step = None if run is None else 1
+            call = call_of(principal, replace(HUNDRED, least_output_tokens=1), run_id=run, step=step)
             hold = await spending.reserve(call)
             await spending.settle(record_of(principal, hold, cost=random.randint(0, hold.micros)))
 

@@ -96,8 +96,14 @@ async def by_model(
     model = await models.resolve(name)
     hold: Hold | None = None
     if spending is not None and await spending.must_reserve(workspace_id):
-        where = {"workspace_id": workspace_id, "project_id": project_id, "agent_id": agent_id}
-        hold = await spending.reserve(SpendingCall(**where, model=model.id, bound=_bound(model, request)))
+        call = SpendingCall(
+            workspace_id=workspace_id,
+            project_id=project_id,
+            agent_id=agent_id,
+            model=model.id,
+            bound=_bound(model, request),
+        )
+        hold = await spending.reserve(call)
     try:
         response = await _answer_of(models, model, request)
     except BaseException:
