@@ -70,6 +70,11 @@ class Spending:
             self._later(self._look_again(workspace_id))
         return known[1]
 
+    def was_limited(self, workspace_id: UUID) -> bool:
+        """What the last look has shown; False without one."""
+        known = self._limited.get(workspace_id)
+        return known is not None and known[1]
+
     async def _look(self, workspace_id: UUID) -> bool:
         before = self._changes
         async with self._db.transaction(workspace_id) as tx:
