@@ -50,6 +50,7 @@ BODIES: dict[Route, dict[str, Any]] = {
     ("POST", "/v1/runs/{run}/resume"): {},
     ("POST", "/v1/sessions/{session}/fork"): {},
     ("POST", "/v1/sessions/{session}/prune"): {},
+    ("PATCH", "/v1/budgets/{budget}"): {"name": "Renamed"},
     ("POST", "/v1/approvals/{approval}/decide"): {"decision": "approved"},
     ("POST", "/v1/approvals/{approval}/approve"): {"always": True},
     ("POST", "/v1/approvals/{approval}/deny"): {},
@@ -156,6 +157,7 @@ def one_of_everything(client: Client) -> Things:
         "memory": client.made("/v1/memories", {"content": "A fact of A."})["id"],
         "conflict": conflict["id"],
         "block": client.made("/v1/memory-blocks", {"label": "project", "content": "Ship it."})["id"],
+        "budget": client.made("/v1/budgets", {"scope": "workspace", "limit_calls": 1_000_000})["id"],
         "bucket": "facts",
         "tool": client.made("/v1/tools", tool)["id"],
         "webhook": webhook,
@@ -225,6 +227,7 @@ def test_bodies_cannot_name_another_workspaces_things(walk: Walk, stranger: Clie
         "trigger's session": stranger.post(
             "/v1/triggers", HOOK | {"agent_id": own_agent, "session_id": things["session"]}
         ),
+        "budget": stranger.post("/v1/budgets", {"scope": "agent", "subject_id": things["agent"], "limit_calls": 1}),
         "agent's tools": stranger.post("/v1/agents", {"name": "x", "tools": ["a_tool"]}),
         "change": stranger.patch(f"/v1/agents/{own_agent}", {"knowledge_base_ids": [things["knowledge_base"]]}),
     }
@@ -236,6 +239,7 @@ def test_bodies_cannot_name_another_workspaces_things(walk: Walk, stranger: Clie
         "agent": 400,
         "trigger": 404,
         "trigger's session": 400,
+        "budget": 400,
         "agent's tools": 400,
         "change": 400,
     }
