@@ -25,10 +25,10 @@ from glia.identity.limits import RateLimits
 from glia.identity.secrets import load_secrets
 from glia.identity.service import CHANNEL as KEYS_CHANNEL
 from glia.identity.service import Identity
-from glia.identity.types import Principal
+from glia.identity.types import Principal, system_principal
 from glia.kit import telemetry
 from glia.kit.db import Database, PoolStats, Transaction
-from glia.kit.errors import GliaError, Unavailable, UpstreamFailed
+from glia.kit.errors import GliaError, NotFound, Unavailable, UpstreamFailed
 from glia.kit.jobs import Job
 from glia.kit.notifications import Notifications
 from glia.kit.outbound import Outbound, OutboundPolicy, Timeouts
@@ -44,8 +44,10 @@ from glia.knowledge.parsing.types import ParseLimits
 from glia.knowledge.reading import Reader
 from glia.knowledge.renewal import PACK_KIND, REEMBED_KIND, REINDEX_KIND, Pack, Reembed, Reindex
 from glia.knowledge.reranking import EndpointReranker
+from glia.knowledge.rewriter import Rewriter
 from glia.knowledge.service import Knowledge
 from glia.knowledge.tools import knowledge_search
+from glia.knowledge.types import FollowUp
 from glia.knowledge.vectors import embed
 from glia.memory.block_tools import memory_block_edit
 from glia.memory.blocks import MemoryBlocks
@@ -252,8 +254,18 @@ async def build(
     jobs = _StartJob()
     sleep_time = SleepTime(db, memories, conversations, upkeep, usage, jobs, models, spending)
     embedders = _embedders(settings, models, embedder, data_dir)
-    knowledge = Knowledge(db, files, start_job=jobs, embedders=embedders, reranker=_reranker(settings, outbound))
-    built_in = [*BUILT_IN, web_fetch(outbound), knowledge_search(knowledge), *memory_tools(memories)]
+    agents: Agents
+
+    knowledge = Knowledge(
+        db,
+        files,
+        start_job=jobs,
+        embedders=embedders,
+        reranker=_reranker(settings, outbound),
+        rewrite=Rewriter(db, models, usage, lambda follow_up: _model_of(agents, follow_up)),
+    )
+    search = knowledge_search(knowledge, lambda context: conversations.asked(context.workspace_id, context.session_id))
+    built_in = [*BUILT_IN, web_fetch(outbound), search, *memory_tools(memories)]
     edit_block = memory_block_edit(memory_blocks, memories)
     built_in += [conversation_search(conversations), edit_block]
     tools = Tools(db, built_in=built_in, outbound=outbound, secrets=secrets)
@@ -484,6 +496,15 @@ async def _endpoint(name: str, models: Models) -> Embedder | None:
     except (GliaError, TimeoutError) as error:
         log.error("the embedding model does not answer; documents are found by their words only", error=str(error))
         return None
+
+
+async def _model_of(agents: Agents, follow_up: FollowUp) -> str | None:
+    """The model that the asking agent is set to; None for the default one, also of an agent that is gone."""
+    if follow_up.agent_id is not None:
+        principal = system_principal(follow_up.workspace_id, follow_up.project_id)
+        with suppress(NotFound):
+            return (await agents.get(principal, follow_up.agent_id)).current.model
+    return None
 
 
 def _cite(text: str, sources: Sequence[Source]) -> tuple[list[Citation], int]:

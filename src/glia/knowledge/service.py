@@ -20,7 +20,7 @@ from glia.knowledge.documents import Documents
 from glia.knowledge.documents import Download as Download  # noqa: PLC0414  # outsiders enter by the service
 from glia.knowledge.reranking import reranked
 from glia.knowledge.rewriting import followed_up
-from glia.knowledge.types import EVERYTHING, Chunk, Embedders, Filter, Hit, Reranker, Rewrite
+from glia.knowledge.types import EVERYTHING, Chunk, Embedders, Filter, FollowUp, Found, Hit, Reranker, Rewrite
 from glia.knowledge.words import segmented
 
 _RERANKED = 50  # candidates that a reranking model reads for one search
@@ -58,19 +58,50 @@ class Knowledge(Documents):
         limit: int = 10,
         where: Filter = EVERYTHING,
         previous: Sequence[str] = (),
+        agent_id: UUID | None = None,
         is_reranked: bool = True,
         is_missing_ok: bool = False,
     ) -> Sequence[Hit]:
+        """The hits of `find`."""
+        found = await self.find(
+            principal,
+            base_ids,
+            query,
+            limit=limit,
+            where=where,
+            previous=previous,
+            agent_id=agent_id,
+            is_reranked=is_reranked,
+            is_missing_ok=is_missing_ok,
+        )
+        return found.hits
+
+    async def find(
+        self,
+        principal: Principal,
+        base_ids: Sequence[UUID],
+        query: str,
+        *,
+        limit: int = 10,
+        where: Filter = EVERYTHING,
+        previous: Sequence[str] = (),
+        agent_id: UUID | None = None,
+        is_reranked: bool = True,
+        is_missing_ok: bool = False,
+    ) -> Found:
         """The best chunks of these bases together, best first.
 
-        previous: the questions before this one, oldest first; a follow-up is made whole by them.
+        previous: the questions before this one, oldest first; a follow-up is made whole by them, with the model of
+        this agent where one is configured.
         is_reranked: lets the reranking model order the best hits, where one is configured.
         is_missing_ok: skips bases that are not there (any more) instead of raising KnowledgeBaseNotFound.
         A model that cannot be reached does not fail the search: it goes by words alone, or without reranking.
         """
         principal.require("knowledge:read")
         check_search(base_ids, query, limit)
-        query = await followed_up(query, previous, self._rewrite)
+        follow_up = FollowUp(query, previous, principal.workspace_id, principal.project_id, agent_id)
+        rewriting = await followed_up(follow_up, self._rewrite)
+        query = rewriting.query
         reranker = self._reranker if is_reranked else None
         async with self._db.transaction(principal.workspace_id) as tx:
             scopes = await searching.scopes(tx, base_ids, where)
@@ -92,7 +123,7 @@ class Knowledge(Documents):
                 where=where,
                 has_dead=any(scope.has_dead for scope in scopes),
             )
-        return hits if reranker is None else (await reranked(reranker, query, hits))[:limit]
+        return Found(hits if reranker is None else (await reranked(reranker, query, hits))[:limit], rewriting)
 
     async def _embedded(
         self, scopes: Sequence[searching.Scope], query: str

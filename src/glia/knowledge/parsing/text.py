@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 
+from glia.knowledge.parsing.encodings import guess
 from glia.knowledge.parsing.errors import SUPPORTED, DocumentUnsupported
 from glia.knowledge.parsing.types import Block
 
@@ -22,7 +23,7 @@ _BLANK_LINES = re.compile(r"\n(?:[^\S\n]*\n)+")
 
 
 def decode(data: bytes, *, file_name: str, declared: str | None = None) -> str:
-    """The text: by byte order mark, then as declared, as UTF-8, and last as Windows-1252.
+    """The text: by byte order mark, then as declared, as UTF-8, and last by what its bytes look like.
 
     declared: a charset the document names for itself. Raises DocumentUnsupported for binary data.
     """
@@ -34,6 +35,8 @@ def decode(data: bytes, *, file_name: str, declared: str | None = None) -> str:
     encoding = _unmarked_utf16(data) or _known(declared)
     if encoding is not None:
         return data.decode(encoding, "replace")
+    if b"\x1b$" in data:
+        return data.decode("iso2022_jp", "replace")  # would pass as UTF-8
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
@@ -88,8 +91,8 @@ def _known(encoding: str | None) -> str | None:
 
 
 def _decode_damaged(data: bytes) -> str:
-    """UTF-8 with a few broken bytes stays UTF-8; otherwise it never was, and Windows-1252 reads every byte."""
+    """UTF-8 with a few broken bytes stays UTF-8; otherwise it never was."""
     text = data.decode("utf-8", "replace")
     broken = text.count("\ufffd")
     intact = len(text) - len(text.encode("ascii", "ignore")) - broken
-    return text if broken * 10 <= intact else data.decode("cp1252", "replace")
+    return text if broken * 10 <= intact else data.decode(guess(data), "replace")
