@@ -22,7 +22,16 @@ from glia.kit.ids import new_id
 from glia.kit.jobs import Job
 from glia.knowledge.embedding.registry import EmbedderRegistry
 from glia.knowledge.jobs import KIND, Ingest
-from glia.knowledge.renewal import PACK_KIND, REEMBED_KIND, REINDEX_KIND, Pack, Reembed, Reindex
+from glia.knowledge.renewal import (
+    FILL_KIND,
+    PACK_KIND,
+    REEMBED_KIND,
+    REINDEX_KIND,
+    Fill,
+    Pack,
+    Reembed,
+    Reindex,
+)
 from glia.knowledge.service import Knowledge
 from glia.knowledge.types import Document, KnowledgeBase, Reading
 
@@ -158,6 +167,7 @@ class House:
             REINDEX_KIND: Reindex(self.files, read_paragraphs, self.embedders, retry_seconds=(0, 0)),
             REEMBED_KIND: Reembed(self.embedders, retry_seconds=(0, 0)),
             PACK_KIND: Pack(),
+            FILL_KIND: Fill(self.ingest, waits_seconds=(0,)),
         }[kind]
 
     async def add(

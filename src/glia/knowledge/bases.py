@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from uuid import UUID
 
 from glia.files.service import Files
 from glia.identity.types import Principal
 from glia.kit.db import Database, Transaction
-from glia.kit.errors import Conflict, InvalidRequest
+from glia.kit.errors import Conflict, InvalidRequest, Unavailable
 from glia.kit.ids import new_id
 from glia.kit.jobs import StartJob
 from glia.kit.pages import Page, Window, page_of
@@ -46,7 +47,7 @@ class Bases:
         principal.require("knowledge:write")
         check_base(name, description, dense_weight, lexical_weight)
         id = new_id()
-        embedder = self._embedders.default if embedding_model is None else await self._named(embedding_model)
+        embedder = await (self._usual() if embedding_model is None else self._named(embedding_model))
         async with self._db.transaction(principal.workspace_id) as tx:
             await _check_text_config(tx, text_config)
             await queries.insert_base(
@@ -113,8 +114,14 @@ class Bases:
                 await self._change_model(tx, principal, id, model=embedder.model_id, dimensions=embedder.dimensions)
             return await base_of(tx, id)
 
+    async def _usual(self) -> Embedder | None:
+        """Where the usual model does not answer, the base takes it with its first document."""
+        with suppress(Unavailable):
+            return await self._embedders.default()
+        return None
+
     async def _named(self, model: str) -> Embedder:
-        embedder = await self._embedders.named(model)
+        embedder = await self._embedders.named(model, is_fresh=True)
         if embedder is None:
             raise InvalidRequest(
                 f"The embedding model {model!r} is not configured here, or does not answer; see `GET /v1/models`.",
@@ -135,7 +142,7 @@ class Bases:
                 f"The knowledge base is being re-embedded with {sets.next_embedding_model!r}; wait until it is done, or"
                 f" cancel the run {sets.reembed_run_id}."
             )
-        if sets.embedding_model == model:
+        if (sets.embedding_model, sets.dimensions) == (model, dimensions):
             return
         if not sets.chunks:
             await reembedding.adopt(tx, id, model=model, dimensions=dimensions)

@@ -12,16 +12,18 @@ from glia.identity.types import Principal
 from glia.kit.db import Database, Transaction
 from glia.kit.errors import GliaError
 from glia.kit.jobs import StartJob
-from glia.knowledge import contents, packing, queries, reembedding, vectors
+from glia.knowledge import contents, filling, packing, queries, reembedding, vectors
 from glia.knowledge import search as searching
 from glia.knowledge.bases import no_base
 from glia.knowledge.checks import check_search
 from glia.knowledge.documents import Documents
 from glia.knowledge.documents import Download as Download  # noqa: PLC0414  # outsiders enter by the service
+from glia.knowledge.jobs import forget
 from glia.knowledge.reranking import reranked
 from glia.knowledge.rewriting import followed_up
 from glia.knowledge.types import EVERYTHING, Chunk, Embedders, Filter, FollowUp, Found, Hit, Reranker, Rewrite
 from glia.knowledge.words import segmented
+from glia.usage.types import Payer
 
 _RERANKED = 50  # candidates that a reranking model reads for one search
 
@@ -108,7 +110,8 @@ class Knowledge(Documents):
         missing = set(base_ids) - {scope.id for scope in scopes}
         if missing and not is_missing_ok:
             raise no_base(min(missing))
-        embedded, embedding = await self._embedded(scopes, query)
+        payer = Payer(principal.workspace_id, principal.project_id, agent_id=agent_id)
+        embedded, embedding = await self._embedded(scopes, query, payer)
         async with self._db.transaction(principal.workspace_id) as tx:
             hits = await searching.search(
                 tx,
@@ -126,7 +129,7 @@ class Knowledge(Documents):
         return Found(hits if reranker is None else (await reranked(reranker, query, hits))[:limit], rewriting)
 
     async def _embedded(
-        self, scopes: Sequence[searching.Scope], query: str
+        self, scopes: Sequence[searching.Scope], query: str, payer: Payer
     ) -> tuple[Sequence[searching.Scope], str | None]:
         """Those bases whose vectors can be compared with the query's, and its vector.
 
@@ -143,7 +146,7 @@ class Knowledge(Documents):
         if embedder is None:
             return [], None
         try:
-            embedding = (await vectors.embed(embedder, [query]))[0]
+            embedding = (await vectors.embed(embedder, [query], payer))[0]
         except GliaError as error:
             log.warning("query not embedded, searching by words", model=model, code=error.code)
             return [], None
@@ -163,8 +166,13 @@ class Knowledge(Documents):
 
         In the same transaction, so that no document is left processing with nobody at work on it.
         """
+        for document in await queries.lock_processing(tx, run_id):
+            work = await queries.lock_work(tx, document)
+            if work is not None:
+                await forget(tx, work)  # the same content may come again, and would be found twice
         await queries.fail_run(tx, run_id, code=code, message=message)
         await packing.end_run(tx, run_id)
+        await filling.end(tx, run_id)
         set_id = await reembedding.abandon(tx, run_id)
         if set_id is not None:
             await contents.delete_set(tx, set_id)

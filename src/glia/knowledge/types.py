@@ -207,13 +207,16 @@ class Read(Protocol):
 class Embedders(Protocol):
     """Where the embedder of a base comes from."""
 
-    @property
-    def default(self) -> Embedder | None:
-        """What new bases use; None compares words only."""
+    async def default(self) -> Embedder | None:
+        """What new bases use; None compares words only. Raises Unavailable when it has not answered yet."""
         ...
 
-    async def named(self, model_id: str) -> Embedder | None:
-        """The embedder with this id; None when there is none, or it does not answer."""
+    async def named(self, model_id: str, *, is_fresh: bool = False) -> Embedder | None:
+        """The embedder with this id; None when there is none, or it does not answer. is_fresh: asks it anew."""
+        ...
+
+    async def required(self, model_id: str) -> Embedder | None:
+        """As `named`, but raises Unavailable when the model is configured and does not answer."""
         ...
 
 
