@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+import unicodedata
 
 from glia.knowledge.parsing.encodings import guess
 from glia.knowledge.parsing.errors import SUPPORTED, DocumentUnsupported
@@ -18,6 +19,10 @@ _BOMS = (
 )
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\f\v\x1b\x1a\x08"))
 _UNWANTED = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f\ufeff\ufffe\uffff\ud800-\udfff]")
+# Marks that only say in which direction to write, and letters in the shape they have at a place in a word (Arabic) or
+# joined (`ﬁ`): PDFs are full of both, and no question is.
+_DIRECTIONS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_SHAPES = re.compile("[\ufb00-\ufb4f\ufb50-\ufdfb\ufe70-\ufefc]+")
 _NEWLINES = re.compile("\r\n|[\r\x0c\x85\u2028\u2029]")
 _BLANK_LINES = re.compile(r"\n(?:[^\S\n]*\n)+")
 
@@ -45,6 +50,8 @@ def decode(data: bytes, *, file_name: str, declared: str | None = None) -> str:
 
 def clean(text: str) -> str:
     """The text with `\\n` as its only line end and without characters that PostgreSQL or JSON refuse."""
+    if not text.isascii():
+        text = _DIRECTIONS.sub("", _SHAPES.sub(lambda found: unicodedata.normalize("NFKC", found[0]), text))
     return _UNWANTED.sub("", _NEWLINES.sub("\n", text))
 
 
