@@ -102,7 +102,7 @@ async def size_of(tx: Transaction, scope: Scope, workspace_id: UUID) -> Size:
           union all select a.id from agents a where %(agent_id)s::uuid is null or a.id = %(agent_id)s
         )
         select (select count(*) from (
-            select from memories m join scopes s on s.id = m.scope_id where m.status = 'active' limit %(from)s) first_ones
+            select from memories m join scopes s on s.id = m.scope_id where m.status = 'active' limit %(from)s) them
           ) >= %(from)s as is_large,
           exists (select from pg_extension where extname = 'vector'
             and string_to_array(extversion, '.')::int[] >= array[0, 8]) as has_iterative_scan""",
