@@ -62,6 +62,7 @@ from glia.memory.block_tools import memory_block_edit
 from glia.memory.blocks import MemoryBlocks
 from glia.memory.conversations import Conversations
 from glia.memory.jobs import LEARN, TEND, SleepTime, nothing_to_undo
+from glia.memory.judging import Judge
 from glia.memory.service import Memories
 from glia.memory.tools import conversation_search, memory_tools
 from glia.memory.types import Embedding
@@ -259,7 +260,7 @@ async def build(
     embedder = await _embedder(settings, endpoints, data_dir)
     memories = Memories(db, _embedding(embedder))
     memory_blocks, conversations = MemoryBlocks(db), Conversations(db, _embedding(embedder))
-    upkeep = Upkeep(db, memories, _embedding(embedder))
+    upkeep = Upkeep(db, memories, _embedding(embedder), Judge(db, models, usage))
     jobs = _StartJob()
     sleep_time = SleepTime(db, memories, conversations, upkeep, usage, jobs, models, spending)
     embedders = _embedders(settings, endpoints, embedder, data_dir)
