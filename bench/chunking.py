@@ -4,8 +4,8 @@
 
 DATA/chunking_eval holds `corpus.jsonl` (id, text) and `queries.jsonl` (text, corpus_id, refs with start_index and
 end_index). The texts are cut as an upload is, indexed by the SQL that indexes uploads, and searched by words through
-the statement that answers agents. For each question R are the characters of its references and G those of the five passages
-found; T counts these with overlaps. recall = |R∩G| / |R|, precision = |R∩G| / T, IoU = |R∩G| / (|R| + T - |R∩G|). The
+the statement that answers agents. For each question R are the characters of its references, G those of the passages
+found; T counts G with overlaps. recall = |R∩G| / |R|, precision = |R∩G| / T, IoU = |R∩G| / (|R| + T - |R∩G|). The
 database named in the URL is only used to create one of its own, which is dropped at the end.
 """
 
