@@ -10,6 +10,7 @@ from glia.kit.telemetry import LogFormat
 from glia.runs.config import EngineConfig
 from glia.sandboxes.config import SandboxConfig
 from glia.usage.service import SpendingConfig
+from glia.webhooks.config import WebhookConfig
 
 
 def default_data_dir() -> Path:
@@ -67,6 +68,7 @@ class Settings:
     lease: LeaseSettings = field(default_factory=LeaseSettings)
     runs: EngineConfig = field(default_factory=EngineConfig)
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
+    webhooks: WebhookConfig = field(default_factory=WebhookConfig)
     limits: LimitSettings = field(default_factory=LimitSettings)
     budgets: SpendingConfig = field(default_factory=SpendingConfig)
     log: LogSettings = field(default_factory=LogSettings)

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, LiteralString, Protocol, get_args
 from uuid import UUID
 
 import orjson
@@ -25,16 +25,16 @@ from glia.identity.limits import RateLimits
 from glia.identity.secrets import load_secrets
 from glia.identity.service import CHANNEL as KEYS_CHANNEL
 from glia.identity.service import Identity
-from glia.identity.types import Principal
+from glia.identity.types import Principal, system_principal
 from glia.kit import telemetry
-from glia.kit.db import Database, Transaction
-from glia.kit.errors import GliaError, Unavailable, UpstreamFailed
+from glia.kit.db import Database, PoolStats, Transaction
+from glia.kit.errors import GliaError, NotFound, Unavailable, UpstreamFailed
 from glia.kit.jobs import Job
 from glia.kit.notifications import Notifications
 from glia.kit.outbound import Outbound, OutboundPolicy, Timeouts
 from glia.knowledge.citations import read_citations
-from glia.knowledge.embedding.endpoint import EndpointEmbedder
 from glia.knowledge.embedding.minilm import MiniLmEmbedder
+from glia.knowledge.embedding.opening import Endpoints
 from glia.knowledge.embedding.registry import EmbedderRegistry
 from glia.knowledge.embedding.types import Embedder
 from glia.knowledge.importing import Import
@@ -42,15 +42,27 @@ from glia.knowledge.jobs import IMPORT_KIND, Ingest
 from glia.knowledge.jobs import KIND as INGEST
 from glia.knowledge.parsing.types import ParseLimits
 from glia.knowledge.reading import Reader
-from glia.knowledge.renewal import PACK_KIND, REEMBED_KIND, REINDEX_KIND, Pack, Reembed, Reindex
+from glia.knowledge.renewal import (
+    FILL_KIND,
+    PACK_KIND,
+    REEMBED_KIND,
+    REINDEX_KIND,
+    Fill,
+    Pack,
+    Reembed,
+    Reindex,
+)
 from glia.knowledge.reranking import EndpointReranker
+from glia.knowledge.rewriter import Rewriter
 from glia.knowledge.service import Knowledge
 from glia.knowledge.tools import knowledge_search
+from glia.knowledge.types import FollowUp
 from glia.knowledge.vectors import embed
 from glia.memory.block_tools import memory_block_edit
 from glia.memory.blocks import MemoryBlocks
 from glia.memory.conversations import Conversations
 from glia.memory.jobs import LEARN, TEND, SleepTime, nothing_to_undo
+from glia.memory.judging import Judge
 from glia.memory.service import Memories
 from glia.memory.tools import conversation_search, memory_tools
 from glia.memory.types import Embedding
@@ -60,11 +72,14 @@ from glia.models.service import Models, read_configuration
 from glia.runs.approvals import Approvals
 from glia.runs.delegation import Subagents
 from glia.runs.engine import CANCEL_CHANNEL, WORK_CHANNEL, Engine
-from glia.runs.events import Citation
+from glia.runs.events import Citation, Payload, TextDelta, ThinkingDelta
+from glia.runs.exports import Exports
+from glia.runs.forks import Forks
 from glia.runs.lease import Lease
 from glia.runs.live import CHANNEL as EVENTS_CHANNEL
 from glia.runs.live import Live
 from glia.runs.loop import Crew
+from glia.runs.model_calls import ModelCalls
 from glia.runs.model_contexts import ModelContexts
 from glia.runs.service import Runs
 from glia.runs.work import JobKind, agent_work, kinds_of
@@ -81,15 +96,31 @@ from glia.tools.builtin import BUILT_IN
 from glia.tools.service import Tools
 from glia.tools.types import Source
 from glia.tools.web_fetch import web_fetch
+from glia.triggers.firings import Firings
+from glia.triggers.hooks import Hooks
+from glia.triggers.queries import CHANNEL as TRIGGERS_CHANNEL
+from glia.triggers.service import Triggers
+from glia.triggers.ticker import Ticker
 from glia.usage.meter import Meter
 from glia.usage.service import LIMITS_CHANNEL, Budgets, Credits, Spending, Usage
+from glia.webhooks.dispatcher import CHANNEL as WEBHOOKS_CHANNEL
+from glia.webhooks.dispatcher import Dispatcher
+from glia.webhooks.service import Webhooks
+
+if TYPE_CHECKING:
+    from glia.traces.service import Traces
 
 log = structlog.get_logger(__name__)
 
+_TRACE_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+
 _HOUSEKEEPING_SECONDS = 5.0
-_PROBE_SECONDS = 10.0
+_LAG_SECONDS = 0.5
 _SLEEP_TIME_SECONDS = 30.0
 _BEFORE_PROBE_SECONDS = 5.0
+_EVENT_TYPES = frozenset(payload.type for payload in get_args(Payload)) - {TextDelta.type, ThinkingDelta.type}
+"""What a trigger may wait for: everything in a run but the pieces of a text."""
+
 _RERANK_TIMEOUTS = Timeouts(connect_seconds=3, idle_seconds=10, total_seconds=15)
 
 
@@ -111,6 +142,9 @@ class House:
     sessions: Sessions
     runs: Runs
     approvals: Approvals
+    forks: Forks
+    exports: Exports
+    model_calls: ModelCalls
     tools: Tools
     models: Models
     gateway: Gateway
@@ -127,8 +161,15 @@ class House:
     credits: Credits
     spending: Spending
     meter: Meter
+    webhooks: Webhooks
+    dispatcher: Dispatcher
+    triggers: Triggers
+    hooks: Hooks
+    ticker: Ticker
     spool: Path
     embedder: Embedder | None
+    traces: Traces | None = None
+    _pool_before: PoolStats = field(default_factory=lambda: PoolStats(0, 0, 0, 0, 0.0))
     _tasks: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
 
     async def open(self) -> None:
@@ -138,17 +179,25 @@ class House:
         self.engine.start()
         self.meter.start()
         await self.sandboxes.open()
+        self.dispatcher.start()
+        if self.traces is not None:
+            await self.traces.start()
         self._tasks = [
             asyncio.create_task(self.models.watch_local_servers(), name="glia-local-models"),
             asyncio.create_task(self._keep_house(), name="glia-housekeeping"),
+            asyncio.create_task(self._watch_lag(), name="glia-loop-lag"),
             asyncio.create_task(self._prepare_embedder(), name="glia-embedder"),
             asyncio.create_task(self._learn_at_night(), name="glia-sleep-time"),
             asyncio.create_task(self._warm_sandboxes(), name="glia-warm-sandboxes"),
+            asyncio.create_task(self.ticker.run(), name="glia-triggers"),
         ]
 
     async def close(self) -> None:
         """Runs get a moment to finish, the rest is handed back, then the lease is given up and the pool closed."""
         await self.engine.stop()
+        await self.dispatcher.stop()
+        if self.traces is not None:
+            await self.traces.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -188,11 +237,26 @@ class House:
         except (GliaError, OSError) as error:
             log.warning("whether sandboxes work is not known", error=str(error))
 
+    async def _watch_lag(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            asked_at = loop.time()
+            await asyncio.sleep(_LAG_SECONDS)
+            telemetry.loop_lag.observe(max(0.0, loop.time() - asked_at - _LAG_SECONDS))
+
+    def _note_pool(self) -> None:
+        before, pool = self._pool_before, self.db.pool_stats()
+        telemetry.database_connections.labels("free").set(pool.free)
+        telemetry.database_connections.labels("busy").set(pool.size - pool.free)
+        telemetry.database_waiting.set(pool.waiting)
+        telemetry.database_waits.inc(max(0, pool.waits - before.waits))
+        telemetry.database_wait_seconds.inc(max(0.0, pool.wait_seconds - before.wait_seconds))
+        self._pool_before = pool
+
     async def _keep_house(self) -> None:
         while True:
-            asked_at = asyncio.get_running_loop().time()
             await asyncio.sleep(_HOUSEKEEPING_SECONDS)
-            telemetry.loop_lag.set(asyncio.get_running_loop().time() - asked_at - _HOUSEKEEPING_SECONDS)
+            self._note_pool()
             telemetry.runs_held.set(self.engine.running)
             telemetry.watchers.set(self.live.watchers)
             try:
@@ -221,17 +285,28 @@ async def build(
     secrets = await load_secrets(db, settings.secret_key)
     identity = Identity(db, secrets)
     models = Models(outbound, read_configuration(environment), embedded=EmbeddedModel())
-    embedder = await _embedder(settings, models, data_dir)
-    files, usage, meter = Files(db), Usage(db), Meter(db)
     spending = Spending(db, settings.budgets)
+    files, usage, meter = Files(db), Usage(db), Meter(db, is_limited=spending.was_limited)
+    endpoints = Endpoints(models, meter)
+    embedder = await _embedder(settings, endpoints, data_dir)
     memories = Memories(db, _embedding(embedder))
     memory_blocks, conversations = MemoryBlocks(db), Conversations(db, _embedding(embedder))
-    upkeep = Upkeep(db, memories, _embedding(embedder))
+    upkeep = Upkeep(db, memories, _embedding(embedder), Judge(db, models, usage))
     jobs = _StartJob()
-    sleep_time = SleepTime(db, memories, conversations, upkeep, usage, jobs, models)
-    embedders = _embedders(settings, models, embedder, data_dir)
-    knowledge = Knowledge(db, files, start_job=jobs, embedders=embedders, reranker=_reranker(settings, outbound))
-    built_in = [*BUILT_IN, web_fetch(outbound), knowledge_search(knowledge), *memory_tools(memories)]
+    sleep_time = SleepTime(db, memories, conversations, upkeep, usage, jobs, models, spending)
+    embedders = _embedders(settings, endpoints, embedder, data_dir)
+    agents: Agents
+
+    knowledge = Knowledge(
+        db,
+        files,
+        start_job=jobs,
+        embedders=embedders,
+        reranker=_reranker(settings, outbound),
+        rewrite=Rewriter(db, models, usage, lambda follow_up: _model_of(agents, follow_up)),
+    )
+    search = knowledge_search(knowledge, lambda context: conversations.asked(context.workspace_id, context.session_id))
+    built_in = [*BUILT_IN, web_fetch(outbound), search, *memory_tools(memories)]
     edit_block = memory_block_edit(memory_blocks, memories)
     spool = data_dir / "spool"
     spool.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -281,25 +356,40 @@ async def build(
         settings.runs,
     )
     budgets, credit = Budgets(db, spending), Credits(db, spending)
-    runs = Runs(db, live, engine, agents, budgets)
+    runs = Runs(db, live, engine, budgets)
     budgets.on_raised = credit.on_raised = runs.limits_raised
     jobs.runs = runs
     subagents.start = runs.start
+    dispatcher = Dispatcher(db, outbound, secrets, settings.webhooks)
+    rate_limits = RateLimits(default_per_minute=settings.limits.requests_per_minute)
+    firings = Firings(db, runs)
+    ticker = Ticker(db, firings)
     return House(
         settings=settings,
         db=db,
         outbound=outbound,
         sandbox_outbound=sandbox_outbound,
         notifications=_listen(app_url, identity, live, engine, spending),
+        notifications=_listen(
+            app_url,
+            identity,
+            live,
+            engine,
+            spending,
+            {WORK_CHANNEL: engine, WEBHOOKS_CHANNEL: dispatcher, TRIGGERS_CHANNEL: ticker},
+        ),
         lease=lease,
         live=live,
         engine=engine,
         identity=identity,
-        rate_limits=RateLimits(default_per_minute=settings.limits.requests_per_minute),
+        rate_limits=rate_limits,
         agents=agents,
         sessions=Sessions(db),
         runs=runs,
         approvals=Approvals(db, live, engine),
+        forks=Forks(db, runs),
+        exports=Exports(db, agents),
+        model_calls=ModelCalls(db),
         tools=tools,
         models=models,
         gateway=Gateway(
@@ -318,8 +408,14 @@ async def build(
         credits=credit,
         spending=spending,
         meter=meter,
+        webhooks=Webhooks(db, outbound, secrets, dispatcher, settings.webhooks),
+        dispatcher=dispatcher,
+        triggers=Triggers(db, firings, secrets, event_types=_EVENT_TYPES),
+        hooks=Hooks(db, firings, secrets, rate_limits),
+        ticker=ticker,
         spool=spool,
         embedder=embedder,
+        traces=_traces(db, outbound, environment),
     )
 
 
@@ -333,6 +429,17 @@ def _sandbox_backend(config: SandboxConfig, data_dir: Path) -> SandboxBackend:
         oci_socket=Path(config.oci_socket),
         oci_runtime=config.oci_runtime or None,
     )
+
+
+def _traces(db: Database, outbound: Outbound, environment: Mapping[str, str]) -> Traces | None:
+    """Nothing of tracing is loaded unless somebody has said where traces go."""
+    if not any(environment.get(name) for name in _TRACE_ENDPOINTS):
+        return None
+    from glia.traces.config import read_config
+    from glia.traces.service import Traces
+
+    config = read_config(environment)
+    return None if config is None else Traces(db, outbound, config)
 
 
 def _sweep(spool: Path) -> None:
@@ -355,24 +462,44 @@ class _StartJob:
         return await self.runs.start_job(tx, workspace_id=workspace_id, project_id=project_id, kind=kind, input=input)
 
 
-def _listen(url: str, identity: Identity, live: Live, engine: Engine, spending: Spending) -> Notifications:
+class _Wakes(Protocol):
+    def wake(self) -> None: ...
+
+
+def _listen(
+    url: str,
+    identity: Identity,
+    live: Live,
+    engine: Engine,
+    spending: Spending,
+    sleepers: Mapping[LiteralString, _Wakes],
+) -> Notifications:
+    """sleepers: what has work when a note comes on a channel, or may have missed one."""
     notifications = Notifications(url)
     notifications.on(EVENTS_CHANNEL, live.heard)
-    notifications.on(WORK_CHANNEL, lambda _note: engine.wake())
     notifications.on(CANCEL_CHANNEL, lambda run: engine.cancel(UUID(run)))
     notifications.on(KEYS_CHANNEL, identity.forget)
     notifications.on(LIMITS_CHANNEL, spending.forget)
     notifications.on_reconnect(live.heard_nothing_for_a_while)
-    notifications.on_reconnect(engine.wake)
     notifications.on_reconnect(lambda: identity.forget("*"))
     notifications.on_reconnect(lambda: spending.forget("*"))
+    for channel, sleeper in sleepers.items():
+        notifications.on(channel, lambda _note, sleeper=sleeper: sleeper.wake())
+        notifications.on_reconnect(sleeper.wake)
     return notifications
 
 
-async def _embedder(settings: Settings, models: Models, data_dir: Path) -> Embedder | None:
+async def _embedder(settings: Settings, endpoints: Endpoints, data_dir: Path) -> Embedder | None:
     """The endpoint that is configured, else the built-in model; without either, documents are found by their words."""
     if settings.embedding_model is not None:
-        return await _endpoint(settings.embedding_model, models)
+        try:
+            found = await endpoints.open(settings.embedding_model)
+        except Unavailable as error:
+            log.error("documents are found by their words until the embedding model answers", error=error.message)
+            return None
+        if found is None:
+            log.error("no provider has this embedding model", model=settings.embedding_model)
+        return found
     embedder = MiniLmEmbedder(data_dir / "models")
     if reason := embedder.unavailable_reason():
         log.warning("documents are found by their words only", reason=reason)
@@ -385,14 +512,15 @@ def _embedding(embedder: Embedder | None) -> Embedding | None:
     return None if embedder is None else Embedding(embedder.model_id, partial(embed, embedder))
 
 
-def _embedders(settings: Settings, models: Models, embedder: Embedder | None, data_dir: Path) -> EmbedderRegistry:
+def _embedders(settings: Settings, endpoints: Endpoints, embedder: Embedder | None, data_dir: Path) -> EmbedderRegistry:
     """The server's embedder, the built-in one beside it, and every endpoint that the model layer knows."""
-
-    async def open_endpoint(name: str) -> Embedder | None:
-        return await _endpoint(name, models)
-
     minilm = _minilm(embedder, data_dir)
-    return EmbedderRegistry(embedder, *([] if minilm is None else [minilm]), open_endpoint=open_endpoint)
+    return EmbedderRegistry(
+        embedder,
+        *([] if minilm is None else [minilm]),
+        open_endpoint=endpoints.open,
+        default_endpoint=settings.embedding_model,
+    )
 
 
 def _reranker(settings: Settings, outbound: Outbound) -> EndpointReranker | None:
@@ -420,6 +548,7 @@ def _knowledge_jobs(knowledge: Knowledge, ingest: Ingest, outbound: Outbound) ->
         REINDEX_KIND: reindex,
         REEMBED_KIND: Reembed(ingest.embedders),
         PACK_KIND: Pack(),
+        FILL_KIND: Fill(ingest),
         IMPORT_KIND: Import(knowledge, outbound),
     }
     return {kind: JobKind(job, knowledge.run_ended) for kind, job in jobs.items()}
@@ -433,18 +562,13 @@ def _minilm(embedder: Embedder | None, data_dir: Path) -> MiniLmEmbedder | None:
     return minilm if minilm.unavailable_reason() is None else None
 
 
-async def _endpoint(name: str, models: Models) -> Embedder | None:
-    async def post(_path: str, body: Mapping[str, object]) -> bytes:
-        texts = cast(list[str], body["input"])
-        vectors, _usage = await models.embed(name, texts)
-        return orjson.dumps({"data": [{"index": i, "embedding": vector} for i, vector in enumerate(vectors)]})
-
-    try:
-        async with asyncio.timeout(_PROBE_SECONDS):
-            return await EndpointEmbedder.probe(post, model=name)
-    except (GliaError, TimeoutError) as error:
-        log.error("the embedding model does not answer; documents are found by their words only", error=str(error))
-        return None
+async def _model_of(agents: Agents, follow_up: FollowUp) -> str | None:
+    """The model that the asking agent is set to; None for the default one, also of an agent that is gone."""
+    if follow_up.agent_id is not None:
+        principal = system_principal(follow_up.workspace_id, follow_up.project_id)
+        with suppress(NotFound):
+            return (await agents.get(principal, follow_up.agent_id)).current.model
+    return None
 
 
 def _cite(text: str, sources: Sequence[Source]) -> tuple[list[Citation], int]:

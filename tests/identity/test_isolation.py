@@ -22,9 +22,14 @@ SYSTEM_MAY = {
     "usage_records": {"INSERT"},
     "sandboxes": {"SELECT", "UPDATE", "DELETE"},
     "sandbox_hosts": {"SELECT", "INSERT", "UPDATE", "DELETE"},
+    "webhook_endpoints": {"SELECT", "UPDATE"},
+    "webhook_deliveries": {"SELECT", "UPDATE", "DELETE"},
+    "trace_export": {"SELECT", "INSERT", "UPDATE"},
+    "trace_parents": {"SELECT", "DELETE"},
+    "trace_outbox": {"SELECT", "UPDATE", "DELETE"},
 }
 SYSTEM_MAY_UPDATE_COLUMNS = {("api_keys", "last_used_at")}
-OPEN_TO_ALL_WORKSPACES = {"workers", "sandbox_hosts"}
+OPEN_TO_ALL_WORKSPACES = {"workers", "trace_export", "sandbox_hosts"}
 
 
 @pytest.fixture
@@ -173,6 +178,9 @@ APP_MAY_NOT = [
     "delete from audit_log",
     "update events set data = '{}'",
     "delete from events",
+    "update ledger_entries set amount_micros = 1",
+    "delete from ledger_entries",
+    "delete from ledger_transactions",
     "update agent_versions set instructions = ''",
     "truncate users",
     "create table mine (id int)",

@@ -159,7 +159,7 @@ async def rig(
     subagents = Subagents(db, agents)
     config = config or EngineConfig(poll_seconds=0.1, drain_seconds=0.5, most_at_once=200 if is_working else 0)
     engine = Engine(db, live, lease, kinds_of(agent_work(agents, toolset, crew, subagents), {}), config)
-    runs = Runs(db, live, engine, agents, budgets)
+    runs = Runs(db, live, engine, budgets)
     budgets.on_raised = runs.limits_raised
     subagents.start = runs.start
     await asyncio.to_thread(lease.start)

@@ -9,7 +9,7 @@ import structlog
 
 from glia.identity.types import Principal
 from glia.kit.errors import StorageFull, Unavailable
-from glia.models.service import ResolvedModel
+from glia.models.service import ResolvedModel, count_call
 from glia.models.types import TokenUsage
 from glia.usage.service import Meter, Spending
 from glia.usage.types import CallStatus, Hold, Operation, UsageRecord
@@ -34,9 +34,10 @@ class Metering:
         *,
         hold: Hold | None = None,
         is_streamed: bool = False,
+        is_forwarded: bool = False,
     ) -> MeteredCall:
-        """model: `provider/name`."""
-        return MeteredCall(self, principal, model, operation, hold, is_streamed)
+        """model: `provider/name`. is_forwarded: the model layer passes it on unread and cannot count it itself."""
+        return MeteredCall(self, principal, model, operation, hold, is_streamed, is_forwarded)
 
 
 class MeteredCall:
@@ -54,6 +55,7 @@ class MeteredCall:
         operation: Operation,
         hold: Hold | None,
         is_streamed: bool,
+        is_forwarded: bool,
     ) -> None:
         self._metering = metering
         self._principal = principal
@@ -61,6 +63,7 @@ class MeteredCall:
         self._operation: Operation = operation
         self._hold = hold
         self._is_streamed = is_streamed
+        self._is_forwarded = is_forwarded
         self._started = time.perf_counter()
         self._is_settled = False
 
@@ -96,6 +99,9 @@ class MeteredCall:
 
     def _record(self, usage: TokenUsage, cost_micros: int | None, status: CallStatus) -> UsageRecord:
         principal = self._principal
+        seconds = time.perf_counter() - self._started
+        if self._is_forwarded:
+            count_call(self._model, status, seconds=seconds, usage=usage, cost_micros=cost_micros)
         return UsageRecord(
             workspace_id=principal.workspace_id,
             project_id=principal.project_id,
@@ -109,7 +115,7 @@ class MeteredCall:
             is_estimated=usage.is_estimated,
             is_streamed=self._is_streamed,
             cost_micros=cost_micros,
-            latency_ms=round((time.perf_counter() - self._started) * 1000),
+            latency_ms=round(seconds * 1000),
             status=status,
             hold_id=None if self._hold is None else self._hold.id,
         )

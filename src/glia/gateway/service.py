@@ -125,7 +125,7 @@ class Gateway:
     ) -> Answer:
         """One request and its answer, as they are."""
         operation: Operation = "chat" if path == "/chat/completions" else "embeddings"
-        metered = self._metering.begin(principal, resolved.id, operation, hold=hold)
+        metered = self._metering.begin(principal, resolved.id, operation, hold=hold, is_forwarded=True)
         try:
             async with self._models.forward(resolved, path, body, stream=False) as answer:
                 await forwarding.refuse_unless_ok(answer, resolved)
@@ -151,7 +151,9 @@ class Gateway:
         hider = None if call.wants_usage or not takes_options else forwarding.UsageHider()
         scanner = UsageScanner(len(call.body))
         held = await self._reserving.forwarded_chat(principal, call, resolved)
-        metered = self._metering.begin(principal, resolved.id, "chat", hold=held.hold, is_streamed=True)
+        metered = self._metering.begin(
+            principal, resolved.id, "chat", hold=held.hold, is_streamed=True, is_forwarded=True
+        )
         status: CallStatus = "cancelled"
         has_begun = False
         try:

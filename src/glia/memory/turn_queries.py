@@ -108,6 +108,20 @@ async def read_log(tx: Transaction, session_id: UUID, *, after: int, until: int,
     )
 
 
+async def last_received(tx: Transaction, session_id: UUID, *, limit: int) -> list[Said]:
+    """The newest messages to a session, newest first, out of its last 2,000 events."""
+    return await tx.many(
+        Said,
+        """
+        select e.seq, e.type, e.at, e.run_id, e.data::text as data
+        from sessions s join events e on e.session_id = s.id and e.seq > s.last_seq - 2000
+        where s.id = %(id)s and s.deleted_at is null and e.type = 'message.received'
+        order by e.seq desc limit %(limit)s""",
+        id=session_id,
+        limit=limit,
+    )
+
+
 async def add_turns(tx: Transaction, reading: Reading, turns: Sequence[Turn]) -> None:
     await tx.execute(
         """

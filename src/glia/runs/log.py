@@ -12,7 +12,7 @@ from uuid import UUID
 from glia.kit import telemetry
 from glia.kit.db import Database, Transaction, seen_through
 from glia.kit.errors import DatabaseUnavailable
-from glia.runs import approval_queries, queries
+from glia.runs import approval_queries, fork_queries, queries
 from glia.runs.errors import Fenced
 from glia.runs.events import Event, Payload, Preview, RunWaiting, TextDelta, ThinkingDelta, encode
 from glia.runs.lease import Lease
@@ -226,7 +226,10 @@ class RunLog:
         story, self._story = self._story, None
         if story is None:
             async with self._db.transaction(self.run.workspace_id) as tx:
-                story = await queries.read_conversation(tx, self.run.session_id, self.run.id)
+                where = (self.run.session_id, self.run.id)
+                story = await queries.read_conversation(tx, *where)
+                if story and story[0].seq > 1:  # what came before lies in another session, or was compacted
+                    story = await fork_queries.read_conversation(tx, *where)
         self._news_after = None
         self.seq = max(self.seq or 0, story[-1].seq if story else 0)
         return story

@@ -81,14 +81,14 @@ def fold(events: Iterable[Event], run_id: UUID) -> Progress:
     progress = Progress()
     for event in events:
         payload = event.payload
-        _hear(progress.talk, event, payload)
+        hear(progress.talk, event, payload)
         if event.run_id == run_id:
             _note(progress, payload)
     progress.talk.release()
     return progress
 
 
-def _hear(talk: Conversation, event: Event, payload: Payload | UnknownPayload) -> None:
+def hear(talk: Conversation, event: Event, payload: Payload | UnknownPayload) -> None:
     """What the event adds to the conversation."""
     talk.at = event.seq
     match payload:

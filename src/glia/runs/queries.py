@@ -5,78 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, LiteralString
+from typing import LiteralString
 from uuid import UUID
 
 from glia.kit.db import Database, Transaction, json
 from glia.kit.pages import Window
-from glia.runs.events import Event, MessageReceived, Payload, encode
-from glia.runs.types import AGENT, ENGINE_ABI, NOTHING, Run, RunStatus, Spent, WhenBusy
-
-
-@dataclass(frozen=True)
-class Acceptance:
-    """What became of a message, and the run it belongs to. base_seq: the sequence number before the first new event."""
-
-    outcome: Literal["accepted", "queued", "steered", "known", "no_session", "no_agent", "busy"]
-    run_id: UUID | None
-    agent_id: UUID | None
-    agent_version: int | None
-    model: str | None
-    base_seq: int | None
-    at: datetime
-
-
-@dataclass(frozen=True)
-class Acceptable:
-    """A run to accept. worker_id: who begins it at once. dedupe_key: under which it is begun only once."""
-
-    run_id: UUID
-    session_id: UUID
-    workspace_id: UUID
-    project_id: UUID
-    key_id: UUID | None
-    is_background: bool
-    worker_id: UUID | None = None
-    when_busy: WhenBusy = "refuse"
-    dedupe_key: str | None = None
-    parent_run_id: UUID | None = None
-
-    def parameters(self, messages: Sequence[MessageReceived]) -> dict[str, object]:
-        return {
-            "workspace_id": self.workspace_id,
-            "project_id": self.project_id,
-            "session_id": self.session_id,
-            "run_id": self.run_id,
-            "key_id": self.key_id,
-            "is_background": self.is_background,
-            "worker_id": self.worker_id,
-            "abi": ENGINE_ABI,
-            "messages": _array([encode(message) for message in messages]),
-            "when_busy": self.when_busy,
-            "dedupe_key": self.dedupe_key,
-            "parent_run_id": self.parent_run_id,
-        }
-
-
-_ACCEPT: LiteralString = """
-    select outcome, run_id, agent_id, agent_version, model, base_seq, at
-    from glia.accept_run(%(workspace_id)s, %(project_id)s, %(session_id)s, %(run_id)s, %(key_id)s,
-      %(is_background)s, %(worker_id)s, %(abi)s, %(messages)s::json, %(when_busy)s, %(dedupe_key)s,
-      %(parent_run_id)s)"""
-
-
-async def accept(db: Database, wanted: Acceptable, messages: Sequence[MessageReceived]) -> Acceptance:
-    """Stores messages and the run that answers them, whole or not at all."""
-    accepted = await db.call(Acceptance, _ACCEPT, **wanted.parameters(messages))
-    if accepted is None:
-        raise LookupError("accept_run always returns a row.")
-    return accepted
-
-
-async def accept_in(tx: Transaction, wanted: Acceptable, messages: Sequence[MessageReceived]) -> Acceptance:
-    """As `accept`, inside a transaction that does more."""
-    return await tx.one(Acceptance, _ACCEPT, **wanted.parameters(messages))
+from glia.runs.events import Event, Payload, encode
+from glia.runs.types import AGENT, ENGINE_ABI, NOTHING, Run, RunStatus, Spent
 
 
 async def insert_job(
@@ -149,11 +84,10 @@ async def list_page(
     )
 
 
-async def session_exists(tx: Transaction, session_id: UUID) -> bool:
-    return bool(
-        await tx.value(
-            "select true from sessions where id = %(session_id)s and deleted_at is null", session_id=session_id
-        )
+async def fork_point(tx: Transaction, session_id: UUID) -> int | None:
+    """The event after which a session's own events begin: 0 unless it is a fork. None when there is no such session."""
+    return await tx.value(
+        "select forked_at from sessions where id = %(session_id)s and deleted_at is null", session_id=session_id
     )
 
 
@@ -364,8 +298,27 @@ async def last_sign(tx: Transaction, session_id: UUID, run_id: UUID) -> LastSign
     )
 
 
+CONVERSATION_TYPES = (
+    "message.received",
+    "model.requested",
+    "model.responded",
+    "tool.called",
+    "tool.returned",
+    "context.compacted",
+    "plan.made",
+    "reflection.made",
+    "approval.requested",
+    "approval.decided",
+    "child.started",
+    "run.completed",
+    "run.failed",
+    "run.cancelled",
+)
+"""What a model needs to know of a session: no deltas, no notes about progress."""
+
+
 async def read_conversation(tx: Transaction, session_id: UUID, run_id: UUID | None = None) -> list[Event]:
-    """What a model needs to know of a session: no deltas, no notes about progress, nothing that was compacted.
+    """The session's own events of these types, without those that were compacted.
 
     run_id: the run that reads; of its own events none is left out. The session's newest event is there in any case.
     """
@@ -373,16 +326,39 @@ async def read_conversation(tx: Transaction, session_id: UUID, run_id: UUID | No
         Event,
         _EVENTS
         + """
-        where session_id = %(session_id)s and (type in ('message.received', 'model.requested', 'model.responded',
-          'tool.called', 'tool.returned', 'context.compacted', 'plan.made', 'reflection.made', 'approval.requested',
-          'approval.decided', 'child.started', 'run.completed', 'run.failed', 'run.cancelled')
-          or seq = (select last_seq from sessions where id = %(session_id)s))
+        where session_id = %(session_id)s
+          and (type = any(%(types)s) or seq = (select last_seq from sessions where id = %(session_id)s))
           and (%(run_id)s::uuid is null or run_id = %(run_id)s or seq > coalesce((
             select (data->>'after_seq')::bigint from events
             where session_id = %(session_id)s and type = 'context.compacted' order by seq desc limit 1), 0))
         order by seq""",
         session_id=session_id,
         run_id=run_id,
+        types=list(CONVERSATION_TYPES),
+    )
+
+
+async def read_steps(tx: Transaction, run_id: UUID) -> list[Event]:
+    """A run's model calls, its plan and its reflections."""
+    return await tx.many(
+        Event,
+        _EVENTS
+        + """
+        where run_id = %(run_id)s and type in ('model.responded', 'plan.made', 'reflection.made') order by seq""",
+        run_id=run_id,
+    )
+
+
+async def read_said(tx: Transaction, session_id: UUID) -> list[Event]:
+    """What people see of a session: messages and how each run ended."""
+    return await tx.many(
+        Event,
+        _EVENTS
+        + """
+        where session_id = %(session_id)s
+          and type in ('message.received', 'run.completed', 'run.failed', 'run.cancelled')
+        order by seq""",
+        session_id=session_id,
     )
 
 

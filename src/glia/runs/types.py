@@ -145,3 +145,22 @@ class Approval:
     session_title: str
     agent_name: str | None
     run_kind: str
+
+
+@dataclass(frozen=True)
+class ForkPoint:
+    """Where and how to go on.
+
+    at: the last event that is shared; None for the newest. agent_version: None for the one that was at work then.
+    is_unpinned: each run takes the agent's newest version instead. content: what to say at once. is_continued: go on
+    from the last finished step before `at` without saying anything. agent_id: another agent, or one for an imported
+    session, which has none.
+    """
+
+    at: int | None = None
+    agent_version: int | None = None
+    is_unpinned: bool = False
+    content: str | None = None
+    is_continued: bool = False
+    title: str | None = None
+    agent_id: UUID | None = None

@@ -16,6 +16,7 @@ from glia.kit.outbound import Outbound
 from glia.kit.pages import Page, Window, page_of
 from glia.tools import queries
 from glia.tools.builtin import BUILT_IN
+from glia.tools.counting import CUSTOM, counted
 from glia.tools.custom import check_spec, origin
 from glia.tools.errors import ToolNameTaken, ToolNotFound
 from glia.tools.functions import tool
@@ -35,7 +36,7 @@ class Tools:
     def __init__(self, db: Database, *, built_in: Sequence[Tool], outbound: Outbound, secrets: Secrets) -> None:
         """built_in: from every slice that offers tools. secrets: seals the headers of custom tools."""
         self._db = db
-        self._built_in = {tool.name: tool for tool in built_in}
+        self._built_in = {tool.name: counted(tool, tool.name) for tool in built_in}
         self._outbound = outbound
         self._secrets = secrets
         if len(self._built_in) != len(built_in):
@@ -161,7 +162,7 @@ class Tools:
             timeout_seconds=row.timeout_seconds,
             permission=row.permission,
         )
-        return http_tool(endpoint, self._outbound, self._secrets)
+        return counted(http_tool(endpoint, self._outbound, self._secrets), CUSTOM)
 
 
 def _is_offered(tool: Tool) -> bool:

@@ -64,12 +64,31 @@ BODIES: dict[Route, dict[str, Any]] = {
     ("POST", "/v1/sandboxes/{sandbox}/restore"): {"snapshot_id": "0"},
     ("POST", "/v1/sandboxes/{sandbox}/ports/{port}/preview"): {},
     ("POST", "/v1/runs/{run}/resume"): {},
+    ("POST", "/v1/sessions/{session}/fork"): {},
+    ("POST", "/v1/sessions/{session}/prune"): {},
+    ("PATCH", "/v1/budgets/{budget}"): {"name": "Renamed"},
     ("POST", "/v1/approvals/{approval}/decide"): {"decision": "approved"},
     ("POST", "/v1/approvals/{approval}/approve"): {"always": True},
     ("POST", "/v1/approvals/{approval}/deny"): {},
+    ("PATCH", "/v1/webhooks/{webhook}"): {"description": "Changed"},
+    ("POST", "/v1/webhooks/{webhook}/rotate-secret"): {},
+    ("POST", "/v1/webhooks/{webhook}/ping"): {},
+    ("POST", "/v1/webhooks/{webhook}/redeliver"): {"since": "2020-01-01T00:00:00Z"},
+    ("POST", "/v1/webhooks/{webhook}/deliveries/{delivery}/redeliver"): {},
+    ("PATCH", "/v1/triggers/{trigger}"): {"name": "Renamed"},
+    ("POST", "/v1/triggers/{trigger}/pause"): {},
+    ("POST", "/v1/triggers/{trigger}/resume"): {},
+    ("POST", "/v1/triggers/{trigger}/fire"): {},
+    ("POST", "/v1/triggers/{trigger}/secret"): {},
 }
+# Opened by a signature or by knowing the address, whoever asks; tests/triggers has what that is worth.
+OPEN_TO_ALL = ("POST", "/v1/hooks/{hook}")
 UPLOAD = ("POST", "/v1/knowledge-bases/{knowledge_base}/documents")
+COMPARE = ("GET", "/v1/sessions/{session}/compare")
 STREAM = ("GET", "/v1/sessions/{session}/events/stream")
+
+
+HOOK = {"name": "From outside", "message": "{{ body }}", "when": {"kind": "webhook"}}
 
 
 @dataclass
@@ -86,6 +105,8 @@ class Walk:
         path = path.format(**self.things)
         if route == UPLOAD:
             return client.upload(path, b"Some words.").status
+        if route == COMPARE:
+            path += f"?with={self.things['session']}"
         if route == STREAM:
             with client.stream(method, path) as stream:
                 return stream.status
@@ -105,6 +126,7 @@ def routes_of(document: dict[str, Any]) -> list[Route]:
     found = [(method.upper(), path) for path, methods in document["paths"].items() for method in methods if "{" in path]
     # Who is deactivated is not there any more, as if deleted.
     ends = "/v1/users/{user}/deactivate"
+    found.remove(OPEN_TO_ALL)
     return sorted(found, key=lambda route: (order[route[0]], route[1] == ends, -route[1].count("/"), route[1]))
 
 
@@ -125,6 +147,7 @@ def one_of_everything(client: Client) -> Things:
     asked = client.made("/v1/sessions", {"agent_id": agent})["id"]
     assert client.post(f"/v1/sessions/{asked}/messages", {"content": "What is 17 * 23?"}).status == 202
     approval = client.get("/v1/approvals?status=pending").json["data"][0]["id"]
+    webhook = client.made("/v1/webhooks", {"url": "https://hooks.invalid/"})["id"]
     me = client.get("/v1/me").json
     for fact in ("My favourite colour is blue.", "My favourite colour is green."):
         client.made("/v1/memories", {"content": fact, "agent_id": agent})
@@ -148,17 +171,22 @@ def one_of_everything(client: Client) -> Things:
         "run": run,
         "approval": approval,
         "tool_name": "calculator",
+        "step": "1",
         "knowledge_base": base,
         "document": document,
         "memory": client.made("/v1/memories", {"content": "A fact of A."})["id"],
         "conflict": conflict["id"],
         "block": client.made("/v1/memory-blocks", {"label": "project", "content": "Ship it."})["id"],
+        "budget": client.made("/v1/budgets", {"scope": "workspace", "limit_calls": 1_000_000})["id"],
         "bucket": "facts",
         "tool": client.made("/v1/tools", tool)["id"],
         "sandbox": sandbox,
         "port": "8000",
         "snapshot": client.made(f"/v1/sandboxes/{sandbox}/snapshots", {})["id"],
         "artifact": artifact["id"],
+        "webhook": webhook,
+        "delivery": client.post(f"/v1/webhooks/{webhook}/ping").json["id"],
+        "trigger": client.made("/v1/triggers", HOOK | {"agent_id": agent})["id"],
     }
 
 
@@ -198,13 +226,19 @@ def test_the_walk_refuses_a_route_that_it_has_no_thing_for(client: Client):
 def test_lists_do_not_show_another_workspaces_things(walk: Walk, client: Client, stranger: Client):
     document = client.get("/openapi.json").json
     lists = [path for path, methods in document["paths"].items() if "get" in methods and "{" not in path]
-    ids = {id for name, id in walk.things.items() if name not in {"version", "bucket", "tool_name", "port", "artifact"}}
+    ids = {
+        id
+        for name, id in walk.things.items()
+        if name not in {"version", "bucket", "tool_name", "step", "port", "artifact"}
+    }
 
     shown_to_owner = b"".join(client.get(path).body for path in lists).decode()
     shown_to_stranger = b"".join(stranger.get(path).body for path in lists).decode()
 
     assert [id for id in ids if id in shown_to_stranger] == []
-    assert [id for id in ids if id not in shown_to_owner and id != walk.things["document"]] == []
+    assert [
+        id for id in ids if id not in shown_to_owner and id not in {walk.things["document"], walk.things["delivery"]}
+    ] == []
 
 
 def test_bodies_cannot_name_another_workspaces_things(walk: Walk, stranger: Client):
@@ -217,6 +251,11 @@ def test_bodies_cannot_name_another_workspaces_things(walk: Walk, stranger: Clie
         "memory": stranger.post("/v1/memories", {"content": "x", "agent_id": things["agent"]}),
         "memory search": stranger.post("/v1/memories/search", {"query": "x", "agent_id": things["agent"]}),
         "agent": stranger.post("/v1/agents", {"name": "x", "knowledge_base_ids": [things["knowledge_base"]]}),
+        "trigger": stranger.post("/v1/triggers", HOOK | {"agent_id": things["agent"]}),
+        "trigger's session": stranger.post(
+            "/v1/triggers", HOOK | {"agent_id": own_agent, "session_id": things["session"]}
+        ),
+        "budget": stranger.post("/v1/budgets", {"scope": "agent", "subject_id": things["agent"], "limit_calls": 1}),
         "agent's tools": stranger.post("/v1/agents", {"name": "x", "tools": ["a_tool"]}),
         "change": stranger.patch(f"/v1/agents/{own_agent}", {"knowledge_base_ids": [things["knowledge_base"]]}),
     }
@@ -226,6 +265,9 @@ def test_bodies_cannot_name_another_workspaces_things(walk: Walk, stranger: Clie
         "memory": 404,
         "memory search": 404,
         "agent": 400,
+        "trigger": 404,
+        "trigger's session": 400,
+        "budget": 400,
         "agent's tools": 400,
         "change": 400,
     }

@@ -17,6 +17,8 @@ from glia.agents.types import (
     AgentSpec,
     AgentVersion,
     Comparison,
+    ContextSettings,
+    Deliberation,
     Limits,
     PermissionRule,
     Permissions,
@@ -78,6 +80,28 @@ class PermissionsBody(Body):
     expires_after_seconds: float = Permissions.expires_after_seconds
 
 
+class ContextBody(Body):
+    """max_tokens: the most that a request may have; null for what the model is known to read.
+
+    compact_at: the share of it at which the older part becomes a summary; keep: the share that the newest messages
+    keep. is_compacted: false switches it off. summary_model: who writes the summary; null for the agent's own model.
+    """
+
+    max_tokens: int | None = Field(None, ge=500, le=10_000_000)
+    compact_at: float = Field(ContextSettings.compact_at, ge=0.1, le=1)
+    keep: float = Field(ContextSettings.keep, ge=0, le=0.9)
+    is_compacted: bool = True
+    summary_model: str | None = Field(None, max_length=300)
+
+
+class DeliberationBody(Body):
+    """plans: make a plan before acting. reflects: judge the answer, and give it once more below `revise_below`."""
+
+    plans: bool = False
+    reflects: bool = False
+    revise_below: float | None = Field(None, ge=0, le=1)
+
+
 class SettingsBody(Body):
     temperature: float | None = None
     top_p: float | None = None
@@ -103,13 +127,15 @@ class AgentBody(Body):
     limits: LimitsBody | None = None
     permissions: PermissionsBody | None = None
     subagents: list[str] = Field(default_factory=list[str], max_length=100)
+    context: ContextBody | None = None
+    deliberation: DeliberationBody | None = None
     metadata: dict[str, Any] = Field(default_factory=dict[str, Any])
 
 
 class AgentChanges(Changes):
-    """Null empties `model`, `fallback_model` and `tools`, and sets `settings`, `limits` and `permissions` back.
+    """Null empties `model`, `fallback_model` and `tools`, and sets the objects back to their defaults.
 
-    `permissions` replaces the permissions as a whole.
+    `permissions`, `context` and `deliberation` are replaced as a whole.
     """
 
     name: str = ""
@@ -123,6 +149,8 @@ class AgentChanges(Changes):
     limits: LimitsBody | None = None
     permissions: PermissionsBody | None = None
     subagents: list[str] = Field(default_factory=list[str], max_length=100)
+    context: ContextBody | None = None
+    deliberation: DeliberationBody | None = None
     metadata: dict[str, Any] = Field(default_factory=dict[str, Any])
 
 
@@ -149,6 +177,20 @@ class PermissionsOut(Out):
     expires_after_seconds: float
 
 
+class ContextOut(Out):
+    max_tokens: int | None
+    compact_at: float
+    keep: float
+    is_compacted: bool
+    summary_model: str | None
+
+
+class DeliberationOut(Out):
+    plans: bool
+    reflects: bool
+    revise_below: float | None
+
+
 class SettingsOut(Out):
     temperature: float | None
     top_p: float | None
@@ -169,6 +211,8 @@ class VersionOut(Out):
     limits: LimitsOut
     permissions: PermissionsOut
     subagents: list[UUID]
+    context: ContextOut
+    deliberation: DeliberationOut
     metadata: dict[str, Any]
     created_by: str
     created_at: Time | None
@@ -197,6 +241,8 @@ async def create(body: AgentBody, house: TheHouse, principal: ThePrincipal) -> A
         limits=Limits(**given(body.limits)),
         permissions=_permissions(body.permissions),
         subagents=await _subagents(house, principal, body.subagents),
+        context=ContextSettings(**given(body.context)),
+        deliberation=Deliberation(**given(body.deliberation)),
         metadata=body.metadata,
     )
     return agent_out(await house.agents.create(principal, spec, slug=body.slug))
@@ -302,6 +348,10 @@ async def _changes(house: House, principal: Principal, id: UUID, body: AgentChan
         changes["knowledge_base_ids"] = _bases(body.knowledge_base_ids)
     if "subagents" in changes:
         changes["subagents"] = await _subagents(house, principal, body.subagents)
+    if "context" in changes:
+        changes["context"] = ContextSettings(**given(body.context))
+    if "deliberation" in changes:
+        changes["deliberation"] = Deliberation(**given(body.deliberation))
     if "permissions" in changes:
         changes["permissions"] = _permissions(body.permissions)
     if body.tools is not None:

@@ -20,6 +20,8 @@ from glia.surfaces.native import (
     auth,
     budgets,
     credit,
+    forks,
+    hooks,
     hot,
     keys,
     knowledge,
@@ -33,8 +35,10 @@ from glia.surfaces.native import (
     sandboxes,
     sessions,
     tools,
+    triggers,
     usage,
     users,
+    webhooks,
     workspaces,
 )
 from glia.surfaces.native.document import PUBLIC, docs_page, front_page, openapi
@@ -50,6 +54,8 @@ from glia.wiring import House
 
 _PUBLIC = PUBLIC | {"/", "/openapi.json", "/docs"}
 
+_HOOKS = "/v1/hooks/"
+
 _ROUTERS = (
     auth.router,
     workspaces.router,
@@ -59,6 +65,7 @@ _ROUTERS = (
     sessions.router,
     runs.router,
     approvals.router,
+    forks.router,
     knowledge.router,
     knowledge_upkeep.router,
     memories.router,
@@ -68,9 +75,11 @@ _ROUTERS = (
     sandbox_files.router,
     sandbox_ports.router,
     tools.router,
+    triggers.router,
     usage.router,
     budgets.router,
     credit.router,
+    webhooks.router,
     hot.router,
 )
 
@@ -79,7 +88,7 @@ def native_surface(house: House, more_paths: dict[str, Any] | None = None) -> Ap
     """more_paths: of the OpenAPI document, for routes that another surface serves under the same address."""
     settings = house.settings
     answers = IdempotentAnswers(house.db, settings.secret_key)
-    talk = Conversation(house.runs, answers, settings.strict_fields)
+    talk = Conversation(house.runs, answers, settings.strict_fields, house.traces)
     uploads = Uploads(house.knowledge, answers, house.spool, settings.limits.upload_bytes, settings.strict_fields)
     boxes = SandboxStreams(house.sandboxes, answers, settings.limits.upload_bytes, settings.strict_fields)
     rest = Idempotency(
@@ -93,6 +102,7 @@ def native_surface(house: House, more_paths: dict[str, Any] | None = None) -> Ap
             Route("POST", "/v1/sandboxes/{sandbox}/exec", boxes.exec),
             Route("PUT", "/v1/sandboxes/{sandbox}/files/content", boxes.put_file),
             Route("PUT", "/v1/sandboxes/{sandbox}/files/tar", boxes.put_tar),
+            Route("POST", "/v1/hooks/{hook}", hooks.HookDoor(house).receive),
         ],
         rest,
     )
@@ -102,7 +112,7 @@ def native_surface(house: House, more_paths: dict[str, Any] | None = None) -> Ap
         house.rate_limits,
         surface="native",
         error_body=native_error,
-        is_public=lambda path: path in _PUBLIC,
+        is_public=lambda path: path in _PUBLIC or path.startswith(_HOOKS),
     )
 
 

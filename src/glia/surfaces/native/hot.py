@@ -1,6 +1,7 @@
 """The routes that bare ASGI handlers serve, said once more for the OpenAPI document and for `405`.
 
-`stream.py` and `upload.py` answer these requests before the framework sees them; nothing here is ever called.
+`stream.py`, `upload.py` and `hooks.py` answer these requests before the framework sees them; nothing here is ever
+called.
 """
 
 from __future__ import annotations
@@ -61,6 +62,18 @@ class AcceptedOut(Out):
 
 
 _ACCEPTED = "With `background`: the run is queued. Without: it waits for an approval or a budget."
+
+
+class HookOut(Out):
+    """outcome: started, or why not yet or not at all, as in a trigger's firings."""
+
+    firing_id: UUID
+    outcome: str
+    reason: str | None
+    run_id: UUID | None
+    fired_at: Time
+
+
 _EVENT_STREAM: dict[str, Any] = {
     "text/event-stream": {
         "schema": {
@@ -214,3 +227,22 @@ async def put_tar(sandbox: str, path: str = ".") -> NoReturn:
 async def upload(knowledge_base: str) -> NoReturn:
     """Upload a document (PDF, DOCX, TXT, Markdown, HTML). It is processed in the background."""
     raise LookupError(knowledge_base)
+
+
+@router.post(
+    "/hooks/{hook}",
+    tags=["triggers"],
+    status_code=202,
+    response_model=HookOut,
+    openapi_extra={
+        "requestBody": {"required": False, "content": {"application/json": {"schema": {}}}},
+        "parameters": [
+            {"name": f"webhook-{name}", "in": "header", "required": False, "schema": {"type": "string"}}
+            for name in ("id", "timestamp", "signature")
+        ],
+    },
+)
+async def receive(hook: str) -> NoReturn:
+    """Fire a webhook trigger from outside, without a key. The request is signed as standardwebhooks.com says, or its
+    address holds the trigger's token. Any body up to 256 KiB; JSON is `{{ payload }}` in the message."""
+    raise LookupError(hook)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
 import msgspec
@@ -22,6 +22,10 @@ from glia.surfaces.shared import sse
 from glia.surfaces.shared.asgi import Request, Send, convert, ignored_header, int_parameter, send_json
 from glia.surfaces.shared.idempotency import REPLAYED, claimed
 from glia.surfaces.shared.json_body import Fields, read_json, read_object
+from glia.surfaces.shared.tracing import join_trace
+
+if TYPE_CHECKING:
+    from glia.traces.service import Traces
 
 _LONGEST_WAIT_SECONDS = 3600.0
 _READ_AT_ONCE = 500
@@ -78,6 +82,7 @@ class Conversation:
     runs: Runs
     answers: IdempotentAnswers
     is_strict: bool = False
+    traces: Traces | None = None
 
     async def send_message(self, request: Request, send: Send, session: str) -> None:
         """POST /v1/sessions/{id}/messages"""
@@ -133,6 +138,7 @@ class Conversation:
             raise
         if claim is not None:
             await self.answers.keep(principal, claim, Answer(202, {}, msgspec.json.encode(accepted)))
+        await join_trace(self.traces, request, accepted)
         return accepted, False
 
     async def follow_session(self, request: Request, send: Send, session: str) -> None:

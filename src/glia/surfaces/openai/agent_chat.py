@@ -27,6 +27,7 @@ from glia.surfaces.openai.text_cursor import TextCursor
 from glia.surfaces.openai.words import AGENT_PREFIX, RunEndedBadly, error_event, openai_error
 from glia.surfaces.shared import sse
 from glia.surfaces.shared.asgi import Request, Send, ignored_header, send_bytes, send_json
+from glia.surfaces.shared.tracing import join_trace
 from glia.wiring import House
 
 _LONGEST_WAIT_SECONDS = 3600.0
@@ -45,6 +46,7 @@ async def chat_with_agent(house: House, patience: Patience, request: Request, se
     session = await house.sessions.create(principal, agent_id=agent.id)
     with house.runs.watch(session.id, previews=call.is_streamed) as watcher:
         accepted = await house.runs.accept(principal, session.id, said)
+        await join_trace(house.traces, request, accepted)
         headers = [
             (b"x-glia-run-id", str(accepted.run_id).encode()),
             (b"x-glia-session-id", str(session.id).encode()),
@@ -182,6 +184,12 @@ async def _outcome(runs: Runs, principal: Principal, accepted: Accepted, watcher
 def _bad_end(ended: object, accepted: Accepted) -> RunEndedBadly:
     if isinstance(ended, RunFailed):
         return RunEndedBadly(ended.error.code, ended.error.message)
+    if isinstance(ended, RunWaiting) and "budget" in ended.waiting_for:
+        return RunEndedBadly(
+            "budget_exceeded",
+            f"{ended.detail} The run {accepted.run_id} keeps what it has done and goes on by itself once there is room;"
+            f" the answer is then in GET /v1/sessions/{accepted.session_id}/messages.",
+        )
     if isinstance(ended, RunWaiting):
         words = " and ".join(ended.waiting_for)
         return RunEndedBadly(
