@@ -24,11 +24,40 @@ SURFACES = ("native", "openai")
 """Names that `--listen NAME=PORT` takes."""
 
 
+class VitalSigns:
+    """What tells those who watch over a process how it is: /health, /ready and /metrics."""
+
+    paths = frozenset({"/health", "/ready", "/metrics"})
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        match scope["path"]:
+            case "/health":
+                await send_json(send, 200, {"status": "ok", "version": __version__})
+            case "/ready":
+                await self._ready(send)
+            case "/metrics":
+                await send_bytes(send, 200, generate_latest(telemetry.registry), b"text/plain; version=0.0.4")
+            case path:
+                problem = {"code": "not_found", "message": f"There is only {', '.join(sorted(self.paths))}, no {path}."}
+                await send_json(send, 404, {"error": problem})
+
+    async def _ready(self, send: Send) -> None:
+        """Ready to take runs: the database answers, and this process holds a lease."""
+        checks = {"database": await self._house.db.is_reachable(), "worker": self._house.lease.worker_id is not None}
+        is_ready = all(checks.values())
+        await send_json(send, 200 if is_ready else 503, {"status": "ready" if is_ready else "not ready", **checks})
+
+
 class Front:
     """Sends each request to the surface its path belongs to, and answers what belongs to none."""
 
     def __init__(self, house: House) -> None:
-        self._house = house
+        self._signs = VitalSigns(house)
         self.native = native_surface(house, more_paths=openapi_paths())
         self.openai = openai_surface(house)
 
@@ -36,22 +65,12 @@ class Front:
         if scope["type"] != "http":
             return
         path: str = scope["path"]
-        if path == "/health":
-            await send_json(send, 200, {"status": "ok", "version": __version__})
-        elif path == "/ready":
-            await self._ready(send)
-        elif path == "/metrics":
-            await send_bytes(send, 200, generate_latest(telemetry.registry), b"text/plain; version=0.0.4")
+        if path in VitalSigns.paths:
+            await self._signs(scope, receive, send)
         elif owns(scope["method"], path):
             await self.openai(scope, receive, send)
         else:
             await self.native(scope, receive, send)
-
-    async def _ready(self, send: Send) -> None:
-        """Ready to take runs: the database answers, and this process holds a lease."""
-        checks = {"database": await self._house.db.is_reachable(), "worker": self._house.lease.worker_id is not None}
-        is_ready = all(checks.values())
-        await send_json(send, 200 if is_ready else 503, {"status": "ready" if is_ready else "not ready", **checks})
 
 
 class Alone:
@@ -94,6 +113,17 @@ class Server:
         for server in self._servers:
             server.should_exit = True
         await asyncio.gather(*serving)
+
+
+async def show_vital_signs(house: House, stop: asyncio.Event, *, host: str, port: int) -> None:
+    """Answers /health, /ready and /metrics until told to stop: all that a worker listens for. Raises PortTaken."""
+    listener = bind(host, port)
+    server = _Quiet(_config(VitalSigns(house)))
+    listener.listen(_BACKLOG)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    await stop.wait()
+    server.should_exit = True
+    await serving
 
 
 _BACKLOG = 2048  # as uvicorn's own

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from glia.kit.telemetry import LogFormat
 from glia.runs.config import EngineConfig
+from glia.usage.service import SpendingConfig
+from glia.webhooks.config import WebhookConfig
 
 
 def default_data_dir() -> Path:
@@ -64,5 +66,7 @@ class Settings:
     database_wait_seconds: float = 10.0
     lease: LeaseSettings = field(default_factory=LeaseSettings)
     runs: EngineConfig = field(default_factory=EngineConfig)
+    webhooks: WebhookConfig = field(default_factory=WebhookConfig)
     limits: LimitSettings = field(default_factory=LimitSettings)
+    budgets: SpendingConfig = field(default_factory=SpendingConfig)
     log: LogSettings = field(default_factory=LogSettings)

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, LiteralString, Protocol, cast, get_args
 from uuid import UUID
 
 import orjson
@@ -27,7 +27,7 @@ from glia.identity.service import CHANNEL as KEYS_CHANNEL
 from glia.identity.service import Identity
 from glia.identity.types import Principal
 from glia.kit import telemetry
-from glia.kit.db import Database, Transaction
+from glia.kit.db import Database, PoolStats, Transaction
 from glia.kit.errors import GliaError, Unavailable, UpstreamFailed
 from glia.kit.jobs import Job
 from glia.kit.notifications import Notifications
@@ -57,12 +57,18 @@ from glia.memory.types import Embedding
 from glia.memory.upkeep import Upkeep
 from glia.models.embedded import EmbeddedModel
 from glia.models.service import Models, read_configuration
+from glia.runs.approvals import Approvals
+from glia.runs.delegation import Subagents
 from glia.runs.engine import CANCEL_CHANNEL, WORK_CHANNEL, Engine
-from glia.runs.events import Citation
+from glia.runs.events import Citation, Payload, TextDelta, ThinkingDelta
+from glia.runs.exports import Exports
+from glia.runs.forks import Forks
 from glia.runs.lease import Lease
 from glia.runs.live import CHANNEL as EVENTS_CHANNEL
 from glia.runs.live import Live
 from glia.runs.loop import Crew
+from glia.runs.model_calls import ModelCalls
+from glia.runs.model_contexts import ModelContexts
 from glia.runs.service import Runs
 from glia.runs.work import JobKind, agent_work, kinds_of
 from glia.sessions.service import Sessions
@@ -71,14 +77,31 @@ from glia.tools.builtin import BUILT_IN
 from glia.tools.service import Tools
 from glia.tools.types import Source
 from glia.tools.web_fetch import web_fetch
+from glia.triggers.firings import Firings
+from glia.triggers.hooks import Hooks
+from glia.triggers.queries import CHANNEL as TRIGGERS_CHANNEL
+from glia.triggers.service import Triggers
+from glia.triggers.ticker import Ticker
 from glia.usage.meter import Meter
-from glia.usage.service import Usage
+from glia.usage.service import LIMITS_CHANNEL, Budgets, Credits, Spending, Usage
+from glia.webhooks.dispatcher import CHANNEL as WEBHOOKS_CHANNEL
+from glia.webhooks.dispatcher import Dispatcher
+from glia.webhooks.service import Webhooks
+
+if TYPE_CHECKING:
+    from glia.traces.service import Traces
 
 log = structlog.get_logger(__name__)
 
+_TRACE_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+
 _HOUSEKEEPING_SECONDS = 5.0
+_LAG_SECONDS = 0.5
 _PROBE_SECONDS = 10.0
 _SLEEP_TIME_SECONDS = 30.0
+_EVENT_TYPES = frozenset(payload.type for payload in get_args(Payload)) - {TextDelta.type, ThinkingDelta.type}
+"""What a trigger may wait for: everything in a run but the pieces of a text."""
+
 _RERANK_TIMEOUTS = Timeouts(connect_seconds=3, idle_seconds=10, total_seconds=15)
 
 
@@ -98,6 +121,10 @@ class House:
     agents: Agents
     sessions: Sessions
     runs: Runs
+    approvals: Approvals
+    forks: Forks
+    exports: Exports
+    model_calls: ModelCalls
     tools: Tools
     models: Models
     gateway: Gateway
@@ -109,9 +136,19 @@ class House:
     upkeep: Upkeep
     sleep_time: SleepTime
     usage: Usage
+    budgets: Budgets
+    credits: Credits
+    spending: Spending
     meter: Meter
+    webhooks: Webhooks
+    dispatcher: Dispatcher
+    triggers: Triggers
+    hooks: Hooks
+    ticker: Ticker
     spool: Path
     embedder: Embedder | None
+    traces: Traces | None = None
+    _pool_before: PoolStats = field(default_factory=lambda: PoolStats(0, 0, 0, 0, 0.0))
     _tasks: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
 
     async def open(self) -> None:
@@ -120,16 +157,24 @@ class House:
         self.live.start()
         self.engine.start()
         self.meter.start()
+        self.dispatcher.start()
+        if self.traces is not None:
+            await self.traces.start()
         self._tasks = [
             asyncio.create_task(self.models.watch_local_servers(), name="glia-local-models"),
             asyncio.create_task(self._keep_house(), name="glia-housekeeping"),
+            asyncio.create_task(self._watch_lag(), name="glia-loop-lag"),
             asyncio.create_task(self._prepare_embedder(), name="glia-embedder"),
             asyncio.create_task(self._learn_at_night(), name="glia-sleep-time"),
+            asyncio.create_task(self.ticker.run(), name="glia-triggers"),
         ]
 
     async def close(self) -> None:
         """Runs get a moment to finish, the rest is handed back, then the lease is given up and the pool closed."""
         await self.engine.stop()
+        await self.dispatcher.stop()
+        if self.traces is not None:
+            await self.traces.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -159,11 +204,26 @@ class House:
             except (Unavailable, psycopg.Error) as error:
                 log.warning("could not look for sessions to learn from", error=str(error))
 
+    async def _watch_lag(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            asked_at = loop.time()
+            await asyncio.sleep(_LAG_SECONDS)
+            telemetry.loop_lag.observe(max(0.0, loop.time() - asked_at - _LAG_SECONDS))
+
+    def _note_pool(self) -> None:
+        before, pool = self._pool_before, self.db.pool_stats()
+        telemetry.database_connections.labels("free").set(pool.free)
+        telemetry.database_connections.labels("busy").set(pool.size - pool.free)
+        telemetry.database_waiting.set(pool.waiting)
+        telemetry.database_waits.inc(max(0, pool.waits - before.waits))
+        telemetry.database_wait_seconds.inc(max(0.0, pool.wait_seconds - before.wait_seconds))
+        self._pool_before = pool
+
     async def _keep_house(self) -> None:
         while True:
-            asked_at = asyncio.get_running_loop().time()
             await asyncio.sleep(_HOUSEKEEPING_SECONDS)
-            telemetry.loop_lag.set(asyncio.get_running_loop().time() - asked_at - _HOUSEKEEPING_SECONDS)
+            self._note_pool()
             telemetry.runs_held.set(self.engine.running)
             telemetry.watchers.set(self.live.watchers)
             try:
@@ -185,6 +245,7 @@ async def build(
     models = Models(outbound, read_configuration(environment), embedded=EmbeddedModel())
     embedder = await _embedder(settings, models, data_dir)
     files, usage, meter = Files(db), Usage(db), Meter(db)
+    spending = Spending(db, settings.budgets)
     memories = Memories(db, _embedding(embedder))
     memory_blocks, conversations = MemoryBlocks(db), Conversations(db, _embedding(embedder))
     upkeep = Upkeep(db, memories, _embedding(embedder))
@@ -209,13 +270,14 @@ async def build(
     )
     reader = Reader(ParseLimits(input_bytes=settings.limits.upload_bytes))
     ingest = Ingest(files=files, read=reader, embedders=embedders, start_job=jobs)
-    crew = Crew(models=models, cite=_cite)
+    crew = Crew(models=models, cite=_cite, spending=spending, contexts=ModelContexts(db))
+    subagents = Subagents(db, agents)
     engine = Engine(
         db,
         live,
         lease,
         kinds_of(
-            agent_work(agents, tools, crew, partial(memory_blocks.pinned, edit=edit_block)),
+            agent_work(agents, tools, crew, subagents, partial(memory_blocks.pinned, edit=edit_block)),
             {
                 **_knowledge_jobs(knowledge, ingest, outbound),
                 LEARN: JobKind(sleep_time.learn, nothing_to_undo),
@@ -224,8 +286,15 @@ async def build(
         ),
         settings.runs,
     )
-    runs = Runs(db, live, engine, agents)
+    budgets, credit = Budgets(db, spending), Credits(db, spending)
+    runs = Runs(db, live, engine, budgets)
+    budgets.on_raised = credit.on_raised = runs.limits_raised
     jobs.runs = runs
+    subagents.start = runs.start
+    dispatcher = Dispatcher(db, outbound, secrets, settings.webhooks)
+    rate_limits = RateLimits(default_per_minute=settings.limits.requests_per_minute)
+    firings = Firings(db, runs)
+    ticker = Ticker(db, firings)
     spool = data_dir / "spool"
     spool.mkdir(mode=0o700, parents=True, exist_ok=True)
     _sweep(spool)
@@ -233,18 +302,31 @@ async def build(
         settings=settings,
         db=db,
         outbound=outbound,
-        notifications=_listen(app_url, identity, live, engine),
+        notifications=_listen(
+            app_url,
+            identity,
+            live,
+            engine,
+            spending,
+            {WORK_CHANNEL: engine, WEBHOOKS_CHANNEL: dispatcher, TRIGGERS_CHANNEL: ticker},
+        ),
         lease=lease,
         live=live,
         engine=engine,
         identity=identity,
-        rate_limits=RateLimits(default_per_minute=settings.limits.requests_per_minute),
+        rate_limits=rate_limits,
         agents=agents,
         sessions=Sessions(db),
         runs=runs,
+        approvals=Approvals(db, live, engine),
+        forks=Forks(db, runs),
+        exports=Exports(db, agents),
+        model_calls=ModelCalls(db),
         tools=tools,
         models=models,
-        gateway=Gateway(models, meter, _minilm(embedder, data_dir), is_strict=settings.strict_fields),
+        gateway=Gateway(
+            models, meter, _minilm(embedder, data_dir), spending=spending, is_strict=settings.strict_fields
+        ),
         knowledge=knowledge,
         files=files,
         memories=memories,
@@ -253,10 +335,30 @@ async def build(
         upkeep=upkeep,
         sleep_time=sleep_time,
         usage=usage,
+        budgets=budgets,
+        credits=credit,
+        spending=spending,
         meter=meter,
+        webhooks=Webhooks(db, outbound, secrets, dispatcher, settings.webhooks),
+        dispatcher=dispatcher,
+        triggers=Triggers(db, firings, secrets, event_types=_EVENT_TYPES),
+        hooks=Hooks(db, firings, secrets, rate_limits),
+        ticker=ticker,
         spool=spool,
         embedder=embedder,
+        traces=_traces(db, outbound, environment),
     )
+
+
+def _traces(db: Database, outbound: Outbound, environment: Mapping[str, str]) -> Traces | None:
+    """Nothing of tracing is loaded unless somebody has said where traces go."""
+    if not any(environment.get(name) for name in _TRACE_ENDPOINTS):
+        return None
+    from glia.traces.config import read_config
+    from glia.traces.service import Traces
+
+    config = read_config(environment)
+    return None if config is None else Traces(db, outbound, config)
 
 
 def _sweep(spool: Path) -> None:
@@ -279,15 +381,30 @@ class _StartJob:
         return await self.runs.start_job(tx, workspace_id=workspace_id, project_id=project_id, kind=kind, input=input)
 
 
-def _listen(url: str, identity: Identity, live: Live, engine: Engine) -> Notifications:
+class _Wakes(Protocol):
+    def wake(self) -> None: ...
+
+
+def _listen(
+    url: str,
+    identity: Identity,
+    live: Live,
+    engine: Engine,
+    spending: Spending,
+    sleepers: Mapping[LiteralString, _Wakes],
+) -> Notifications:
+    """sleepers: what has work when a note comes on a channel, or may have missed one."""
     notifications = Notifications(url)
     notifications.on(EVENTS_CHANNEL, live.heard)
-    notifications.on(WORK_CHANNEL, lambda _note: engine.wake())
     notifications.on(CANCEL_CHANNEL, lambda run: engine.cancel(UUID(run)))
     notifications.on(KEYS_CHANNEL, identity.forget)
+    notifications.on(LIMITS_CHANNEL, spending.forget)
     notifications.on_reconnect(live.heard_nothing_for_a_while)
-    notifications.on_reconnect(engine.wake)
     notifications.on_reconnect(lambda: identity.forget("*"))
+    notifications.on_reconnect(lambda: spending.forget("*"))
+    for channel, sleeper in sleepers.items():
+        notifications.on(channel, lambda _note, sleeper=sleeper: sleeper.wake())
+        notifications.on_reconnect(sleeper.wake)
     return notifications
 
 

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import structlog
 
 from glia.settings import Settings
-from glia.wiring import build
+from glia.wiring import House, build
 
 log = structlog.get_logger(__name__)
 
 
-async def work(settings: Settings, app_url: str, data_dir: Path) -> None:
+Beside = Callable[[House, asyncio.Event], Awaitable[None]]
+"""Something that goes on beside the work, until the event is set."""
+
+
+async def work(settings: Settings, app_url: str, data_dir: Path, beside: Beside | None = None) -> None:
     """Executes runs until asked to stop, then hands back what it has not finished."""
     stop = stop_event()
     house = await build(settings, app_url, data_dir)
     await house.open()
     log.info("worker ready", name=house.lease.worker_id and str(house.lease.worker_id))
     try:
+        if beside is not None:
+            await beside(house, stop)
         await stop.wait()
     finally:
         await house.close()

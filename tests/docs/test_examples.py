@@ -27,6 +27,16 @@ TESTED_ELSEWHERE = {
     "docs/api.md": "tests/surfaces/native/test_docs.py",
     "docs/models.md": "tests/models/test_docs.py",
 }
+SERVED_WITH = {
+    "docs/webhooks.md": {"GLIA_OUTBOUND_ALLOW": "127.0.0.1:8799"},
+    "docs/observability.md": {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:8798",
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/json",
+        "OTEL_SERVICE_NAME": "clerks",
+    },
+}
+"""What the operator of the page's server has set, as the page says."""
+
 MOST_NOT_RUN = 30
 _SECONDS = 180
 
@@ -44,7 +54,9 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def shell(database_urls: DatabaseUrls, data_dir: Path, tmp_path: Path) -> Iterator[dict[str, str]]:
+def shell(
+    request: pytest.FixtureRequest, database_urls: DatabaseUrls, data_dir: Path, tmp_path: Path
+) -> Iterator[dict[str, str]]:
     """A served installation; gives the environment that a reader's shell would have."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -52,7 +64,9 @@ def shell(database_urls: DatabaseUrls, data_dir: Path, tmp_path: Path) -> Iterat
     program = tmp_path / "glia"
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -P -m glia "$@"\n')
     program.chmod(0o755)
+    page: Path = request.node.callspec.params["page"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GLIA_")} | {
+        **SERVED_WITH.get(str(page.relative_to(ROOT)), {}),
         "GLIA_DATABASE_URL": database_urls.admin,
         "GLIA_DATA_DIR": str(data_dir),
         "GLIA_MODEL_DISCOVERY": "off",

@@ -50,9 +50,9 @@ class Installation:
             await self._furnish()
         return process
 
-    def worker(self, name: str, *, quick: bool = True, **settings: str) -> Process:
+    def worker(self, name: str, *, quick: bool = True, port: int = 0, **settings: str) -> Process:
         """Await its `ready`."""
-        self.processes.append(Process(self.folder / name, "worker", self._environment(quick, settings)))
+        self.processes.append(Process(self.folder / name, "worker", self._environment(quick, settings), port=port))
         return self.processes[-1]
 
     def _environment(self, quick: bool, settings: dict[str, str]) -> dict[str, str]:

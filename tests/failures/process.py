@@ -46,7 +46,7 @@ class Process:
 
     async def ready(self, seconds: float = 60) -> Process:
         """Waits until it says so, once more than it had before."""
-        text = "Glia is ready" if self.port else "worker ready"
+        text = "Glia is ready" if self.log.stem == "serve" else "worker ready"
         end = time.monotonic() + seconds
         while text not in self.said()[self._said_before :]:
             assert self.is_alive, self.said()[-3000:]
@@ -88,6 +88,16 @@ class Process:
 
     async def get(self, path: str) -> tuple[int, Any]:
         return await asyncio.to_thread(self._request, "GET", path, None)
+
+    def read(self, path: str) -> tuple[int, str]:
+        """Without a key, as a monitor does."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()
 
     def _request(self, method: str, path: str, body: bytes | None) -> tuple[int, Any]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)

@@ -20,9 +20,14 @@ SYSTEM_MAY = {
     "workers": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "runs": {"SELECT", "UPDATE"},
     "usage_records": {"INSERT"},
+    "webhook_endpoints": {"SELECT", "UPDATE"},
+    "webhook_deliveries": {"SELECT", "UPDATE", "DELETE"},
+    "trace_export": {"SELECT", "INSERT", "UPDATE"},
+    "trace_parents": {"SELECT", "DELETE"},
+    "trace_outbox": {"SELECT", "UPDATE", "DELETE"},
 }
 SYSTEM_MAY_UPDATE_COLUMNS = {("api_keys", "last_used_at")}
-OPEN_TO_ALL_WORKSPACES = {"workers"}
+OPEN_TO_ALL_WORKSPACES = {"workers", "trace_export"}
 
 
 @pytest.fixture

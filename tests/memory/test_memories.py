@@ -150,8 +150,8 @@ async def make_context(db: Database, principal: Principal, key: str) -> ToolCont
     run_id = new_id()
     async with db.transaction(principal.workspace_id) as tx:
         await tx.execute(
-            "insert into runs (id, workspace_id, project_id, session_id, status, is_background, engine_abi)"
-            " values (%(id)s, %(ws)s, %(project)s, %(session)s, 'running', false, 1)",
+            "insert into runs (id, workspace_id, project_id, session_id, status, is_background, engine_abi,"
+            " root_run_id) values (%(id)s, %(ws)s, %(project)s, %(session)s, 'running', false, 1, %(id)s)",
             id=run_id,
             ws=principal.workspace_id,
             project=principal.project_id,

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID, uuid4
 
 import orjson
@@ -25,17 +26,21 @@ from glia.models.types import (
     TokenUsage,
     ToolCall,
 )
+from glia.runs.approvals import Approvals
+from glia.runs.delegation import Subagents
 from glia.runs.engine import Engine, EngineConfig
 from glia.runs.events import Event
 from glia.runs.lease import Lease
 from glia.runs.live import Live
 from glia.runs.loop import Crew
+from glia.runs.model_contexts import ModelContexts
 from glia.runs.service import Runs, Said
 from glia.runs.types import Accepted
 from glia.runs.work import agent_work, kinds_of
 from glia.sessions.service import Sessions
 from glia.tools.service import Tools
 from glia.tools.types import Effect, Tool, ToolContext, ToolResult
+from glia.usage.service import Budgets, Spending
 
 
 @dataclass
@@ -91,17 +96,23 @@ class Rig:
     lease: Lease
     engine: Engine
     runs: Runs
+    approvals: Approvals
     agents: Agents
     sessions: Sessions
     model: ScriptedModel
+    budgets: Budgets
+    spending: Spending
     tools: list[Tool] = field(default_factory=list)
 
     async def session(self, principal: Principal, **spec: object) -> UUID:
         agent = await self.agents.create(principal, AgentSpec(name="Clerk", **spec))  # type: ignore[arg-type]
         return (await self.sessions.create(principal, agent_id=agent.id)).id
 
-    async def send(self, principal: Principal, session: UUID, text: str = "Go.", **options: bool) -> Accepted:
+    async def send(self, principal: Principal, session: UUID, text: str = "Go.", **options: Any) -> Accepted:
         return await self.runs.accept(principal, session, [Said("user", text)], **options)
+
+    async def start(self, principal: Principal, agent: UUID, text: str = "Go.", **options: Any) -> Accepted:
+        return await self.runs.start(principal, agent, [Said("user", text)], **options)
 
     async def finish(self, principal: Principal, accepted: Accepted, seconds: float = 15) -> Event:
         async with asyncio.timeout(seconds):
@@ -125,10 +136,11 @@ async def rig(
     beat_seconds: float = 0.2,
     config: EngineConfig | None = None,
     is_working: bool = True,
+    models: Models | None = None,
 ) -> AsyncIterator[Rig]:
     """is_working: False for a process that accepts but never claims, as if it had no room."""
     outbound = Outbound(OutboundPolicy(frozenset()))
-    models = Models(outbound, read_configuration({"GLIA_MODEL_DISCOVERY": "off"}), embedded=model)
+    models = models or Models(outbound, read_configuration({"GLIA_MODEL_DISCOVERY": "off"}), embedded=model)
     toolset = Tools(db, built_in=list(tools), outbound=outbound, secrets=NoSecrets())
     agents = Agents(db)
     live = Live(db)
@@ -141,15 +153,21 @@ async def rig(
         on_lost=lambda worker: loop.call_soon_threadsafe(engine.lost, worker),
         on_cancelled=lambda runs: loop.call_soon_threadsafe(engine.cancel_all, runs),
     )
-    crew = Crew(models=models, cite=lambda text, sources: ([], 0))
+    spending = Spending(db)
+    budgets = Budgets(db, spending)
+    crew = Crew(models=models, cite=lambda text, sources: ([], 0), spending=spending, contexts=ModelContexts(db))
+    subagents = Subagents(db, agents)
     config = config or EngineConfig(poll_seconds=0.1, drain_seconds=0.5, most_at_once=200 if is_working else 0)
-    engine = Engine(db, live, lease, kinds_of(agent_work(agents, toolset, crew), {}), config)
-    runs = Runs(db, live, engine, agents)
+    engine = Engine(db, live, lease, kinds_of(agent_work(agents, toolset, crew, subagents), {}), config)
+    runs = Runs(db, live, engine, budgets)
+    budgets.on_raised = runs.limits_raised
+    subagents.start = runs.start
     await asyncio.to_thread(lease.start)
     live.start()
     engine.start()
     try:
-        yield Rig(db, live, lease, engine, runs, agents, Sessions(db), model, list(tools))
+        approvals = Approvals(db, live, engine)
+        yield Rig(db, live, lease, engine, runs, approvals, agents, Sessions(db), model, budgets, spending, list(tools))
     finally:
         await engine.stop()
         await live.stop()

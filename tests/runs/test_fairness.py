@@ -22,9 +22,9 @@ async def _queue(db: Database, who: Principal, count: int, **values: object) -> 
                 with s as (insert into sessions (id, workspace_id, project_id)
                            values (%(session)s, %(workspace)s, %(project)s) returning id, workspace_id, project_id)
                 insert into runs (id, workspace_id, project_id, session_id, status, is_background, engine_abi, priority,
-                                  run_after)
+                                  run_after, root_run_id)
                 select %(run)s, workspace_id, project_id, id, 'queued', true, %(abi)s, %(priority)s,
-                  clock_timestamp() + make_interval(secs => %(delay)s) from s""",
+                  clock_timestamp() + make_interval(secs => %(delay)s), %(run)s from s""",
                 session=session,
                 run=new_id(),
                 workspace=who.workspace_id,

@@ -171,7 +171,6 @@ async def test_a_queued_run_can_be_cancelled_without_a_worker(
     [
         (Limits(max_iterations=2), "max_iterations"),
         (Limits(max_tokens=20), "max_tokens"),
-        (Limits(max_cost_micros=10), "max_cost_micros"),
         (Limits(timeout_seconds=1), "timeout_seconds"),
     ],
 )

@@ -80,7 +80,7 @@ def _response(step: int, calls: list[str]) -> ModelResponded:
 def _answered(progress: Progress) -> None:
     """Providers refuse a request with a call that is not answered before the next message."""
     open_calls: list[str] = []
-    for message in progress.messages:
+    for message in progress.talk.messages:
         if isinstance(message, ToolMessage):
             assert message.tool_call_id in open_calls
             open_calls.remove(message.tool_call_id)
@@ -103,5 +103,5 @@ def test_whatever_prefix_is_left_no_returned_call_is_made_again(events: list[Eve
     answers = [e.payload for e in prefix if isinstance(e.payload, ModelResponded) and e.run_id == RUN]
     assert progress.step == len(answers)
     for call in list(progress.pending):  # going on: what is missing comes back, in the model's order
-        progress.take_back(ToolReturned(progress.step, call.id, "t", "ok", "late", 1))
+        progress.talk.take_back(ToolReturned(progress.step, call.id, "t", "ok", "late", 1))
     _answered(progress)

@@ -15,7 +15,7 @@ from glia.tools.builtin import BUILT_IN
 from glia.tools.custom import check_spec
 from glia.tools.errors import ToolNameTaken, ToolNotFound
 from glia.tools.service import Secrets, Tools, web_fetch
-from glia.tools.types import CustomToolSpec, Effect, ToolContext
+from glia.tools.types import CustomToolSpec, Effect, Permission, ToolContext
 
 SPEC = CustomToolSpec(
     name="weather",
@@ -218,3 +218,13 @@ async def test_a_key_without_the_scope_is_refused(tools: Tools, principal: Princ
         await tools.create(reader, SPEC)
     with pytest.raises(ToolNotFound):
         await tools.get(reader, unknown_id)
+
+
+async def test_a_tool_says_whether_a_person_is_asked_before_it_is_called(tools: Tools, principal: Principal) -> None:
+    created = await tools.create(principal, replace(SPEC, permission=Permission.ASK))
+    (asked,) = await tools.resolve(principal, ("weather",), has_knowledge=False)
+
+    changed = await tools.update(principal, created.id, {"permission": Permission.NEVER})
+
+    assert (created.permission, asked.permission, changed.permission) == ("ask", "ask", "never")
+    assert BUILT_IN[0].permission == "always"

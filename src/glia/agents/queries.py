@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from glia.agents.types import Agent, AgentId, AgentSettings, AgentSpec, AgentVersion, Limits
+from glia.agents.types import (
+    Agent,
+    AgentId,
+    AgentSettings,
+    AgentSpec,
+    AgentVersion,
+    ContextSettings,
+    Deliberation,
+    Limits,
+    Permissions,
+)
 from glia.kit.db import Transaction, json
 from glia.kit.pages import Window
 
@@ -27,6 +38,10 @@ class _AgentRow:
     knowledge_base_ids: tuple[UUID, ...]
     tools: tuple[str, ...] | None
     limits: Limits
+    permissions: Permissions
+    subagents: tuple[UUID, ...]
+    context: ContextSettings
+    deliberation: Deliberation
     created_by: str
     versioned_at: datetime
     metadata: dict[str, object] = field(default_factory=dict[str, object])
@@ -42,6 +57,10 @@ class _AgentRow:
             knowledge_base_ids=self.knowledge_base_ids,
             tools=self.tools,
             limits=self.limits,
+            permissions=self.permissions,
+            subagents=self.subagents,
+            context=self.context,
+            deliberation=self.deliberation,
             metadata=self.metadata,
             version=self.version,
             created_by=self.created_by,
@@ -71,10 +90,11 @@ async def insert_version(
     await tx.execute(
         """
         insert into agent_versions (agent_id, version, workspace_id, name, description, instructions, model,
-          fallback_model, settings, knowledge_base_ids, tools, limits, metadata, created_by)
+          fallback_model, settings, knowledge_base_ids, tools, limits, permissions, subagents, context, deliberation,
+          metadata, created_by)
         values (%(agent_id)s, %(version)s, %(workspace_id)s, %(name)s, %(description)s, %(instructions)s, %(model)s,
-          %(fallback_model)s, %(settings)s, %(knowledge_base_ids)s, %(tools)s, %(limits)s, %(metadata)s, %(created_by)s)
-        """,
+          %(fallback_model)s, %(settings)s, %(knowledge_base_ids)s, %(tools)s, %(limits)s,
+          %(permissions)s, %(subagents)s, %(context)s, %(deliberation)s, %(metadata)s, %(created_by)s)""",
         agent_id=agent_id,
         version=version,
         workspace_id=workspace_id,
@@ -87,6 +107,10 @@ async def insert_version(
         knowledge_base_ids=list(spec.knowledge_base_ids),
         tools=None if spec.tools is None else list(spec.tools),
         limits=json(asdict(spec.limits)),
+        permissions=json(asdict(spec.permissions)),
+        subagents=list(spec.subagents),
+        context=json(asdict(spec.context)),
+        deliberation=json(asdict(spec.deliberation)),
         metadata=json(spec.metadata),
         created_by=created_by,
     )
@@ -98,8 +122,8 @@ async def get(tx: Transaction, id: UUID, version: int | None = None) -> Agent | 
         _AgentRow,
         """
         select a.id, a.slug, a.created_at, a.updated_at, v.version, v.name, v.description, v.instructions, v.model,
-          v.fallback_model, v.settings, v.knowledge_base_ids, v.tools, v.limits, v.metadata, v.created_by,
-          v.created_at as versioned_at
+          v.fallback_model, v.settings, v.knowledge_base_ids, v.tools, v.limits, v.permissions,
+          v.subagents, v.context, v.deliberation, v.metadata, v.created_by, v.created_at as versioned_at
         from agents a join agent_versions v on v.agent_id = a.id and v.version = coalesce(%(version)s::int, a.version)
         where a.id = %(id)s and (a.deleted_at is null or %(version)s::int is not null)""",
         id=id,
@@ -128,8 +152,8 @@ async def list_page(tx: Transaction, window: Window) -> list[Agent]:
         _AgentRow,
         """
         select a.id, a.slug, a.created_at, a.updated_at, v.version, v.name, v.description, v.instructions, v.model,
-          v.fallback_model, v.settings, v.knowledge_base_ids, v.tools, v.limits, v.metadata, v.created_by,
-          v.created_at as versioned_at
+          v.fallback_model, v.settings, v.knowledge_base_ids, v.tools, v.limits, v.permissions,
+          v.subagents, v.context, v.deliberation, v.metadata, v.created_by, v.created_at as versioned_at
         from agents a join agent_versions v on v.agent_id = a.id and v.version = a.version
         where a.deleted_at is null and (%(after)s::uuid is null or a.id < %(after)s)
         order by a.id desc limit %(rows)s""",
@@ -144,7 +168,7 @@ async def list_versions(tx: Transaction, agent_id: UUID) -> list[AgentVersion]:
         AgentVersion,
         """
         select name, description, instructions, model, fallback_model, settings, knowledge_base_ids, tools, limits,
-          metadata, version, created_by, created_at
+          permissions, subagents, context, deliberation, metadata, version, created_by, created_at
         from agent_versions where agent_id = %(agent_id)s order by version desc limit 1000""",
         agent_id=agent_id,
     )
@@ -155,3 +179,23 @@ async def delete(tx: Transaction, id: UUID) -> bool:
         "update agents set deleted_at = now(), updated_at = now() where id = %(id)s and deleted_at is null", id=id
     )
     return count == 1
+
+
+async def known(tx: Transaction, ids: Sequence[UUID]) -> list[UUID]:
+    """Which of these agents are there."""
+    return await tx.values("select id from agents where id = any(%(ids)s) and deleted_at is null", ids=list(ids))
+
+
+async def below(tx: Transaction, ids: Sequence[UUID]) -> list[UUID]:
+    """These agents and all that they may give tasks to, directly or through others, as they are now."""
+    return await tx.values(
+        """
+        with recursive reach as (
+          select unnest(%(ids)s::uuid[]) as id
+          union
+          select unnest(v.subagents) from reach r
+          join agents a on a.id = r.id and a.deleted_at is null
+          join agent_versions v on v.agent_id = a.id and v.version = a.version
+        ) select id from reach limit 10000""",
+        ids=list(ids),
+    )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import fields, replace
 from typing import Any
 from uuid import UUID
 
 from glia.agents import queries
 from glia.agents.errors import AgentNotFound, SlugTaken
-from glia.agents.types import Agent, AgentSpec, AgentVersion
+from glia.agents.types import Agent, AgentSpec, AgentVersion, Permissions
 from glia.identity.types import Principal
 from glia.kit.db import Database, Transaction
 from glia.kit.errors import InvalidRequest
@@ -20,6 +20,9 @@ from glia.kit.pages import Page, Window, page_of
 
 LONGEST_NAME = 200
 LONGEST_INSTRUCTIONS = 200_000
+LONGEST_APPROVAL_SECONDS = 90 * 86400
+MOST_RULES = 200
+MOST_SUBAGENTS = 50
 
 SpecCheck = Callable[[Principal, Transaction, AgentSpec], Awaitable[None]]
 """Raises InvalidRequest when a spec names a tool, model or knowledge base that is not there."""
@@ -43,6 +46,7 @@ class Agents:
         id = new_id()
         async with self._db.transaction(principal.workspace_id) as tx:
             await self._run_checks(principal, tx, spec)
+            await _check_subagents(tx, None, spec)
             await self._insert(tx, principal, id, slug, name=spec.name)
             await queries.insert_version(
                 tx, id, 1, spec, workspace_id=principal.workspace_id, created_by=principal.name
@@ -66,6 +70,13 @@ class Agents:
                     raise AgentNotFound(f"There is no agent {reference!r} in this workspace.") from None
             return await _get(tx, id)
 
+    async def of(self, principal: Principal, ids: Sequence[UUID]) -> list[Agent]:
+        """Those of these agents that are still there, as they are now, in the order asked for."""
+        principal.require("agents:read")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            found = [await queries.get(tx, id) for id in ids]
+        return [agent for agent in found if agent is not None]
+
     async def list(self, principal: Principal, window: Window) -> Page[Agent]:
         principal.require("agents:read")
         async with self._db.transaction(principal.workspace_id) as tx:
@@ -82,6 +93,7 @@ class Agents:
             spec = replace(_spec_of((await _get(tx, id)).current), **changes)
             _check(spec)
             await self._run_checks(principal, tx, spec)
+            await _check_subagents(tx, id, spec)
             await queries.insert_version(
                 tx, id, version + 1, spec, workspace_id=principal.workspace_id, created_by=principal.name
             )
@@ -152,8 +164,51 @@ def _check(spec: AgentSpec) -> None:
         ("timeout_seconds", limits.timeout_seconds, 1, 7 * 86400),
         ("max_tokens", limits.max_tokens, 1, 10**9),
         ("max_cost_micros", limits.max_cost_micros, 0, 10**12),
+        ("max_depth", limits.max_depth, 0, 10),
     ):
         if value is not None and not smallest <= value <= largest:
             raise InvalidRequest(
                 f"`limits.{name}` is {value}; it must be between {smallest} and {largest}.", field=f"limits.{name}"
             )
+    _check_permissions(spec.permissions)
+
+
+def _check_permissions(permissions: Permissions) -> None:
+    if not 1 <= permissions.expires_after_seconds <= LONGEST_APPROVAL_SECONDS:
+        raise InvalidRequest(
+            f"`permissions.expires_after_seconds` is {permissions.expires_after_seconds:g}; it must be between 1 and"
+            f" {LONGEST_APPROVAL_SECONDS}.",
+            field="permissions.expires_after_seconds",
+        )
+    if len(permissions.rules) > MOST_RULES:
+        raise InvalidRequest(
+            f"`permissions.rules` has {len(permissions.rules)} entries; the most is {MOST_RULES}.",
+            field="permissions.rules",
+        )
+    for index, rule in enumerate(permissions.rules):
+        field = f"permissions.rules[{index}]"
+        if not rule.tool:
+            raise InvalidRequest(f"`{field}.tool` is empty; name a tool, or `*` for all.", field=f"{field}.tool")
+        if rule.op in ("in", "not_in") and not isinstance(rule.value, list):
+            raise InvalidRequest(f"`{field}.value` must be a list for `{rule.op}`.", field=f"{field}.value")
+
+
+async def _check_subagents(tx: Transaction, id: UUID | None, spec: AgentSpec) -> None:
+    """They must be there, and no agent may come back to itself through them."""
+    if len(spec.subagents) > MOST_SUBAGENTS:
+        raise InvalidRequest(
+            f"`subagents` names {len(spec.subagents)} agents; the most is {MOST_SUBAGENTS}.", field="subagents"
+        )
+    if not spec.subagents:
+        return
+    known = await queries.known(tx, spec.subagents)
+    for index, subagent in enumerate(spec.subagents):
+        if subagent not in known:
+            raise InvalidRequest(
+                f"There is no agent '{subagent}' in this workspace to be a subagent.", field=f"subagents[{index}]"
+            )
+    if id is not None and id in await queries.below(tx, spec.subagents):
+        raise InvalidRequest(
+            "`subagents` would lead back to this agent; agents may not give tasks to each other in a circle.",
+            field="subagents",
+        )

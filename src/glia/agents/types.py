@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Literal, NewType
 from uuid import UUID
 
+from glia.tools.types import Permission
+
 AgentId = NewType("AgentId", UUID)
 
 
@@ -14,14 +16,76 @@ AgentId = NewType("AgentId", UUID)
 class Limits:
     """What one run may use. A run that reaches a limit ends as failed, with its partial work kept in the log.
 
-    max_iterations: calls of the model. timeout_seconds: from start to end, waiting included.
-    max_tokens: input and output of all model calls. max_cost_micros: micro-dollars, None for no limit.
+    max_iterations: calls of the model. timeout_seconds: from start to end, without what it waits for people, budgets
+    or other agents. max_tokens: input and output of all model calls. max_cost_micros: micro-dollars, None for no limit.
+    max_depth: how many runs of other agents may lie below one another.
     """
 
     max_iterations: int = 20
     timeout_seconds: float = 600
     max_tokens: int = 1_000_000
     max_cost_micros: int | None = None
+    max_depth: int = 3
+
+
+Comparison = Literal["eq", "ne", "lt", "lte", "gt", "gte", "in", "not_in", "contains", "starts_with", "exists"]
+
+
+@dataclass(frozen=True)
+class PermissionRule:
+    """What is decided for calls whose argument compares like this.
+
+    tool: a tool's name, `*` for any part of it. argument: where the value lies in the arguments, as `order.amount`;
+    empty for every call of the tool. A rule that asks or forbids also holds when its argument is missing or cannot be
+    compared, so that no odd spelling gets past it.
+    """
+
+    tool: str
+    permission: Permission
+    argument: str = ""
+    op: Comparison = "eq"
+    value: object = None
+
+
+@dataclass(frozen=True)
+class Permissions:
+    """Which tools the agent may call `always`, when a person agreed (`ask`), or `never`.
+
+    The first rule that matches decides; then `tools`, by name; then the stricter of `default` and the tool's own
+    permission. expires_after_seconds: how long a call waits for a decision before it counts as denied.
+    """
+
+    default: Permission = Permission.ALWAYS
+    tools: dict[str, Permission] = field(default_factory=dict[str, Permission])
+    rules: tuple[PermissionRule, ...] = ()
+    expires_after_seconds: float = 7 * 86400
+
+
+@dataclass(frozen=True)
+class ContextSettings:
+    """How much of a long conversation the model is sent.
+
+    max_tokens: the most that a request may have; None for what the model is known to read. compact_at: the share of it
+    at which the older part is replaced by a summary; keep: the share that the newest messages keep after that.
+    summary_model: who writes the summary; None for the agent's own model.
+    """
+
+    max_tokens: int | None = None
+    compact_at: float = 0.8
+    keep: float = 0.3
+    is_compacted: bool = True
+    summary_model: str | None = None
+
+
+@dataclass(frozen=True)
+class Deliberation:
+    """plans: the agent makes a plan before it acts. reflects: its answer is judged, and given once more when its
+    quality, from 0 to 1, is below revise_below.
+    """
+
+    plans: bool = False
+    reflects: bool = False
+    revise_below: float | None = None
 
 
 @dataclass(frozen=True)
@@ -39,7 +103,7 @@ class AgentSpec:
     """Everything about an agent that a version keeps.
 
     tools: names of the tools it may use; None means the safe built-in ones. Knowledge search comes with
-    knowledge_base_ids in any case.
+    knowledge_base_ids in any case. subagents: agents it may give tasks to, each offered to it as a tool.
     """
 
     name: str
@@ -51,6 +115,10 @@ class AgentSpec:
     knowledge_base_ids: tuple[UUID, ...] = ()
     tools: tuple[str, ...] | None = None
     limits: Limits = field(default_factory=Limits)
+    permissions: Permissions = field(default_factory=Permissions)
+    subagents: tuple[UUID, ...] = ()
+    context: ContextSettings = field(default_factory=ContextSettings)
+    deliberation: Deliberation = field(default_factory=Deliberation)
     metadata: dict[str, object] = field(default_factory=dict[str, object])
 
 

@@ -17,6 +17,7 @@ _COMMANDS = {
     "ask": "Ask one question.",
     "kb": "Knowledge bases: add documents, list, search.",
     "agent": "Agents: create, list.",
+    "trigger": "Triggers: list, create, pause, resume, fire.",
     "models": "List the models that agents can use.",
     "key": "API keys: create, list, revoke.",
     "sandbox": "Sandboxes: build their templates, try whether they work.",

@@ -44,12 +44,19 @@ def read_embedding(body: bytes) -> EmbeddingCall:
     return EmbeddingCall(body, fields, model)
 
 
-def chat_for_provider(call: ChatCall, name: str, *, asks_usage: bool) -> bytes:
-    """The body under the provider's name for the model. asks_usage: have a stream tell its usage at the end."""
+def chat_for_provider(
+    call: ChatCall, name: str, *, asks_usage: bool, output_limit: tuple[str, int] | None = None
+) -> bytes:
+    """The body under the provider's name for the model. asks_usage: have a stream tell its usage at the end.
+
+    output_limit: the field that caps the answer's tokens, and the cap, for a body that has none.
+    """
     adds_usage = call.is_streamed and asks_usage and not call.wants_usage
-    if name == call.model and not adds_usage:
+    if name == call.model and not adds_usage and output_limit is None:
         return call.body
     fields = {**call.fields, "model": msgspec.Raw(_encode(name))}
+    if output_limit is not None:
+        fields[output_limit[0]] = msgspec.Raw(_encode(output_limit[1]))
     if adds_usage:
         fields["stream_options"] = _with_usage(fields.get("stream_options", _NO_VALUE))
     return _encode(fields)

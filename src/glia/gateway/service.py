@@ -16,15 +16,16 @@ from glia.gateway.asking import ChatMessage, read_messages
 from glia.gateway.calls import read_chat, read_embedding
 from glia.gateway.embedding import embed_here, fields_ignored_here
 from glia.gateway.errors import CutShort, ProviderRefused
-from glia.gateway.metering import NOTHING_USED, MeteredCall
+from glia.gateway.metering import NOTHING_USED, Metering
+from glia.gateway.reserving import Held, Reserving
 from glia.gateway.types import MINILM, Answer, ChatCall, EmbeddingCall, TextEmbedder
 from glia.identity.types import Principal
 from glia.kit.clock import monotonic
 from glia.kit.errors import GliaError, InvalidRequest
 from glia.models.service import Models, ResolvedModel, UsageScanner, estimate_input_tokens, usage_of_answer
 from glia.models.types import ModelRequest, ModelResponse, TextDelta, TokenUsage
-from glia.usage.service import Meter
-from glia.usage.types import CallStatus, Operation
+from glia.usage.service import Meter, Spending
+from glia.usage.types import CallStatus, Hold, Operation
 
 __all__ = [
     "DONE",
@@ -46,11 +47,21 @@ _BYTES_PER_TOKEN = 4
 
 class Gateway:
     def __init__(
-        self, models: Models, meter: Meter, minilm: TextEmbedder | None = None, *, is_strict: bool = False
+        self,
+        models: Models,
+        meter: Meter,
+        minilm: TextEmbedder | None = None,
+        *,
+        spending: Spending | None = None,
+        is_strict: bool = False,
     ) -> None:
-        """minilm: what computes `glia/minilm`. is_strict: refuse fields that would have no effect."""
+        """minilm: what computes `glia/minilm`. spending: None for calls that no budget or credit limits.
+
+        is_strict: refuse fields that would have no effect.
+        """
         self._models = models
-        self._meter = meter
+        self._metering = Metering(meter, spending)
+        self._reserving = Reserving(spending)
         self._minilm = minilm
         self._is_strict = is_strict
         self._remembered: dict[str, tuple[float, ResolvedModel]] = {}
@@ -62,14 +73,18 @@ class Gateway:
     async def complete(self, principal: Principal, call: ChatCall) -> Answer:
         """The whole answer; the provider's own error too. Cancelling stops the provider.
 
-        Raises ModelNotFound, ModelAmbiguous, ModelFailed, KeyRefused, NotAnAnswer, InvalidRequest, Forbidden.
+        Raises ModelNotFound, ModelAmbiguous, ModelFailed, KeyRefused, NotAnAnswer, InvalidRequest, Forbidden, and
+        before anything is sent BudgetExceeded, InsufficientCredit, PriceUnknown.
         """
         principal.require(SCOPE)
         resolved = await self._resolve(call.model)
         if not resolved.is_forwardable:
             return await self._complete_translated(principal, call, resolved)
-        body = calls.chat_for_provider(call, resolved.name, asks_usage=False)
-        return await self._pass(principal, resolved, "/chat/completions", body)
+        held = await self._reserving.forwarded_chat(principal, call, resolved)
+        body = calls.chat_for_provider(
+            call, resolved.name, asks_usage=False, output_limit=_output_limit(resolved, held)
+        )
+        return await self._pass(principal, resolved, "/chat/completions", body, held.hold)
 
     async def stream(
         self, principal: Principal, call: ChatCall
@@ -102,23 +117,26 @@ class Gateway:
         if not resolved.is_forwardable:
             raise InvalidRequest(f"{resolved.id!r} gives no embeddings; {MINILM!r} does.", field="model")
         body = calls.embedding_for_provider(call, resolved.name)
-        return await self._pass(principal, resolved, "/embeddings", body)
+        held = await self._reserving.embeddings(principal, body, resolved)
+        return await self._pass(principal, resolved, "/embeddings", body, held.hold)
 
-    async def _pass(self, principal: Principal, resolved: ResolvedModel, path: str, body: bytes) -> Answer:
+    async def _pass(
+        self, principal: Principal, resolved: ResolvedModel, path: str, body: bytes, hold: Hold | None
+    ) -> Answer:
         """One request and its answer, as they are."""
         operation: Operation = "chat" if path == "/chat/completions" else "embeddings"
-        metered = MeteredCall(self._meter, principal, resolved.id, operation)
+        metered = self._metering.begin(principal, resolved.id, operation, hold=hold, is_forwarded=True)
         try:
             async with self._models.forward(resolved, path, body, stream=False) as answer:
                 await forwarding.refuse_unless_ok(answer, resolved)
                 data = await answer.read(forwarding.LARGEST_ANSWER_BYTES)
                 forwarding.require_object(data, resolved, answer.status)
-            metered.settle_at(resolved, usage_of_answer(data) or _estimated(sent=len(body), said=len(data)))
+            await metered.finish_at(resolved, usage_of_answer(data) or _estimated(sent=len(body), said=len(data)))
         except ProviderRefused as refused:
-            metered.settle_at(resolved, NOTHING_USED, "failed")
+            await metered.finish_at(resolved, NOTHING_USED, "failed")
             return refused.answer
         except GliaError:
-            metered.settle_at(resolved, NOTHING_USED, "failed")
+            await metered.finish_at(resolved, NOTHING_USED, "failed")
             raise
         except asyncio.CancelledError:
             # Nothing was received of an answer that may have been written for the most part.
@@ -130,13 +148,18 @@ class Gateway:
         self, principal: Principal, call: ChatCall, resolved: ResolvedModel
     ) -> AsyncGenerator[bytes, None]:
         takes_options = resolved.provider.takes_stream_options
-        body = calls.chat_for_provider(call, resolved.name, asks_usage=takes_options)
         hider = None if call.wants_usage or not takes_options else forwarding.UsageHider()
         scanner = UsageScanner(len(call.body))
-        metered = MeteredCall(self._meter, principal, resolved.id, "chat", is_streamed=True)
+        held = await self._reserving.forwarded_chat(principal, call, resolved)
+        metered = self._metering.begin(
+            principal, resolved.id, "chat", hold=held.hold, is_streamed=True, is_forwarded=True
+        )
         status: CallStatus = "cancelled"
         has_begun = False
         try:
+            body = calls.chat_for_provider(
+                call, resolved.name, asks_usage=takes_options, output_limit=_output_limit(resolved, held)
+            )
             async with self._models.forward(resolved, "/chat/completions", body, stream=True) as answer:
                 await forwarding.refuse_unless_ok(answer, resolved)
                 forwarding.require_stream(answer, resolved)
@@ -144,6 +167,8 @@ class Gateway:
                 yield b""
                 async for piece in answer.chunks():
                     scanner.feed(piece)
+                    if scanner.is_done:  # before the client knows that it may ask again
+                        await metered.finish_at(resolved, scanner.usage)
                     shown = piece if hider is None else hider.feed(piece)
                     if shown:
                         yield shown
@@ -152,6 +177,7 @@ class Gateway:
             if scanner.is_cut_short:
                 raise CutShort(resolved)
             status = "ok"
+            await metered.finish_at(resolved, scanner.usage)
         except (GliaError, ProviderRefused):
             status = "failed"
             raise
@@ -161,17 +187,18 @@ class Gateway:
 
     async def _complete_translated(self, principal: Principal, call: ChatCall, resolved: ResolvedModel) -> Answer:
         request, ignored = self._read(call, resolved)
-        metered = MeteredCall(self._meter, principal, resolved.id, "chat")
+        hold, request = await self._reserving.translated_chat(principal, request, resolved)
+        metered = self._metering.begin(principal, resolved.id, "chat", hold=hold)
         said = 0
         try:
             async with aclosing(self._models.stream(resolved, request)) as events:
                 async for event in events:
                     if isinstance(event, ModelResponse):
-                        metered.settle(event.usage, event.cost_micros)
+                        await metered.finish(event.usage, event.cost_micros)
                         return Answer(200, answering.completion_of(event), ignored=ignored)
                     said += len(event.text)
         except GliaError:
-            metered.settle_at(resolved, _estimate(request, said) if said else NOTHING_USED, "failed")
+            await metered.finish_at(resolved, _estimate(request, said) if said else NOTHING_USED, "failed")
             raise
         finally:
             metered.settle_at(resolved, _estimate(request, said), "cancelled")
@@ -180,14 +207,15 @@ class Gateway:
     async def _translated(
         self, principal: Principal, call: ChatCall, resolved: ResolvedModel, request: ModelRequest
     ) -> AsyncGenerator[bytes, None]:
-        metered = MeteredCall(self._meter, principal, resolved.id, "chat", is_streamed=True)
+        hold, request = await self._reserving.translated_chat(principal, request, resolved)
+        metered = self._metering.begin(principal, resolved.id, "chat", hold=hold, is_streamed=True)
         chunks = Chunks(resolved.id)
         said = 0
         try:
             async with aclosing(self._models.stream(resolved, request)) as events:
                 async for event in events:
                     if isinstance(event, ModelResponse):
-                        metered.settle(event.usage, event.cost_micros)
+                        await metered.finish(event.usage, event.cost_micros)
                         for chunk in _ending(chunks, event, wants_usage=call.wants_usage, is_begun=bool(said)):
                             yield chunk
                         return
@@ -196,17 +224,23 @@ class Gateway:
                     said += len(event.text)
                     yield chunks.text(event.text) if isinstance(event, TextDelta) else chunks.thinking(event.text)
         except GliaError:
-            metered.settle_at(resolved, _estimate(request, said) if said else NOTHING_USED, "failed")
+            await metered.finish_at(resolved, _estimate(request, said) if said else NOTHING_USED, "failed")
             raise
         finally:
             metered.settle_at(resolved, _estimate(request, said), "cancelled")
 
     async def _embed_here(self, principal: Principal, call: EmbeddingCall, minilm: TextEmbedder) -> Answer:
-        metered = MeteredCall(self._meter, principal, MINILM, "embeddings")
         ignored = fields_ignored_here(call)
         self._refuse(ignored)
-        body, usage = await embed_here(minilm, call)
-        metered.settle(usage, 0)
+        held = await self._reserving.free_embeddings(principal, call.body, MINILM)
+        metered = self._metering.begin(principal, MINILM, "embeddings", hold=held.hold)
+        try:
+            body, usage = await embed_here(minilm, call)
+        except GliaError:
+            if held.hold is not None:
+                await metered.finish(NOTHING_USED, 0, "failed")
+            raise
+        await metered.finish(usage, 0)
         return Answer(200, body, ignored=ignored)
 
     def _read(self, call: ChatCall, resolved: ResolvedModel) -> tuple[ModelRequest, tuple[str, ...]]:
@@ -228,6 +262,10 @@ class Gateway:
             self._remembered.clear()
         self._remembered[name] = (monotonic() + _REMEMBER_SECONDS, resolved)
         return resolved
+
+
+def _output_limit(resolved: ResolvedModel, held: Held) -> tuple[str, int] | None:
+    return None if held.output_tokens is None else (resolved.provider.output_limit_field, held.output_tokens)
 
 
 def _ending(chunks: Chunks, response: ModelResponse, *, wants_usage: bool, is_begun: bool) -> list[bytes]:

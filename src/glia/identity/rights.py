@@ -15,11 +15,14 @@ MOST_SCOPES = 100
 # need not know the words of the slices above it. Each role lies within the one before it.
 SCOPES_OF: Final[dict[Role, frozenset[str]]] = {
     Role.ADMIN: frozenset({EVERYTHING}),
-    Role.USER: frozenset({EVERYTHING, "-identity"}),
+    # Who is limited does not set the limits.
+    Role.USER: frozenset({EVERYTHING, "-identity", "-budgets:write", "-credits:write"}),
     Role.READ_ONLY: frozenset({"*:read", "-identity"}),
 }
 
-_SCOPE = re.compile(r"\*|-[a-z][a-z0-9_-]{0,49}|(?:\*|[a-z][a-z0-9_-]{0,49}):(?:\*|[a-z][a-z0-9_-]{0,49})")
+_SCOPE = re.compile(
+    r"\*|-[a-z][a-z0-9_-]{0,49}(?::[a-z][a-z0-9_-]{0,49})?|(?:\*|[a-z][a-z0-9_-]{0,49}):(?:\*|[a-z][a-z0-9_-]{0,49})"
+)
 
 
 def checked(scopes: Iterable[str]) -> frozenset[str]:
@@ -45,11 +48,11 @@ def excess(held: Collection[str], wanted: Collection[str]) -> str | None:
         if not any(n in (EVERYTHING, noun) and v in (EVERYTHING, verb) for _, n, v in granted):
             return scope
     for exclusion in (scope for scope in held if scope.startswith("-")):
-        noun = exclusion[1:]
-        if exclusion not in wanted:
+        noun, _, only = exclusion[1:].partition(":")
+        if exclusion not in wanted and f"-{noun}" not in wanted:
             for _, wanted_noun, verb in _granted(wanted):
-                if wanted_noun in (EVERYTHING, noun):
-                    return f"{noun}:{verb}"
+                if wanted_noun in (EVERYTHING, noun) and (not only or verb in (EVERYTHING, only)):
+                    return f"{noun}:{only or verb}"
     return None
 
 

@@ -21,7 +21,7 @@ class Principal:
     """Who asks, where, with which rights. Every service takes it first.
 
     scopes: words such as `agents:read`; `agents:*` grants all verbs of a noun, `*:read` one verb of every noun,
-    `*` grants everything, and `-identity` takes a noun away whatever else is granted.
+    `*` grants everything. `-identity` takes a noun away whatever else is granted, `-budgets:write` one verb of it.
     """
 
     workspace_id: UUID
@@ -43,7 +43,7 @@ class Principal:
 
     def allows(self, scope: str) -> bool:
         noun, _, verb = scope.partition(":")
-        if f"-{noun}" in self.scopes:
+        if f"-{noun}" in self.scopes or f"-{scope}" in self.scopes:
             return False
         return not self.scopes.isdisjoint((EVERYTHING, scope, f"{noun}:*", f"*:{verb}"))
 

@@ -11,6 +11,7 @@ import asyncio
 import errno
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, LiteralString, TypeVar
 from uuid import UUID
 
@@ -101,6 +102,17 @@ class Transaction:
         """Undoes only what happens inside when it fails."""
         async with self.connection.transaction():
             yield
+
+
+@dataclass(frozen=True)
+class PoolStats:
+    """Of a process's connections. waits, wait_seconds: since the pool was opened."""
+
+    size: int
+    free: int
+    waiting: int
+    waits: int
+    wait_seconds: float
 
 
 class Database:
@@ -239,6 +251,16 @@ class Database:
                 return connection
             await self._pool.putconn(connection)
         raise DatabaseUnavailable("The database closes every connection at once; try again shortly.")
+
+    def pool_stats(self) -> PoolStats:
+        stats = self._pool.get_stats()
+        return PoolStats(
+            size=stats.get("pool_size", 0),
+            free=stats.get("pool_available", 0),
+            waiting=stats.get("requests_waiting", 0),
+            waits=stats.get("requests_queued", 0),
+            wait_seconds=stats.get("requests_wait_ms", 0) / 1000,
+        )
 
     async def is_reachable(self) -> bool:
         try:

@@ -39,11 +39,14 @@ class LongRates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Price(Rates, frozen=True, forbid_unknown_fields=True):
+    """max_output: the most tokens that the model can answer with, if that is known."""
+
     long: LongRates | None = None
+    max_output: int | None = None
 
     def cost_micros(self, usage: TokenUsage) -> int:
         """What a call cost in micros of USD, rounded to the nearest."""
-        rates = self._rates_for(usage.input_tokens)
+        rates = self.rates_for(usage.input_tokens)
         cached = min(usage.cached_input_tokens, usage.input_tokens)
         written = min(usage.cache_write_tokens, usage.input_tokens - cached)
         total = (
@@ -54,7 +57,8 @@ class Price(Rates, frozen=True, forbid_unknown_fields=True):
         )
         return (total + MILLION // 2) // MILLION
 
-    def _rates_for(self, input_tokens: int) -> Rates:
+    def rates_for(self, input_tokens: int) -> Rates:
+        """The rates of a call with so many tokens of input."""
         long = self.long
         if long is None or input_tokens <= long.above_tokens:
             return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import replace
@@ -10,6 +11,8 @@ from dataclasses import replace
 from glia.kit.errors import GliaError, InvalidRequest
 from glia.kit.outbound import Outbound, StreamedResponse, Timeouts
 from glia.models.anthropic import AnthropicMessages
+from glia.models.bounds import largest_call, largest_forwarded_input, largest_input
+from glia.models.counting import count_call
 from glia.models.discovery import Configuration, read_configuration
 from glia.models.embeddings import BATCH_SIZE, embed_batch
 from glia.models.errors import ModelFailed
@@ -30,8 +33,12 @@ __all__ = [
     "ResolvedModel",
     "Retries",
     "UsageScanner",
+    "count_call",
     "estimate_input_tokens",
     "estimate_tokens",
+    "largest_call",
+    "largest_forwarded_input",
+    "largest_input",
     "read_configuration",
     "read_prices",
     "usage_of_answer",
@@ -162,17 +169,21 @@ class Models:
         attempt = 1
         while True:
             has_begun = False
+            call = _CountedCall(resolved)
             try:
                 async with aclosing(model.stream(request)) as events:
                     async for event in events:
                         has_begun = True
-                        yield _settled(event, resolved) if isinstance(event, ModelResponse) else event
+                        yield call.settle(event) if isinstance(event, ModelResponse) else event
             except ModelFailed as failure:
+                call.outcome = "failed"
                 wait = None if has_begun else self._retries.wait_seconds(attempt, failure)
                 if wait is None:
                     raise
             else:
                 return
+            finally:
+                call.count()
             await self._retries.sleep(wait)
             attempt += 1
 
@@ -224,6 +235,30 @@ class Models:
             input_price_micros=resolved.price.input if resolved.price else None,
             output_price_micros=resolved.price.output if resolved.price else None,
         )
+
+
+class _CountedCall:
+    """One call of a provider, counted when it ends, however it ends."""
+
+    def __init__(self, resolved: ResolvedModel) -> None:
+        self._resolved = resolved
+        self._started = time.monotonic()
+        self._response: ModelResponse | None = None
+        self.outcome = "cancelled"
+
+    def settle(self, response: ModelResponse) -> ModelResponse:
+        self.outcome = "ok"
+        self._response = _settled(response, self._resolved)
+        return self._response
+
+    def count(self) -> None:
+        response, seconds = self._response, time.monotonic() - self._started
+        if response is None:
+            count_call(self._resolved.id, self.outcome, seconds=seconds)
+        else:
+            count_call(
+                self._resolved.id, self.outcome, seconds=seconds, usage=response.usage, cost_micros=response.cost_micros
+            )
 
 
 def _settled(response: ModelResponse, resolved: ResolvedModel) -> ModelResponse:

@@ -46,6 +46,8 @@ class UsageScanner:
         self._usage: Usage | None = None
         self._is_lost = False
         self._has_ended = False
+        self.is_done = False
+        """Whether the last event, `[DONE]`, has come."""
 
     def feed(self, data: bytes) -> None:
         if self._is_lost:
@@ -82,7 +84,7 @@ class UsageScanner:
 
     def _read(self, event: bytes) -> None:
         if event == b"[DONE]":
-            self._has_ended = True
+            self._has_ended = self.is_done = True
             return
         try:
             chunk = _decode_chunk(event)

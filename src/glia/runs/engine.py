@@ -193,6 +193,8 @@ class Engine:
         worker_id = self._lease.worker_id
         async with self._db.across_workspaces() as tx:
             await lease_queries.reap(tx)
+            if await lease_queries.wake(tx):
+                tx.after_commit.append(self.wake)
             if worker_id is not None:
                 await self._queue_interrupted(tx, worker_id)
                 await lease_queries.give_back(tx, worker_id, list(self._held))
@@ -255,7 +257,7 @@ class Engine:
                 await self._end_cancelled(pen, work)
                 return
             if not held.is_announced:
-                reason = "recovered" if run.attempt > 1 else "started"
+                reason = "resumed" if run.is_resumed else "recovered" if run.attempt > 1 else "started"
                 await pen.append(RunStarted(run.attempt, str(pen.worker_id), reason))
             await self._timed(work)
         except asyncio.CancelledError:

@@ -13,6 +13,16 @@ class SessionBusy(Conflict):
     code = "session_busy"
 
 
+class ApprovalNotFound(NotFound):
+    code = "approval_not_found"
+
+
+class ApprovalDecidedAlready(Conflict):
+    """Someone decided it before, it has expired, or its run has ended."""
+
+    code = "approval_decided"
+
+
 class Fenced(Exception):
     """This process no longer holds the run: its lease lapsed or another worker took over. Stop, write nothing."""
 

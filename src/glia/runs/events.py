@@ -31,15 +31,16 @@ class RunCreated(msgspec.Struct, frozen=True):
     agent_id: UUID | None = None
     agent_version: int | None = None
     model: str | None = None
+    parent_run_id: UUID | None = None
 
 
 class RunStarted(msgspec.Struct, frozen=True):
-    """reason: `recovered` when an earlier attempt's worker vanished."""
+    """reason: `recovered` when an earlier attempt's worker vanished, `resumed` after waiting."""
 
     type: ClassVar = "run.started"
     attempt: int
     worker: str
-    reason: Literal["started", "recovered"] = "started"
+    reason: Literal["started", "recovered", "resumed"] = "started"
 
 
 class ModelRequested(msgspec.Struct, frozen=True):
@@ -87,7 +88,11 @@ class StepUsage(msgspec.Struct, frozen=True):
 
 
 class ModelResponded(msgspec.Struct, frozen=True):
-    """provider_state: what the provider wants to see again with the next request, such as signed thinking."""
+    """provider_state: what the provider wants to see again with the next request, such as signed thinking.
+
+    heard: the sequence number up to which the request told the model what was said; 0: everything before this event.
+    context: names what was sent besides the messages: instructions, tools, settings.
+    """
 
     type: ClassVar = "model.responded"
     step: int
@@ -100,6 +105,64 @@ class ModelResponded(msgspec.Struct, frozen=True):
     latency_ms: int
     finish_reason: str
     provider_state: str = ""
+    heard: int = 0
+    context: str = ""
+
+
+class ContextCompacted(msgspec.Struct, frozen=True):
+    """The conversation came near what the model can read: from here on it sees a summary of what lies up to after_seq.
+
+    tokens_before and tokens_after: of the messages, estimated. model: who wrote the summary.
+    """
+
+    type: ClassVar = "context.compacted"
+    step: int
+    after_seq: int
+    summary: str
+    tokens_before: int
+    tokens_after: int
+    model: str
+    usage: StepUsage
+    cost_micros: int | None
+
+
+class PlanStep(msgspec.Struct, frozen=True):
+    """depends_on: numbers of steps, from 1, that come first."""
+
+    action: str
+    tool: str = ""
+    depends_on: list[int] = []
+
+
+class PlanMade(msgspec.Struct, frozen=True):
+    """What the agent means to do, made before it acts."""
+
+    type: ClassVar = "plan.made"
+    task: str
+    steps: list[PlanStep]
+    reasoning: str
+    model: str
+    usage: StepUsage
+    cost_micros: int | None
+
+
+class ReflectionMade(msgspec.Struct, frozen=True):
+    """What the agent thinks of its own answer. Scores from 0 to 1. is_revised: it answers once more because of it."""
+
+    type: ClassVar = "reflection.made"
+    step: int
+    quality: float
+    accuracy: float
+    completeness: float
+    clarity: float
+    relevance: float
+    confidence: float
+    issues: list[str]
+    suggestions: list[str]
+    is_revised: bool
+    model: str
+    usage: StepUsage
+    cost_micros: int | None
 
 
 class ToolCalled(msgspec.Struct, frozen=True):
@@ -121,10 +184,81 @@ class ToolReturned(msgspec.Struct, frozen=True):
     step: int
     tool_call_id: str
     tool: str
-    status: Literal["ok", "error", "unknown"]
+    status: Literal["ok", "error", "unknown", "denied"]
     text: str
     duration_ms: int
     sources: list[Source] = []
+
+
+class ApprovalRequested(msgspec.Struct, frozen=True):
+    """A tool call that a person must allow first. reason: why it was asked. expires_at: when it counts as denied."""
+
+    type: ClassVar = "approval.requested"
+    approval_id: UUID
+    step: int
+    tool_call_id: str
+    tool: str
+    arguments: Any
+    effect: str
+    reason: str
+    expires_at: datetime | None = None
+
+
+class ApprovalDecided(msgspec.Struct, frozen=True):
+    """arguments: what the person put in place of the model's, if they did. is_remembered: not to be asked again."""
+
+    type: ClassVar = "approval.decided"
+    approval_id: UUID
+    tool_call_id: str
+    decision: Literal["approved", "denied", "expired"]
+    by: str
+    note: str = ""
+    arguments: Any = None
+    is_remembered: bool = False
+
+
+class ChildStarted(msgspec.Struct, frozen=True):
+    """A tool call that another agent answers, in a run and a session of its own."""
+
+    type: ClassVar = "child.started"
+    step: int
+    tool_call_id: str
+    tool: str
+    run_id: UUID
+    session_id: UUID
+
+
+class BudgetExceeded(msgspec.Struct, frozen=True):
+    """A model call had no room; the run waits. budget_id: None when the workspace's credit does not cover it.
+
+    unit: what limit, spent, reserved and needed count: `micros`, `tokens` or `calls`.
+    """
+
+    type: ClassVar = "budget.exceeded"
+    step: int
+    scope: str
+    unit: str
+    limit: int
+    spent: int
+    reserved: int
+    needed: int
+    message: str
+    budget_id: UUID | None = None
+    period_end: datetime | None = None
+
+
+class RunWaiting(msgspec.Struct, frozen=True):
+    """The run has let go of its worker. wake_at: when it goes on in any case."""
+
+    type: ClassVar = "run.waiting"
+    waiting_for: list[str]
+    wake_at: datetime | None = None
+    detail: str = ""
+
+    @property
+    def needs_someone(self) -> bool:
+        """Whether a person has to do something before the run can go on."""
+        return not {"approval", "budget"}.isdisjoint(self.waiting_for)
 
 
 class Citation(msgspec.Struct, frozen=True):
@@ -205,6 +339,14 @@ Payload = (
     | ModelResponded
     | ToolCalled
     | ToolReturned
+    | ContextCompacted
+    | PlanMade
+    | ReflectionMade
+    | ApprovalRequested
+    | ApprovalDecided
+    | ChildStarted
+    | BudgetExceeded
+    | RunWaiting
     | RunCompleted
     | RunFailed
     | RunCancelled
@@ -223,6 +365,14 @@ _BY_TYPE: dict[str, msgspec.json.Decoder[Payload]] = {
         ModelResponded,
         ToolCalled,
         ToolReturned,
+        ContextCompacted,
+        PlanMade,
+        ReflectionMade,
+        ApprovalRequested,
+        ApprovalDecided,
+        ChildStarted,
+        BudgetExceeded,
+        RunWaiting,
         RunCompleted,
         RunFailed,
         RunCancelled,
@@ -249,6 +399,12 @@ class Event:
     @property
     def is_final(self) -> bool:
         return self.type in FINAL_TYPES
+
+    @property
+    def needs_someone(self) -> bool:
+        """Whether it says that the run cannot go on before a person has done something."""
+        payload = self.payload if self.type == RunWaiting.type else None
+        return isinstance(payload, RunWaiting) and payload.needs_someone
 
     @property
     def payload(self) -> Payload | UnknownPayload:
@@ -279,3 +435,8 @@ class ConversationMessage:
 
 def encode(payload: Payload) -> str:
     return _encode(payload).decode()
+
+
+def encode_any(value: Any) -> str:
+    """Arguments of a tool as JSON text."""
+    return _encode(value).decode()

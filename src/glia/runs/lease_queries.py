@@ -11,6 +11,7 @@ from typing import LiteralString
 from uuid import UUID
 
 from glia.kit.db import Transaction
+from glia.runs.queries import RUN_COLUMNS
 from glia.runs.types import ENGINE_ABI, Run
 
 REGISTER: LiteralString = """
@@ -42,7 +43,7 @@ async def reap(tx: Transaction) -> int:
         with dead as materialized (
           select id from workers where lease_until < clock_timestamp() for no key update skip locked
         )
-        update runs set status = 'queued', worker_id = null, run_after = clock_timestamp()
+        update runs set status = 'queued', worker_id = null, run_after = clock_timestamp(), is_resumed = false
         where id in (
           select r.id from runs r
           where r.status = 'running' and (r.worker_id is null or r.worker_id in (select id from dead))
@@ -58,11 +59,33 @@ async def reap(tx: Transaction) -> int:
     return freed
 
 
+async def wake(tx: Transaction) -> int:
+    """Queues the waiting runs whose time has come, and cancels the open children of runs that have ended."""
+    woken = await tx.execute(
+        """
+        select glia.resume_run(id) from runs
+        where status = 'waiting' and wake_at <= clock_timestamp() limit 1000 for update skip locked"""
+    )
+    await tx.execute(
+        """
+        update runs c set cancel_requested_at = clock_timestamp() from runs p
+        where p.id = c.parent_run_id and c.status in ('queued', 'running', 'waiting') and c.cancel_requested_at is null
+          and c.parent_run_id is not null and p.status in ('completed', 'failed', 'cancelled')"""
+    )
+    await tx.execute(
+        """
+        select glia.resume_run(id) from runs
+        where status = 'waiting' and cancel_requested_at is not null and parent_run_id is not null
+        for update skip locked"""
+    )
+    return woken
+
+
 async def give_back(tx: Transaction, worker_id: UUID, held: list[UUID]) -> int:
     """Frees runs that are marked as this worker's but that it does not have, such as after a lost reply."""
     return await tx.execute(
         """
-        update runs set status = 'queued', worker_id = null, run_after = clock_timestamp()
+        update runs set status = 'queued', worker_id = null, run_after = clock_timestamp(), is_resumed = false
         where worker_id = %(worker_id)s and status = 'running' and id <> all(%(held)s::uuid[])
           and claimed_at < clock_timestamp() - interval '3 seconds'""",
         worker_id=worker_id,
@@ -73,6 +96,7 @@ async def give_back(tx: Transaction, worker_id: UUID, held: list[UUID]) -> int:
 async def claim(tx: Transaction, worker_id: UUID, *, want: int, largest_share: int, kinds: Sequence[str]) -> list[Run]:
     """Takes up to `want` queued runs, fairly between workspaces: one with a single run passes one with forty.
 
+    Of each session one run at a time, in the order of their acceptance; one that was begun already goes first.
     largest_share: how many runs of one workspace may run at the same time, everywhere together.
     kinds: what this process knows how to do; the rest is left to newer ones.
     Claims go one after another under an advisory lock, so that the share is exact.
@@ -96,23 +120,27 @@ async def claim(tx: Transaction, worker_id: UUID, *, want: int, largest_share: i
             busy.running + row_number() over (partition by busy.workspace_id
                                               order by q.priority desc, q.run_after, q.id) as turn
           from busy cross join lateral (
-            select id, priority, run_after from runs
+            select id, priority, run_after from runs r
             where workspace_id = busy.workspace_id and status = 'queued' and run_after <= clock_timestamp()
               and engine_abi <= %(abi)s and kind = any(%(kinds)s)
+              and not exists (select from runs a
+                              where a.session_id = r.session_id and a.status in ('running', 'waiting'))
+              and not exists (select from runs b where b.session_id = r.session_id and b.status = 'queued'
+                              and b.id <> r.id
+                              and ((b.attempt > 0, b.priority) > (r.attempt > 0, r.priority)
+                                   or ((b.attempt > 0, b.priority) = (r.attempt > 0, r.priority) and b.id < r.id)))
             order by priority desc, run_after, id limit %(want)s) q
         ), chosen as (
-          select id from candidates where turn <= %(largest_share)s
+          select id as chosen_id from candidates where turn <= %(largest_share)s
           order by turn, priority desc, run_after, id limit %(want)s
         )
-        update runs r set status = 'running', worker_id = %(worker_id)s, attempt = r.attempt + 1,
-          claimed_at = clock_timestamp(), started_at = coalesce(r.started_at, clock_timestamp())
+        update runs set status = 'running', worker_id = %(worker_id)s, attempt = attempt + 1,
+          claimed_at = clock_timestamp(), started_at = coalesce(started_at, clock_timestamp())
         from chosen
-        where r.id = chosen.id and r.status = 'queued'
+        where id = chosen_id and status = 'queued'
           and exists (select from workers w where w.id = %(worker_id)s and w.lease_until > clock_timestamp())
-        returning r.id, r.workspace_id, r.project_id, r.session_id, r.kind, r.agent_id, r.agent_version, r.key_id,
-          r.status, r.is_background, r.attempt, r.max_attempts, r.cancel_requested_at, r.model_calls, r.tool_calls,
-          r.input_tokens, r.output_tokens, r.cost_micros, r.error, r.created_at, r.started_at, r.finished_at,
-          r.input""",
+        returning """
+        + RUN_COLUMNS,
         worker_id=worker_id,
         want=want,
         largest_share=largest_share,

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 import msgspec
-import orjson
 
 from glia.agents.types import AgentVersion
 from glia.kit.ids import new_id
+from glia.models.errors import ModelFailed
 from glia.models.service import Models, ResolvedModel, estimate_input_tokens, estimate_tokens
 from glia.models.types import (
     ModelRequest,
@@ -23,27 +22,37 @@ from glia.models.types import (
     ThinkingDelta,
     TokenUsage,
     ToolSpec,
+    UserMessage,
 )
+from glia.runs.asides import Asides, step_usage, usage_json
+from glia.runs.calls import ToolCalls
+from glia.runs.context import Context
+from glia.runs.deliberation import advice, make_plan, plan_text, reflect
 from glia.runs.deltas import Deltas
 from glia.runs.errors import LimitReached
 from glia.runs.events import (
     AnswerMessage,
     CalledTool,
     Citation,
+    MessageReceived,
     ModelRequested,
     ModelResponded,
     Payload,
     RunCompleted,
     RunUsage,
-    StepUsage,
     ToolCalled,
 )
 from glia.runs.log import RunLog
-from glia.runs.progress import Progress, fold, note_response, note_return
+from glia.runs.model_contexts import ModelContexts
+from glia.runs.permissions import Gate
+from glia.runs.progress import Progress, fold, note_aside, note_response
+from glia.runs.purse import Purse
 from glia.runs.toolbox import Toolbox
 from glia.runs.types import RunStatus, Spent
 from glia.tools.types import Source
-from glia.usage.types import CallStatus, UsageRecord
+from glia.usage.errors import BudgetExceeded, InsufficientCredit
+from glia.usage.service import Spending
+from glia.usage.types import CallStatus, Hold
 
 Cite = Callable[[str, Sequence[Source]], tuple[list[Citation], int]]
 """Finds the citations in an answer that point to these sources, and counts those that point elsewhere."""
@@ -62,6 +71,8 @@ class Crew:
 
     models: Models
     cite: Cite
+    spending: Spending
+    contexts: ModelContexts
 
 
 @dataclass(frozen=True)
@@ -71,12 +82,17 @@ class _Asked:
     model: ResolvedModel
     request: ModelRequest
     at: float
+    hold: Hold | None
+    context: str
+    heard: int
 
 
 class AgentLoop:
     """One attempt of one run. `partial` is what the model has written of the answer it is working on."""
 
-    def __init__(self, crew: Crew, log: RunLog, agent: AgentVersion, toolbox: Toolbox, pinned: str = "") -> None:
+    def __init__(
+        self, crew: Crew, log: RunLog, agent: AgentVersion, toolbox: Toolbox, gate: Gate, pinned: str = ""
+    ) -> None:
         """pinned: what memory adds to the instructions."""
         self._crew = crew
         self._log = log
@@ -87,8 +103,10 @@ class AgentLoop:
         self._deltas: Deltas | None = None
         self._asked: _Asked | None = None
         self._is_finished = False
-        self._inherited: dict[str, ToolCalled] = {}
-        """Tool calls that an earlier attempt committed for dispatch and never saw return."""
+        self._calls = ToolCalls(log, agent, toolbox, gate)
+        self._purse = Purse(crew.spending, crew.models, log, agent)
+        self._asides = Asides(crew.models, self._purse, log.run)
+        self._context = Context(crew.models, self._asides, log, agent)
 
     @property
     def partial(self) -> str:
@@ -116,28 +134,90 @@ class AgentLoop:
         return spent, self._usage(model, usage, cost, latency_ms, status)
 
     async def run(self) -> None:
+        """Goes on until the answer is stored, or the run has let go of its worker to wait."""
         progress = self._progress = fold(await self._log.read(), self._log.run.id)
-        self._inherited = {id: called for id, called in progress.called.items() if id not in progress.returned}
-        while not progress.is_answered:
-            if progress.pending:
-                await self._call_tools(progress.pending)
-            else:
-                await self._ask_model()
+        self._calls.inherited = {id: called for id, called in progress.called.items() if id not in progress.returned}
+        await self._enter_queued()
+        try:
+            while not self._is_finished:
+                if progress.pending:
+                    if not await self._calls.settle(progress, asks_again=self._limit_reached() is None):
+                        return
+                elif not progress.is_answered:
+                    await self._ask_model()
+                elif self._will_reflect:
+                    await self._reflect()
+                else:
+                    break
+        except (BudgetExceeded, InsufficientCredit) as refused:  # there is no money for the next model call
+            await self._purse.wait(progress.step + 1, refused)
+            return
         if not self._is_finished:  # an earlier attempt stored the answer and stopped before the end
             await self._log.finish(self._completed(), status=RunStatus.COMPLETED)
 
+    async def _enter_queued(self) -> None:
+        """Messages that waited with the run behind another one come into the log when it begins."""
+        given = self._log.run.input.get("messages", [])
+        waiting = msgspec.convert(given, list[MessageReceived])
+        new = [message for message in waiting if message.message_id not in self._progress.talk.said]
+        if new:
+            await self._log.append(*new)
+            for message in new:
+                self._progress.talk.receive(message)
+
+    async def _hear(self) -> None:
+        """Takes in what was said to the run while it was at work."""
+        for event in await self._log.news():
+            self._progress.talk.hear(event)
+        self._progress.talk.release()
+
+    @property
+    def _will_reflect(self) -> bool:
+        return self._agent.deliberation.reflects and self._progress.reflection is None
+
+    async def _plan(self) -> None:
+        model = await self._crew.models.resolve(self._agent.model)
+        plan, aside = await make_plan(self._asides, model, self._progress.talk.asked, self._toolbox.tools)
+        await self._log.append(plan, spent=aside.spent, usage=aside.record)
+        note_aside(self._progress, plan.usage, plan.cost_micros)
+        self._progress.plan = plan
+
+    async def _reflect(self) -> None:
+        progress, deliberation = self._progress, self._agent.deliberation
+        model = await self._crew.models.resolve(self._agent.model)
+        answer = progress.response.text if progress.response else ""
+        made, aside = await reflect(
+            self._asides,
+            model,
+            progress.step,
+            self._progress.talk.asked,
+            answer,
+            revise_below=deliberation.revise_below if self._limit_reached() is None else None,
+        )
+        await self._log.append(made, spent=aside.spent, usage=aside.record)
+        note_aside(progress, made.usage, made.cost_micros)
+        progress.reflection = made
+        if made.is_revised:
+            progress.talk.say(UserMessage(advice(made)))
+
     async def _ask_model(self) -> None:
+        """Raises BudgetExceeded or InsufficientCredit when there is no money for it."""
         progress = self._progress
         self._check_limits()
         step = progress.step + 1
         if progress.requested_step < step:
             await self._log.append(ModelRequested(step, self._agent.model))
             progress.requested_step = step
-        response = await self._stream(step)
+        progress.talk.request(self._log.run.id)
+        await self._hear()
+        if self._agent.deliberation.plans and progress.plan is None:
+            await self._plan()
+        response = await self._answered(step)
         note, calls = self._responded(step, response)
         deltas = cast(Deltas, self._deltas)
         await deltas.settle()
-        progress.respond(note)
+        progress.talk.at = (self._log.seq or 0) + 1
+        progress.talk.respond(note)
         note_response(progress, note)
         progress.called.update({call.tool_call_id: call for call in calls})
         spent = Spent(
@@ -148,31 +228,55 @@ class AgentLoop:
         )
         usage = self._usage(response.model, response.usage, response.cost_micros, response.latency_ms)
         pieces = deltas.rest().pieces
-        if progress.is_answered:  # the answer and the run's end are one write
-            completed = self._completed()
-            await self._log.finish(
+        # The answer and the run's end are one write, unless someone has said more meanwhile.
+        while progress.is_answered and not self._will_reflect:
+            if await self._log.finish(
                 *pieces,
                 note,
-                completed,
+                self._completed(),
                 status=RunStatus.COMPLETED,
                 spent=spent,
                 usage=usage,
+                unless_news=True,
                 stored=self._forget_deltas,
-            )
-            self._is_finished = True
-        else:
-            await self._log.append(*pieces, note, *calls, spent=spent, usage=usage, stored=self._forget_deltas)
+            ):
+                self._is_finished = True
+                return
+            await self._hear()
+        await self._log.append(*pieces, note, *calls, spent=spent, usage=usage, stored=self._forget_deltas)
 
     def _forget_deltas(self) -> None:
         """The response is stored; whoever ends the run after this has nothing partial to keep."""
         self._deltas = self._asked = None
 
-    async def _stream(self, step: int) -> ModelResponse:
-        self._deltas = deltas = Deltas(self._log, step)
-        request = self._request()
+    async def _answered(self, step: int) -> ModelResponse:
+        """The model's answer. A conversation that turns out to be too long for it is compacted, once."""
         model = await self._crew.models.resolve(self._agent.model)
-        stream = self._crew.models.stream(model, request, fallback=self._agent.fallback_model)
-        self._asked = _Asked(model, request, time.monotonic())
+        await self._context.fit(self._progress, model, fixed_tokens=self._fixed_tokens)
+        try:
+            return await self._stream(step, await self._prepare(step, model))
+        except ModelFailed as failed:
+            if failed.kind != "context_too_long" or self.partial:
+                raise
+            self._deltas = self._asked = None
+            keep = self._progress.talk.tokens // 3
+            if not await self._context.compact(self._progress, model, keep_tokens=keep):
+                raise
+            return await self._stream(step, await self._prepare(step, model))
+
+    async def _prepare(self, step: int, model: ResolvedModel) -> _Asked:
+        """The call that is to be made, with what is held for it."""
+        await self._hear()
+        heard = self._log.heard
+        request = self._request()
+        key = await self._crew.contexts.keep(self._log.run.workspace_id, self._agent.model, request)
+        hold, request = await self._purse.hold(step, request, model)
+        return _Asked(model, request, time.monotonic(), hold, key, heard)
+
+    async def _stream(self, step: int, asked: _Asked) -> ModelResponse:
+        self._deltas = deltas = Deltas(self._log, step)
+        self._asked = asked
+        stream = self._crew.models.stream(asked.model, asked.request, fallback=self._agent.fallback_model)
         try:
             async for event in stream:
                 match event:
@@ -192,13 +296,20 @@ class AgentLoop:
     def _instructions(self) -> str:
         own = self._agent.instructions or _DEFAULT_INSTRUCTIONS
         cite = _CITE if self._agent.knowledge_base_ids else ""
-        return "\n\n".join(part for part in (own, cite, self._pinned) if part)
+        plan = plan_text(self._progress.plan) if self._progress.plan else ""
+        return "\n\n".join(part for part in (own, cite, self._pinned, plan) if part)
+
+    @property
+    def _fixed_tokens(self) -> int:
+        """About how many tokens every request has besides the messages."""
+        tools = sum(estimate_tokens(f"{tool.name}{tool.description}{tool.schema}") for tool in self._toolbox.tools)
+        return estimate_tokens(self._instructions) + tools
 
     def _request(self) -> ModelRequest:
         settings = self._agent.settings
         return ModelRequest(
             model="",
-            messages=[SystemMessage(self._instructions), *self._progress.messages],
+            messages=[SystemMessage(self._instructions), *self._progress.talk.messages],
             tools=[ToolSpec(tool.name, tool.description, tool.schema) for tool in self._toolbox.tools],
             settings=ModelSettings(
                 temperature=settings.temperature,
@@ -210,6 +321,7 @@ class AgentLoop:
 
     def _responded(self, step: int, response: ModelResponse) -> tuple[ModelResponded, list[ToolCalled]]:
         calls = [CalledTool(c.id, c.provider_id, c.name, c.arguments) for c in response.tool_calls]
+        asked = cast(_Asked, self._asked)
         usage = response.usage
         note = ModelResponded(
             step=step,
@@ -217,57 +329,15 @@ class AgentLoop:
             text=response.text,
             thinking=response.thinking,
             tool_calls=calls,
-            usage=StepUsage(
-                usage.input_tokens,
-                usage.output_tokens,
-                usage.cached_input_tokens,
-                usage.thinking_tokens,
-                usage.cache_write_tokens,
-                usage.is_estimated,
-            ),
+            usage=step_usage(usage),
             cost_micros=response.cost_micros,
             latency_ms=response.latency_ms,
             finish_reason=response.finish_reason,
             provider_state=response.provider_state,
+            heard=asked.heard,
+            context=asked.context,
         )
-        return note, [self._announce(step, call) for call in calls]
-
-    def _announce(self, step: int, call: CalledTool) -> ToolCalled:
-        """The note that must be committed before the tool is dispatched."""
-        return ToolCalled(
-            step=step,
-            tool_call_id=call.id,
-            tool=call.name,
-            arguments=_parsed(call.arguments),
-            effect=self._toolbox.effect_of(call.name),
-            idempotency_key=f"{self._log.run.id}:{call.id}",
-        )
-
-    async def _call_tools(self, calls: list[CalledTool]) -> None:
-        """Calls all that are pending, at the same time; each result is stored as soon as it is there."""
-        progress = self._progress
-        missing = [self._announce(progress.step, call) for call in calls if call.id not in progress.called]
-        if missing:
-            await self._log.append(*missing)
-            progress.called.update({call.tool_call_id: call for call in missing})
-        left = len(calls)
-
-        async def one(call: CalledTool) -> None:
-            nonlocal left
-            returned = await self._toolbox.call(
-                call, step=progress.step, key=f"{self._log.run.id}:{call.id}", earlier=self._inherited.get(call.id)
-            )
-            left -= 1
-            payloads: list[Payload] = [returned]
-            if left == 0 and self._limit_reached() is None:
-                payloads.append(ModelRequested(progress.step + 1, self._agent.model))
-                progress.requested_step = progress.step + 1
-            await self._log.append(*payloads, spent=Spent(tool_calls=1))
-            note_return(progress, returned)
-
-        await _together([one(call) for call in calls])
-        for call in calls:  # in the model's order, however they came back
-            progress.take_back(progress.returned[call.id])
+        return note, [self._calls.announce(step, call) for call in calls if self._calls.is_free(call)]
 
     def _completed(self) -> RunCompleted:
         progress = self._progress
@@ -298,55 +368,10 @@ class AgentLoop:
             return LimitReached(
                 f"The run used {tokens} tokens; `limits.max_tokens` is {limits.max_tokens}.", limit="max_tokens"
             )
-        cost = progress.cost_micros
-        if limits.max_cost_micros is not None and cost is not None and cost >= limits.max_cost_micros:
-            return LimitReached(
-                f"The run cost {cost} micro-dollars; `limits.max_cost_micros` is {limits.max_cost_micros}.",
-                limit="max_cost_micros",
-            )
         return None
 
     def _usage(
         self, model: str, usage: TokenUsage, cost_micros: int | None, latency_ms: int, status: CallStatus = "ok"
     ) -> str:
-        """The usage record of one model call, as JSON."""
-        run = self._log.run
-        record = UsageRecord(
-            workspace_id=run.workspace_id,
-            project_id=run.project_id,
-            operation="chat",
-            model=model,
-            agent_id=run.agent_id,
-            run_id=run.id,
-            key_id=run.key_id,
-            input_tokens=usage.input_tokens,
-            output_tokens=usage.output_tokens,
-            cached_input_tokens=usage.cached_input_tokens,
-            thinking_tokens=usage.thinking_tokens,
-            is_estimated=usage.is_estimated,
-            cost_micros=cost_micros,
-            latency_ms=latency_ms,
-            status=status,
-        )
-        return msgspec.json.encode(record).decode()
-
-
-def _parsed(arguments: str) -> object:
-    try:
-        return orjson.loads(arguments or "{}")
-    except orjson.JSONDecodeError:
-        return arguments
-
-
-async def _together(calls: list[Awaitable[None]]) -> None:
-    """Runs all at once. The first failure cancels the others and is raised as itself, not wrapped in a group."""
-
-    async def wait(call: Awaitable[None]) -> None:
-        await call
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            for call in calls:
-                group.create_task(wait(call))
-    except BaseExceptionGroup as failures:
-        raise failures.exceptions[0] from None
+        hold = self._asked.hold if self._asked is not None else None
+        return usage_json(self._log.run, model, usage, cost_micros, latency_ms, status=status, hold=hold)

@@ -6,19 +6,28 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from glia.models.types import AssistantMessage, Message, SystemMessage, ToolCall, ToolMessage, UserMessage
+from glia.models.types import UserMessage
+from glia.runs.conversation import Conversation
+from glia.runs.deliberation import advice
 from glia.runs.events import (
     AnswerMessage,
+    ApprovalDecided,
+    ApprovalRequested,
     CalledTool,
+    ChildStarted,
+    ContextCompacted,
     ConversationMessage,
     Event,
     MessageReceived,
     ModelRequested,
     ModelResponded,
     Payload,
+    PlanMade,
+    ReflectionMade,
     RunCancelled,
     RunCompleted,
     RunFailed,
+    StepUsage,
     ToolCalled,
     ToolReturned,
     UnknownPayload,
@@ -28,24 +37,30 @@ from glia.tools.types import Source
 
 @dataclass
 class Progress:
-    """The conversation as the model should see it, and what this run has done so far.
+    """talk: the conversation as the model should see it; the rest is what this run has done so far.
 
     step: finished model calls. requested_step: the newest one that was announced. called: ids of tool calls that were
     committed for dispatch, and returned: those that came back; what is in the first only may or may not have happened.
+    asked and decided: of the calls that a person must allow. children: calls that runs of other agents answer.
     """
 
-    messages: list[Message] = field(default_factory=list[Message])
+    talk: Conversation = field(default_factory=Conversation)
     step: int = 0
     requested_step: int = 0
     response: ModelResponded | None = None
     called: dict[str, ToolCalled] = field(default_factory=dict[str, ToolCalled])
     returned: dict[str, ToolReturned] = field(default_factory=dict[str, ToolReturned])
+    asked: dict[str, ApprovalRequested] = field(default_factory=dict[str, ApprovalRequested])
+    decided: dict[str, ApprovalDecided] = field(default_factory=dict[str, ApprovalDecided])
+    children: dict[str, ChildStarted] = field(default_factory=dict[str, ChildStarted])
     sources: list[Source] = field(default_factory=list[Source])
     input_tokens: int = 0
     output_tokens: int = 0
     tool_calls: int = 0
     cost_micros: int | None = None
-    _open_calls: dict[str, ToolCall] = field(default_factory=dict[str, ToolCall])
+    compactions: int = 0
+    plan: PlanMade | None = None
+    reflection: ReflectionMade | None = None
 
     @property
     def pending(self) -> list[CalledTool]:
@@ -56,29 +71,9 @@ class Progress:
 
     @property
     def is_answered(self) -> bool:
-        return self.response is not None and not self.response.tool_calls
-
-    def say(self, message: Message) -> None:
-        """Adds a message. Calls left open by a run that ended early are closed first, as providers demand."""
-        self.close_calls()
-        self.messages.append(message)
-
-    def close_calls(self) -> None:
-        for call in self._open_calls.values():
-            self.messages.append(
-                ToolMessage(call.provider_id, call.name, "This call was interrupted; its outcome is unknown.", True)
-            )
-        self._open_calls.clear()
-
-    def respond(self, response: ModelResponded) -> None:
-        calls = tuple(ToolCall(c.id, c.provider_id, c.name, c.arguments) for c in response.tool_calls)
-        self.say(AssistantMessage(response.text, calls, response.thinking, response.provider_state))
-        self._open_calls = {call.id: call for call in calls}
-
-    def take_back(self, returned: ToolReturned) -> None:
-        call = self._open_calls.pop(returned.tool_call_id, None)
-        if call is not None:
-            self.messages.append(ToolMessage(call.provider_id, call.name, returned.text, returned.status != "ok"))
+        if self.response is None or self.response.tool_calls:
+            return False
+        return not self.talk.messages or not isinstance(self.talk.messages[-1], UserMessage)
 
 
 def fold(events: Iterable[Event], run_id: UUID) -> Progress:
@@ -86,31 +81,33 @@ def fold(events: Iterable[Event], run_id: UUID) -> Progress:
     progress = Progress()
     for event in events:
         payload = event.payload
-        _hear(progress, payload)
+        hear(progress.talk, event, payload)
         if event.run_id == run_id:
             _note(progress, payload)
+    progress.talk.release()
     return progress
 
 
-def _hear(progress: Progress, payload: Payload | UnknownPayload) -> None:
+def hear(talk: Conversation, event: Event, payload: Payload | UnknownPayload) -> None:
     """What the event adds to the conversation."""
+    talk.at = event.seq
     match payload:
-        case MessageReceived(role="user", content=content):
-            progress.say(UserMessage(content))
-        case MessageReceived(role="system", content=content):
-            progress.say(SystemMessage(content))
-        case MessageReceived(content=content):
-            progress.say(AssistantMessage(content))
+        case MessageReceived():
+            talk.hear(event)
+        case ModelRequested():
+            talk.request(event.run_id)
         case ModelResponded() as response:
-            progress.respond(response)
+            talk.respond(response)
         case ToolReturned() as returned:
-            progress.take_back(returned)
+            talk.take_back(returned)
+        case ContextCompacted() as compacted:
+            talk.compact(compacted)
+        case ReflectionMade(is_revised=True) as reflection:
+            talk.say(UserMessage(advice(reflection)))
         case RunCancelled(text=text) | RunFailed(text=text):
-            progress.close_calls()
-            if text:
-                progress.say(AssistantMessage(text))
+            talk.end(text)
         case RunCompleted():
-            progress.close_calls()
+            talk.end()
         case _:
             pass
 
@@ -126,6 +123,21 @@ def _note(progress: Progress, payload: Payload | UnknownPayload) -> None:
             progress.called[called.tool_call_id] = called
         case ToolReturned() as returned:
             note_return(progress, returned)
+        case ApprovalRequested() as asked:
+            progress.asked[asked.tool_call_id] = asked
+        case ApprovalDecided() as decided:
+            progress.decided[decided.tool_call_id] = decided
+        case ChildStarted() as child:
+            progress.children[child.tool_call_id] = child
+        case ContextCompacted() as compacted:
+            note_aside(progress, compacted.usage, compacted.cost_micros)
+            progress.compactions += 1
+        case PlanMade() as plan:
+            note_aside(progress, plan.usage, plan.cost_micros)
+            progress.plan = plan
+        case ReflectionMade() as reflection:
+            note_aside(progress, reflection.usage, reflection.cost_micros)
+            progress.reflection = reflection
         case _:
             pass
 
@@ -137,6 +149,14 @@ def note_response(progress: Progress, response: ModelResponded) -> None:
     progress.output_tokens += response.usage.output_tokens
     if response.cost_micros is not None:
         progress.cost_micros = (progress.cost_micros or 0) + response.cost_micros
+
+
+def note_aside(progress: Progress, usage: StepUsage, cost_micros: int | None) -> None:
+    """A model call beside the conversation, such as one for a summary."""
+    progress.input_tokens += usage.input_tokens
+    progress.output_tokens += usage.output_tokens
+    if cost_micros is not None:
+        progress.cost_micros = (progress.cost_micros or 0) + cost_micros
 
 
 def note_return(progress: Progress, returned: ToolReturned) -> None:

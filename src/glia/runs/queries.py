@@ -5,62 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, LiteralString
+from typing import LiteralString
 from uuid import UUID
 
 from glia.kit.db import Database, Transaction, json
 from glia.kit.pages import Window
-from glia.runs.events import Event, MessageReceived, Payload, encode
+from glia.runs.events import Event, Payload, encode
 from glia.runs.types import AGENT, ENGINE_ABI, NOTHING, Run, RunStatus, Spent
-
-
-@dataclass(frozen=True)
-class Acceptance:
-    """What became of a message. outcome: `accepted`, `no_session`, `no_agent` or `busy`; the rest is there if accepted.
-
-    base_seq: the sequence number before the first new event.
-    """
-
-    outcome: Literal["accepted", "no_session", "no_agent", "busy"]
-    agent_id: UUID | None
-    agent_version: int | None
-    model: str | None
-    base_seq: int | None
-    at: datetime
-
-
-async def accept(
-    db: Database,
-    run_id: UUID,
-    session_id: UUID,
-    messages: Sequence[MessageReceived],
-    *,
-    workspace_id: UUID,
-    project_id: UUID,
-    key_id: UUID | None,
-    is_background: bool,
-    worker_id: UUID | None,
-) -> Acceptance:
-    """Stores messages and the run that answers them, whole or not at all."""
-    accepted = await db.call(
-        Acceptance,
-        """
-        select outcome, agent_id, agent_version, model, base_seq, at
-        from glia.accept_run(%(workspace_id)s, %(project_id)s, %(session_id)s, %(run_id)s, %(key_id)s,
-          %(is_background)s, %(worker_id)s, %(abi)s, %(messages)s::json)""",
-        workspace_id=workspace_id,
-        project_id=project_id,
-        session_id=session_id,
-        run_id=run_id,
-        key_id=key_id,
-        is_background=is_background,
-        worker_id=worker_id,
-        abi=ENGINE_ABI,
-        messages=_array([encode(message) for message in messages]),
-    )
-    if accepted is None:
-        raise LookupError("accept_run always returns a row.")
-    return accepted
 
 
 async def insert_job(
@@ -75,9 +26,10 @@ async def insert_job(
 ) -> None:
     await tx.execute(
         """
-        insert into runs (id, workspace_id, project_id, session_id, kind, status, is_background, engine_abi, input)
-        values (%(id)s, %(workspace_id)s, %(project_id)s, %(session_id)s, %(kind)s, 'queued', true, %(abi)s, %(input)s)
-        """,
+        insert into runs (id, workspace_id, project_id, session_id, kind, status, is_background, engine_abi, input,
+          root_run_id)
+        values (%(id)s, %(workspace_id)s, %(project_id)s, %(session_id)s, %(kind)s, 'queued', true, %(abi)s, %(input)s,
+          %(id)s)""",
         id=id,
         workspace_id=workspace_id,
         project_id=project_id,
@@ -88,46 +40,54 @@ async def insert_job(
     )
 
 
+RUN_COLUMNS: LiteralString = """
+    id, workspace_id, project_id, session_id, kind, agent_id, agent_version, key_id, status, is_background, attempt,
+    max_attempts, cancel_requested_at, model_calls, tool_calls, input_tokens, output_tokens, cost_micros, error,
+    created_at, started_at, finished_at, root_run_id, parent_run_id, depth, waiting_for, wake_at, waited_seconds,
+    is_resumed, input"""
+_RUNS: LiteralString = f"select {RUN_COLUMNS} from runs "
+
+
 async def get(tx: Transaction, id: UUID) -> Run | None:
     return await tx.one_or_none(
         Run,
-        """
-        select id, workspace_id, project_id, session_id, kind, agent_id, agent_version, key_id, status, is_background,
-          attempt, max_attempts, cancel_requested_at, model_calls, tool_calls, input_tokens, output_tokens,
-          cost_micros, error, created_at, started_at, finished_at, input
-        from runs where id = %(id)s""",
+        _RUNS + "where id = %(id)s",
         id=id,
     )
 
 
 async def list_page(
-    tx: Transaction, window: Window, *, session_id: UUID | None, agent_id: UUID | None, status: str | None
+    tx: Transaction,
+    window: Window,
+    *,
+    session_id: UUID | None,
+    agent_id: UUID | None,
+    root_run_id: UUID | None,
+    status: str | None,
 ) -> list[Run]:
     return await tx.many(
         Run,
-        """
-        select id, workspace_id, project_id, session_id, kind, agent_id, agent_version, key_id, status, is_background,
-          attempt, max_attempts, cancel_requested_at, model_calls, tool_calls, input_tokens, output_tokens,
-          cost_micros, error, created_at, started_at, finished_at, input
-        from runs
+        _RUNS
+        + """
         where (%(session_id)s::uuid is null or session_id = %(session_id)s)
           and (%(agent_id)s::uuid is null or agent_id = %(agent_id)s)
+          and (%(root_run_id)s::uuid is null or root_run_id = %(root_run_id)s)
           and (%(status)s::text is null or status = %(status)s)
           and (%(after)s::uuid is null or id < %(after)s)
         order by id desc limit %(rows)s""",
         session_id=session_id,
         agent_id=agent_id,
+        root_run_id=root_run_id,
         status=status,
         after=window.after,
         rows=window.limit + 1,
     )
 
 
-async def session_exists(tx: Transaction, session_id: UUID) -> bool:
-    return bool(
-        await tx.value(
-            "select true from sessions where id = %(session_id)s and deleted_at is null", session_id=session_id
-        )
+async def fork_point(tx: Transaction, session_id: UUID) -> int | None:
+    """The event after which a session's own events begin: 0 unless it is a fork. None when there is no such session."""
+    return await tx.value(
+        "select forked_at from sessions where id = %(session_id)s and deleted_at is null", session_id=session_id
     )
 
 
@@ -167,12 +127,15 @@ async def append_unfenced(
 _APPEND: LiteralString = """
     select first_seq, at from glia.append_events(%(workspace_id)s, %(run_id)s, %(attempt)s, %(types)s,
       %(data)s::json, %(model_calls)s, %(tool_calls)s, %(input_tokens)s, %(output_tokens)s, %(cost_micros)s,
-      %(status)s, %(error)s, %(usage)s)"""
+      %(status)s, %(error)s, %(usage)s, %(waiting_for)s, %(wake_at)s, %(if_last_seq)s)"""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What one append brings: events as JSON text, and what belongs with them."""
+    """What one append brings: events as JSON text, and what belongs with them.
+
+    if_last_seq: write only if this is still the session's newest event.
+    """
 
     types: Sequence[str]
     data: Sequence[str]
@@ -180,6 +143,9 @@ class Entry:
     status: RunStatus = RunStatus.RUNNING
     error: dict[str, object] | None = None
     usage: str | None = None
+    waiting_for: Sequence[str] = ()
+    wake_at: datetime | None = None
+    if_last_seq: int | None = None
 
     def parameters(self, run: Run) -> dict[str, object]:
         return {
@@ -196,6 +162,9 @@ class Entry:
             "status": str(self.status),
             "error": None if self.error is None else json(self.error),
             "usage": self.usage,
+            "waiting_for": list(self.waiting_for),
+            "wake_at": self.wake_at,
+            "if_last_seq": self.if_last_seq,
         }
 
 
@@ -205,7 +174,11 @@ def _array(items: Sequence[str]) -> str:
 
 
 async def append(db: Database, run: Run, entry: Entry) -> Place | None:
-    """Adds events as the run's present attempt; None when another attempt holds the run or it has ended."""
+    """Adds events as the run's present attempt; None when another attempt holds the run or it has ended.
+
+    With `if_last_seq` nothing is written when others have written into the session meanwhile; then first_seq is the
+    newest event's number, negative.
+    """
     return await db.call(Place, _APPEND, **entry.parameters(run))
 
 
@@ -250,13 +223,14 @@ class _Begun:
 async def request_cancel(tx: Transaction, id: UUID) -> RunStatus | None:
     """Notes the wish on an unfinished run and returns its status before; None when there is no such run.
 
-    A run that nobody has begun ends here. A job ends in a worker even then, because its slice must be told.
+    A run that no worker has ends here. A job ends in a worker even then, because its slice must be told.
     """
     row = await tx.one_or_none(_Begun, "select status, kind from runs where id = %(id)s for update", id=id)
     if row is None:
         return None
     before = row.status
-    if before is RunStatus.RUNNING or (before is RunStatus.QUEUED and row.kind != AGENT):
+    if before is RunStatus.RUNNING or (not before.is_final and row.kind != AGENT):
+        await tx.execute("select glia.resume_run(%(id)s)", id=id)
         await tx.execute(
             """
             update runs set cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp()),
@@ -266,8 +240,11 @@ async def request_cancel(tx: Transaction, id: UUID) -> RunStatus | None:
     elif not before.is_final:
         await tx.execute(
             """
-            update runs set status = 'cancelled', worker_id = null, finished_at = clock_timestamp(),
-              cancel_requested_at = clock_timestamp() where id = %(id)s""",
+            with ended as (
+              update runs set status = 'cancelled', worker_id = null, finished_at = clock_timestamp(),
+                cancel_requested_at = clock_timestamp(), waiting_for = '{}', wake_at = null
+              where id = %(id)s returning id, parent_run_id
+            ) select glia.resume_parent(parent_run_id, id) from ended where parent_run_id is not null""",
             id=id,
         )
     return before
@@ -321,14 +298,165 @@ async def last_sign(tx: Transaction, session_id: UUID, run_id: UUID) -> LastSign
     )
 
 
-async def read_conversation(tx: Transaction, session_id: UUID) -> list[Event]:
-    """What a model needs to know of a session: everything but deltas and notes about progress."""
+CONVERSATION_TYPES = (
+    "message.received",
+    "model.requested",
+    "model.responded",
+    "tool.called",
+    "tool.returned",
+    "context.compacted",
+    "plan.made",
+    "reflection.made",
+    "approval.requested",
+    "approval.decided",
+    "child.started",
+    "run.completed",
+    "run.failed",
+    "run.cancelled",
+)
+"""What a model needs to know of a session: no deltas, no notes about progress."""
+
+
+async def read_conversation(tx: Transaction, session_id: UUID, run_id: UUID | None = None) -> list[Event]:
+    """The session's own events of these types, without those that were compacted.
+
+    run_id: the run that reads; of its own events none is left out. The session's newest event is there in any case.
+    """
     return await tx.many(
         Event,
         _EVENTS
         + """
-        where session_id = %(session_id)s and type in ('message.received', 'model.requested', 'model.responded',
-          'tool.called', 'tool.returned', 'run.completed', 'run.failed', 'run.cancelled')
+        where session_id = %(session_id)s
+          and (type = any(%(types)s) or seq = (select last_seq from sessions where id = %(session_id)s))
+          and (%(run_id)s::uuid is null or run_id = %(run_id)s or seq > coalesce((
+            select (data->>'after_seq')::bigint from events
+            where session_id = %(session_id)s and type = 'context.compacted' order by seq desc limit 1), 0))
+        order by seq""",
+        session_id=session_id,
+        run_id=run_id,
+        types=list(CONVERSATION_TYPES),
+    )
+
+
+async def read_steps(tx: Transaction, run_id: UUID) -> list[Event]:
+    """A run's model calls, its plan and its reflections."""
+    return await tx.many(
+        Event,
+        _EVENTS
+        + """
+        where run_id = %(run_id)s and type in ('model.responded', 'plan.made', 'reflection.made') order by seq""",
+        run_id=run_id,
+    )
+
+
+async def read_said(tx: Transaction, session_id: UUID) -> list[Event]:
+    """What people see of a session: messages and how each run ended."""
+    return await tx.many(
+        Event,
+        _EVENTS
+        + """
+        where session_id = %(session_id)s
+          and type in ('message.received', 'run.completed', 'run.failed', 'run.cancelled')
         order by seq""",
         session_id=session_id,
     )
+
+
+async def read_messages(tx: Transaction, session_id: UUID, *, after: int) -> list[Event]:
+    """What was said in a session after an event."""
+    return await tx.many(
+        Event,
+        _EVENTS + "where session_id = %(session_id)s and seq > %(after)s and type = 'message.received' order by seq",
+        session_id=session_id,
+        after=after,
+    )
+
+
+async def resume(tx: Transaction, id: UUID, reason: str | None = None) -> bool:
+    """Lets a waiting run go on in any worker; False when it does not wait, or not for this."""
+    await tx.execute("select from runs where id = %(id)s for update", id=id)
+    return bool(await tx.value("select glia.resume_run(%(id)s, %(reason)s)", id=id, reason=reason))
+
+
+async def resume_all(tx: Transaction, reason: str) -> None:
+    """Lets every run of the workspace go on that waits for this."""
+    await tx.execute(
+        """
+        select glia.resume_run(id, %(reason)s) from runs
+        where status = 'waiting' and %(reason)s = any(waiting_for) for update skip locked""",
+        reason=reason,
+    )
+
+
+async def has_open_children(tx: Transaction, id: UUID) -> bool:
+    return bool(
+        await tx.value(
+            """
+            select true from runs where parent_run_id = %(id)s and status in ('queued', 'running', 'waiting')
+            limit 1""",
+            id=id,
+        )
+    )
+
+
+async def open_children(tx: Transaction, id: UUID) -> list[UUID]:
+    return await tx.values(
+        "select id from runs where parent_run_id = %(id)s and status in ('queued', 'running', 'waiting')", id=id
+    )
+
+
+async def agents_above(tx: Transaction, id: UUID) -> list[UUID]:
+    """The agents of a run and of all runs above it."""
+    return await tx.values(
+        """
+        with recursive above as (
+          select agent_id, parent_run_id from runs where id = %(id)s
+          union all
+          select r.agent_id, r.parent_run_id from above a join runs r on r.id = a.parent_run_id
+        ) select agent_id from above where agent_id is not null""",
+        id=id,
+    )
+
+
+async def answer_of(tx: Transaction, run_id: UUID) -> Event | None:
+    """The event that ended a run."""
+    return await tx.one_or_none(
+        Event,
+        _EVENTS
+        + """
+        where run_id = %(run_id)s and type in ('run.completed', 'run.failed', 'run.cancelled')
+        order by seq desc limit 1""",
+        run_id=run_id,
+    )
+
+
+async def before_run(tx: Transaction, run_id: UUID) -> int:
+    """The sequence number before a run's first event."""
+    return await tx.value("select coalesce(min(seq) - 1, 0) from events where run_id = %(run_id)s", run_id=run_id)
+
+
+async def at_work(tx: Transaction, session_id: UUID, *, besides: UUID) -> list[UUID]:
+    """The runs that were begun in a session and have not ended."""
+    return await tx.values(
+        """
+        select id from runs where session_id = %(session_id)s and id <> %(besides)s
+          and (status in ('running', 'waiting') or (status = 'queued' and attempt > 0))""",
+        session_id=session_id,
+        besides=besides,
+    )
+
+
+async def keep_context(tx: Transaction, workspace_id: UUID, key: str, body: str) -> None:
+    await tx.execute(
+        """
+        insert into model_contexts (workspace_id, key, body) values (%(workspace_id)s, %(key)s, %(body)s::json)
+        on conflict do nothing""",
+        workspace_id=workspace_id,
+        key=key,
+        body=body,
+    )
+
+
+async def get_context(tx: Transaction, key: str) -> str | None:
+    """As JSON text."""
+    return await tx.value("select body::text from model_contexts where key = %(key)s", key=key)

@@ -2,138 +2,42 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
-from typing import Literal
 from uuid import UUID
 
-from glia.agents.service import Agents
-from glia.identity.types import Principal, system_principal
+from glia.identity.types import Principal
 from glia.kit.db import Database, Transaction
-from glia.kit.errors import Conflict, InvalidRequest, Unavailable
-from glia.kit.ids import new_id
+from glia.kit.errors import Conflict, Unavailable
 from glia.kit.pages import Page, Window, page_of
-from glia.runs import queries
-from glia.runs.engine import CANCEL_CHANNEL, WORK_CHANNEL, Engine
-from glia.runs.errors import RunNotFound, SessionBusy
-from glia.runs.events import (
-    ConversationMessage,
-    Event,
-    MessageReceived,
-    ModelRequested,
-    Payload,
-    Preview,
-    RunCancelled,
-    RunCreated,
-    RunStarted,
-)
+from glia.runs import fork_queries, queries
+from glia.runs.accepting import LONGEST_MESSAGE, Accepting, get_run, no_session
+from glia.runs.engine import Engine
+from glia.runs.events import ConversationMessage, Event, Preview
 from glia.runs.live import Live, Signal, Watcher
-from glia.runs.log import stored_events
 from glia.runs.progress import messages_of
-from glia.runs.types import AGENT, Accepted, Run, RunId, RunStatus
-from glia.sessions.errors import SessionNotFound
-from glia.sessions.service import open_session
+from glia.runs.types import Accepted, Run, RunStatus, Said
+from glia.usage.service import Budgets
 
-LONGEST_MESSAGE = 400_000
-"""Characters; about 100,000 tokens."""
+__all__ = ["LONGEST_MESSAGE", "Runs", "Said", "Signal", "Watcher"]
 
 HEARTBEAT_SECONDS = 14.0
 _READ_AT_ONCE = 500
 
 
-@dataclass(frozen=True)
-class Said:
-    """An entry put into the log before the run: the user's message, or history that a client brings along."""
-
-    role: Literal["user", "assistant", "system"]
-    content: str
-
-
-class Runs:
-    def __init__(self, db: Database, live: Live, engine: Engine, agents: Agents) -> None:
-        self._db = db
-        self._live = live
-        self._engine = engine
-        self._agents = agents
+class Runs(Accepting):
+    def __init__(self, db: Database, live: Live, engine: Engine, budgets: Budgets | None = None) -> None:
+        super().__init__(db, live, engine)
+        self.budgets = budgets
 
     def watch(self, session_id: UUID, *, previews: bool = False) -> Watcher:
         """For following a run that is about to be accepted: enter it first, then nothing has to be read again."""
         return self._live.watch(session_id, previews=previews)
 
-    async def accept(
-        self, principal: Principal, session_id: UUID, said: Sequence[Said], *, is_background: bool = False
-    ) -> Accepted:
-        """Stores the messages and a run that answers them, in one transaction.
-
-        An interactive run begins at once in this process if it has room; any other is taken by some worker.
-        Raises SessionNotFound, SessionBusy while another run works on the session.
-        """
-        principal.require("runs:write")
-        _check(said)
-        run_id = RunId(new_id())
-        messages = [MessageReceived(str(new_id()), entry.role, entry.content) for entry in said]
-        # Shielded: once the database has the run as ours it must be begun, even if the client has gone meanwhile.
-        accepting = asyncio.ensure_future(self._accept(principal, session_id, run_id, messages, is_background))
-        return await asyncio.shield(accepting)
-
-    async def _accept(
-        self,
-        principal: Principal,
-        session_id: UUID,
-        run_id: RunId,
-        messages: Sequence[MessageReceived],
-        is_background: bool,
-    ) -> Accepted:
-        seat = None if is_background else self._engine.seat
-        acceptance = await queries.accept(
-            self._db,
-            run_id,
-            session_id,
-            messages,
-            workspace_id=principal.workspace_id,
-            project_id=principal.project_id,
-            key_id=principal.key_id,
-            is_background=is_background,
-            worker_id=seat,
-        )
-        base = _base_of(acceptance, session_id)
-        payloads = _first_events(acceptance, messages, is_background, seat)
-        events = stored_events(payloads, base + 1, acceptance.at, run_id, 1 if seat else None)
-        self._live.stored(session_id, events)
-        if seat is None:
-            await self._call_workers()
-        else:
-            run = new_run(principal, run_id, session_id, acceptance)
-            self._engine.begin(run, seat, events if base == 0 else None, is_announced=True)
-        return Accepted(run_id, session_id, base)
-
-    async def start_job(
-        self, tx: Transaction, *, workspace_id: UUID, project_id: UUID, kind: str, input: dict[str, object]
-    ) -> UUID:
-        """Queues a job in the caller's transaction. Its events have a session of their own."""
-        principal = system_principal(workspace_id, project_id)
-        session = await open_session(tx, principal, agent_id=None, title=kind)
-        run_id = new_id()
-        await queries.insert_job(
-            tx,
-            run_id,
-            workspace_id=workspace_id,
-            project_id=project_id,
-            session_id=session.id,
-            kind=kind,
-            input=input,
-        )
-        await self._store(tx, session.id, run_id, None, [RunCreated(kind, True)])
-        await tx.execute("select pg_notify(%(channel)s, '')", channel=WORK_CHANNEL)
-        tx.after_commit.append(self._engine.wake)
-        return run_id
-
     async def get(self, principal: Principal, id: UUID) -> Run:
         principal.require("runs:read")
         async with self._db.transaction(principal.workspace_id) as tx:
-            return await _get(tx, id)
+            return await get_run(tx, id)
 
     async def list(
         self,
@@ -142,52 +46,72 @@ class Runs:
         *,
         session_id: UUID | None = None,
         agent_id: UUID | None = None,
+        root_run_id: UUID | None = None,
         status: RunStatus | None = None,
     ) -> Page[Run]:
+        """root_run_id: only the runs of one tree, its root included."""
         principal.require("runs:read")
         async with self._db.transaction(principal.workspace_id) as tx:
-            rows = await queries.list_page(tx, window, session_id=session_id, agent_id=agent_id, status=status)
+            rows = await queries.list_page(
+                tx, window, session_id=session_id, agent_id=agent_id, root_run_id=root_run_id, status=status
+            )
         return page_of(rows, window, lambda run: run.id)
 
-    async def cancel(self, principal: Principal, id: UUID) -> Run:
-        """Stops a run within a second, wherever it is; what it has done and said stays. Ended runs stay as they are."""
+    async def resume(self, principal: Principal, id: UUID, *, max_cost_micros: int | None = None) -> Run:
+        """Lets a waiting run look again whether it can go on. A run that does not wait stays as it is.
+
+        max_cost_micros: what the run, with all that it starts, may cost from now on, in place of its agent's limit.
+        """
         principal.require("runs:write")
         async with self._db.transaction(principal.workspace_id) as tx:
-            before = await queries.request_cancel(tx, id)
-            if before is None:
-                raise _no_run(id)
-            run = await _get(tx, id)
-            if before is RunStatus.RUNNING:
-                await tx.execute("select pg_notify(%(channel)s, %(run)s)", channel=CANCEL_CHANNEL, run=str(id))
-                tx.after_commit.append(lambda: self._engine.cancel(id))
-            elif not before.is_final and run.status is RunStatus.CANCELLED:
-                await self._store(tx, run.session_id, id, run.attempt, [RunCancelled()])
-            elif not before.is_final:
-                tx.after_commit.append(self._engine.wake)
-                await tx.execute("select pg_notify(%(channel)s, '')", channel=WORK_CHANNEL)
-        return run
+            await get_run(tx, id)
+            if max_cost_micros is not None:
+                await self._raise_limit(tx, principal, id, max_cost_micros)
+            await queries.resume(tx, id)
+            tx.after_commit.append(self._engine.wake)
+            return await get_run(tx, id)
+
+    async def _raise_limit(self, tx: Transaction, principal: Principal, id: UUID, max_cost_micros: int) -> None:
+        principal.require("budgets:write")
+        if self.budgets is None or not await self.budgets.set_run_limit(tx, id, max_cost_micros):
+            raise Conflict(
+                "This run has no limit of its own that could be raised: its agent sets no `limits.max_cost_micros`, or"
+                " the run has not asked its model yet, or it has ended."
+            )
+        await queries.resume_all(tx, "budget")  # the runs that it has started share the limit
+
+    async def limits_raised(self, tx: Transaction, _workspace_id: UUID) -> None:
+        """Lets the runs look again that wait for a budget or for credit. For those who change limits."""
+        await queries.resume_all(tx, "budget")
+        tx.after_commit.append(self._engine.wake)
 
     async def events(self, principal: Principal, session_id: UUID, *, after: int, limit: int) -> list[Event]:
         """Stored events of a session with a sequence number above `after`, oldest first."""
         principal.require("sessions:read")
         async with self._db.transaction(principal.workspace_id) as tx:
-            if not await queries.session_exists(tx, session_id):
-                raise _no_session(session_id)
+            forked_at = await queries.fork_point(tx, session_id)
+            if forked_at is None:
+                raise no_session(session_id)
+            if after < forked_at:
+                return await fork_queries.read_history(tx, session_id, after=after, limit=limit)
             return await queries.read_log(tx, session_id, after=after, limit=limit)
 
     async def run_events(self, principal: Principal, run_id: UUID, *, after: int, limit: int) -> list[Event]:
         principal.require("runs:read")
         async with self._db.transaction(principal.workspace_id) as tx:
-            await _get(tx, run_id)
+            await get_run(tx, run_id)
             return await queries.read_run(tx, run_id, after=after, limit=limit)
 
     async def messages(self, principal: Principal, session_id: UUID) -> list[ConversationMessage]:
         """The conversation, read from the log."""
         principal.require("sessions:read")
         async with self._db.transaction(principal.workspace_id) as tx:
-            if not await queries.session_exists(tx, session_id):
-                raise _no_session(session_id)
-            return messages_of(await queries.read_conversation(tx, session_id))
+            forked_at = await queries.fork_point(tx, session_id)
+            if forked_at is None:
+                raise no_session(session_id)
+            if forked_at:
+                return messages_of(await fork_queries.read_history(tx, session_id))
+            return messages_of(await queries.read_said(tx, session_id))
 
     async def follow(
         self,
@@ -232,104 +156,18 @@ class Runs:
                 after = item.seq
                 yield item
 
-    async def outcome(self, principal: Principal, accepted: Accepted, watcher: Watcher | None = None) -> Event:
-        """Waits for the run's last event. Leaving early leaves the run alone."""
+    async def outcome(
+        self, principal: Principal, accepted: Accepted, watcher: Watcher | None = None, *, or_need: bool = False
+    ) -> Event:
+        """Waits for the run's last event. Leaving early leaves the run alone.
+
+        or_need: or for the first one that says that the run waits for a person or a budget.
+        """
         items = self.follow(principal, accepted.session_id, after=accepted.after, watcher=watcher)
         async with aclosing(items):
             async for item in items:
-                if isinstance(item, Event) and item.is_final and item.run_id == accepted.run_id:
+                if not isinstance(item, Event) or item.run_id != accepted.run_id:
+                    continue
+                if item.is_final or (or_need and item.needs_someone):
                     return item
         raise Unavailable("The run's log ended before the run did.")
-
-    async def _store(
-        self, tx: Transaction, session_id: UUID, run_id: UUID, attempt: int | None, payloads: Sequence[Payload]
-    ) -> None:
-        place = await queries.append_unfenced(tx, session_id, run_id, attempt, payloads)
-        events = stored_events(payloads, place.first_seq, place.at, run_id, attempt)
-        tx.after_commit.append(lambda: self._live.stored(session_id, events))
-
-    async def _call_workers(self) -> None:
-        """Wakes one worker when that is enough: this process, if it has room; else whoever listens."""
-        self._engine.wake()
-        if self._engine.seat is None:
-            await self._db.notify(WORK_CHANNEL, "")
-
-
-def new_run(principal: Principal, id: RunId, session_id: UUID, acceptance: queries.Acceptance) -> Run:
-    """A run that was accepted into this process, without asking the database what is known already."""
-    return Run(
-        id=id,
-        workspace_id=principal.workspace_id,
-        project_id=principal.project_id,
-        session_id=session_id,
-        kind=AGENT,
-        agent_id=acceptance.agent_id,
-        agent_version=acceptance.agent_version,
-        key_id=principal.key_id,
-        status=RunStatus.RUNNING,
-        is_background=False,
-        attempt=1,
-        max_attempts=10,
-        cancel_requested_at=None,
-        model_calls=0,
-        tool_calls=0,
-        input_tokens=0,
-        output_tokens=0,
-        cost_micros=None,
-        error=None,
-        created_at=acceptance.at,
-        started_at=acceptance.at,
-        finished_at=None,
-    )
-
-
-def _base_of(acceptance: queries.Acceptance, session_id: UUID) -> int:
-    match acceptance.outcome:
-        case "no_session":
-            raise _no_session(session_id)
-        case "no_agent":
-            raise Conflict("The session's agent is gone; open a session with another agent.")
-        case "busy":
-            raise SessionBusy(
-                "Another run is working on this session; wait for it to end, or cancel it.", session_id=str(session_id)
-            )
-        case "accepted":
-            return acceptance.base_seq or 0
-
-
-def _first_events(
-    acceptance: queries.Acceptance, messages: Sequence[MessageReceived], is_background: bool, seat: UUID | None
-) -> list[Payload]:
-    """The events that accepting has stored, as the database wrote them."""
-    model = acceptance.model
-    created = RunCreated(AGENT, is_background, acceptance.agent_id, acceptance.agent_version, model)
-    payloads: list[Payload] = [*messages, created]
-    if seat is not None:
-        payloads += [RunStarted(1, str(seat)), ModelRequested(1, model)]
-    return payloads
-
-
-async def _get(tx: Transaction, id: UUID) -> Run:
-    run = await queries.get(tx, id)
-    if run is None:
-        raise _no_run(id)
-    return run
-
-
-def _no_run(id: UUID) -> RunNotFound:
-    return RunNotFound(f"There is no run '{id}' in this workspace.", run_id=str(id))
-
-
-def _no_session(id: UUID) -> SessionNotFound:
-    return SessionNotFound(f"There is no session '{id}' in this workspace.", session_id=str(id))
-
-
-def _check(said: Sequence[Said]) -> None:
-    if not said or not said[-1].content.strip():
-        raise InvalidRequest("`content` is empty; say something to the agent.", field="content")
-    length = sum(len(entry.content) for entry in said)
-    if length > LONGEST_MESSAGE:
-        raise InvalidRequest(
-            f"`content` has {length} characters; the most is {LONGEST_MESSAGE}. Put long texts into a knowledge base.",
-            field="content",
-        )

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from glia.kit.errors import GliaError
-from glia.runs.events import CalledTool, ToolCalled, ToolReturned
+from glia.runs.events import CalledTool, ChildStarted, ToolCalled, ToolReturned
 from glia.tools.types import Effect, Tool, ToolContext, ToolResult
 
 _MOST_AT_ONCE = 8
@@ -32,17 +32,25 @@ class Toolbox:
         self._check_lease = check_lease
         self._places = asyncio.Semaphore(_MOST_AT_ONCE)
 
+    def get(self, name: str) -> Tool | None:
+        return self._by_name.get(name)
+
     def effect_of(self, name: str) -> Effect:
         tool = self._by_name.get(name)
         return Effect.READ if tool is None else tool.effect
 
-    async def call(self, call: CalledTool, *, step: int, key: str, earlier: ToolCalled | None) -> ToolReturned:
+    async def call(
+        self, call: CalledTool, *, step: int, key: str, earlier: ToolCalled | None
+    ) -> ToolReturned | ChildStarted:
         """Never raises for what a tool does wrong: the model is told and can choose another way.
 
+        ChildStarted: another agent's run answers the call; it is called again once that run has ended.
         earlier: the note under which an attempt before this one may have called the tool already.
         """
         started = time.monotonic()
         result = await self._result(call, key, earlier)
+        if result.child is not None:
+            return ChildStarted(step, call.id, call.name, result.child.run_id, result.child.session_id)
         status = "unknown" if result.is_unknown else "error" if result.is_error else "ok"
         return ToolReturned(
             step=step,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import NewType
+from typing import Any, Literal, NewType
 from uuid import UUID
 
 RunId = NewType("RunId", UUID)
@@ -35,6 +35,10 @@ class Run:
     """attempt: how often the run was begun; each worker that takes it over raises it, and only the newest may write.
 
     cost_micros: micro-dollars of all model calls whose price is known; None when none was.
+    parent_run_id: the run whose tool call this run answers; root_run_id: the run at the top of its tree, itself if it
+    has no parent; depth: how many runs are above it.
+    waiting_for: what a waiting run waits for: `approval`, `run` (its children), `budget`, `time`. wake_at: when it goes
+    on in any case. waited_seconds: how long it has waited so far, which its time limit leaves out.
     """
 
     id: RunId
@@ -59,7 +63,30 @@ class Run:
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    root_run_id: UUID
+    parent_run_id: UUID | None = None
+    depth: int = 0
+    waiting_for: tuple[str, ...] = ()
+    wake_at: datetime | None = None
+    waited_seconds: float = 0.0
+    is_resumed: bool = False
     input: dict[str, object] = field(default_factory=dict[str, object])
+
+
+@dataclass(frozen=True)
+class Said:
+    """An entry put into the log before the run: the user's message, or history that a client brings along."""
+
+    role: Literal["user", "assistant", "system"]
+    content: str
+
+
+WhenBusy = Literal["refuse", "queue", "interrupt", "steer"]
+"""What becomes of a message to a session at which a run is at work.
+
+It is refused; or a run of its own answers it afterwards; or the run at work is stopped for it; or the run at work hears
+it before it next asks its model, and its answer takes it into account.
+"""
 
 
 @dataclass(frozen=True)
@@ -67,11 +94,14 @@ class Accepted:
     """A run that is durable: its row and first events are committed.
 
     after: the sequence number before its first event; follow the session from there to see all of it.
+    outcome: `queued` behind another run; `steered` when the message went to a run that was at work already; `known`
+    when the run was begun earlier under the same key.
     """
 
     run_id: RunId
     session_id: UUID
     after: int
+    outcome: Literal["accepted", "queued", "steered", "known"] = "accepted"
 
 
 @dataclass(frozen=True)
@@ -86,3 +116,51 @@ class Spent:
 
 
 NOTHING = Spent()
+
+
+@dataclass(frozen=True)
+class Approval:
+    """A tool call that a person decides about, with what they need to know for it.
+
+    arguments: as the model wrote them; edited_arguments: what the person put in their place.
+    reason: why it was asked. expires_at: when it counts as denied. run_kind: `agent`, or `workflow` for its steps.
+    """
+
+    id: UUID
+    run_id: UUID
+    session_id: UUID
+    agent_id: UUID | None
+    tool_call_id: str
+    tool: str
+    effect: str
+    reason: str
+    arguments: Any
+    status: Literal["pending", "approved", "denied", "expired", "cancelled"]
+    edited_arguments: Any
+    note: str
+    decided_by: str | None
+    decided_at: datetime | None
+    expires_at: datetime | None
+    created_at: datetime
+    session_title: str
+    agent_name: str | None
+    run_kind: str
+
+
+@dataclass(frozen=True)
+class ForkPoint:
+    """Where and how to go on.
+
+    at: the last event that is shared; None for the newest. agent_version: None for the one that was at work then.
+    is_unpinned: each run takes the agent's newest version instead. content: what to say at once. is_continued: go on
+    from the last finished step before `at` without saying anything. agent_id: another agent, or one for an imported
+    session, which has none.
+    """
+
+    at: int | None = None
+    agent_version: int | None = None
+    is_unpinned: bool = False
+    content: str | None = None
+    is_continued: bool = False
+    title: str | None = None
+    agent_id: UUID | None = None

@@ -17,10 +17,13 @@ from glia.kit.db import Transaction
 from glia.kit.errors import GliaError
 from glia.kit.jobs import Job
 from glia.memory.types import Pinned
+from glia.runs import approval_queries
+from glia.runs.delegation import Subagents
 from glia.runs.engine import MakeWork, Work
 from glia.runs.events import JobProgress, Payload, RunCompleted
 from glia.runs.log import RunLog
 from glia.runs.loop import AgentLoop, Crew
+from glia.runs.permissions import Gate, may_ask
 from glia.runs.toolbox import Toolbox
 from glia.runs.types import AGENT, RunStatus, Spent
 from glia.tools.service import Tools
@@ -31,7 +34,8 @@ _VERSIONS_KEPT = 1000
 
 
 class AgentWork(Work):
-    def __init__(self, loop: AgentLoop, timeout_seconds: float) -> None:
+    def __init__(self, run_id: UUID, loop: AgentLoop, timeout_seconds: float) -> None:
+        self._run_id = run_id
         self._loop = loop
         self.timeout_seconds = timeout_seconds
 
@@ -48,6 +52,9 @@ class AgentWork(Work):
     def unsettled(self, status: CallStatus) -> tuple[Spent, str] | None:
         return self._loop.unsettled(status)
 
+    async def ended(self, tx: Transaction, *, code: str, message: str) -> None:
+        await approval_queries.withdraw(tx, self._run_id)
+
 
 Pin = Callable[[UUID, UUID, UUID], Awaitable[Pinned]]
 """What memory pins into a run's prompt, by workspace, agent and session."""
@@ -57,7 +64,7 @@ async def _nothing_pinned(_workspace_id: UUID, _agent_id: UUID, _session_id: UUI
     return Pinned()
 
 
-def agent_work(agents: Agents, tools: Tools, crew: Crew, pin: Pin = _nothing_pinned) -> MakeWork:
+def agent_work(agents: Agents, tools: Tools, crew: Crew, subagents: Subagents, pin: Pin = _nothing_pinned) -> MakeWork:
     """Makes the work of an agent's run: its pinned version, with the tools that version may use, and its memory."""
     versions = _Versions(agents)
 
@@ -71,6 +78,10 @@ def agent_work(agents: Agents, tools: Tools, crew: Crew, pin: Pin = _nothing_pin
         pinned = await pin(run.workspace_id, run.agent_id, run.session_id)
         if agent.tools is None:  # an agent that lists its tools has no others
             offered = [*offered, *pinned.tools]
+        offered = [*offered, *await subagents.tools(principal, run, agent)]
+        granted: list[str] = []
+        if may_ask(agent.permissions, offered):
+            granted = await log.granted()
         context = ToolContext(
             workspace_id=run.workspace_id,
             project_id=run.project_id,
@@ -81,9 +92,8 @@ def agent_work(agents: Agents, tools: Tools, crew: Crew, pin: Pin = _nothing_pin
             knowledge_base_ids=agent.knowledge_base_ids,
         )
         toolbox = Toolbox(offered, context, check_lease=log.check_lease)
-        return AgentWork(
-            AgentLoop(crew, log, agent, toolbox, pinned.text), _seconds_left(log, agent.limits.timeout_seconds)
-        )
+        loop = AgentLoop(crew, log, agent, toolbox, Gate(agent.permissions, granted), pinned.text)
+        return AgentWork(run.id, loop, _seconds_left(log, agent.limits.timeout_seconds))
 
     return make
 
@@ -106,11 +116,12 @@ class _Versions:
 
 
 def _seconds_left(log: RunLog, timeout_seconds: float) -> float:
-    """The limit counts from the first start, not from the latest attempt."""
+    """The limit counts from the first start, not from the latest attempt, and leaves out what the run has waited."""
     started_at = log.run.started_at
     if started_at is None:
         return timeout_seconds
-    return max(0.0, timeout_seconds - (datetime.now(UTC) - started_at).total_seconds())
+    worked = (datetime.now(UTC) - started_at).total_seconds() - log.run.waited_seconds
+    return max(0.0, timeout_seconds - worked)
 
 
 class OnEnd(Protocol):

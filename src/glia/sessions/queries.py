@@ -18,17 +18,19 @@ async def insert(
     agent_id: UUID | None,
     title: str,
     metadata: dict[str, object],
+    agent_version: int | None = None,
 ) -> Session:
     return await tx.one(
         Session,
         """
-        insert into sessions (id, workspace_id, project_id, agent_id, title, metadata)
-        values (%(id)s, %(workspace_id)s, %(project_id)s, %(agent_id)s, %(title)s, %(metadata)s)
-        returning id, project_id, agent_id, title, metadata, last_seq, created_at, updated_at""",
+        insert into sessions (id, workspace_id, project_id, agent_id, agent_version, title, metadata)
+        values (%(id)s, %(workspace_id)s, %(project_id)s, %(agent_id)s, %(agent_version)s, %(title)s, %(metadata)s)
+        returning id, project_id, agent_id, agent_version, title, metadata, last_seq, created_at, updated_at""",
         id=id,
         workspace_id=workspace_id,
         project_id=project_id,
         agent_id=agent_id,
+        agent_version=agent_version,
         title=title,
         metadata=json(metadata),
     )
@@ -38,7 +40,7 @@ async def get(tx: Transaction, id: UUID) -> Session | None:
     return await tx.one_or_none(
         Session,
         """
-        select id, project_id, agent_id, title, metadata, last_seq, created_at, updated_at
+        select id, project_id, agent_id, agent_version, title, metadata, last_seq, created_at, updated_at
         from sessions where id = %(id)s and deleted_at is null""",
         id=id,
     )
@@ -49,7 +51,7 @@ async def list_page(tx: Transaction, window: Window, agent_id: UUID | None) -> l
     return await tx.many(
         Session,
         """
-        select id, project_id, agent_id, title, metadata, last_seq, created_at, updated_at
+        select id, project_id, agent_id, agent_version, title, metadata, last_seq, created_at, updated_at
         from sessions
         where deleted_at is null and agent_id is not null
           and (%(agent_id)s::uuid is null or agent_id = %(agent_id)s)

@@ -57,6 +57,7 @@ async def open_session(
     principal: Principal,
     *,
     agent_id: UUID | None,
+    agent_version: int | None = None,
     title: str = "",
     metadata: dict[str, object] | None = None,
 ) -> Session:
@@ -67,6 +68,7 @@ async def open_session(
         workspace_id=principal.workspace_id,
         project_id=principal.project_id,
         agent_id=agent_id,
+        agent_version=agent_version,
         title=title,
         metadata=metadata or {},
     )

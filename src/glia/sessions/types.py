@@ -12,7 +12,8 @@ SessionId = NewType("SessionId", UUID)
 
 @dataclass(frozen=True)
 class Session:
-    """agent_id: None for a session that holds a job instead of a conversation.
+    """agent_id: None for a session that holds a job instead of a conversation. agent_version: the version at which the
+    conversation stays; None when each run takes the newest.
 
     last_seq: the sequence number of the newest event; 0 when there is none yet.
     """
@@ -24,4 +25,5 @@ class Session:
     last_seq: int
     created_at: datetime
     updated_at: datetime
+    agent_version: int | None = None
     metadata: dict[str, object] = field(default_factory=dict[str, object])

@@ -16,7 +16,7 @@ from glia.kit.outbound import Outbound, OutboundFailed, OutboundRefused, Respons
 from glia.tools.answers import compact, cut, decoded, is_text, media_type
 from glia.tools.errors import InvalidArguments
 from glia.tools.schema import check_arguments
-from glia.tools.types import Effect, Tool, ToolContext, ToolResult
+from glia.tools.types import Effect, Permission, Tool, ToolContext, ToolResult
 
 LARGEST_BODY_BYTES = 2 * 1024 * 1024
 LARGEST_TEXT_CHARACTERS = 50_000
@@ -52,6 +52,7 @@ class Endpoint:
     sealed_headers: bytes | None
     secret_context: str
     timeout_seconds: float
+    permission: Permission
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ def http_tool(endpoint: Endpoint, outbound: Outbound, secrets: Secrets) -> Tool:
         # Our own limit comes first, because it knows whether the request was sent.
         timeout_seconds=endpoint.timeout_seconds + 5,
         is_default=False,
+        permission=endpoint.permission,
     )
 
 

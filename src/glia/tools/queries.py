@@ -9,7 +9,7 @@ from uuid import UUID
 
 from glia.kit.db import Transaction, json
 from glia.kit.pages import Window
-from glia.tools.types import CustomTool, Effect, ToolId
+from glia.tools.types import CustomTool, Effect, Permission, ToolId
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class ToolRow:
     url: str
     header_names: tuple[str, ...]
     timeout_seconds: float
+    permission: Permission
     created_at: datetime
     updated_at: datetime
     sealed_headers: bytes | None
@@ -41,6 +42,7 @@ class ToolRow:
             self.url,
             self.header_names,
             self.timeout_seconds,
+            self.permission,
             self.created_at,
             self.updated_at,
         )
@@ -53,9 +55,9 @@ async def insert(
     count = await tx.execute(
         """
         insert into tools (id, workspace_id, project_id, name, description, schema, effect, method, url,
-          sealed_headers, header_names, timeout_seconds)
+          sealed_headers, header_names, timeout_seconds, permission)
         values (%(id)s, %(workspace_id)s, %(project_id)s, %(name)s, %(description)s, %(schema)s, %(effect)s,
-          %(method)s, %(url)s, %(sealed_headers)s, %(header_names)s, %(timeout_seconds)s)
+          %(method)s, %(url)s, %(sealed_headers)s, %(header_names)s, %(timeout_seconds)s, %(permission)s)
         on conflict (workspace_id, name) do nothing""",
         **_parameters(values),
         id=id,
@@ -71,7 +73,7 @@ async def update(tx: Transaction, id: UUID, values: Mapping[str, object]) -> boo
         """
         update tools set name = %(name)s, description = %(description)s, schema = %(schema)s, effect = %(effect)s,
           method = %(method)s, url = %(url)s, sealed_headers = %(sealed_headers)s, header_names = %(header_names)s,
-          timeout_seconds = %(timeout_seconds)s, updated_at = now()
+          timeout_seconds = %(timeout_seconds)s, permission = %(permission)s, updated_at = now()
         where id = %(id)s and not exists (select 1 from tools other where other.name = %(name)s and other.id <> %(id)s)
         """,
         **_parameters(values),
@@ -89,7 +91,7 @@ async def lock(tx: Transaction, id: UUID) -> ToolRow | None:
         ToolRow,
         """
         select id, workspace_id, name, description, schema, effect, method, url, header_names, timeout_seconds,
-          created_at, updated_at, sealed_headers
+          permission, created_at, updated_at, sealed_headers
         from tools where id = %(id)s for update""",
         id=id,
     )
@@ -100,7 +102,7 @@ async def get(tx: Transaction, id: UUID) -> ToolRow | None:
         ToolRow,
         """
         select id, workspace_id, name, description, schema, effect, method, url, header_names, timeout_seconds,
-          created_at, updated_at, sealed_headers
+          permission, created_at, updated_at, sealed_headers
         from tools where id = %(id)s""",
         id=id,
     )
@@ -111,7 +113,7 @@ async def named(tx: Transaction, names: Sequence[str]) -> list[ToolRow]:
         ToolRow,
         """
         select id, workspace_id, name, description, schema, effect, method, url, header_names, timeout_seconds,
-          created_at, updated_at, sealed_headers
+          permission, created_at, updated_at, sealed_headers
         from tools where name = any(%(names)s)""",
         names=list(names),
     )
@@ -126,7 +128,7 @@ async def list_page(tx: Transaction, window: Window) -> list[ToolRow]:
         ToolRow,
         """
         select id, workspace_id, name, description, schema, effect, method, url, header_names, timeout_seconds,
-          created_at, updated_at, sealed_headers
+          permission, created_at, updated_at, sealed_headers
         from tools where %(after)s::uuid is null or id < %(after)s
         order by id desc limit %(rows)s""",
         after=window.after,

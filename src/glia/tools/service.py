@@ -16,6 +16,7 @@ from glia.kit.outbound import Outbound
 from glia.kit.pages import Page, Window, page_of
 from glia.tools import queries
 from glia.tools.builtin import BUILT_IN
+from glia.tools.counting import CUSTOM, counted
 from glia.tools.custom import check_spec, origin
 from glia.tools.errors import ToolNameTaken, ToolNotFound
 from glia.tools.functions import tool
@@ -35,7 +36,7 @@ class Tools:
     def __init__(self, db: Database, *, built_in: Sequence[Tool], outbound: Outbound, secrets: Secrets) -> None:
         """built_in: from every slice that offers tools. secrets: seals the headers of custom tools."""
         self._db = db
-        self._built_in = {tool.name: tool for tool in built_in}
+        self._built_in = {tool.name: counted(tool, tool.name) for tool in built_in}
         self._outbound = outbound
         self._secrets = secrets
         if len(self._built_in) != len(built_in):
@@ -159,8 +160,9 @@ class Tools:
             sealed_headers=row.sealed_headers,
             secret_context=_context(row.workspace_id, row.id),
             timeout_seconds=row.timeout_seconds,
+            permission=row.permission,
         )
-        return http_tool(endpoint, self._outbound, self._secrets)
+        return counted(http_tool(endpoint, self._outbound, self._secrets), CUSTOM)
 
 
 def _context(workspace_id: UUID, id: UUID) -> str:
@@ -183,6 +185,7 @@ def _values(spec: CustomToolSpec, sealed_headers: bytes | None, header_names: tu
         "method": spec.method,
         "url": spec.url,
         "timeout_seconds": spec.timeout_seconds,
+        "permission": str(spec.permission),
         "sealed_headers": sealed_headers,
         "header_names": list(header_names),
     }

@@ -12,6 +12,14 @@ from uuid import UUID
 ToolId = NewType("ToolId", UUID)
 
 
+class Permission(StrEnum):
+    """Whether an agent may call a tool: ALWAYS without asking, ASK when a person has agreed to the call, NEVER."""
+
+    ALWAYS = "always"
+    ASK = "ask"
+    NEVER = "never"
+
+
 class Effect(StrEnum):
     """What calling a tool again would do, which decides what happens after a crash in the middle of a call.
 
@@ -58,16 +66,26 @@ class Source:
 
 
 @dataclass(frozen=True)
+class ChildRun:
+    """A run of another agent that will answer a tool call."""
+
+    run_id: UUID
+    session_id: UUID
+
+
+@dataclass(frozen=True)
 class ToolResult:
     """text: what the model reads. is_error: the tool could not do it; the text says why and what to try.
 
     is_unknown: the call went out and nobody can tell whether it took effect. Always an error too.
+    child: there is no result yet; the tool is called again, with the same key, once this run has ended.
     """
 
     text: str
     is_error: bool = False
     sources: tuple[Source, ...] = ()
     is_unknown: bool = False
+    child: ChildRun | None = None
 
 
 @dataclass(frozen=True)
@@ -85,6 +103,7 @@ class Tool:
     call: Callable[[ToolContext, str], Awaitable[ToolResult]]
     timeout_seconds: float = 60.0
     is_default: bool = True
+    permission: Permission = Permission.ALWAYS
 
 
 @dataclass(frozen=True)
@@ -104,6 +123,7 @@ class CustomToolSpec:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     effect: Effect = Effect.ONCE
     timeout_seconds: float = 30.0
+    permission: Permission = Permission.ALWAYS
 
 
 @dataclass(frozen=True)
@@ -119,5 +139,6 @@ class CustomTool:
     url: str
     header_names: tuple[str, ...]
     timeout_seconds: float
+    permission: Permission
     created_at: datetime
     updated_at: datetime

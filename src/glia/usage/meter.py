@@ -14,7 +14,7 @@ import structlog
 
 from glia.kit.db import Database
 from glia.kit.errors import StorageFull, Unavailable
-from glia.usage import queries
+from glia.usage import budget_queries, queries
 from glia.usage.types import UsageRecord
 
 log = structlog.get_logger(__name__)
@@ -95,18 +95,22 @@ class Meter:
                 self._wake.set()
 
     async def _write(self, records: Sequence[UsageRecord]) -> None:
-        async with self._db.across_workspaces() as tx:
-            await queries.insert_many(tx, records)
+        """A batch that fails in the middle is written again as a whole: what is there already changes nothing."""
+        unheld = [record for record in records if record.hold_id is None]
+        if unheld:
+            async with self._db.across_workspaces() as tx:
+                await queries.insert_many(tx, unheld)
+        for record in records:
+            if record.hold_id is not None:  # each in a transaction of its own, so that locks keep their order
+                await budget_queries.settle(self._db, record)
 
     async def _write_singly(self, records: Sequence[UsageRecord]) -> None:
         """One record that the database refuses must not hold up the others."""
-        async with self._db.across_workspaces() as tx:
-            for record in records:
-                try:
-                    async with tx.savepoint():
-                        await queries.insert_many(tx, [record])
-                except (psycopg.DataError, psycopg.IntegrityError) as error:
-                    self._drop(1, why=str(error))
+        for record in records:
+            try:
+                await self._write([record])
+            except (psycopg.DataError, psycopg.IntegrityError) as error:
+                self._drop(1, why=str(error))
 
     def _drop(self, count: int, *, why: str) -> None:
         if not self.dropped:

@@ -5,44 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+import msgspec
+
 from glia.kit.db import Transaction, json
 from glia.kit.pages import Window
 from glia.usage.types import Grouping, UsageRecord, UsageRow
 
 
 async def insert(tx: Transaction, record: UsageRecord) -> None:
-    await tx.execute(
-        """
-        insert into usage_records (id, workspace_id, project_id, at, operation, model, agent_id, run_id, key_id,
-          input_tokens, output_tokens, cached_input_tokens, thinking_tokens, is_estimated, is_streamed, cost_micros,
-          latency_ms, status)
-        values (%(id)s, %(workspace_id)s, %(project_id)s, %(at)s, %(operation)s, %(model)s, %(agent_id)s, %(run_id)s,
-          %(key_id)s, %(input_tokens)s, %(output_tokens)s, %(cached_input_tokens)s, %(thinking_tokens)s,
-          %(is_estimated)s, %(is_streamed)s, %(cost_micros)s, %(latency_ms)s, %(status)s)""",
-        id=record.id,
-        workspace_id=record.workspace_id,
-        project_id=record.project_id,
-        at=record.at,
-        operation=record.operation,
-        model=record.model,
-        agent_id=record.agent_id,
-        run_id=record.run_id,
-        key_id=record.key_id,
-        input_tokens=record.input_tokens,
-        output_tokens=record.output_tokens,
-        cached_input_tokens=record.cached_input_tokens,
-        thinking_tokens=record.thinking_tokens,
-        is_estimated=record.is_estimated,
-        is_streamed=record.is_streamed,
-        cost_micros=record.cost_micros,
-        latency_ms=record.latency_ms,
-        status=record.status,
-    )
+    """Stores the record, and counts it against budgets and credits."""
+    await tx.execute("select glia.record_usage(%(record)s)", record=msgspec.json.encode(record).decode())
 
 
 async def insert_many(tx: Transaction, records: Sequence[UsageRecord]) -> None:
-    """Records of any workspaces, as the system role. What is already there, or whose workspace is gone, is skipped.
+    """Records of any workspaces that nothing limits, as the system role; budgets and credits do not see them.
 
+    What is already there, or whose workspace is gone, is skipped.
     One statement over one JSON value: PostgreSQL has no COPY into tables with row-level security.
     """
     await tx.execute(
@@ -75,6 +53,7 @@ async def summary(
             when 'day' then to_char(at at time zone 'UTC', 'YYYY-MM-DD')
             when 'key' then key_id::text
             when 'run' then run_id::text
+            when 'project' then project_id::text
           end as group,
           count(*) as calls,
           count(*) filter (where status = 'failed') as failed_calls,

@@ -10,14 +10,18 @@ from glia.kit.db import Database, Transaction
 from glia.kit.errors import InvalidRequest
 from glia.kit.pages import Page, Window, page_of
 from glia.usage import queries
+from glia.usage.budget_queries import CHANNEL as LIMITS_CHANNEL
+from glia.usage.budgets import Budgets
+from glia.usage.ledger import Credits
 from glia.usage.meter import Meter
+from glia.usage.spending import Spending, SpendingConfig
 from glia.usage.types import Grouping, UsageRecord, UsageRow
 
-__all__ = ["Meter", "Usage"]
+__all__ = ["LIMITS_CHANNEL", "Budgets", "Credits", "Meter", "Spending", "SpendingConfig", "Usage"]
 
 MOST_GROUPS = 1_000
 _DEFAULT_SPAN = timedelta(days=30)
-_GROUPINGS = ("model", "agent", "day", "key", "run")
+_GROUPINGS = ("model", "agent", "day", "key", "run", "project")
 
 
 class Usage:

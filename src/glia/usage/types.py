@@ -12,7 +12,7 @@ from glia.kit.ids import new_id
 
 Operation = Literal["chat", "embeddings"]
 CallStatus = Literal["ok", "cancelled", "failed"]
-Grouping = Literal["model", "agent", "day", "key", "run"]
+Grouping = Literal["model", "agent", "day", "key", "run", "project"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,14 +42,16 @@ class UsageRecord:
     is_streamed: bool = True
     cost_micros: int | None = None
     status: CallStatus = "ok"
+    hold_id: UUID | None = None
+    """What was held for the call, which its record replaces."""
 
 
 @dataclass(frozen=True)
 class UsageRow:
     """The calls of one group together.
 
-    group: the model, the id of the agent, key or run, or the day in UTC as `2031-05-01`; None for calls without one,
-    and for the total. cost_micros: the sum of the known costs, None when none is known.
+    group: the model, the id of the agent, key, run or project, or the day in UTC as `2031-05-01`; None for calls
+    without one, and for the total. cost_micros: the sum of the known costs, None when none is known.
     calls_of_unknown_cost: how many calls that sum leaves out. latency_ms: the mean.
     """
 
@@ -64,3 +66,204 @@ class UsageRow:
     cost_micros: int | None
     calls_of_unknown_cost: int
     latency_ms: int
+
+
+Scope = Literal["workspace", "project", "key", "agent", "session", "run"]
+Period = Literal["total", "hour", "day", "week", "month", "year"]
+Unit = Literal["micros", "tokens", "calls"]
+
+
+@dataclass(frozen=True)
+class CallBound:
+    """The most that a model call can take.
+
+    input_micros: micro-dollars of the whole input at its dearest rate; None when the price is not known.
+    output_rate: micro-dollars per million output tokens. most_output_tokens: how long the answer may become;
+    least_output_tokens: how much shorter it may be made so that it fits a budget.
+    """
+
+    input_tokens: int
+    input_micros: int | None
+    output_rate: int
+    most_output_tokens: int
+    least_output_tokens: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpendingCall:
+    """A model call that is about to be made.
+
+    run_id and step: of a run's call; its hold is replaced when the step is tried again, and ends with the run.
+    run_limit_micros: what the run and all that it starts may cost, if its agent sets a limit.
+    is_child: another run started this one, so limits of that one count too.
+    """
+
+    workspace_id: UUID
+    project_id: UUID
+    model: str
+    bound: CallBound
+    key_id: UUID | None = None
+    agent_id: UUID | None = None
+    run_id: UUID | None = None
+    step: int | None = None
+    run_limit_micros: int | None = None
+    is_child: bool = False
+
+
+@dataclass(frozen=True)
+class Hold:
+    """What is held for one call. output_tokens: how long its answer may become; None when nothing limits that."""
+
+    id: UUID
+    micros: int
+    output_tokens: int | None
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Which budget has no room for a call, and how much is missing, in its unit."""
+
+    budget_id: UUID
+    scope: Scope
+    unit: Unit
+    limit_amount: int
+    spent: int
+    reserved: int
+    needed: int
+    period_end: datetime | None
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether there would be room if no other call were under way."""
+        return self.spent + self.needed <= self.limit_amount
+
+
+@dataclass(frozen=True, kw_only=True)
+class BudgetSpec:
+    """What a budget is to be. At least one of the limits is set.
+
+    subject_id: of the project, key, agent, session or run; None for the workspace. period: windows of the calendar in
+    UTC, weeks from Monday; `total` has one window. warn_at_percent: of any limit. starts_at, ends_at: outside of them
+    the budget limits nothing.
+    """
+
+    scope: Scope
+    subject_id: UUID | None = None
+    period: Period = "total"
+    limit_micros: int | None = None
+    limit_tokens: int | None = None
+    limit_calls: int | None = None
+    name: str = ""
+    warn_at_percent: tuple[int, ...] = (80,)
+    is_active: bool = True
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    metadata: dict[str, object] = field(default_factory=dict[str, object])
+
+
+@dataclass(frozen=True)
+class BudgetState:
+    """The budget's present window. remaining_*: None without such a limit, never below 0.
+
+    reserved_*: held for calls under way. unconfirmed_micros: the part of what is spent that calls were booked with in
+    full, because nobody reported their end. refused_calls: how many had no room in this window.
+    warned_percent: the highest threshold that was crossed in it.
+    """
+
+    window_start: datetime | None
+    window_end: datetime | None
+    spent_micros: int
+    reserved_micros: int
+    remaining_micros: int | None
+    spent_tokens: int
+    reserved_tokens: int
+    remaining_tokens: int | None
+    spent_calls: int
+    reserved_calls: int
+    remaining_calls: int | None
+    unconfirmed_micros: int
+    refused_calls: int
+    refused_at: datetime | None
+    warned_percent: int | None
+    warned_at: datetime | None
+
+    @property
+    def is_exceeded(self) -> bool:
+        return 0 in (self.remaining_micros, self.remaining_tokens, self.remaining_calls)
+
+
+@dataclass(frozen=True)
+class Budget:
+    id: UUID
+    name: str
+    scope: Scope
+    subject_id: UUID
+    period: Period
+    limit_micros: int | None
+    limit_tokens: int | None
+    limit_calls: int | None
+    warn_at_percent: tuple[int, ...]
+    is_active: bool
+    starts_at: datetime | None
+    ends_at: datetime | None
+    metadata: dict[str, object]
+    is_of_agent: bool
+    created_by: str
+    created_at: datetime
+    updated_at: datetime
+    state: BudgetState
+
+
+@dataclass(frozen=True)
+class OpenHold:
+    """A call that is under way, or (is_open is false) one that was booked in full because nobody reported its end."""
+
+    id: UUID
+    run_id: UUID | None
+    step: int | None
+    key_id: UUID | None
+    model: str
+    micros: int
+    tokens: int
+    is_open: bool
+    created_at: datetime
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True)
+class CreditBalance:
+    """A workspace's accounts. balance_micros: free for further calls. held_micros: held for calls under way.
+
+    shortfall_micros: what calls cost beyond the balance, such as some that began before credits were switched on.
+    balance + held + spent = granted + adjusted + shortfall, always.
+    """
+
+    is_enabled: bool
+    balance_micros: int
+    held_micros: int
+    spent_micros: int
+    granted_micros: int
+    adjusted_micros: int
+    shortfall_micros: int
+
+
+@dataclass(frozen=True)
+class CreditEntry:
+    account: Literal["balance", "held", "spent", "granted", "adjusted", "shortfall"]
+    amount_micros: int
+
+
+@dataclass(frozen=True)
+class CreditTransaction:
+    """One change of the ledger. Its entries add up to zero; sources (granted, adjusted, shortfall) are negative."""
+
+    id: UUID
+    at: datetime
+    kind: Literal["grant", "adjustment", "hold", "release", "settlement", "expiry", "charge"]
+    note: str
+    hold_id: UUID | None
+    usage_id: UUID | None
+    run_id: UUID | None
+    key_id: UUID | None
+    created_by: str
+    entries: list[CreditEntry]

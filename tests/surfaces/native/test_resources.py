@@ -188,8 +188,70 @@ def test_a_background_run_is_accepted_at_once_and_cancelled(client, slow_agent, 
     assert client.post(f"{run}/cancel").json["status"] == "cancelled"
 
 
-def test_there_are_no_approvals_yet(client):
-    assert client.get("/v1/approvals").json == {"data": [], "has_more": False, "next_cursor": None}
+def asking(client, **permissions):
+    """A session whose agent waits to be allowed to use its calculator, and the approval."""
+    given = permissions or {"tools": {"calculator": "ask"}}
+    agent = client.made("/v1/agents", {"name": "Careful", "permissions": given})["id"]
+    session = client.made("/v1/sessions", {"agent_id": agent, "title": "Sums"})["id"]
+    waiting = client.post(f"/v1/sessions/{session}/messages", {"content": "What is 17 * 23?"})
+    assert waiting.status == 202, waiting.body
+    assert (waiting.json["status"], waiting.json["waiting_for"]) == ("waiting", ["approval"])
+    (approval,) = client.get(f"/v1/approvals?status=pending&run_id={waiting.json['run_id']}").json["data"]
+    return session, approval
+
+
+def test_a_person_sees_what_they_decide_about_and_the_run_goes_on(client):
+    session, approval = asking(client)
+    assert approval["tool"] == "calculator"
+    assert "17" in str(approval["arguments"])
+    assert (approval["agent_name"], approval["session_title"], approval["run_kind"]) == ("Careful", "Sums", "agent")
+
+    decided = client.post(f"/v1/approvals/{approval['id']}/approve", {"note": "Fine."})
+
+    assert (decided.status, decided.json["status"], decided.json["note"]) == (200, "approved", "Fine.")
+    ended = client.until(f"/v1/runs/{approval['run_id']}", lambda run: run["finished_at"])
+    assert ended["status"] == "completed"
+    assert "391" in client.get(f"/v1/sessions/{session}/messages").json["data"][-1]["content"]
+    again = client.post(f"/v1/approvals/{approval['id']}/deny", {})
+    assert (again.status, again.error["code"]) == (409, "approval_decided")
+
+
+def test_a_wrong_decision_names_its_field(client):
+    _session, approval = asking(client)
+    path = f"/v1/approvals/{approval['id']}/decide"
+
+    for body, field in (
+        ({"decision": "perhaps"}, "decision"),
+        ({"decision": "denied", "arguments": {}}, "arguments"),
+        ({"decision": "denied", "always": True}, "always"),
+        ({"decision": "approved", "note": "x" * 10_001}, "note"),
+    ):
+        refused = client.post(path, body)
+        assert (refused.status, refused.error["field"]) == (400, field), refused.body
+
+
+def test_wrong_permissions_name_their_field(client):
+    for permissions, field in (
+        ({"default": "maybe"}, "permissions.default"),
+        ({"tools": {"calculator": "no"}}, "permissions.tools.calculator"),
+        ({"rules": [{"tool": "x", "permission": "ask", "op": "like"}]}, "permissions.rules[0].op"),
+        ({"rules": [{"tool": "x", "permission": "ask", "op": "in", "value": 1}]}, "permissions.rules[0].value"),
+        ({"expires_after_seconds": 0}, "permissions.expires_after_seconds"),
+    ):
+        refused = client.post("/v1/agents", {"name": "Careful", "permissions": permissions})
+        assert (refused.status, refused.error["field"]) == (400, field), refused.body
+
+
+def test_a_message_says_what_becomes_of_it_while_a_run_waits(client):
+    session, _approval = asking(client)
+    path = f"/v1/sessions/{session}/messages"
+
+    assert client.post(path, {"content": "Hello?"}).error["code"] == "session_busy"
+    steered = client.post(path, {"content": "Be quick.", "when_busy": "steer", "background": True}).json
+    queued = client.post(path, {"content": "Thanks.", "when_busy": "queue", "background": True}).json
+    assert (steered["outcome"], queued["outcome"]) == ("steered", "queued")
+    wrong = client.post(path, {"content": "Hello?", "when_busy": "shout"})
+    assert (wrong.status, wrong.error["field"]) == (400, "when_busy")
 
 
 def test_knowledge_from_upload_to_search_to_deletion(client):

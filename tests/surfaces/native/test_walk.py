@@ -47,9 +47,31 @@ BODIES: dict[Route, dict[str, Any]] = {
     ("POST", "/v1/sessions/{session}/learn"): {},
     ("PATCH", "/v1/tools/{tool}"): {"description": "Changed"},
     ("POST", "/v1/runs/{run}/cancel"): {},
+    ("POST", "/v1/runs/{run}/resume"): {},
+    ("POST", "/v1/sessions/{session}/fork"): {},
+    ("POST", "/v1/sessions/{session}/prune"): {},
+    ("POST", "/v1/approvals/{approval}/decide"): {"decision": "approved"},
+    ("POST", "/v1/approvals/{approval}/approve"): {"always": True},
+    ("POST", "/v1/approvals/{approval}/deny"): {},
+    ("PATCH", "/v1/webhooks/{webhook}"): {"description": "Changed"},
+    ("POST", "/v1/webhooks/{webhook}/rotate-secret"): {},
+    ("POST", "/v1/webhooks/{webhook}/ping"): {},
+    ("POST", "/v1/webhooks/{webhook}/redeliver"): {"since": "2020-01-01T00:00:00Z"},
+    ("POST", "/v1/webhooks/{webhook}/deliveries/{delivery}/redeliver"): {},
+    ("PATCH", "/v1/triggers/{trigger}"): {"name": "Renamed"},
+    ("POST", "/v1/triggers/{trigger}/pause"): {},
+    ("POST", "/v1/triggers/{trigger}/resume"): {},
+    ("POST", "/v1/triggers/{trigger}/fire"): {},
+    ("POST", "/v1/triggers/{trigger}/secret"): {},
 }
+# Opened by a signature or by knowing the address, whoever asks; tests/triggers has what that is worth.
+OPEN_TO_ALL = ("POST", "/v1/hooks/{hook}")
 UPLOAD = ("POST", "/v1/knowledge-bases/{knowledge_base}/documents")
+COMPARE = ("GET", "/v1/sessions/{session}/compare")
 STREAM = ("GET", "/v1/sessions/{session}/events/stream")
+
+
+HOOK = {"name": "From outside", "message": "{{ body }}", "when": {"kind": "webhook"}}
 
 
 @dataclass
@@ -66,6 +88,8 @@ class Walk:
         path = path.format(**self.things)
         if route == UPLOAD:
             return client.upload(path, b"Some words.").status
+        if route == COMPARE:
+            path += f"?with={self.things['session']}"
         if route == STREAM:
             with client.stream(method, path) as stream:
                 return stream.status
@@ -85,13 +109,16 @@ def routes_of(document: dict[str, Any]) -> list[Route]:
     found = [(method.upper(), path) for path, methods in document["paths"].items() for method in methods if "{" in path]
     # Who is deactivated is not there any more, as if deleted.
     ends = "/v1/users/{user}/deactivate"
+    found.remove(OPEN_TO_ALL)
     return sorted(found, key=lambda route: (order[route[0]], route[1] == ends, -route[1].count("/"), route[1]))
 
 
 def one_of_everything(client: Client) -> Things:
     base = client.made("/v1/knowledge-bases", {"name": "Base"})["id"]
     document = client.upload(f"/v1/knowledge-bases/{base}/documents", b"Words in A.", "a.txt").json["id"]
-    agent = client.made("/v1/agents", {"name": "A's agent", "knowledge_base_ids": [base]})["id"]
+    permissions = {"tools": {"calculator": "ask"}}
+    spec = {"name": "A's agent", "knowledge_base_ids": [base], "permissions": permissions}
+    agent = client.made("/v1/agents", spec)["id"]
     session = client.made("/v1/sessions", {"agent_id": agent})["id"]
     run = client.post(f"/v1/sessions/{session}/messages", {"content": "Hello"}).json["run_id"]
     tool = {
@@ -100,6 +127,10 @@ def one_of_everything(client: Client) -> Things:
         "schema": {"type": "object", "properties": {}},
         "http": {"url": "https://example.org/"},
     }
+    asked = client.made("/v1/sessions", {"agent_id": agent})["id"]
+    assert client.post(f"/v1/sessions/{asked}/messages", {"content": "What is 17 * 23?"}).status == 202
+    approval = client.get("/v1/approvals?status=pending").json["data"][0]["id"]
+    webhook = client.made("/v1/webhooks", {"url": "https://hooks.invalid/"})["id"]
     me = client.get("/v1/me").json
     for fact in ("My favourite colour is blue.", "My favourite colour is green."):
         client.made("/v1/memories", {"content": fact, "agent_id": agent})
@@ -117,6 +148,9 @@ def one_of_everything(client: Client) -> Things:
         "version": "1",
         "session": session,
         "run": run,
+        "approval": approval,
+        "tool_name": "calculator",
+        "step": "1",
         "knowledge_base": base,
         "document": document,
         "memory": client.made("/v1/memories", {"content": "A fact of A."})["id"],
@@ -124,6 +158,9 @@ def one_of_everything(client: Client) -> Things:
         "block": client.made("/v1/memory-blocks", {"label": "project", "content": "Ship it."})["id"],
         "bucket": "facts",
         "tool": client.made("/v1/tools", tool)["id"],
+        "webhook": webhook,
+        "delivery": client.post(f"/v1/webhooks/{webhook}/ping").json["id"],
+        "trigger": client.made("/v1/triggers", HOOK | {"agent_id": agent})["id"],
     }
 
 
@@ -163,13 +200,15 @@ def test_the_walk_refuses_a_route_that_it_has_no_thing_for(client: Client):
 def test_lists_do_not_show_another_workspaces_things(walk: Walk, client: Client, stranger: Client):
     document = client.get("/openapi.json").json
     lists = [path for path, methods in document["paths"].items() if "get" in methods and "{" not in path]
-    ids = {id for name, id in walk.things.items() if name not in {"version", "bucket"}}
+    ids = {id for name, id in walk.things.items() if name not in {"version", "bucket", "tool_name", "step"}}
 
     shown_to_owner = b"".join(client.get(path).body for path in lists).decode()
     shown_to_stranger = b"".join(stranger.get(path).body for path in lists).decode()
 
     assert [id for id in ids if id in shown_to_stranger] == []
-    assert [id for id in ids if id not in shown_to_owner and id != walk.things["document"]] == []
+    assert [
+        id for id in ids if id not in shown_to_owner and id not in {walk.things["document"], walk.things["delivery"]}
+    ] == []
 
 
 def test_bodies_cannot_name_another_workspaces_things(walk: Walk, stranger: Client):
@@ -182,6 +221,10 @@ def test_bodies_cannot_name_another_workspaces_things(walk: Walk, stranger: Clie
         "memory": stranger.post("/v1/memories", {"content": "x", "agent_id": things["agent"]}),
         "memory search": stranger.post("/v1/memories/search", {"query": "x", "agent_id": things["agent"]}),
         "agent": stranger.post("/v1/agents", {"name": "x", "knowledge_base_ids": [things["knowledge_base"]]}),
+        "trigger": stranger.post("/v1/triggers", HOOK | {"agent_id": things["agent"]}),
+        "trigger's session": stranger.post(
+            "/v1/triggers", HOOK | {"agent_id": own_agent, "session_id": things["session"]}
+        ),
         "agent's tools": stranger.post("/v1/agents", {"name": "x", "tools": ["a_tool"]}),
         "change": stranger.patch(f"/v1/agents/{own_agent}", {"knowledge_base_ids": [things["knowledge_base"]]}),
     }
@@ -191,6 +234,8 @@ def test_bodies_cannot_name_another_workspaces_things(walk: Walk, stranger: Clie
         "memory": 404,
         "memory search": 404,
         "agent": 400,
+        "trigger": 404,
+        "trigger's session": 400,
         "agent's tools": 400,
         "change": 400,
     }

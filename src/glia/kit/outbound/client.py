@@ -102,6 +102,11 @@ class Outbound:
         self._user_agent = user_agent
         self._is_closed = False
 
+    def check(self, url: str) -> None:
+        """Refuses now what any call would be refused for: UrlRefused, or OutboundRefused for an address that is written
+        out and may not be called. A name passes: what it leads to may change, and is judged with each call."""
+        self._dialer.check(parse(url))
+
     async def request(
         self,
         method: str,

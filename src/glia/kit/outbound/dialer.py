@@ -30,6 +30,11 @@ class Dialer:
         self._resolver = resolver
         self._remembered: dict[tuple[str, int], tuple[float, tuple[str, ...]]] = {}
 
+    def check(self, target: Target) -> None:
+        """Raises OutboundRefused for a literal address that may not be called."""
+        if target.literal is not None:
+            self._policy.judge(target, (target.literal,))
+
     async def addresses(self, target: Target, *, is_trusted: bool, seconds: float) -> tuple[str, ...]:
         """The addresses that may be dialled, best first. Raises OutboundRefused or OutboundFailed."""
         if target.literal is not None:

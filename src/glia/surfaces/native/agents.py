@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast, get_args
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -11,8 +11,20 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from glia.agents.errors import AgentNotFound
-from glia.agents.types import Agent, AgentSettings, AgentSpec, AgentVersion, Limits
+from glia.agents.types import (
+    Agent,
+    AgentSettings,
+    AgentSpec,
+    AgentVersion,
+    Comparison,
+    ContextSettings,
+    Deliberation,
+    Limits,
+    PermissionRule,
+    Permissions,
+)
 from glia.identity.types import Principal
+from glia.kit.errors import InvalidRequest
 from glia.surfaces.native.words import (
     Body,
     Changes,
@@ -28,6 +40,7 @@ from glia.surfaces.native.words import (
     id_of,
     page_of,
 )
+from glia.tools.types import Permission
 from glia.wiring import House
 
 router = APIRouter(prefix="/v1/agents", tags=["agents"], route_class=NativeRoute)
@@ -38,6 +51,55 @@ class LimitsBody(Body):
     timeout_seconds: float = Limits.timeout_seconds
     max_tokens: int = Limits.max_tokens
     max_cost_micros: int | None = None
+    max_depth: int = Limits.max_depth
+
+
+class RuleBody(Body):
+    """Decides about calls whose argument compares like this; the first rule that matches does.
+
+    tool: a tool's name, `*` for any part. argument: where the value lies, as `order.amount`; left away for every call.
+    op: eq, ne, lt, lte, gt, gte, in, not_in, contains, starts_with or exists. permission: always, ask or never.
+    """
+
+    tool: str = Field(max_length=200)
+    permission: str
+    argument: str = Field("", max_length=500)
+    op: str = "eq"
+    value: Any = None
+
+
+class PermissionsBody(Body):
+    """Which tools the agent may call `always`, when a person agreed (`ask`), or `never`.
+
+    default: for tools that are not named. tools: by name. expires_after_seconds: how long a call waits for a decision.
+    """
+
+    default: str = Permissions.default.value
+    tools: dict[str, str] = Field(default_factory=dict[str, str], max_length=500)
+    rules: list[RuleBody] = Field(default_factory=list[RuleBody])
+    expires_after_seconds: float = Permissions.expires_after_seconds
+
+
+class ContextBody(Body):
+    """max_tokens: the most that a request may have; null for what the model is known to read.
+
+    compact_at: the share of it at which the older part becomes a summary; keep: the share that the newest messages
+    keep. is_compacted: false switches it off. summary_model: who writes the summary; null for the agent's own model.
+    """
+
+    max_tokens: int | None = Field(None, ge=500, le=10_000_000)
+    compact_at: float = Field(ContextSettings.compact_at, ge=0.1, le=1)
+    keep: float = Field(ContextSettings.keep, ge=0, le=0.9)
+    is_compacted: bool = True
+    summary_model: str | None = Field(None, max_length=300)
+
+
+class DeliberationBody(Body):
+    """plans: make a plan before acting. reflects: judge the answer, and give it once more below `revise_below`."""
+
+    plans: bool = False
+    reflects: bool = False
+    revise_below: float | None = Field(None, ge=0, le=1)
 
 
 class SettingsBody(Body):
@@ -48,7 +110,10 @@ class SettingsBody(Body):
 
 
 class AgentBody(Body):
-    """tools: names of tools; left away, the agent has the built-in ones that are safe for everyone."""
+    """tools: names of tools; left away, the agent has the built-in ones that are safe for everyone.
+
+    subagents: ids or slugs of agents that it may give tasks to, each offered to it as a tool.
+    """
 
     name: str
     slug: str | None = None
@@ -60,11 +125,18 @@ class AgentBody(Body):
     knowledge_base_ids: list[str] = Field(default_factory=list[str], max_length=100)
     tools: list[str] | None = None
     limits: LimitsBody | None = None
+    permissions: PermissionsBody | None = None
+    subagents: list[str] = Field(default_factory=list[str], max_length=100)
+    context: ContextBody | None = None
+    deliberation: DeliberationBody | None = None
     metadata: dict[str, Any] = Field(default_factory=dict[str, Any])
 
 
 class AgentChanges(Changes):
-    """Null empties `model`, `fallback_model` and `tools`, and sets `settings` and `limits` back to their defaults."""
+    """Null empties `model`, `fallback_model` and `tools`, and sets the objects back to their defaults.
+
+    `permissions`, `context` and `deliberation` are replaced as a whole.
+    """
 
     name: str = ""
     description: str = Field("", max_length=10_000)
@@ -75,6 +147,10 @@ class AgentChanges(Changes):
     knowledge_base_ids: list[str] = Field(default_factory=list[str], max_length=100)
     tools: list[str] | None = None
     limits: LimitsBody | None = None
+    permissions: PermissionsBody | None = None
+    subagents: list[str] = Field(default_factory=list[str], max_length=100)
+    context: ContextBody | None = None
+    deliberation: DeliberationBody | None = None
     metadata: dict[str, Any] = Field(default_factory=dict[str, Any])
 
 
@@ -83,6 +159,36 @@ class LimitsOut(Out):
     timeout_seconds: float
     max_tokens: int
     max_cost_micros: int | None
+    max_depth: int
+
+
+class RuleOut(Out):
+    tool: str
+    permission: Permission
+    argument: str
+    op: str
+    value: Any
+
+
+class PermissionsOut(Out):
+    default: Permission
+    tools: dict[str, Permission]
+    rules: list[RuleOut]
+    expires_after_seconds: float
+
+
+class ContextOut(Out):
+    max_tokens: int | None
+    compact_at: float
+    keep: float
+    is_compacted: bool
+    summary_model: str | None
+
+
+class DeliberationOut(Out):
+    plans: bool
+    reflects: bool
+    revise_below: float | None
 
 
 class SettingsOut(Out):
@@ -103,6 +209,10 @@ class VersionOut(Out):
     knowledge_base_ids: list[UUID]
     tools: list[str] | None
     limits: LimitsOut
+    permissions: PermissionsOut
+    subagents: list[UUID]
+    context: ContextOut
+    deliberation: DeliberationOut
     metadata: dict[str, Any]
     created_by: str
     created_at: Time | None
@@ -129,6 +239,10 @@ async def create(body: AgentBody, house: TheHouse, principal: ThePrincipal) -> A
         knowledge_base_ids=_bases(body.knowledge_base_ids),
         tools=None if body.tools is None else tuple(body.tools),
         limits=Limits(**given(body.limits)),
+        permissions=_permissions(body.permissions),
+        subagents=await _subagents(house, principal, body.subagents),
+        context=ContextSettings(**given(body.context)),
+        deliberation=Deliberation(**given(body.deliberation)),
         metadata=body.metadata,
     )
     return agent_out(await house.agents.create(principal, spec, slug=body.slug))
@@ -190,11 +304,56 @@ def _bases(texts: list[str]) -> tuple[UUID, ...]:
     return tuple(id_of(text, f"knowledge_base_ids[{index}]") for index, text in enumerate(texts))
 
 
+async def _subagents(house: House, principal: Principal, references: list[str]) -> tuple[UUID, ...]:
+    found: list[UUID] = []
+    for index, reference in enumerate(references):
+        try:
+            found.append((await house.agents.find(principal, reference)).id)
+        except AgentNotFound as error:
+            raise InvalidRequest(error.message, field=f"subagents[{index}]") from None
+    return tuple(dict.fromkeys(found))
+
+
+def _permissions(body: PermissionsBody | None) -> Permissions:
+    if body is None:
+        return Permissions()
+    return Permissions(
+        default=_permission(body.default, "permissions.default"),
+        tools={name: _permission(word, f"permissions.tools.{name[:100]}") for name, word in body.tools.items()},
+        rules=tuple(_rule(rule, f"permissions.rules[{index}]") for index, rule in enumerate(body.rules)),
+        expires_after_seconds=body.expires_after_seconds,
+    )
+
+
+def _rule(body: RuleBody, field: str) -> PermissionRule:
+    ops = get_args(Comparison)
+    if body.op not in ops:
+        raise InvalidRequest(f"`{field}.op` {body.op[:50]!r} is none of {', '.join(ops)}.", field=f"{field}.op")
+    permission = _permission(body.permission, f"{field}.permission")
+    return PermissionRule(body.tool, permission, body.argument, cast(Comparison, body.op), body.value)
+
+
+def _permission(word: str, field: str) -> Permission:
+    try:
+        return Permission(word)
+    except ValueError:
+        known = ", ".join(Permission)
+        raise InvalidRequest(f"`{field}` {word[:50]!r} is none of {known}.", field=field) from None
+
+
 async def _changes(house: House, principal: Principal, id: UUID, body: AgentChanges) -> dict[str, Any]:
     """The given fields as Agents.update takes them; of `limits` and `settings` what is not given stays."""
     changes = given(body)
     if "knowledge_base_ids" in changes:
         changes["knowledge_base_ids"] = _bases(body.knowledge_base_ids)
+    if "subagents" in changes:
+        changes["subagents"] = await _subagents(house, principal, body.subagents)
+    if "context" in changes:
+        changes["context"] = ContextSettings(**given(body.context))
+    if "deliberation" in changes:
+        changes["deliberation"] = Deliberation(**given(body.deliberation))
+    if "permissions" in changes:
+        changes["permissions"] = _permissions(body.permissions)
     if body.tools is not None:
         changes["tools"] = tuple(body.tools)
     if "limits" in changes or "settings" in changes:

@@ -16,7 +16,12 @@ from glia.identity.service import IdempotentAnswers
 from glia.kit.errors import GliaError, InvalidRequest, MethodNotAllowed, NotFound
 from glia.surfaces.native import (
     agents,
+    approvals,
     auth,
+    budgets,
+    credit,
+    forks,
+    hooks,
     hot,
     keys,
     knowledge,
@@ -27,8 +32,10 @@ from glia.surfaces.native import (
     runs,
     sessions,
     tools,
+    triggers,
     usage,
     users,
+    webhooks,
     workspaces,
 )
 from glia.surfaces.native.document import PUBLIC, docs_page, front_page, openapi
@@ -43,6 +50,8 @@ from glia.wiring import House
 
 _PUBLIC = PUBLIC | {"/", "/openapi.json", "/docs"}
 
+_HOOKS = "/v1/hooks/"
+
 _ROUTERS = (
     auth.router,
     workspaces.router,
@@ -51,13 +60,19 @@ _ROUTERS = (
     agents.router,
     sessions.router,
     runs.router,
+    approvals.router,
+    forks.router,
     knowledge.router,
     knowledge_upkeep.router,
     memories.router,
     memory_blocks.router,
     memory_upkeep.router,
     tools.router,
+    triggers.router,
     usage.router,
+    budgets.router,
+    credit.router,
+    webhooks.router,
     hot.router,
 )
 
@@ -66,7 +81,7 @@ def native_surface(house: House, more_paths: dict[str, Any] | None = None) -> Ap
     """more_paths: of the OpenAPI document, for routes that another surface serves under the same address."""
     settings = house.settings
     answers = IdempotentAnswers(house.db, settings.secret_key)
-    talk = Conversation(house.runs, answers, settings.strict_fields)
+    talk = Conversation(house.runs, answers, settings.strict_fields, house.traces)
     uploads = Uploads(house.knowledge, answers, house.spool, settings.limits.upload_bytes, settings.strict_fields)
     rest = Idempotency(
         JsonBodies(Explained(native_api(house, more_paths or {})), is_strict=settings.strict_fields), answers
@@ -76,6 +91,7 @@ def native_surface(house: House, more_paths: dict[str, Any] | None = None) -> Ap
             Route("POST", "/v1/sessions/{session}/messages", talk.send_message),
             Route("GET", "/v1/sessions/{session}/events/stream", talk.follow_session),
             Route("POST", "/v1/knowledge-bases/{knowledge_base}/documents", uploads.upload),
+            Route("POST", "/v1/hooks/{hook}", hooks.HookDoor(house).receive),
         ],
         rest,
     )
@@ -85,7 +101,7 @@ def native_surface(house: House, more_paths: dict[str, Any] | None = None) -> Ap
         house.rate_limits,
         surface="native",
         error_body=native_error,
-        is_public=lambda path: path in _PUBLIC,
+        is_public=lambda path: path in _PUBLIC or path.startswith(_HOOKS),
     )
 
 

@@ -19,7 +19,7 @@ Sign in with `Authorization: Bearer <key>` or `X-API-Key: <key>`. Lists are `{da
 `next_cursor` on as `cursor`. Every POST takes an `Idempotency-Key`: the same key within 24 hours gives the first
 answer. Fields that had no effect are named in the header `X-Ignored-Fields`."""
 
-PUBLIC = frozenset({"/v1/auth/login", "/v1/auth/refresh", "/v1/auth/logout"})
+PUBLIC = frozenset({"/v1/auth/login", "/v1/auth/refresh", "/v1/auth/logout", "/v1/hooks/{hook}"})
 
 _ERROR: Json = {
     "type": "object",

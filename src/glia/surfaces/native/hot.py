@@ -1,11 +1,12 @@
 """The routes that bare ASGI handlers serve, said once more for the OpenAPI document and for `405`.
 
-`stream.py` and `upload.py` answer these requests before the framework sees them; nothing here is ever called.
+`stream.py`, `upload.py` and `hooks.py` answer these requests before the framework sees them; nothing here is ever
+called.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query
@@ -23,13 +24,16 @@ router = APIRouter(prefix="/v1")
 class MessageBody(BaseModel):
     """stream: answer with server-sent events. background: answer at once with the run's id.
 
-    previews: with `stream`, also text that is not stored yet, in events without an id.
+    previews: with `stream`, also text that is not stored yet, in events without an id. when_busy: what becomes of the
+    message while another run works on the session: `refuse` (409), `queue` (a run of its own answers it afterwards),
+    `interrupt` (the other run is stopped for it) or `steer` (the other run hears it and goes on).
     """
 
     content: str
     stream: bool | None = False
     background: bool | None = False
     previews: bool | None = False
+    when_busy: Literal["refuse", "queue", "interrupt", "steer"] | None = "refuse"
 
 
 class AnswerOut(Out):
@@ -53,7 +57,21 @@ class AcceptedOut(Out):
     run_id: UUID
     session_id: UUID
     status: str
+    outcome: Literal["accepted", "queued", "steered", "known"]
     after: int
+
+
+_ACCEPTED = "With `background`: the run is queued. Without: it waits for an approval or a budget."
+
+
+class HookOut(Out):
+    """outcome: started, or why not yet or not at all, as in a trigger's firings."""
+
+    firing_id: UUID
+    outcome: str
+    reason: str | None
+    run_id: UUID | None
+    fired_at: Time
 
 
 _EVENT_STREAM: dict[str, Any] = {
@@ -87,7 +105,10 @@ _FORM: dict[str, Any] = {
     response_model=AnswerOut,
     responses={
         200: {"content": _EVENT_STREAM, "description": "The finished answer, or the run's events with `stream`."},
-        202: {"model": AcceptedOut, "description": "With `background`: the run is queued."},
+        202: {
+            "model": AcceptedOut,
+            "description": "With `background`: the run is queued. Without: it waits for an approval or a budget.",
+        },
     },
 )
 async def send_message(session: str, body: MessageBody) -> NoReturn:
@@ -122,3 +143,22 @@ async def follow_session(
 async def upload(knowledge_base: str) -> NoReturn:
     """Upload a document (PDF, DOCX, TXT, Markdown, HTML). It is processed in the background."""
     raise LookupError(knowledge_base)
+
+
+@router.post(
+    "/hooks/{hook}",
+    tags=["triggers"],
+    status_code=202,
+    response_model=HookOut,
+    openapi_extra={
+        "requestBody": {"required": False, "content": {"application/json": {"schema": {}}}},
+        "parameters": [
+            {"name": f"webhook-{name}", "in": "header", "required": False, "schema": {"type": "string"}}
+            for name in ("id", "timestamp", "signature")
+        ],
+    },
+)
+async def receive(hook: str) -> NoReturn:
+    """Fire a webhook trigger from outside, without a key. The request is signed as standardwebhooks.com says, or its
+    address holds the trigger's token. Any body up to 256 KiB; JSON is `{{ payload }}` in the message."""
+    raise LookupError(hook)

@@ -1,13 +1,13 @@
-"""/v1/runs and /v1/approvals"""
+"""/v1/runs"""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
-from pydantic import WithJsonSchema
+from pydantic import Field, WithJsonSchema
 
 from glia.kit.errors import InvalidRequest
 from glia.kit.ids import parse_id
@@ -15,6 +15,7 @@ from glia.runs.types import Run, RunStatus
 from glia.surfaces.native.sessions import EventOut, event_window, events_page
 from glia.surfaces.native.words import (
     AfterText,
+    Body,
     LimitText,
     ListOf,
     NativeRoute,
@@ -36,6 +37,13 @@ StatusText = Annotated[
 ]
 
 
+class ResumeBody(Body):
+    """max_cost_micros: what the run, with all that it starts, may cost in all from now on, in place of its agent's
+    limit. Needs the scope `budgets:write`."""
+
+    max_cost_micros: int | None = Field(None, ge=0, le=2**53)
+
+
 class RunUsageOut(Out):
     model_calls: int
     tool_calls: int
@@ -51,7 +59,9 @@ class RunErrorOut(Out):
 class RunOut(Out):
     """kind: `agent`, or the kind of a job. attempt: how often it was begun; above 1 after a crash.
 
-    cost_micros: micro-dollars; null when no price is known.
+    cost_micros: micro-dollars; null when no price is known. waiting_for: what a waiting run waits for: `approval`,
+    `run` (other agents), `budget`, `time`; wake_at: when it goes on in any case. parent_run_id: the run whose task it
+    does; root_run_id: the run at the top.
     """
 
     id: UUID
@@ -60,6 +70,10 @@ class RunOut(Out):
     agent_version: int | None
     kind: str
     status: RunStatus
+    waiting_for: list[str]
+    wake_at: Time | None
+    parent_run_id: UUID | None
+    root_run_id: UUID
     is_background: bool
     attempt: int
     usage: RunUsageOut
@@ -71,17 +85,6 @@ class RunOut(Out):
     finished_at: Time | None
 
 
-class ApprovalOut(Out):
-    """A decision that a run waits for."""
-
-    id: UUID
-    run_id: UUID
-    session_id: UUID
-    tool: str
-    arguments: dict[str, Any]
-    created_at: Time
-
-
 @router.get("/runs")
 async def list_runs(
     house: TheHouse,
@@ -89,12 +92,16 @@ async def list_runs(
     window: TheWindow,
     session_id: Annotated[str | None, Query(description="Only runs of this session.")] = None,
     agent_id: Annotated[str | None, Query(description="Only runs of this agent; its id or slug.")] = None,
+    root_run_id: Annotated[str | None, Query(description="Only this run and those that work for it.")] = None,
     status: StatusText = None,
 ) -> ListOf[RunOut]:
     """List runs, newest first."""
     session = None if session_id is None else parse_id(session_id, "session")
     agent = None if agent_id is None else await agent_id_of(house, principal, agent_id)
-    found = await house.runs.list(principal, window, session_id=session, agent_id=agent, status=_status_of(status))
+    root = None if root_run_id is None else parse_id(root_run_id, "run")
+    found = await house.runs.list(
+        principal, window, session_id=session, agent_id=agent, root_run_id=root, status=_status_of(status)
+    )
     return page_of(found, run_out)
 
 
@@ -110,6 +117,16 @@ async def cancel(run: str, house: TheHouse, principal: ThePrincipal) -> RunOut:
     return run_out(await house.runs.cancel(principal, parse_id(run, "run")))
 
 
+@router.post("/runs/{run}/resume")
+async def resume(run: str, house: TheHouse, principal: ThePrincipal, body: ResumeBody | None = None) -> RunOut:
+    """Let a waiting run look again whether it can go on, with more money if it is given.
+
+    A run that does not wait stays as it is.
+    """
+    limit = None if body is None else body.max_cost_micros
+    return run_out(await house.runs.resume(principal, parse_id(run, "run"), max_cost_micros=limit))
+
+
 @router.get("/runs/{run}/events", response_model=ListOf[EventOut])
 async def events(
     run: str, house: TheHouse, principal: ThePrincipal, after: AfterText = None, limit: LimitText = None
@@ -118,13 +135,6 @@ async def events(
     start, number = event_window(after, limit)
     found = await house.runs.run_events(principal, parse_id(run, "run"), after=start, limit=number + 1)
     return events_page(found, number)
-
-
-@router.get("/approvals", tags=["approvals"])
-async def approvals(principal: ThePrincipal, window: TheWindow) -> ListOf[ApprovalOut]:
-    """Decisions that runs wait for. No tool asks for one yet, so the list is empty."""
-    principal.require("runs:read")
-    return ListOf[ApprovalOut](data=[])
 
 
 def run_out(run: Run) -> RunOut:
@@ -136,6 +146,10 @@ def run_out(run: Run) -> RunOut:
         agent_version=run.agent_version,
         kind=run.kind,
         status=run.status,
+        waiting_for=list(run.waiting_for),
+        wake_at=run.wake_at,
+        parent_run_id=run.parent_run_id,
+        root_run_id=run.root_run_id,
         is_background=run.is_background,
         attempt=run.attempt,
         usage=RunUsageOut.of(run),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
 import msgspec
@@ -14,13 +15,17 @@ from glia.identity.types import Principal
 from glia.kit.clock import wire_time
 from glia.kit.errors import GliaError, InvalidRequest, Unavailable
 from glia.kit.ids import parse_id
-from glia.runs.events import Event, Preview, RunCancelled, RunCompleted, RunFailed, TextDelta, encode
+from glia.runs.events import Event, Preview, RunCancelled, RunCompleted, RunFailed, RunWaiting, TextDelta, encode
 from glia.runs.service import Runs, Said, Signal, Watcher
-from glia.runs.types import Accepted
+from glia.runs.types import Accepted, WhenBusy
 from glia.surfaces.shared import sse
 from glia.surfaces.shared.asgi import Request, Send, convert, ignored_header, int_parameter, send_json
 from glia.surfaces.shared.idempotency import REPLAYED, claimed
 from glia.surfaces.shared.json_body import Fields, read_json, read_object
+from glia.surfaces.shared.tracing import join_trace
+
+if TYPE_CHECKING:
+    from glia.traces.service import Traces
 
 _LONGEST_WAIT_SECONDS = 3600.0
 _READ_AT_ONCE = 500
@@ -30,13 +35,15 @@ class MessageBody(msgspec.Struct):
     """The body of POST /v1/sessions/{id}/messages.
 
     stream: answer with server-sent events. previews: with `stream`, also text that is not stored yet, without an id.
-    background: answer at once with the run's id.
+    background: answer at once with the run's id. when_busy: what becomes of the message while another run works on the
+    session: refuse, queue, interrupt or steer.
     """
 
     content: str
     stream: bool = False
     background: bool = False
     previews: bool = False
+    when_busy: str = "refuse"
 
 
 class RunEndedBadly(GliaError):
@@ -75,6 +82,7 @@ class Conversation:
     runs: Runs
     answers: IdempotentAnswers
     is_strict: bool = False
+    traces: Traces | None = None
 
     async def send_message(self, request: Request, send: Send, session: str) -> None:
         """POST /v1/sessions/{id}/messages"""
@@ -92,7 +100,8 @@ class Conversation:
                 chunks = run_chunks(follower, accepted, previews=body.previews)
                 await sse.stream(request.receive, send, chunks, headers)
             else:
-                await send_json(send, 200, await finished_message(follower, accepted), headers)
+                status, message = await finished_message(follower, accepted)
+                await send_json(send, status, message, headers)
 
     def _read(self, raw: bytes) -> tuple[MessageBody, list[tuple[bytes, bytes]]]:
         given = read_object(raw)
@@ -119,13 +128,17 @@ class Conversation:
             return kept, True
         try:
             said = [Said("user", body.content)]
-            accepted = await self.runs.accept(principal, session_id, said, is_background=body.background)
+            when_busy = cast(WhenBusy, body.when_busy)
+            accepted = await self.runs.accept(
+                principal, session_id, said, is_background=body.background, when_busy=when_busy
+            )
         except BaseException:
             if claim is not None:
                 await self.answers.release(principal, claim)
             raise
         if claim is not None:
             await self.answers.keep(principal, claim, Answer(202, {}, msgspec.json.encode(accepted)))
+        await join_trace(self.traces, request, accepted)
         return accepted, False
 
     async def follow_session(self, request: Request, send: Send, session: str) -> None:
@@ -149,7 +162,8 @@ def _accepted_json(accepted: Accepted) -> dict[str, object]:
     return {
         "run_id": str(accepted.run_id),
         "session_id": str(accepted.session_id),
-        "status": "queued",
+        "status": "running" if accepted.outcome == "steered" else "queued",
+        "outcome": accepted.outcome,
         "after": accepted.after,
     }
 
@@ -178,11 +192,14 @@ async def run_chunks(follower: Follower, accepted: Accepted, *, previews: bool) 
             return
 
 
-async def finished_message(follower: Follower, accepted: Accepted) -> dict[str, object]:
-    """Waits for the run and shows its answer. Raises RunEndedBadly when it failed."""
+async def finished_message(follower: Follower, accepted: Accepted) -> tuple[int, dict[str, object]]:
+    """Waits for the run and shows its answer, or, with status 202, that it waits for a person or a budget.
+
+    Raises RunEndedBadly when it failed.
+    """
     try:
         async with asyncio.timeout(_LONGEST_WAIT_SECONDS):
-            last = await follower.runs.outcome(follower.principal, accepted, follower.watcher)
+            last = await follower.runs.outcome(follower.principal, accepted, follower.watcher, or_need=True)
     except TimeoutError:
         raise Unavailable(
             f"The run {accepted.run_id} is still going on after an hour; follow the session's events.",
@@ -196,7 +213,7 @@ async def finished_message(follower: Follower, accepted: Accepted) -> dict[str, 
     }
     match last.payload:
         case RunCompleted(message=message, usage=usage, cost_micros=cost) if message is not None:
-            return {
+            return 200, {
                 "id": message.id,
                 **common,
                 "content": message.content,
@@ -206,7 +223,10 @@ async def finished_message(follower: Follower, accepted: Accepted) -> dict[str, 
                 "cost_micros": cost,
             }
         case RunCancelled(text=text):
-            return {"id": None, **common, "content": text, "citations": [], "status": "cancelled"}
+            return 200, {"id": None, **common, "content": text, "citations": [], "status": "cancelled"}
+        case RunWaiting(waiting_for=waiting_for):
+            waiting = {"status": "waiting", "waiting_for": waiting_for, "after": last.seq}
+            return 202, {"id": None, **common, "content": "", "citations": [], **waiting}
         case RunFailed() as failed:
             raise RunEndedBadly(failed, accepted.run_id)
         case _:

@@ -23,11 +23,12 @@ from glia.surfaces.native.words import (
     given,
     page_of,
 )
-from glia.tools.types import CustomTool, CustomToolSpec, Effect
+from glia.tools.types import CustomTool, CustomToolSpec, Effect, Permission
 
 router = APIRouter(prefix="/v1/tools", tags=["tools"], route_class=NativeRoute)
 
 EffectName = Literal["read", "idempotent", "once"]
+PermissionName = Literal["always", "ask", "never"]
 
 
 class HttpBody(Body):
@@ -48,6 +49,7 @@ class ToolBody(Body):
     """schema: JSON Schema of the arguments, an object.
 
     effect: what calling it twice would do: `read` and `idempotent` are called again after a crash, `once` never.
+    permission: `always` lets agents call it, `ask` lets a person decide on each call, `never` refuses every call.
     """
 
     name: str
@@ -56,6 +58,7 @@ class ToolBody(Body):
     http: HttpBody
     effect: EffectName = "once"
     timeout_seconds: float = 30.0
+    permission: PermissionName = "always"
 
 
 class ToolChanges(Changes):
@@ -65,6 +68,7 @@ class ToolChanges(Changes):
     http: HttpChanges | None = None
     effect: EffectName = "once"
     timeout_seconds: float = 30.0
+    permission: PermissionName = "always"
 
 
 class HttpOut(Out):
@@ -83,6 +87,7 @@ class ToolOut(Out):
     http: HttpOut
     effect: EffectName
     timeout_seconds: float
+    permission: PermissionName
     created_at: Time
     updated_at: Time
 
@@ -109,6 +114,7 @@ async def create(body: ToolBody, house: TheHouse, principal: ThePrincipal) -> To
         headers=body.http.headers,
         effect=Effect(body.effect),
         timeout_seconds=body.timeout_seconds,
+        permission=Permission(body.permission),
     )
     return tool_out(await house.tools.create(principal, spec))
 
@@ -151,6 +157,8 @@ async def update(tool: str, body: ToolChanges, house: TheHouse, principal: ThePr
         changes["schema"] = changes.pop("parameters")
     if "effect" in changes:
         changes["effect"] = Effect(body.effect)
+    if "permission" in changes:
+        changes["permission"] = Permission(body.permission)
     if changes.pop("http", None) is not None:
         changes |= given(body.http)
     return tool_out(await house.tools.update(principal, parse_id(tool, "tool"), changes))
@@ -172,6 +180,7 @@ def tool_out(tool: CustomTool) -> ToolOut:
         http=HttpOut(method=tool.method, url=tool.url, header_names=list(tool.header_names)),
         effect=tool.effect.value,
         timeout_seconds=tool.timeout_seconds,
+        permission=tool.permission.value,
         created_at=tool.created_at,
         updated_at=tool.updated_at,
     )

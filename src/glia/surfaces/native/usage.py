@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import WithJsonSchema
 
+from glia.kit.clock import now
 from glia.surfaces.native.times import moment_of
 from glia.surfaces.native.words import ListOf, NativeRoute, Out, TheHouse, ThePrincipal, TheWindow, Time, page_of
 from glia.usage.types import Grouping
@@ -17,13 +18,14 @@ router = APIRouter(prefix="/v1/usage", tags=["usage"], route_class=NativeRoute)
 MomentText = Annotated[str | None, WithJsonSchema({"type": "string", "format": "date-time"}), Query()]
 GroupText = Annotated[
     str | None,
-    WithJsonSchema({"type": "string", "enum": ["model", "agent", "day", "key", "run"]}),
+    WithJsonSchema({"type": "string", "enum": ["model", "agent", "day", "key", "run", "project"]}),
     Query(description="One row for each; a single row with the total when left away."),
 ]
 
 
 class UsageRowOut(Out):
-    """group: the model, the id of the agent, key or run, or the day in UTC; null for the total and for calls without.
+    """group: the model, the id of the agent, key, run or project, or the day in UTC; null for the total and for calls
+    without one.
 
     cost_micros: the known costs together, null when none is known. latency_ms: the mean.
     """
@@ -39,6 +41,12 @@ class UsageRowOut(Out):
     cost_micros: int | None
     calls_of_unknown_cost: int
     latency_ms: int
+
+
+class UsageOut(ListOf[UsageRowOut]):
+    """total: all calls together, those of groups beyond the first 1,000 included."""
+
+    total: UsageRowOut
 
 
 class UsageRecordOut(Out):
@@ -69,15 +77,14 @@ async def summary(
     since: MomentText = None,
     until: MomentText = None,
     group_by: GroupText = None,
-) -> ListOf[UsageRowOut]:
+) -> UsageOut:
     """What model calls took from `since` (30 days before `until`) up to `until` (now)."""
-    rows = await house.usage.summary(
-        principal,
-        since=None if since is None else moment_of(since, "since"),
-        until=None if until is None else moment_of(until, "until"),
-        group_by=cast(Grouping | None, group_by),  # the service refuses what is none
-    )
-    return ListOf(data=[UsageRowOut.of(row) for row in rows])
+    start = None if since is None else moment_of(since, "since")
+    end = now() if until is None else moment_of(until, "until")  # the same moment for the groups and the total
+    group = cast(Grouping | None, group_by)  # the service refuses what is none
+    rows = await house.usage.summary(principal, since=start, until=end, group_by=group)
+    total = rows if group is None else await house.usage.summary(principal, since=start, until=end)
+    return UsageOut(data=[UsageRowOut.of(row) for row in rows], total=UsageRowOut.of(total[0]))
 
 
 @router.get("/records")

@@ -17,7 +17,7 @@ from glia.identity.types import Principal
 from glia.kit.errors import GliaError, InvalidRequest, NotFound, Unavailable
 from glia.kit.pages import LARGEST_LIMIT, Window
 from glia.models.types import TokenUsage
-from glia.runs.events import Event, ModelResponded, Preview, RunCancelled, RunCompleted, RunFailed, RunUsage
+from glia.runs.events import Event, ModelResponded, Preview, RunCancelled, RunCompleted, RunFailed, RunUsage, RunWaiting
 from glia.runs.events import TextDelta as StoredText
 from glia.runs.events import ThinkingDelta as StoredThinking
 from glia.runs.service import Runs, Said, Watcher
@@ -27,6 +27,7 @@ from glia.surfaces.openai.text_cursor import TextCursor
 from glia.surfaces.openai.words import AGENT_PREFIX, RunEndedBadly, error_event, openai_error
 from glia.surfaces.shared import sse
 from glia.surfaces.shared.asgi import Request, Send, ignored_header, send_bytes, send_json
+from glia.surfaces.shared.tracing import join_trace
 from glia.wiring import House
 
 _LONGEST_WAIT_SECONDS = 3600.0
@@ -45,6 +46,7 @@ async def chat_with_agent(house: House, patience: Patience, request: Request, se
     session = await house.sessions.create(principal, agent_id=agent.id)
     with house.runs.watch(session.id, previews=call.is_streamed) as watcher:
         accepted = await house.runs.accept(principal, session.id, said)
+        await join_trace(house.traces, request, accepted)
         headers = [
             (b"x-glia-run-id", str(accepted.run_id).encode()),
             (b"x-glia-session-id", str(session.id).encode()),
@@ -124,7 +126,7 @@ class AgentStream:
                 elif item.run_id == accepted.run_id:
                     if chunk := self._chunk(item):
                         yield chunk
-                    if isinstance(item, Event) and item.is_final:
+                    if isinstance(item, Event) and (item.is_final or item.needs_someone):
                         return
 
     def _chunk(self, item: Event | Preview) -> bytes:
@@ -138,7 +140,7 @@ class AgentStream:
                 return self._said(self._text.settle(response, item.attempt if isinstance(item, Event) else None))
             case RunCompleted() as completed:
                 return self._end(completed)
-            case RunFailed() | RunCancelled() as ended:
+            case RunFailed() | RunCancelled() | RunWaiting(needs_someone=True) as ended:
                 return error_event(_bad_end(ended, self._accepted), self._request_id)
             case _:
                 return b""
@@ -172,7 +174,7 @@ async def _send_whole(
 async def _outcome(runs: Runs, principal: Principal, accepted: Accepted, watcher: Watcher) -> RunCompleted | GliaError:
     try:
         async with asyncio.timeout(_LONGEST_WAIT_SECONDS):
-            last = await runs.outcome(principal, accepted, watcher)
+            last = await runs.outcome(principal, accepted, watcher, or_need=True)
     except TimeoutError:
         return Unavailable(f"The run {accepted.run_id} is still going on after an hour; GET /v1/runs/ shows it.")
     payload = last.payload
@@ -182,6 +184,13 @@ async def _outcome(runs: Runs, principal: Principal, accepted: Accepted, watcher
 def _bad_end(ended: object, accepted: Accepted) -> RunEndedBadly:
     if isinstance(ended, RunFailed):
         return RunEndedBadly(ended.error.code, ended.error.message)
+    if isinstance(ended, RunWaiting):
+        words = " and ".join(ended.waiting_for)
+        return RunEndedBadly(
+            "run_waiting",
+            f"The run {accepted.run_id} waits for: {words}. Decide it under /v1/approvals, or raise the budget; the"
+            f" answer is then in GET /v1/sessions/{accepted.session_id}/messages.",
+        )
     return RunEndedBadly("run_cancelled", f"The run {accepted.run_id} was cancelled before it answered.")
 
 

@@ -20,6 +20,9 @@ _CODES = {
     "unauthorized": "invalid_api_key",
     "wrong_credentials": "invalid_api_key",
     "rate_limited": "rate_limit_exceeded",
+    "budget_busy": "rate_limit_exceeded",
+    "budget_exceeded": "insufficient_quota",
+    "insufficient_credit": "insufficient_quota",
     "agent_not_found": "model_not_found",
 }
 _STATUS_OF_FAILURE: dict[FailureKind, tuple[int, str]] = {
@@ -36,6 +39,7 @@ _STATUS_OF_RUN = {
     "invalid_request": 400,
     "payment_required": 402,
     "run_cancelled": 409,
+    "run_waiting": 409,
     "unavailable": 503,
 }
 

@@ -1,0 +1,78 @@
+"""SQL of accepting: messages, and the run that answers them, in one statement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, LiteralString
+from uuid import UUID
+
+from glia.kit.db import Database, Transaction
+from glia.runs.events import MessageReceived, encode
+from glia.runs.types import ENGINE_ABI, WhenBusy
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """What became of a message, and the run it belongs to. base_seq: the sequence number before the first new event."""
+
+    outcome: Literal["accepted", "queued", "steered", "known", "no_session", "no_agent", "busy"]
+    run_id: UUID | None
+    agent_id: UUID | None
+    agent_version: int | None
+    model: str | None
+    base_seq: int | None
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Acceptable:
+    """A run to accept. worker_id: who begins it at once. dedupe_key: under which it is begun only once."""
+
+    run_id: UUID
+    session_id: UUID
+    workspace_id: UUID
+    project_id: UUID
+    key_id: UUID | None
+    is_background: bool
+    worker_id: UUID | None = None
+    when_busy: WhenBusy = "refuse"
+    dedupe_key: str | None = None
+    parent_run_id: UUID | None = None
+
+    def parameters(self, messages: Sequence[MessageReceived]) -> dict[str, object]:
+        return {
+            "workspace_id": self.workspace_id,
+            "project_id": self.project_id,
+            "session_id": self.session_id,
+            "run_id": self.run_id,
+            "key_id": self.key_id,
+            "is_background": self.is_background,
+            "worker_id": self.worker_id,
+            "abi": ENGINE_ABI,
+            "messages": f"[{','.join(encode(message) for message in messages)}]",
+            "when_busy": self.when_busy,
+            "dedupe_key": self.dedupe_key,
+            "parent_run_id": self.parent_run_id,
+        }
+
+
+_ACCEPT: LiteralString = """
+    select outcome, run_id, agent_id, agent_version, model, base_seq, at
+    from glia.accept_run(%(workspace_id)s, %(project_id)s, %(session_id)s, %(run_id)s, %(key_id)s,
+      %(is_background)s, %(worker_id)s, %(abi)s, %(messages)s::json, %(when_busy)s, %(dedupe_key)s,
+      %(parent_run_id)s)"""
+
+
+async def accept(db: Database, wanted: Acceptable, messages: Sequence[MessageReceived]) -> Acceptance:
+    """Stores messages and the run that answers them, whole or not at all."""
+    accepted = await db.call(Acceptance, _ACCEPT, **wanted.parameters(messages))
+    if accepted is None:
+        raise LookupError("accept_run always returns a row.")
+    return accepted
+
+
+async def accept_in(tx: Transaction, wanted: Acceptable, messages: Sequence[MessageReceived]) -> Acceptance:
+    """As `accept`, inside a transaction that does more."""
+    return await tx.one(Acceptance, _ACCEPT, **wanted.parameters(messages))

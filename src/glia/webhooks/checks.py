@@ -1,0 +1,72 @@
+"""The rules for endpoints: what a user may describe, before anything is kept."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+
+from glia.kit.errors import InvalidRequest
+from glia.kit.outbound import Outbound, OutboundRefused
+from glia.kit.outbound.headers import render
+from glia.kit.outbound.target import parse
+from glia.webhooks.types import EVENT_TYPES, FAMILIES, WebhookSpec
+
+MOST_EVENT_TYPES = 50
+LONGEST_DESCRIPTION = 500
+LARGEST_HEADERS_BYTES = 8_192
+_OURS = frozenset({"content-type", "webhook-id", "webhook-timestamp", "webhook-signature"})
+
+
+def check_spec(spec: WebhookSpec, outbound: Outbound) -> None:
+    """Raises InvalidRequest, or OutboundRefused for an address that may not be called; both name the field."""
+    try:
+        outbound.check(spec.url)
+    except OutboundRefused as error:
+        error.field = "url"
+        raise
+    if len(spec.description) > LONGEST_DESCRIPTION or "\0" in spec.description:
+        raise InvalidRequest(
+            f"`description` has {len(spec.description)} characters; the most is {LONGEST_DESCRIPTION}, without NUL.",
+            field="description",
+        )
+    check_event_types(spec.event_types)
+    _check_headers(spec.headers)
+
+
+def check_event_types(types: Sequence[str]) -> None:
+    if not 1 <= len(types) <= MOST_EVENT_TYPES:
+        raise InvalidRequest(
+            f"`event_types` names {len(types)} types; it needs 1 to {MOST_EVENT_TYPES}, or `*` for all.",
+            field="event_types",
+        )
+    families = [f"{family}.*" for family in FAMILIES]
+    known = ["*", *families, *EVENT_TYPES]
+    for index, type in enumerate(types):
+        if type not in known:
+            near = difflib.get_close_matches(type, known, n=1)
+            hint = f"Did you mean {near[0]!r}?" if near else f"There are {', '.join(known)}."
+            raise InvalidRequest(
+                f"`event_types[{index}]` {type[:80]!r} is no event that webhooks are told of. {hint}",
+                field=f"event_types[{index}]",
+            )
+
+
+def _check_headers(headers: Mapping[str, str]) -> None:
+    size = sum(len(name) + len(value) for name, value in headers.items())
+    if size > LARGEST_HEADERS_BYTES:
+        raise InvalidRequest(f"`headers` has {size} characters; the most is {LARGEST_HEADERS_BYTES}.", field="headers")
+    for name in headers:
+        if name.lower() in _OURS:
+            raise InvalidRequest(f"The header {name!r} is set anew for each delivery; leave it out.", field="headers")
+    if len({name.lower() for name in headers}) < len(headers):
+        raise InvalidRequest("`headers` names the same header twice, in different letters.", field="headers")
+    try:
+        render(headers, "glia")
+    except InvalidRequest as error:
+        raise InvalidRequest(error.message, field="headers") from None
+
+
+def origin(url: str) -> str:
+    """Scheme, host and port: whom a delivery goes to."""
+    target = parse(url)
+    return f"{target.scheme}://{target.name}"

@@ -1,0 +1,166 @@
+"""One attempt: an event as a signed request, and what its answer means."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+
+import orjson
+
+from glia.kit.clock import now, wire_time
+from glia.kit.errors import GliaError
+from glia.kit.outbound import Outbound, OutboundFailed, StreamedResponse, Timeouts
+from glia.webhooks.config import WebhookConfig
+from glia.webhooks.sending_queries import Letter, Outcome
+from glia.webhooks.signing import signature
+
+LARGEST_DATA_CHARACTERS = 1_000_000
+_SNIPPET_CHARACTERS = 1_000
+_SNIPPET_BYTES = 4_000
+_LONGEST_WAIT_SECONDS = 86_400.0
+_GONE = 410
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a delivery goes, with everything unsealed that its request needs. secrets: the present one first."""
+
+    url: str
+    headers: Mapping[str, str]
+    secrets: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """retry_after_seconds: as the endpoint asked. error: a sentence when it was no success."""
+
+    status: int | None
+    response: str | None
+    error: str | None
+    latency_ms: int
+    retry_after_seconds: float | None = None
+
+    @property
+    def is_gone(self) -> bool:
+        return self.status == _GONE
+
+
+def body_of(letter: Letter) -> bytes:
+    """`{type, timestamp, data}`; data is the event as the API shows it, its payload byte for byte as in the log."""
+    is_whole = letter.data is not None and len(letter.data) <= LARGEST_DATA_CHARACTERS
+    event: dict[str, object] = {
+        "seq": letter.seq,
+        "type": letter.type,
+        "at": wire_time(letter.at),
+        "session_id": letter.session_id,
+        "run_id": letter.run_id,
+        "data": orjson.Fragment(letter.data) if letter.data is not None and is_whole else {},
+    }
+    if letter.data is not None and not is_whole:
+        event["is_too_large"] = True
+    return orjson.dumps({"type": letter.type, "timestamp": wire_time(letter.at), "data": event})
+
+
+async def send(outbound: Outbound, address: Address, id: str, body: bytes, timeout_seconds: float) -> Answer:
+    """Tries once. Whatever happens is an Answer."""
+    timestamp = int(time.time())
+    headers = {
+        **address.headers,
+        "Content-Type": "application/json",
+        "webhook-id": id,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": signature(address.secrets, id, timestamp, body),
+    }
+    started = time.monotonic()
+    try:
+        async with outbound.stream(
+            "POST",
+            address.url,
+            headers=headers,
+            body=body,
+            timeouts=Timeouts(min(10.0, timeout_seconds), timeout_seconds, timeout_seconds),
+        ) as answer:
+            return await _read(answer, started)
+    except GliaError as error:  # not reached, refused, or it did not speak HTTP
+        return Answer(None, None, error.message, _ms_since(started))
+
+
+async def _read(answer: StreamedResponse, started: float) -> Answer:
+    """The status decides; of the body only the beginning is kept, for whoever reads the delivery log."""
+    latency_ms = _ms_since(started)
+    response = await _snippet(answer)
+    retry_after = _retry_after(answer.headers.get("retry-after"))
+    status = answer.status
+    if 200 <= status < 300:
+        return Answer(status, response, None, latency_ms)
+    error = f"The endpoint answered with HTTP {status}."
+    if 300 <= status < 400:
+        place = (answer.headers.get("location") or "")[:500]
+        error = f"The endpoint redirects to {place!r}, which is not followed; set that address as its `url`."
+    elif status == _GONE:
+        error = "The endpoint answered with HTTP 410: it wants no more deliveries."
+    return Answer(status, response, error, latency_ms, retry_after)
+
+
+async def _snippet(answer: StreamedResponse) -> str:
+    found = b""
+    try:
+        async for chunk in answer.chunks():
+            found += chunk[:_SNIPPET_BYTES]
+            if len(found) >= _SNIPPET_BYTES:
+                break
+    except OutboundFailed:
+        pass  # the status has come, and counts
+    return (
+        found[:_SNIPPET_BYTES]
+        .decode("utf-8", "replace")
+        .replace("\x00", "\N{REPLACEMENT CHARACTER}")[:_SNIPPET_CHARACTERS]
+    )
+
+
+def outcome_of(answer: Answer, tries: int, config: WebhookConfig) -> Outcome:
+    """tries: including this one."""
+    is_done = answer.error is None
+    wait = 0.0
+    if not is_done:
+        wait = max(retry_wait(tries, config), answer.retry_after_seconds or 0.0)
+    return Outcome(
+        latency_ms=answer.latency_ms,
+        status=answer.status,
+        response=answer.response,
+        error=answer.error,
+        is_done=is_done,
+        is_final=answer.is_gone,
+        wait_seconds=wait,
+    )
+
+
+def retry_wait(tries: int, config: WebhookConfig) -> float:
+    """Seconds until the next try: three times as long each time, a fifth more or less, so that many failed together
+    do not come back together."""
+    wait = config.first_retry_seconds * 3 ** min(tries - 1, 20)
+    return min(wait, config.longest_retry_seconds) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter, no secret
+
+
+def _retry_after(text: str | None) -> float | None:
+    """Seconds, from a number or a date; what is neither is as if it were not there."""
+    if text is None:
+        return None
+    text = text.strip()
+    if text.isascii() and text.isdigit():
+        return min(float(text[:9]), _LONGEST_WAIT_SECONDS)
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError):
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return min(max(0.0, (moment - now()).total_seconds()), _LONGEST_WAIT_SECONDS)
+
+
+def _ms_since(started: float) -> int:
+    return round((time.monotonic() - started) * 1000)

@@ -1,0 +1,43 @@
+"""kill -9 in the middle of a delivery: it arrives, under the id it had."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tests.failures.conftest import Installation
+from tests.webhooks.receiver import Receiver
+
+
+async def test_killed_while_delivering_it_delivers_after_all(place: Installation) -> None:
+    """The control: before the lease of the killed process is over, nothing comes; the claim was really held."""
+    async with Receiver().open() as receiver:
+        allow = f"127.0.0.1:{place.outside.port},{receiver.host}"
+        settings = {"GLIA_OUTBOUND_ALLOW": allow, "GLIA_WEBHOOKS__TIMEOUT_SECONDS": "1"}
+        receiver.holds = asyncio.Event()
+        server = await place.serve(**settings)
+        status, webhook = await server.post(
+            "/v1/webhooks", {"url": receiver.url("/hang"), "event_types": ["run.completed"]}
+        )
+        assert status == 201
+        sessions = await place.sessions(3)
+        runs = [await place.send(server, session, "call post_read") for session in sessions]
+        await place.all_ended(runs, 30)
+        await receiver.until(lambda: len(receiver.got) == 3)
+
+        server.kill()
+        receiver.holds.set()
+        before = len(receiver.got)
+        server = await place.serve(**settings)
+        async with asyncio.timeout(60):
+            while True:
+                _, page = await server.get(f"/v1/webhooks/{webhook['id']}/deliveries")
+                if all(delivery["status"] == "delivered" for delivery in page["data"]):
+                    break
+                await asyncio.sleep(0.1)
+
+        assert before == 3
+        assert len(page["data"]) == 3
+        assert {delivery["run_id"] for delivery in page["data"]} == set(runs)
+        assert [delivery["attempts"] for delivery in page["data"]] == [2, 2, 2]
+        ids = [got.id for got in receiver.got]
+        assert sorted(ids[:3]) == sorted(ids[3:]) == sorted(delivery["webhook_id"] for delivery in page["data"])
