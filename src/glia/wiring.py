@@ -369,7 +369,6 @@ async def build(
         db=db,
         outbound=outbound,
         sandbox_outbound=sandbox_outbound,
-        notifications=_listen(app_url, identity, live, engine, spending),
         notifications=_listen(
             app_url,
             identity,

@@ -3,8 +3,10 @@ hostile: lengths are bounded, silence ends in an error, and bytes stay bytes."""
 
 from __future__ import annotations
 
+import array
 import asyncio
 import errno
+import socket
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -203,3 +205,20 @@ async def talk(
         yield asked
     finally:
         asked.close()
+
+
+async def hand_over(control: socket.socket) -> Ends:
+    """A new connection to the agent: one end of a pair of sockets, the other is sent over the control socket. So there
+    is no name that others could connect to. Raises SandboxGone, AgentFailed."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        control.sendmsg([b"c"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [theirs.fileno()]))])
+    except BlockingIOError:
+        ours.close()
+        raise AgentFailed("The sandbox's agent takes no more connections.") from None
+    except OSError:
+        ours.close()
+        raise SandboxGone("The sandbox has ended.") from None
+    finally:
+        theirs.close()
+    return await asyncio.open_unix_connection(sock=ours, limit=256 * 1024)

@@ -3,7 +3,7 @@ sandbox's start, it imports only what is built into the interpreter, and `files.
 One process listens, a forked one serves each connection.
 
     main RLIMITS EGRESS fd N            N: a socket over which the host hands us connections
-    main RLIMITS EGRESS listen PATH     PATH: a unix socket to listen at
+    main RLIMITS EGRESS dial PATH       PATH: a unix socket of the host; the connection to it is such a socket
 RLIMITS: `name=number` with commas. EGRESS: the unix socket to which 127.0.0.1:3128 is spliced, or `-`.
 """
 
@@ -189,8 +189,8 @@ def main() -> None:
         os.set_inheritable(int(place), False)
         main_socket = _socket.socket(fileno=int(place))
     else:
-        main_socket = listener(_socket.AF_UNIX, place, 64)
-        os.chmod(place, 0o666)
+        main_socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        main_socket.connect(place)
     waiting = {main_socket.fileno(): main_socket}
     if egress != "-":
         proxy = listener(_socket.AF_INET, ("127.0.0.1", EGRESS_PORT), 64)
@@ -199,10 +199,10 @@ def main() -> None:
     for standard in (0, 1, 2):
         os.dup2(null, standard)
     os.close(null)
-    loop(main_socket, waiting, egress, is_handed=way == "fd")
+    loop(main_socket, waiting, egress)
 
 
-def loop(main_socket: _socket.socket, waiting: dict[int, _socket.socket], egress: str, is_handed: bool) -> None:
+def loop(main_socket: _socket.socket, waiting: dict[int, _socket.socket], egress: str) -> None:
     poll = select.poll()
     for fd in waiting:
         poll.register(fd, select.POLLIN)
@@ -212,7 +212,7 @@ def loop(main_socket: _socket.socket, waiting: dict[int, _socket.socket], egress
                 if fd != main_socket.fileno():
                     relay(_socket.socket(fileno=accepted(waiting[fd])), egress, list(waiting))
                     continue
-                made = handed_over(main_socket) if is_handed else accepted(main_socket)
+                made = handed_over(main_socket)
                 if made is not None:
                     serve(made, list(waiting))
             except OSError:  # one connection that went wrong is no reason to stop

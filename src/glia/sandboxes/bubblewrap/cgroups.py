@@ -45,8 +45,9 @@ class Hierarchies:
         return frozenset(self.v1) & {*_NEEDED}
 
 
-def find(own: str, mounts: str) -> Hierarchies:
-    """own: the content of /proc/self/cgroup. mounts: of /proc/self/mountinfo. Only places we may write to count."""
+def find(own: str, mounts: str, *, needs_writing: bool = True) -> Hierarchies:
+    """own: the content of /proc/self/cgroup. mounts: of /proc/self/mountinfo. needs_writing: only places that we may
+    write to count."""
     paths = {line.split(":", 2)[1]: line.split(":", 2)[2] for line in own.splitlines() if line.count(":") >= 2}
     unified: Path | None = None
     v1: dict[str, Path] = {}
@@ -56,11 +57,11 @@ def find(own: str, mounts: str) -> Hierarchies:
         if not kind or kind[0] not in ("cgroup", "cgroup2"):
             continue
         if kind[0] == "cgroup2":
-            unified = _own_place(fields[3], fields[4], paths.get("", "/"))
+            unified = _own_place(fields[3], fields[4], paths.get("", "/"), needs_writing)
             continue
         for names, path in paths.items():
             if names and set(names.split(",")) <= set(kind[-1].split(",")):
-                place = _own_place(fields[3], fields[4], path)
+                place = _own_place(fields[3], fields[4], path, needs_writing)
                 v1.update({name: place for name in names.split(",") if place is not None})
     if unified is not None and unified.name == _LEAF:
         unified = unified.parent
@@ -68,11 +69,11 @@ def find(own: str, mounts: str) -> Hierarchies:
     return Hierarchies(unified, is_v2, v1)
 
 
-def _own_place(root: str, mount: str, own: str) -> Path | None:
+def _own_place(root: str, mount: str, own: str, needs_writing: bool) -> Path | None:
     inside = own[len(root) :] if root != "/" and own.startswith(root) else own
     place = Path(mount) / inside.lstrip("/")
     place = place if place.is_dir() else Path(mount)
-    return place if os.access(place, os.W_OK) else None
+    return place if not needs_writing or os.access(place, os.W_OK) else None
 
 
 def find_own() -> Hierarchies:
@@ -190,7 +191,7 @@ class Group:
 
     def _cpu_seconds(self) -> float | None:
         if self._v2 is not None:
-            return _keyed(self._v2 / "cpu.stat", "usage_usec") / 1e6
+            return count_after(self._v2 / "cpu.stat", "usage_usec") / 1e6
         nanoseconds = _number(self._file("cpuacct", "", "cpuacct.usage"))
         return None if nanoseconds is None else nanoseconds / 1e9
 
@@ -200,11 +201,11 @@ class Group:
         stat = self._file("memory", "memory.stat", "memory.stat")
         if used is None or stat is None:
             return None
-        return max(0, used - _keyed(stat, "inactive_file" if self._is_v2 else "total_inactive_file"))
+        return max(0, used - count_after(stat, "inactive_file" if self._is_v2 else "total_inactive_file"))
 
     def oom_kills(self) -> int:
         path = self._file("memory", "memory.events", "memory.oom_control")
-        return 0 if path is None else _keyed(path, "oom_kill")
+        return 0 if path is None else count_after(path, "oom_kill")
 
     def _file(self, controller: str, v2: str, v1: str) -> Path | None:
         if self._is_v2 and self._v2 is not None:
@@ -240,7 +241,7 @@ class Group:
 
     def _is_frozen(self) -> bool:
         if self._v2 is not None:
-            return _keyed(self._v2 / "cgroup.events", "frozen") == 1
+            return count_after(self._v2 / "cgroup.events", "frozen") == 1
         freezer = self._freezer()
         return freezer is not None and (freezer / "freezer.state").read_text().strip() == "FROZEN"
 
@@ -296,7 +297,7 @@ def _number(path: Path | None) -> int | None:
         return None
 
 
-def _keyed(path: Path, key: str) -> int:
+def count_after(path: Path, key: str) -> int:
     """The number after a word, in a file of such lines; 0 when it is not there."""
     with suppress(OSError):
         for line in path.read_text().splitlines():

@@ -6,7 +6,6 @@ our own process, which has threads, and works alike for both versions of cgroups
 
 from __future__ import annotations
 
-import array
 import json
 import os
 import socket
@@ -195,8 +194,3 @@ def launch(spec: SandboxSpec, interior: Interior, outside: Outside) -> Launched:
 def read_info(text: bytes) -> int:
     """Raises ValueError while it is not complete."""
     return int(json.loads(text)["child-pid"])
-
-
-def hand_over(control: socket.socket, end: socket.socket) -> None:
-    """Gives the agent a connection. Raises OSError, BlockingIOError when it takes none."""
-    control.sendmsg([b"c"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [end.fileno()]))])

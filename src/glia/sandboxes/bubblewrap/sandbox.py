@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import signal as signals
-import socket
 import subprocess
-from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
-from pathlib import Path
 
 from glia.sandboxes import asking
-from glia.sandboxes.asking import Stream
 from glia.sandboxes.bubblewrap.cgroups import CgroupFailed, Group, Usage
 from glia.sandboxes.bubblewrap.holding import Holding
-from glia.sandboxes.bubblewrap.launcher import Launched, hand_over
+from glia.sandboxes.bubblewrap.launcher import Launched
 from glia.sandboxes.bubblewrap.processes import Handle, tree
 from glia.sandboxes.errors import AgentFailed, SandboxGone, SandboxPaused, WorkspaceFull
-from glia.sandboxes.types import Command, Exited, FileInfo, Frame, SandboxId, SandboxSpec, Stats
-from glia.sandboxes.wire import Ends
+from glia.sandboxes.served import Served
+from glia.sandboxes.types import Command, Exited, Frame, SandboxId, SandboxSpec, Stats
+from glia.sandboxes.wire import Ends, hand_over
 
 _END_SECONDS = 20.0
-_MOST_CONNECTIONS = 256
 
 
-class BubblewrapSandbox:
+class BubblewrapSandbox(Served):
     def __init__(
         self,
         id: SandboxId,
@@ -36,23 +33,15 @@ class BubblewrapSandbox:
         on_end: Callable[[SandboxId], None],
     ) -> None:
         """init: the first process of its pid namespace, with whose end every process in there has ended."""
-        self._id, self._spec, self._holding = id, spec, holding
+        super().__init__(id, spec)
+        self._holding = holding
         self._launched, self._init, self._on_end = launched, init, on_end
         self._is_paused = False
         self._ending: asyncio.Task[None] | None = None
-        self._connections = 0
         self._finished_cpu_seconds, self._memory_kills, self._quota_kills = 0.0, 0, 0
         self._outer = Handle(launched.process.pid)
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(init.fd, self._died)
-
-    @property
-    def id(self) -> SandboxId:
-        return self._id
-
-    @property
-    def spec(self) -> SandboxSpec:
-        return self._spec
 
     @property
     def is_alive(self) -> bool:
@@ -65,7 +54,7 @@ class BubblewrapSandbox:
     # --- Commands -----------------------------------------------------------------------------------------------------
 
     async def exec(self, command: Command) -> AsyncGenerator[Frame]:
-        await self._check_quota()
+        await self.check_quota()
         before = self._quota_kills
         try:
             async with aclosing(asking.run(self.dial, command, self._oom_kills)) as frames:
@@ -77,54 +66,6 @@ class BubblewrapSandbox:
             if self._quota_kills == before or not self.is_alive:
                 raise
             raise WorkspaceFull("The command was killed because it wrote more than the workspace may hold.") from None
-
-    async def signal(self, pid: int, signal: int) -> None:
-        await asking.signal(self.dial, pid, signal)
-
-    # --- Files --------------------------------------------------------------------------------------------------------
-
-    async def put(self, path: str, data: bytes | AsyncIterable[bytes], *, mode: int = 0o644) -> int:
-        await self._check_quota()
-        return await asking.put(self.dial, path, data, mode)
-
-    async def get(self, path: str, *, offset: int = 0, limit: int | None = None) -> AsyncGenerator[bytes]:
-        async with aclosing(asking.get(self.dial, path, offset, limit)) as chunks:
-            async for chunk in chunks:
-                yield chunk
-
-    async def list(self, path: str = ".", *, depth: int = 1, limit: int = 1000) -> list[FileInfo]:
-        return await asking.list_(self.dial, path, depth, limit)
-
-    async def stat(self, path: str) -> FileInfo:
-        return await asking.stat(self.dial, path)
-
-    async def make_directory(self, path: str) -> None:
-        await asking.simple(self.dial, "mkdir", path, what=f"making the folder {path!r}")
-
-    async def move(self, source: str, target: str) -> None:
-        await asking.simple(self.dial, "move", source, target, what=f"moving {source!r} to {target!r}")
-
-    async def remove(self, path: str) -> None:
-        await asking.simple(self.dial, "remove", path, what=f"removing {path!r}")
-
-    async def tar_out(self, path: str = ".") -> AsyncGenerator[bytes]:
-        async with aclosing(asking.tar_out(self.dial, path)) as chunks:
-            async for chunk in chunks:
-                yield chunk
-
-    async def tar_in(self, chunks: AsyncIterable[bytes], path: str = ".") -> int:
-        await self._check_quota()
-        return await asking.tar_in(self.dial, chunks, path)
-
-    async def snapshot(self, target: Path, *, most_bytes: int | None = None) -> int:
-        most = 2 * self._spec.limits.disk_bytes if most_bytes is None else most_bytes
-        return await asking.snapshot(self.dial, target, most)
-
-    async def restore(self, source: Path) -> None:
-        await asking.restore(self.dial, source)
-
-    async def connect(self, port: int) -> Stream:
-        return await asking.connect(self.dial, port)
 
     # --- Figures ------------------------------------------------------------------------------------------------------
 
@@ -159,7 +100,7 @@ class BubblewrapSandbox:
 
     # --- Limits that the kernel does not hold here --------------------------------------------------------------------
 
-    async def _check_quota(self) -> None:
+    async def check_quota(self) -> None:
         if self._holding.is_quota_hard:
             return
         used = await asyncio.to_thread(self._disk_bytes)
@@ -259,15 +200,4 @@ class BubblewrapSandbox:
         self._require_alive()
         if self._is_paused:
             raise SandboxPaused(f"The sandbox {self._id!r} is paused; resume it first.")
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            hand_over(self._launched.control, theirs)
-        except BlockingIOError:
-            ours.close()
-            raise AgentFailed(f"The agent of the sandbox {self._id!r} takes no more connections.") from None
-        except OSError:
-            ours.close()
-            raise SandboxGone(f"The sandbox {self._id!r} has ended.") from None
-        finally:
-            theirs.close()
-        return await asyncio.open_unix_connection(sock=ours, limit=256 * 1024)
+        return await hand_over(self._launched.control)
