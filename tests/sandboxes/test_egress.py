@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.kit.outbound_servers import Conversation, Names, Server, says, serving
 
 from glia.kit.outbound import Outbound, OutboundPolicy
 from glia.sandboxes.egress.proxy import MOST_CONNECTIONS, EgressProxy
 from glia.sandboxes.egress.rules import read_allow_list
 from glia.sandboxes.egress.types import Attachment, Decision
+from tests.kit.outbound_servers import Conversation, Names, Server, says, serving
 
 PAGE = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 

@@ -20,7 +20,6 @@ import psycopg
 import pytest
 import structlog
 import uvicorn
-from tests.sandboxes.lives.bare import BareBackend
 
 from glia.identity import service
 from glia.identity.passwords import Cost, Passwords
@@ -30,6 +29,7 @@ from glia.server import raise_file_limit
 from glia.settings import LimitSettings, Settings
 from glia.surfaces.native.app import native_surface
 from glia.wiring import House, build
+from tests.sandboxes.lives.bare import BareBackend
 
 T = TypeVar("T")
 
