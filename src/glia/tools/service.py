@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from typing import Any
 from uuid import UUID
 
@@ -161,6 +161,7 @@ class Tools:
             secret_context=_context(row.workspace_id, row.id),
             timeout_seconds=row.timeout_seconds,
             permission=row.permission,
+            placements=row.placements,
         )
         return counted(http_tool(endpoint, self._outbound, self._secrets), CUSTOM)
 
@@ -186,6 +187,7 @@ def _values(spec: CustomToolSpec, sealed_headers: bytes | None, header_names: tu
         "url": spec.url,
         "timeout_seconds": spec.timeout_seconds,
         "permission": str(spec.permission),
+        "placements": {name: asdict(placement) for name, placement in spec.placements.items()},
         "sealed_headers": sealed_headers,
         "header_names": list(header_names),
     }

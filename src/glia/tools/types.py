@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import NewType
+from typing import Literal, NewType, Protocol
 from uuid import UUID
+
+from glia.identity.types import Principal
+from glia.kit.db import Transaction
 
 ToolId = NewType("ToolId", UUID)
 
@@ -106,6 +109,46 @@ class Tool:
     permission: Permission = Permission.ALWAYS
 
 
+class ToolSource(Protocol):
+    """Where an agent's tools come from besides the built-in and the workspace's own ones, such as MCP servers.
+
+    One name may stand for several tools, as `github__*` does.
+    """
+
+    async def resolve(self, principal: Principal, names: Sequence[str]) -> Mapping[str, Sequence[Tool]]:
+        """The tools behind each name that belongs here; a name that does not is missing from the answer.
+
+        Called before each run, so it must not wait for anything outside this installation.
+        """
+        ...
+
+    async def known(self, principal: Principal, tx: Transaction, names: Sequence[str]) -> set[str]:
+        """Which of the names an agent may have."""
+        ...
+
+    async def suggestions(self, principal: Principal, tx: Transaction) -> list[str]:
+        """Names to choose from, for someone who misspelt one."""
+        ...
+
+
+PlaceName = Literal["path", "query", "header", "cookie", "body", "form"]
+StyleName = Literal["repeat", "comma", "space", "pipe", "deep"]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where one argument of an HTTP tool goes, and under which name.
+
+    place: `body` makes the argument the whole body as JSON; `form` makes it a body of form fields.
+    style: how lists and objects are written in path, query, header and cookie: `repeat` names the parameter once for
+    each item, `comma`, `space` and `pipe` join them, `deep` writes `filter[name]=value`.
+    """
+
+    place: PlaceName
+    name: str
+    style: StyleName = "repeat"
+
+
 @dataclass(frozen=True)
 class CustomToolSpec:
     """An HTTP endpoint of the user's, described as a tool.
@@ -113,6 +156,8 @@ class CustomToolSpec:
     url: may hold `{placeholders}` in its path and query, named like properties of the schema.
     headers: sent with each call, kept encrypted, never shown again. effect: ONCE unless the user knows better.
     timeout_seconds: for one call from start to end, retries included.
+    placements: by property; a property without one fills its placeholder, or else goes into the query of a GET and
+    DELETE and into the JSON body of the others.
     """
 
     name: str
@@ -124,11 +169,12 @@ class CustomToolSpec:
     effect: Effect = Effect.ONCE
     timeout_seconds: float = 30.0
     permission: Permission = Permission.ALWAYS
+    placements: Mapping[str, Placement] = field(default_factory=dict[str, Placement])
 
 
 @dataclass(frozen=True)
 class CustomTool:
-    """A custom tool as it is shown: of its headers only the names."""
+    """A custom tool as it is shown: of its headers only the names. toolset_id: what it was imported with."""
 
     id: ToolId
     name: str
@@ -140,5 +186,7 @@ class CustomTool:
     header_names: tuple[str, ...]
     timeout_seconds: float
     permission: Permission
+    placements: Mapping[str, Placement]
+    toolset_id: UUID | None
     created_at: datetime
     updated_at: datetime
