@@ -190,3 +190,94 @@ class CustomTool:
     toolset_id: UUID | None
     created_at: datetime
     updated_at: datetime
+
+
+McpServerId = NewType("McpServerId", UUID)
+ToolsetId = NewType("ToolsetId", UUID)
+
+
+class McpAuth(StrEnum):
+    """How an MCP server learns who calls: by the headers alone, or by a sign-in with OAuth as well."""
+
+    NONE = "none"
+    OAUTH = "oauth"
+
+
+class McpStatus(StrEnum):
+    """PENDING: not asked yet. FAILED: the last try did not work; tools it listed before are still offered."""
+
+    PENDING = "pending"
+    READY = "ready"
+    FAILED = "failed"
+    NEEDS_AUTHORIZATION = "needs_authorization"
+
+
+@dataclass(frozen=True)
+class McpServerSpec:
+    """A remote MCP server whose tools agents may use, spoken to by streamable HTTP.
+
+    name: the first part of its tools' names, as in `github__create_issue`.
+    headers: sent with each request, kept encrypted, never shown again.
+    allowed_tools: as the server names them; None for all. permissions: by tool, others have `permission`.
+    timeout_seconds: for one call of a tool.
+    """
+
+    name: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    auth: McpAuth = McpAuth.NONE
+    allowed_tools: tuple[str, ...] | None = None
+    permission: Permission = Permission.ALWAYS
+    permissions: Mapping[str, Permission] = field(default_factory=dict[str, Permission])
+    timeout_seconds: float = 60.0
+    is_enabled: bool = True
+
+
+@dataclass(frozen=True)
+class McpTool:
+    """A tool of an MCP server. name: what agents call it. own_name: what the server calls it."""
+
+    name: str
+    own_name: str
+    description: str
+    schema: Mapping[str, object]
+    effect: Effect
+    permission: Permission
+    is_allowed: bool
+
+
+@dataclass(frozen=True)
+class McpServer:
+    """A registered MCP server as it is shown.
+
+    id: None for one from the operator's file, which also has no url when it is a program of that machine.
+    protocol_version: what was agreed on when it was last asked. is_authorized: an OAuth sign-in is there.
+    """
+
+    id: McpServerId | None
+    name: str
+    url: str | None
+    header_names: tuple[str, ...]
+    auth: McpAuth
+    allowed_tools: tuple[str, ...] | None
+    permission: Permission
+    permissions: Mapping[str, Permission]
+    timeout_seconds: float
+    is_enabled: bool
+    status: McpStatus
+    last_error: str | None
+    protocol_version: str | None
+    title: str | None
+    tool_count: int
+    is_authorized: bool
+    listed_at: datetime | None
+    created_at: datetime | None
+    updated_at: datetime | None
+
+
+@dataclass(frozen=True)
+class McpSignIn:
+    """Where a person has to go to let Glia use an MCP server in their name, and until when."""
+
+    authorization_url: str
+    expires_at: datetime
