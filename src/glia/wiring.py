@@ -74,6 +74,8 @@ from glia.runs.work import JobKind, agent_work, kinds_of
 from glia.sessions.service import Sessions
 from glia.settings import Settings
 from glia.tools.builtin import BUILT_IN
+from glia.tools.mcp.operator import read_servers
+from glia.tools.mcp.servers import McpServers
 from glia.tools.service import Tools
 from glia.tools.types import Source
 from glia.tools.web_fetch import web_fetch
@@ -126,6 +128,7 @@ class House:
     exports: Exports
     model_calls: ModelCalls
     tools: Tools
+    mcp_servers: McpServers
     models: Models
     gateway: Gateway
     knowledge: Knowledge
@@ -160,6 +163,7 @@ class House:
         self.dispatcher.start()
         if self.traces is not None:
             await self.traces.start()
+        self.mcp_servers.start()
         self._tasks = [
             asyncio.create_task(self.models.watch_local_servers(), name="glia-local-models"),
             asyncio.create_task(self._keep_house(), name="glia-housekeeping"),
@@ -184,6 +188,7 @@ class House:
         await asyncio.to_thread(self.lease.stop)
         if isinstance(self.embedder, MiniLmEmbedder):
             self.embedder.close()
+        await self.mcp_servers.close()
         await self.outbound.close()
         await self.db.close()
 
@@ -256,7 +261,8 @@ async def build(
     built_in = [*BUILT_IN, web_fetch(outbound), knowledge_search(knowledge), *memory_tools(memories)]
     edit_block = memory_block_edit(memory_blocks, memories)
     built_in += [conversation_search(conversations), edit_block]
-    tools = Tools(db, built_in=built_in, outbound=outbound, secrets=secrets)
+    mcp_servers = McpServers(db, outbound, secrets, read_servers(settings.mcp_file, environment))
+    tools = Tools(db, built_in=built_in, outbound=outbound, secrets=secrets, sources=(mcp_servers.source,))
     agents = Agents(db, checks=(_check_tools(tools), _check_knowledge(knowledge)))
     live = Live(db)
     engine: Engine
@@ -323,6 +329,7 @@ async def build(
         exports=Exports(db, agents),
         model_calls=ModelCalls(db),
         tools=tools,
+        mcp_servers=mcp_servers,
         models=models,
         gateway=Gateway(
             models, meter, _minilm(embedder, data_dir), spending=spending, is_strict=settings.strict_fields

@@ -123,11 +123,12 @@ def guarded(app: Any, *, is_legacy: bool, token: str | None) -> Any:
     async def call(scope: Any, receive: Any, send: Any) -> None:
         headers = dict(scope.get("headers", ()))
         if scope["type"] == "http" and token and headers.get(b"authorization") != f"Bearer {token}".encode():
-            return await answer(send, 401, {"error": "unauthorized"})
-        if scope["type"] == "http" and is_legacy and headers.get(b"mcp-protocol-version") == b"2026-07-28":
+            await answer(send, 401, {"error": "unauthorized"})
+        elif scope["type"] == "http" and is_legacy and headers.get(b"mcp-protocol-version") == b"2026-07-28":
             error = {"code": -32600, "message": "Bad Request: Unsupported protocol version"}
-            return await answer(send, 400, {"jsonrpc": "2.0", "id": None, "error": error})
-        await app(scope, receive, send)
+            await answer(send, 400, {"jsonrpc": "2.0", "id": None, "error": error})
+        else:
+            await app(scope, receive, send)
 
     return call
 

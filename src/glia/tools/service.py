@@ -22,7 +22,7 @@ from glia.tools.errors import ToolNameTaken, ToolNotFound
 from glia.tools.functions import tool
 from glia.tools.http import Endpoint, Secrets, http_tool, sealed
 from glia.tools.queries import ToolRow
-from glia.tools.types import CustomTool, CustomToolSpec, Tool
+from glia.tools.types import CustomTool, CustomToolSpec, Tool, ToolSource
 from glia.tools.web_fetch import web_fetch
 
 __all__ = ["BUILT_IN", "KNOWLEDGE_SEARCH", "MOST_TOOLS", "Secrets", "Tools", "tool", "web_fetch"]
@@ -33,10 +33,22 @@ MOST_TOOLS = 128
 
 
 class Tools:
-    def __init__(self, db: Database, *, built_in: Sequence[Tool], outbound: Outbound, secrets: Secrets) -> None:
-        """built_in: from every slice that offers tools. secrets: seals the headers of custom tools."""
+    def __init__(
+        self,
+        db: Database,
+        *,
+        built_in: Sequence[Tool],
+        outbound: Outbound,
+        secrets: Secrets,
+        sources: Sequence[ToolSource] = (),
+    ) -> None:
+        """built_in: from every slice that offers tools. secrets: seals the headers of custom tools.
+
+        sources: asked for names that are neither built-in nor the workspace's own tools.
+        """
         self._db = db
         self._built_in = {tool.name: counted(tool, tool.name) for tool in built_in}
+        self._sources = tuple(sources)
         self._outbound = outbound
         self._secrets = secrets
         if len(self._built_in) != len(built_in):
@@ -111,11 +123,14 @@ class Tools:
         else:
             wanted = list(dict.fromkeys(names))
         wanted = [name for name in wanted if name != KNOWLEDGE_SEARCH]
-        found = {name: self._built_in[name] for name in wanted if name in self._built_in}
+        found = {name: [self._built_in[name]] for name in wanted if name in self._built_in}
         custom = [name for name in wanted if name not in found]
         if custom:
             async with self._db.transaction(principal.workspace_id) as tx:
-                found |= {row.name: self._tool_of(row) for row in await queries.named(tx, custom)}
+                found |= {row.name: [self._tool_of(row)] for row in await queries.named(tx, custom)}
+        for source in self._sources:
+            if rest := [name for name in custom if name not in found]:
+                found |= {name: list(tools) for name, tools in (await source.resolve(principal, rest)).items()}
         if gone := [name for name in custom if name not in found]:
             raise ToolNotFound(
                 f"The agent names tools that are not there: {', '.join(map(repr, gone))}. Create them again or take"
@@ -123,7 +138,9 @@ class Tools:
                 names=gone,
             )
         search = [self._built_in[KNOWLEDGE_SEARCH]] if has_knowledge and KNOWLEDGE_SEARCH in self._built_in else []
-        return search + [found[name] for name in wanted]
+        # One name may stand for several tools, and a tool may be named twice, by itself and with the others.
+        named = {tool.name: tool for name in wanted for tool in found[name]}
+        return (search + list(named.values()))[:MOST_TOOLS]
 
     async def check_names(self, principal: Principal, tx: Transaction, names: tuple[str, ...] | None) -> None:
         """For agents before they are kept. Raises InvalidRequest with the field `tools[2]` and near matches."""
@@ -134,12 +151,16 @@ class Tools:
         if all(name in self._built_in for name in names):
             return
         known = {*self._built_in, *(row.name for row in await queries.named(tx, names))}
+        for source in self._sources:
+            known |= await source.known(principal, tx, [name for name in names if name not in known])
         for index, name in enumerate(names):
             if name not in known:
-                raise await self._unknown(tx, name, index)
+                raise await self._unknown(principal, tx, name, index)
 
-    async def _unknown(self, tx: Transaction, name: str, index: int) -> InvalidRequest:
+    async def _unknown(self, principal: Principal, tx: Transaction, name: str, index: int) -> InvalidRequest:
         choices = [*self._built_in, *await queries.list_names(tx)]
+        for source in self._sources:
+            choices += await source.suggestions(principal, tx)
         near = difflib.get_close_matches(name, choices, n=3)
         hint = f"Did you mean {' or '.join(map(repr, near))}?" if near else f"There are {', '.join(choices[:30])}."
         return InvalidRequest(f"There is no tool {name[:80]!r} in this workspace. {hint}", field=f"tools[{index}]")

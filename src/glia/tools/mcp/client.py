@@ -10,7 +10,8 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from glia import __version__
@@ -98,7 +99,8 @@ class Connection:
             self._leave.set()
             raise McpFailed(f"The MCP server {self.place.name!r} did not answer in time.", is_sent=False) from None
         if not self.is_open:
-            raise McpFailed(f"The connection to the MCP server {self.place.name!r} was closed.", is_sent=False)
+            said = f"The connection to the MCP server {self.place.name!r} was closed."
+            raise McpFailed(said, is_sent=False, is_session_over=True)
         return client
 
     async def _asked(self, asking: Coroutine[Any, Any, T], key: str | None = None) -> T:
@@ -131,12 +133,14 @@ class Connection:
         if fate.status in {401, 403}:
             return _unauthorized(name, fate.status)
         if isinstance(error, MCPError):
-            if error.code in _MADE_UP or (fate.status == 404 and error.message == "Session terminated"):
+            is_over = fate.status == 404 and error.message == "Session terminated"
+            if error.code in _MADE_UP or is_over:
                 self._leave.set()
             # An error that the server sent is an answer; what the transport or a gateway made up is none.
             is_answered = fate.problem is None and fate.status not in _NO_ANSWER and error.code not in _MADE_UP
             said = fate.problem or error.message[:1000] or f"error {error.code}"
-            return McpFailed(f"The MCP server {name!r} says: {said}", is_sent=fate.is_sent and not is_answered)
+            is_sent = fate.is_sent and not is_answered
+            return McpFailed(f"The MCP server {name!r} says: {said}", is_sent=is_sent, is_session_over=is_over)
         if isinstance(error, InputRequiredRoundsExceededError):
             return McpFailed(f"The MCP server {name!r} kept asking for input.", is_sent=False)
         if isinstance(error, ValidationError):
@@ -226,7 +230,7 @@ class Connection:
             env=clean | dict(command.environment),
             cwd=command.folder,
         )
-        return stdio_client(parameters, errlog=sys.stderr)
+        return _watched(stdio_client(parameters, errlog=sys.stderr), self._leave.set)
 
     async def _listen(self, client: Client) -> None:
         """Hears of changed tools on a stateless connection; the older revisions send that by themselves."""
@@ -235,7 +239,8 @@ class Connection:
 
         offered = client.server_capabilities.tools
         is_modern = client.protocol_version in MODERN_PROTOCOL_VERSIONS
-        if self._on_tools_changed is None or not is_modern or offered is None or not offered.list_changed:
+        # A connection that was opened without asking knows nothing of what is offered; the attempt tells.
+        if self._on_tools_changed is None or not is_modern or (offered is not None and not offered.list_changed):
             return
         try:
             async with client.listen(tools_list_changed=True) as changes:
@@ -264,6 +269,51 @@ class Connection:
         return McpFailed(
             f"The MCP server {name!r} does not answer as MCP asks{status}: {str(said)[:500]}", is_sent=False
         )
+
+
+class _Watched:
+    """A stream of messages that tells when it ends, so that a program that has gone is noticed while nobody calls."""
+
+    def __init__(self, stream: Any, on_end: Callable[[], None]) -> None:
+        """stream: the package's protocol of read streams."""
+        self._stream = stream
+        self._on_end = on_end
+
+    async def receive(self) -> Any:
+        import anyio
+
+        try:
+            return await self._stream.receive()
+        except (anyio.EndOfStream, anyio.ClosedResourceError):
+            self._on_end()
+            raise
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    def __aiter__(self) -> _Watched:
+        return self
+
+    async def __anext__(self) -> Any:
+        import anyio
+
+        try:
+            return await self.receive()
+        except anyio.EndOfStream:
+            raise StopAsyncIteration from None
+
+    async def __aenter__(self) -> _Watched:
+        await self._stream.__aenter__()
+        return self
+
+    async def __aexit__(self, *error: Any) -> None:
+        await self._stream.__aexit__(*error)
+
+
+@asynccontextmanager
+async def _watched(streams: Any, on_end: Callable[[], None]) -> AsyncGenerator[tuple[Any, Any], None]:
+    async with streams as (reading, writing):
+        yield _Watched(reading, on_end), writing
 
 
 # Codes that the package's transport gives to what the server did not say: a broken or unreadable answer.

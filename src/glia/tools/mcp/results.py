@@ -61,9 +61,11 @@ def _says_already(texts: Sequence[str], structured: object) -> bool:
 
     `{"result": ...}` is how the common server packages wrap what is no object.
     """
-    if texts and isinstance(structured, dict) and list(cast(dict[str, object], structured)) == ["result"]:
-        return True
-    return any(_is_same(text, structured) for text in texts)
+    return bool(texts) and (_is_wrapped(structured) or any(_is_same(text, structured) for text in texts))
+
+
+def _is_wrapped(structured: object) -> bool:
+    return isinstance(structured, dict) and list(cast(Mapping[str, object], structured)) == ["result"]
 
 
 def _is_same(text: str, structured: object) -> bool:

@@ -89,11 +89,15 @@ class McpFailed(UpstreamFailed):
     """The server could not be reached, or did not answer as MCP asks.
 
     is_sent: whether the request may have reached it. needs_authorization: it wants to know who calls.
+    is_session_over: it answered that it no longer knows the connection's session; a new one may do.
     """
 
     code = "mcp_failed"
 
-    def __init__(self, message: str, *, is_sent: bool, needs_authorization: bool = False) -> None:
+    def __init__(
+        self, message: str, *, is_sent: bool, needs_authorization: bool = False, is_session_over: bool = False
+    ) -> None:
         super().__init__(message)
         self.is_sent = is_sent
         self.needs_authorization = needs_authorization
+        self.is_session_over = is_session_over
