@@ -77,6 +77,7 @@ from glia.tools.builtin import BUILT_IN
 from glia.tools.mcp.operator import read_servers
 from glia.tools.mcp.servers import McpServers
 from glia.tools.service import Tools
+from glia.tools.toolsets import Toolsets
 from glia.tools.types import Source
 from glia.tools.web_fetch import web_fetch
 from glia.triggers.firings import Firings
@@ -128,6 +129,7 @@ class House:
     exports: Exports
     model_calls: ModelCalls
     tools: Tools
+    toolsets: Toolsets
     mcp_servers: McpServers
     models: Models
     gateway: Gateway
@@ -262,7 +264,9 @@ async def build(
     edit_block = memory_block_edit(memory_blocks, memories)
     built_in += [conversation_search(conversations), edit_block]
     mcp_servers = McpServers(db, outbound, secrets, read_servers(settings.mcp_file, environment))
-    tools = Tools(db, built_in=built_in, outbound=outbound, secrets=secrets, sources=(mcp_servers.source,))
+    toolsets = Toolsets(db, outbound, secrets)
+    sources = (toolsets, mcp_servers.source)
+    tools = Tools(db, built_in=built_in, outbound=outbound, secrets=secrets, sources=sources)
     agents = Agents(db, checks=(_check_tools(tools), _check_knowledge(knowledge)))
     live = Live(db)
     engine: Engine
@@ -329,6 +333,7 @@ async def build(
         exports=Exports(db, agents),
         model_calls=ModelCalls(db),
         tools=tools,
+        toolsets=toolsets,
         mcp_servers=mcp_servers,
         models=models,
         gateway=Gateway(

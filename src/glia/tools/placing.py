@@ -62,7 +62,7 @@ def place(
             raise _wrong(name, f"there is no property `{next(iter(loose))[:80]}`", None)
         for key, value in loose.items():
             parts.query += _pairs(Placement("query", key), value)
-    else:
+    elif loose or not placements:  # a tool that places everything, and nothing in a body, has none
         parts.body, parts.has_body = loose, True
     return _assembled(url, parts)
 

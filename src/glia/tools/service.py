@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from typing import Any
 from uuid import UUID
 
@@ -16,12 +16,13 @@ from glia.kit.outbound import Outbound
 from glia.kit.pages import Page, Window, page_of
 from glia.tools import queries
 from glia.tools.builtin import BUILT_IN
-from glia.tools.counting import CUSTOM, counted
+from glia.tools.counting import counted
 from glia.tools.custom import check_spec, origin
 from glia.tools.errors import ToolNameTaken, ToolNotFound
 from glia.tools.functions import tool
-from glia.tools.http import Endpoint, Secrets, http_tool, sealed
+from glia.tools.http import Secrets, sealed
 from glia.tools.queries import ToolRow
+from glia.tools.rows import headers_context, tool_of, values_of
 from glia.tools.types import CustomTool, CustomToolSpec, Tool, ToolSource
 from glia.tools.web_fetch import web_fetch
 
@@ -64,9 +65,9 @@ class Tools:
         self._check(spec)
         id = new_id()
         where = {"workspace_id": principal.workspace_id, "project_id": principal.project_id}
-        headers = sealed(spec.headers, self._secrets, _context(principal.workspace_id, id))
+        headers = sealed(spec.headers, self._secrets, headers_context(principal.workspace_id, id))
         async with self._db.transaction(principal.workspace_id) as tx:
-            if not await queries.insert(tx, id, _values(spec, headers, tuple(spec.headers)), **where):
+            if not await queries.insert(tx, id, values_of(spec, headers, tuple(spec.headers)), **where):
                 raise _taken(spec.name)
             return (await _get(tx, id)).shown()
 
@@ -93,7 +94,7 @@ class Tools:
             self._check(spec)
             headers, names = row.sealed_headers, row.header_names
             if "headers" in changes:
-                headers = sealed(spec.headers, self._secrets, _context(row.workspace_id, id))
+                headers = sealed(spec.headers, self._secrets, headers_context(row.workspace_id, id))
                 names = tuple(spec.headers)
             elif headers is not None and origin(spec.url) != origin(row.url):
                 # Otherwise anyone who may edit the tool could have its secrets sent to a host of their own.
@@ -101,7 +102,7 @@ class Tools:
                     f"The tool moves to {origin(spec.url)}; give `http.headers` anew, or {{}} for none.",
                     field="http.headers",
                 )
-            if not await queries.update(tx, id, _values(spec, headers, names)):
+            if not await queries.update(tx, id, values_of(spec, headers, names)):
                 raise _taken(spec.name)
             return (await _get(tx, id)).shown()
 
@@ -127,7 +128,9 @@ class Tools:
         custom = [name for name in wanted if name not in found]
         if custom:
             async with self._db.transaction(principal.workspace_id) as tx:
-                found |= {row.name: [self._tool_of(row)] for row in await queries.named(tx, custom)}
+                found |= {
+                    row.name: [tool_of(row, self._outbound, self._secrets)] for row in await queries.named(tx, custom)
+                }
         for source in self._sources:
             if rest := [name for name in custom if name not in found]:
                 found |= {name: list(tools) for name, tools in (await source.resolve(principal, rest)).items()}
@@ -170,48 +173,12 @@ class Tools:
         if spec.name in self._built_in or spec.name == KNOWLEDGE_SEARCH:
             raise ToolNameTaken(f"{spec.name!r} is a built-in tool; choose another name.", field="name")
 
-    def _tool_of(self, row: ToolRow) -> Tool:
-        endpoint = Endpoint(
-            name=row.name,
-            description=row.description,
-            schema=row.schema,
-            effect=row.effect,
-            method=row.method,
-            url=row.url,
-            sealed_headers=row.sealed_headers,
-            secret_context=_context(row.workspace_id, row.id),
-            timeout_seconds=row.timeout_seconds,
-            permission=row.permission,
-            placements=row.placements,
-        )
-        return counted(http_tool(endpoint, self._outbound, self._secrets), CUSTOM)
-
-
-def _context(workspace_id: UUID, id: UUID) -> str:
-    return f"tools.headers:{workspace_id}:{id}"
-
 
 def _spec_of(row: ToolRow) -> CustomToolSpec:
     """Without headers: they stay sealed."""
     return CustomToolSpec(
         **{field.name: getattr(row, field.name) for field in fields(CustomToolSpec) if field.name != "headers"}
     )
-
-
-def _values(spec: CustomToolSpec, sealed_headers: bytes | None, header_names: tuple[str, ...]) -> dict[str, object]:
-    return {
-        "name": spec.name,
-        "description": spec.description,
-        "schema": dict(spec.schema),
-        "effect": str(spec.effect),
-        "method": spec.method,
-        "url": spec.url,
-        "timeout_seconds": spec.timeout_seconds,
-        "permission": str(spec.permission),
-        "placements": {name: asdict(placement) for name, placement in spec.placements.items()},
-        "sealed_headers": sealed_headers,
-        "header_names": list(header_names),
-    }
 
 
 async def _get(tx: Transaction, id: UUID) -> ToolRow:

@@ -281,3 +281,59 @@ class McpSignIn:
 
     authorization_url: str
     expires_at: datetime
+
+
+@dataclass(frozen=True)
+class SkippedOperation:
+    """An operation of a document that became no tool. operation: as `POST /files`."""
+
+    operation: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Toolset:
+    """Tools that were imported together. Agents may name all of them as `<name>__*`."""
+
+    id: ToolsetId
+    name: str
+    title: str
+    base_url: str
+    source_url: str | None
+    header_names: tuple[str, ...]
+    tool_count: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True)
+class OpenApiImport:
+    """What to make of an OpenAPI document. One of document and url is given.
+
+    headers: sent with each call, kept encrypted; None keeps those of an earlier import of the same name.
+    permission: None leaves what each tool has. effects: by patterns of operations, where their method says too little.
+    """
+
+    name: str
+    document: str | None = None
+    url: str | None = None
+    base_url: str | None = None
+    headers: Mapping[str, str] | None = None
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    effects: Mapping[str, Effect] = field(default_factory=dict[str, Effect])
+    permission: Permission | None = None
+    timeout_seconds: float = 30.0
+
+
+@dataclass(frozen=True)
+class ImportOutcome:
+    """What an import did, or would do: names of tools. toolset: None when it was only tried."""
+
+    toolset: Toolset | None
+    tools: tuple[CustomToolSpec, ...]
+    created: tuple[str, ...]
+    updated: tuple[str, ...]
+    removed: tuple[str, ...]
+    skipped: tuple[SkippedOperation, ...]
