@@ -77,6 +77,7 @@ from glia.tools.builtin import BUILT_IN
 from glia.tools.mcp.operator import read_servers
 from glia.tools.mcp.servers import McpServers
 from glia.tools.service import Tools
+from glia.tools.sql import read_databases, sql_tools
 from glia.tools.toolsets import Toolsets
 from glia.tools.types import Source
 from glia.tools.web_fetch import web_fetch
@@ -262,7 +263,7 @@ async def build(
     knowledge = Knowledge(db, files, start_job=jobs, embedders=embedders, reranker=_reranker(settings, outbound))
     built_in = [*BUILT_IN, web_fetch(outbound), knowledge_search(knowledge), *memory_tools(memories)]
     edit_block = memory_block_edit(memory_blocks, memories)
-    built_in += [conversation_search(conversations), edit_block]
+    built_in += [conversation_search(conversations), edit_block, *sql_tools(read_databases(settings.sql_databases))]
     mcp_servers = McpServers(db, outbound, secrets, read_servers(settings.mcp_file, environment))
     toolsets = Toolsets(db, outbound, secrets)
     sources = (toolsets, mcp_servers.source)
