@@ -158,10 +158,10 @@ class Connection:
 
     async def _own(self) -> None:
         """Holds the connection open until it is told to leave. Ends with its end."""
+        await asyncio.to_thread(_load)
         import httpx2
         from mcp import MCPError
 
-        _silence()
         try:
             await self._hold()
         except (MCPError, httpx2.HTTPError, ExceptionGroup, OSError, ValueError, RuntimeError) as error:
@@ -331,6 +331,15 @@ def _innermost(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = cast(BaseExceptionGroup[BaseException], error).exceptions[0]
     return error
+
+
+def _load() -> None:
+    """The package takes most of a second to import: in a thread, nobody waits for it but the first connection."""
+    import mcp.client.streamable_http  # noqa: F401
+
+    import glia.tools.mcp.transport  # noqa: F401
+
+    _silence()
 
 
 def _silence() -> None:

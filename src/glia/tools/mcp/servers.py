@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -20,7 +20,7 @@ from glia.tools.custom import check_headers, origin
 from glia.tools.errors import McpServerNameTaken, McpServerNotFound
 from glia.tools.http import Secrets, sealed
 from glia.tools.mcp import queries
-from glia.tools.mcp.names import is_server_name
+from glia.tools.mcp.names import EVERY, is_server_name
 from glia.tools.mcp.oauth import SignIns
 from glia.tools.mcp.operator import OperatorServer
 from glia.tools.mcp.places import Places, headers_context
@@ -93,6 +93,11 @@ class McpServers:
         """What the server listed last."""
         principal.require("tools:read")
         return self.source.shown(self._places.server(await self._row(principal, id)))
+
+    async def wildcards(self, principal: Principal) -> Sequence[str]:
+        """`server__*` for each server that the workspace may use."""
+        async with self._db.transaction(principal.workspace_id) as tx:
+            return [name for name in await self.source.suggestions(principal, tx) if name.endswith(EVERY)]
 
     async def update(self, principal: Principal, id: UUID, changes: Mapping[str, Any]) -> McpServer:
         """changes: fields of McpServerSpec. Headers that are not given stay, unless the server moves to another host,
