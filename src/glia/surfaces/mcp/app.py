@@ -6,6 +6,8 @@ any process of the installation can answer any request, and nothing is kept betw
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 import logging
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -17,7 +19,7 @@ from glia.identity.types import Principal
 from glia.kit.errors import GliaError, MethodNotAllowed, NotFound, UpstreamFailed
 from glia.surfaces.mcp.offers import Offers
 from glia.surfaces.mcp.words import Answer, Offer, failure, mcp_error
-from glia.surfaces.shared.asgi import App, Message, Receive, Scope, Send
+from glia.surfaces.shared.asgi import App, Message, Receive, Request, Scope, Send
 from glia.surfaces.shared.gate import Gate
 from glia.tools.errors import ToolNotFound
 from glia.tools.types import Effect
@@ -59,11 +61,14 @@ class _Mcp:
         if scope["method"] != "POST":
             # A GET would open a stream on which a server without sessions has nothing to say.
             raise MethodNotAllowed(f"{scope['method']} is not possible on {PATH}; use POST.", allow="POST")
+        body = await Request(scope, receive).body(LARGEST_BODY_BYTES)
+        # In a thread, so that the first request does not hold up all others.
+        await asyncio.to_thread(importlib.import_module, "mcp.server.streamable_http_manager")
         from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
         manager = StreamableHTTPSessionManager(self._server, stateless=True)
         async with manager.run():
-            await manager.handle_request(scope, receive, send)
+            await manager.handle_request(scope, _again(body, receive), send)
 
     @cached_property
     def _server(self) -> Server[Any]:
@@ -111,11 +116,6 @@ class _Mcp:
             return _result(failure(error))
         except TimeoutError:
             return _result(failure(UpstreamFailed(f"The tool {params.name[:80]} gave no answer in time.")))
-
-
-def _load() -> None:
-    """In a thread, so that the first request does not hold up all others."""
-    import mcp.server.streamable_http_manager  # noqa: F401
 
 
 def _again(body: bytes, receive: Receive) -> Receive:

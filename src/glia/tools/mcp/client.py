@@ -7,6 +7,7 @@ from any other. It speaks revision 2026-07-28 (stateless) and falls back to the 
 from __future__ import annotations
 
 import asyncio
+import importlib
 import logging
 import os
 import sys
@@ -335,10 +336,8 @@ def _innermost(error: BaseException) -> BaseException:
 
 def _load() -> None:
     """The package takes most of a second to import: in a thread, nobody waits for it but the first connection."""
-    import mcp.client.streamable_http  # noqa: F401
-
-    import glia.tools.mcp.transport  # noqa: F401
-
+    importlib.import_module("mcp.client.streamable_http")
+    importlib.import_module("glia.tools.mcp.transport")
     _silence()
 
 
