@@ -104,6 +104,17 @@ async def test_tools_of_the_workspace_are_called(connects: Connects, client: Cli
     assert "agreement" in guarded.content[0].text
 
 
+async def test_a_run_that_waits_for_a_person_says_so(connects: Connects, client: Client) -> None:
+    client.made("/v1/agents", {"name": "Careful", "permissions": {"tools": {"calculator": "ask"}}})
+
+    async with connects() as mcp:
+        answer = await mcp.call_tool("ask_careful", {"message": SUM})
+
+    assert answer.is_error
+    assert answer.structured_content["error"]["code"] == "run_waiting"
+    assert "approval" in answer.content[0].text
+
+
 async def test_errors_are_structured(connects: Connects, agent: dict[str, Any], revision: str) -> None:
     async with connects(revision) as mcp:
         wrong = await mcp.call_tool("ask_helper", {"text": "?"})

@@ -13,7 +13,7 @@ import msgspec
 from glia.agents.types import Agent
 from glia.identity.types import Principal
 from glia.kit.errors import Conflict, GliaError, InvalidRequest, UpstreamFailed
-from glia.runs.events import Event, ModelRequested, RunCancelled, RunCompleted, RunFailed, ToolCalled
+from glia.runs.events import Event, ModelRequested, RunCancelled, RunCompleted, RunFailed, RunWaiting, ToolCalled
 from glia.runs.service import Said
 from glia.runs.types import Accepted
 from glia.surfaces.mcp.words import ASK, Answer, Offer, Report
@@ -81,7 +81,7 @@ async def _ask(
                 async with aclosing(items):
                     async for item in items:
                         if isinstance(item, Event) and item.run_id == accepted.run_id:
-                            if item.is_final:
+                            if item.is_final or item.needs_someone:
                                 return _answer(item, accepted)
                             await _tell(item, report)
         except TimeoutError:
@@ -128,6 +128,12 @@ def _answer(last: Event, accepted: Accepted) -> Answer:
             return Answer(text, structured)
         case RunFailed(error=error):
             raise _RunEndedBadly(error.code, error.message)
+        case RunWaiting(waiting_for=waiting_for):
+            raise _RunEndedBadly(
+                "run_waiting",
+                f"The run {accepted.run_id} waits for: {' and '.join(waiting_for)}. Somebody has to decide it under"
+                f" /v1/approvals, or raise the budget; read_session {accepted.session_id} then has the answer.",
+            )
         case RunCancelled():
             raise _RunEndedBadly("run_cancelled", f"The run {accepted.run_id} was cancelled before it answered.")
         case _:
