@@ -17,12 +17,22 @@ from glia.kit.errors import InvalidRequest
 from glia.kit.ids import new_id
 from glia.kit.outbound import Outbound
 from glia.kit.pages import Window
-from glia.tools.errors import ToolNotFound, ToolsetNotFound
+from glia.tools.errors import McpServerNameTaken, ToolNotFound, ToolsetNameTaken, ToolsetNotFound
+from glia.tools.mcp.servers import McpServers
 from glia.tools.openapi import Choice, parse_document, read_tools
 from glia.tools.openapi_schema import MOST_NODES
 from glia.tools.service import BUILT_IN, Secrets, Tools
 from glia.tools.toolsets import Toolsets
-from glia.tools.types import CustomToolSpec, Effect, ImportOutcome, OpenApiImport, Permission, ToolContext, ToolResult
+from glia.tools.types import (
+    CustomToolSpec,
+    Effect,
+    ImportOutcome,
+    McpServerSpec,
+    OpenApiImport,
+    Permission,
+    ToolContext,
+    ToolResult,
+)
 
 SHOP = """
 openapi: 3.1.0
@@ -316,6 +326,20 @@ async def test_a_name_that_another_tool_has_gets_a_number(shop: Shop, principal:
     outcome = await shop.importing(principal)
 
     assert "shop__listOrders_2" in outcome.created
+
+
+async def test_a_toolset_and_an_mcp_server_never_share_a_name(
+    shop: Shop, principal: Principal, db: Database, outbound: Outbound, secrets: Secrets
+) -> None:
+    servers = McpServers(db, outbound, secrets, {})
+    await servers.create(principal, McpServerSpec("shop", "https://one.example/mcp", is_enabled=False))
+
+    with pytest.raises(ToolsetNameTaken):
+        await shop.importing(principal)
+    await servers.create(principal, McpServerSpec("other", "https://one.example/mcp", is_enabled=False))
+    await shop.sets.import_openapi(principal, OpenApiImport("third", document=SHOP), dry_run=False)
+    with pytest.raises(McpServerNameTaken):
+        await servers.create(principal, McpServerSpec("third", "https://one.example/mcp", is_enabled=False))
 
 
 async def test_a_document_is_fetched_by_the_guarded_client(shop: Shop, principal: Principal) -> None:

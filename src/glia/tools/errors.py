@@ -27,5 +27,9 @@ class McpServerNameTaken(Conflict):
     code = "mcp_server_name_taken"
 
 
+class ToolsetNameTaken(Conflict):
+    code = "toolset_name_taken"
+
+
 class ToolsetNotFound(NotFound):
     code = "toolset_not_found"

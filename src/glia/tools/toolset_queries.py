@@ -134,6 +134,11 @@ async def names(tx: Transaction, wanted: Sequence[str] | None = None) -> list[st
     )
 
 
+async def is_mcp_server(tx: Transaction, name: str) -> bool:
+    """Whether an MCP server has the name: `name__*` must not mean two things."""
+    return await tx.value("select exists (select 1 from mcp_servers where name = %(name)s)", name=name)
+
+
 async def members(tx: Transaction, id: UUID) -> list[Member]:
     return await tx.many(
         Member,

@@ -15,7 +15,7 @@ from glia.kit.outbound import Outbound, OutboundFailed, OutboundRefused, Timeout
 from glia.kit.pages import Page, Window, page_of
 from glia.tools import queries, toolset_queries
 from glia.tools.custom import check_headers, origin
-from glia.tools.errors import ToolsetNotFound
+from glia.tools.errors import ToolsetNameTaken, ToolsetNotFound
 from glia.tools.http import Secrets, opened, sealed
 from glia.tools.mcp.names import EVERY, SEPARATOR, is_server_name
 from glia.tools.openapi import LARGEST_DOCUMENT_BYTES, Choice, Imported, Reading, parse_document, read_tools
@@ -47,6 +47,10 @@ class Toolsets:
         text = wish.document if wish.document is not None else await self._fetch(str(wish.url))
         reading = await asyncio.to_thread(_read, text, wish)
         async with self._db.transaction(principal.workspace_id) as tx:
+            if await toolset_queries.is_mcp_server(tx, wish.name):
+                raise ToolsetNameTaken(
+                    f"There is an MCP server named {wish.name!r}; choose another name.", field="name"
+                )
             row = await toolset_queries.named(tx, wish.name)
             headers = self._headers(row, wish, reading)
             old = {

@@ -16,7 +16,7 @@ from glia.kit.errors import Conflict, GliaError, InvalidRequest, UpstreamFailed
 from glia.runs.events import Event, ModelRequested, RunCancelled, RunCompleted, RunFailed, RunWaiting, ToolCalled
 from glia.runs.service import Said
 from glia.runs.types import Accepted
-from glia.surfaces.mcp.words import ASK, Answer, Offer, Report
+from glia.surfaces.mcp.words import ASK, Answer, Caller, Offer
 from glia.tools.types import Effect
 from glia.wiring import House
 
@@ -66,7 +66,7 @@ def agent_offer(house: House, agent: Agent) -> Offer:
 
 
 async def _ask(
-    house: House, agent: Agent, principal: Principal, arguments: Mapping[str, object], report: Report
+    house: House, agent: Agent, principal: Principal, arguments: Mapping[str, object], caller: Caller
 ) -> Answer:
     try:
         asked = msgspec.convert(arguments, _Arguments)
@@ -83,12 +83,12 @@ async def _ask(
                         if isinstance(item, Event) and item.run_id == accepted.run_id:
                             if item.is_final or item.needs_someone:
                                 return _answer(item, accepted)
-                            await _tell(item, report)
+                            await _tell(item, caller)
         except TimeoutError:
             pass
         except asyncio.CancelledError:
-            # The client took its question back: nobody is going to read the answer.
-            await asyncio.shield(house.runs.cancel(principal, accepted.run_id))
+            if caller.leaving_cancels:  # nobody is going to read the answer
+                await asyncio.shield(house.runs.cancel(principal, accepted.run_id))
             raise
     raise Conflict(f"The run {accepted.run_id} goes on; read_run shows how it ended.", run_id=str(accepted.run_id))
 
@@ -105,12 +105,12 @@ async def _session(house: House, principal: Principal, agent: Agent, reference: 
     return session.id
 
 
-async def _tell(event: Event, report: Report) -> None:
+async def _tell(event: Event, caller: Caller) -> None:
     match event.payload:
         case ModelRequested(step=step):
-            await report(f"Step {step}: thinking")
+            await caller.report(f"Step {step}: thinking")
         case ToolCalled(tool=tool):
-            await report(f"Calling {tool}")
+            await caller.report(f"Calling {tool}")
         case _:
             pass
 

@@ -18,7 +18,7 @@ from glia import __version__
 from glia.identity.types import Principal
 from glia.kit.errors import GliaError, MethodNotAllowed, NotFound, UpstreamFailed
 from glia.surfaces.mcp.offers import Offers
-from glia.surfaces.mcp.words import Answer, Offer, failure, mcp_error
+from glia.surfaces.mcp.words import Answer, Caller, Offer, failure, mcp_error
 from glia.surfaces.shared.asgi import App, Message, Receive, Request, Scope, Send
 from glia.surfaces.shared.gate import Gate
 from glia.tools.errors import ToolNotFound
@@ -96,6 +96,7 @@ class _Mcp:
     async def _call(self, context: ServerRequestContext[Any], params: CallToolRequestParams) -> CallToolResult:
         from mcp import MCPError
         from mcp_types import INVALID_PARAMS
+        from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
         done = 0
 
@@ -107,7 +108,8 @@ class _Mcp:
         try:
             principal = _principal(context)
             offer = await self._offers.one(principal, params.name)
-            return _result(await offer.call(principal, params.arguments or {}, report))
+            caller = Caller(report, context.protocol_version in MODERN_PROTOCOL_VERSIONS)
+            return _result(await offer.call(principal, params.arguments or {}, caller))
         except ToolNotFound as error:
             raise MCPError(INVALID_PARAMS, error.message, {"code": error.code}) from None
         except GliaError as error:

@@ -18,7 +18,7 @@ from glia.kit.errors import InvalidRequest
 from glia.kit.ids import new_id, parse_id
 from glia.kit.pages import Window
 from glia.surfaces.mcp.agents import agent_offer
-from glia.surfaces.mcp.words import ASK, Answer, Offer, Report
+from glia.surfaces.mcp.words import ASK, Answer, Caller, Offer
 from glia.tools.errors import ToolNotFound
 from glia.tools.types import Effect, Permission, Tool, ToolContext
 from glia.wiring import House
@@ -143,7 +143,7 @@ class Offers:
 def _own(name: str, description: str, type: type[T], work: Callable[[Principal, T], Awaitable[Answer]]) -> Offer:
     """A tool of this surface, with the schema of its arguments."""
 
-    async def call(principal: Principal, arguments: Mapping[str, object], _report: Report) -> Answer:
+    async def call(principal: Principal, arguments: Mapping[str, object], _caller: Caller) -> Answer:
         try:
             asked = msgspec.convert(arguments, type)
         except msgspec.ValidationError as error:
@@ -160,7 +160,7 @@ def _tool_offer(tool: Tool) -> Offer:
     return Offer(tool.name, tool.name, tool.description, tool.schema, tool.effect, partial(_call_tool, tool))
 
 
-async def _call_tool(tool: Tool, principal: Principal, arguments: Mapping[str, object], _report: Report) -> Answer:
+async def _call_tool(tool: Tool, principal: Principal, arguments: Mapping[str, object], _caller: Caller) -> Answer:
     """Called once, outside any run. What needs a person's word needs a run that can wait for it."""
     principal.require("tools:call")
     if tool.permission is not Permission.ALWAYS:

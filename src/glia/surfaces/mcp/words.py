@@ -16,8 +16,17 @@ ASK = "ask_"
 
 INVALID_REQUEST, SERVER_ERROR = -32600, -32000
 
-Report = Callable[[str], Awaitable[None]]
-"""Tells a client that asked for progress what is going on."""
+
+@dataclass(frozen=True)
+class Caller:
+    """Who waits for an answer. report: tells a client that asked for progress what is going on.
+
+    leaving_cancels: whether a client that goes away takes its question back, as revision 2026-07-28 has it; before,
+    a connection that broke meant nothing.
+    """
+
+    report: Callable[[str], Awaitable[None]]
+    leaving_cancels: bool
 
 
 @dataclass(frozen=True)
@@ -38,7 +47,7 @@ class Offer:
     description: str
     schema: Mapping[str, object]
     effect: Effect
-    call: Callable[[Principal, Mapping[str, object], Report], Awaitable[Answer]]
+    call: Callable[[Principal, Mapping[str, object], Caller], Awaitable[Answer]]
     output_schema: Mapping[str, object] | None = field(default=None)
 
 

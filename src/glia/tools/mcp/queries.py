@@ -168,6 +168,15 @@ async def list_page(tx: Transaction, window: Window) -> list[ServerRow]:
     )
 
 
+async def count(tx: Transaction) -> int:
+    return await tx.value("select count(*) from mcp_servers")
+
+
+async def is_toolset(tx: Transaction, name: str) -> bool:
+    """Whether a toolset has the name: `name__*` must not mean two things."""
+    return await tx.value("select exists (select 1 from toolsets where name = %(name)s)", name=name)
+
+
 async def list_names(tx: Transaction) -> list[str]:
     return await tx.values("select name from mcp_servers order by name limit 200")
 

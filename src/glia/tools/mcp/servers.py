@@ -11,7 +11,7 @@ from uuid import UUID
 
 from glia.identity.types import Principal, system_principal
 from glia.kit.db import Database, Transaction
-from glia.kit.errors import InvalidRequest
+from glia.kit.errors import Conflict, InvalidRequest
 from glia.kit.ids import new_id
 from glia.kit.outbound import Outbound, UrlRefused
 from glia.kit.outbound.target import parse
@@ -30,6 +30,7 @@ from glia.tools.mcp.source import McpTools
 from glia.tools.types import McpAuth, McpServer, McpServerSpec, McpSignIn, McpStatus, McpTool
 
 MOST_NAMED_TOOLS = 500
+MOST_SERVERS = 200
 LONGEST_TIMEOUT_SECONDS = 600
 _FIRST_LISTING_SECONDS = 5.0
 
@@ -66,6 +67,10 @@ class McpServers:
         id = new_id()
         where = {"workspace_id": principal.workspace_id, "project_id": principal.project_id}
         async with self._db.transaction(principal.workspace_id) as tx:
+            if (count := await queries.count(tx)) >= MOST_SERVERS:
+                raise Conflict(f"The workspace has {count} MCP servers, the most there may be; delete one first.")
+            if await queries.is_toolset(tx, spec.name):
+                raise _taken(spec.name)
             if not await queries.insert(tx, id, _values(spec, None, ()), **where):
                 raise _taken(spec.name)
             row = await _get(tx, id)
@@ -115,6 +120,8 @@ class McpServers:
                 raise InvalidRequest(
                     f"The server moves to {origin(spec.url)}; give `headers` anew, or {{}} for none.", field="headers"
                 )
+            if await queries.is_toolset(tx, spec.name):
+                raise _taken(spec.name)
             if not await queries.update(tx, id, _values(spec, row.sealed_headers, row.header_names)):
                 raise _taken(spec.name)
             if "headers" in changes:
@@ -291,4 +298,6 @@ def _missing(id: UUID) -> McpServerNotFound:
 
 
 def _taken(name: str) -> McpServerNameTaken:
-    return McpServerNameTaken(f"There is already an MCP server named {name!r}; choose another name.", field="name")
+    return McpServerNameTaken(
+        f"There is already an MCP server or a toolset named {name!r}; choose another name.", field="name"
+    )
