@@ -38,7 +38,8 @@ async def house(
 ) -> AsyncIterator[Rig]:
     outbound = Outbound(OutboundPolicy(frozenset({f"127.0.0.1:{process.port}"})))
     servers = McpServers(db, outbound, NoSecrets(), {})
-    await servers.create(principal, McpServerSpec("mcp", process.url, **spec))  # type: ignore[arg-type]
+    created = await servers.create(principal, McpServerSpec("mcp", process.url, **spec))  # type: ignore[arg-type]
+    await servers.refresh(principal, created.id)  # type: ignore[arg-type]
     tools = Tools(db, built_in=[], outbound=outbound, secrets=NoSecrets(), sources=(servers.source,))
     found = await tools.resolve(principal, ("mcp__*",), has_knowledge=False)
     async with rig(db, urls.app, ScriptedModel(*script), found) as opened:

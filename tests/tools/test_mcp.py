@@ -28,7 +28,7 @@ from glia.tools.mcp.names import is_server_name, shown_names
 from glia.tools.mcp.operator import read_servers
 from glia.tools.mcp.servers import McpServers
 from glia.tools.service import BUILT_IN, Secrets, Tools
-from glia.tools.types import McpServerSpec, McpStatus, Permission, Tool, ToolContext, ToolResult
+from glia.tools.types import McpServer, McpServerSpec, McpStatus, Permission, Tool, ToolContext, ToolResult
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +54,13 @@ class House:
     def __init__(self, db: Database, outbound: Outbound, secrets: Secrets, path: str | None = None) -> None:
         self.servers = McpServers(db, outbound, secrets, read_servers(path, os.environ))
         self.tools = Tools(db, built_in=BUILT_IN, outbound=outbound, secrets=secrets, sources=(self.servers.source,))
+
+    async def register(self, principal: Principal, spec: McpServerSpec) -> McpServer:
+        """Waits for the server's answer for longer than a person would have to, because test machines can be slow."""
+        created = await self.servers.create(principal, spec)
+        if created.status is McpStatus.PENDING and spec.is_enabled:
+            created = await self.servers.refresh(principal, created.id)
+        return created
 
     async def tool(self, principal: Principal, name: str) -> Tool:
         (tool,) = await self.tools.resolve(principal, (name,), has_knowledge=False)
@@ -89,7 +96,7 @@ async def test_an_agent_lists_and_calls_the_tools_of_a_server(
     opens: Opens, principal: Principal, process: McpProcess, request: pytest.FixtureRequest
 ) -> None:
     async with opens(process.port) as house:
-        created = await house.servers.create(principal, spec(process))
+        created = await house.register(principal, spec(process))
         every = await house.tools.resolve(principal, ("test__*", "calculator"), has_knowledge=False)
         answer = await house.call(principal, "test__echo", text="hello")
 
@@ -107,7 +114,7 @@ async def test_the_server_gets_the_calls_idempotency_key(
     opens: Opens, principal: Principal, process: McpProcess
 ) -> None:
     async with opens(process.port) as house:
-        await house.servers.create(principal, spec(process))
+        await house.register(principal, spec(process))
         answer = await house.call(principal, "test__key", key="run-7:call-3")
 
     assert json.loads(answer.text) == {"meta": "run-7:call-3", "header": "run-7:call-3"}
@@ -115,7 +122,7 @@ async def test_the_server_gets_the_calls_idempotency_key(
 
 async def test_results_of_every_kind_become_text(opens: Opens, principal: Principal, modern: McpProcess) -> None:
     async with opens(modern.port) as house:
-        await house.servers.create(principal, spec(modern))
+        await house.register(principal, spec(modern))
         many = await house.call(principal, "test__many")
         table = await house.call(principal, "test__table", rows=3)
         failed = await house.call(principal, "test__fail")
@@ -134,7 +141,7 @@ async def test_an_oversized_answer_is_told_and_unknown_for_a_single_effect(
     opens: Opens, principal: Principal, process: McpProcess
 ) -> None:
     async with opens(process.port) as house:
-        await house.servers.create(principal, spec(process))
+        await house.register(principal, spec(process))
         answer = await house.call(principal, "test__big", size=6_000_000)
         after = await house.call(principal, "test__echo", text="still there")
 
@@ -147,7 +154,7 @@ async def test_a_slow_tool_is_given_up_and_its_outcome_unknown(
     opens: Opens, principal: Principal, process: McpProcess
 ) -> None:
     async with opens(process.port) as house:
-        await house.servers.create(principal, spec(process, timeout_seconds=1.5))
+        await house.register(principal, spec(process, timeout_seconds=1.5))
         began = time.monotonic()
         answer = await house.call(principal, "test__slow", seconds=60)
         took = time.monotonic() - began
@@ -165,7 +172,7 @@ async def test_a_server_that_dies_in_the_middle_leaves_an_unknown_outcome_and_is
     effects = tmp_path / "effects"
     with mcp_process(effects=effects) as first:
         async with opens(first.port) as house:
-            created = await house.servers.create(principal, spec(first))
+            created = await house.register(principal, spec(first))
             answer = await house.call(principal, "test__die")
             gone = await house.call(principal, "test__echo", text="anyone?")
             offered = await house.tools.resolve(principal, ("test__*",), has_knowledge=False)
@@ -186,7 +193,7 @@ async def test_a_server_that_dies_in_the_middle_leaves_an_unknown_outcome_and_is
 async def test_a_dead_server_holds_up_neither_its_registration_nor_a_run(opens: Opens, principal: Principal) -> None:
     port = free_port()
     async with opens(port) as house:
-        created = await house.servers.create(principal, McpServerSpec("dead", f"http://127.0.0.1:{port}/mcp"))
+        created = await house.register(principal, McpServerSpec("dead", f"http://127.0.0.1:{port}/mcp"))
         began = time.monotonic()
         offered = await house.tools.resolve(principal, ("dead__*", "dead__search"), has_knowledge=False)
 
@@ -199,7 +206,7 @@ async def test_loopback_is_refused_unless_the_operator_opened_it(
     opens: Opens, principal: Principal, modern: McpProcess
 ) -> None:
     async with opens() as house:
-        closed = await house.servers.create(principal, spec(modern))
+        closed = await house.register(principal, spec(modern))
     async with opens(modern.port) as house:
         opened = await house.servers.refresh(principal, closed.id)
 
@@ -213,7 +220,7 @@ async def test_a_server_that_wants_a_token_gets_the_sealed_header(
 ) -> None:
     with mcp_process("--token", "s3cret") as process:
         async with opens(process.port) as house:
-            without = await house.servers.create(principal, spec(process))
+            without = await house.register(principal, spec(process))
             changes = {"headers": {"Authorization": "Bearer s3cret"}}
             created = await house.servers.update(principal, without.id, changes)
             answer = await house.call(principal, "test__echo", text="in")
@@ -230,7 +237,7 @@ async def test_a_server_that_wants_a_token_gets_the_sealed_header(
 async def test_headers_do_not_follow_a_server_to_another_host(opens: Opens, principal: Principal) -> None:
     async with opens() as house:
         server = McpServerSpec("moving", "https://one.example/mcp", headers={"X-Key": "k"}, is_enabled=False)
-        created = await house.servers.create(principal, server)
+        created = await house.register(principal, server)
 
         with pytest.raises(InvalidRequest, match="headers"):
             await house.servers.update(principal, created.id, {"url": "https://two.example/mcp"})
@@ -244,7 +251,7 @@ async def test_permissions_and_the_allowed_list_reach_the_agents_tools(
 ) -> None:
     permissions = {"echo": Permission.ALWAYS, "fail": Permission.NEVER}
     async with opens(modern.port) as house:
-        created = await house.servers.create(
+        created = await house.register(
             principal,
             spec(
                 modern,
@@ -267,7 +274,7 @@ async def test_permissions_and_the_allowed_list_reach_the_agents_tools(
 
 async def test_names_that_providers_refuse_are_made_fit(opens: Opens, principal: Principal, modern: McpProcess) -> None:
     async with opens(modern.port) as house:
-        created = await house.servers.create(principal, spec(modern))
+        created = await house.register(principal, spec(modern))
         (odd,) = [
             tool for tool in await house.servers.tools(principal, created.id) if tool.own_name == "files/read.txt"
         ]
@@ -281,7 +288,7 @@ async def test_names_that_providers_refuse_are_made_fit(opens: Opens, principal:
 async def test_a_changed_tool_list_is_noticed(opens: Opens, principal: Principal, options: tuple[str, ...]) -> None:
     with mcp_process(*options) as process:
         async with opens(process.port) as house:
-            created = await house.servers.create(principal, spec(process))
+            created = await house.register(principal, spec(process))
             names: set[str] = set()
             deadline = time.monotonic() + 40
             while "grown" not in names and time.monotonic() < deadline:
@@ -297,7 +304,7 @@ async def test_agents_may_only_name_tools_that_are_there(
     opens: Opens, principal: Principal, modern: McpProcess, db: Database
 ) -> None:
     async with opens(modern.port) as house:
-        await house.servers.create(principal, spec(modern))
+        await house.register(principal, spec(modern))
         async with db.transaction(principal.workspace_id) as tx:
             await house.tools.check_names(principal, tx, ("test__echo", "test__*", "calculator"))
             with pytest.raises(InvalidRequest, match="test__echo"):
@@ -312,7 +319,7 @@ async def test_another_workspace_sees_and_uses_nothing_of_it(
     opens: Opens, principal: Principal, stranger: Principal, modern: McpProcess
 ) -> None:
     async with opens(modern.port) as house:
-        created = await house.servers.create(principal, spec(modern))
+        created = await house.register(principal, spec(modern))
 
         for asking in (
             house.servers.get(stranger, created.id),
@@ -332,7 +339,7 @@ async def test_another_workspace_sees_and_uses_nothing_of_it(
 async def test_what_cannot_be_registered_is_refused(opens: Opens, principal: Principal, db: Database) -> None:
     good = McpServerSpec("good", "https://one.example/mcp", is_enabled=False)
     async with opens() as house:
-        await house.servers.create(principal, good)
+        await house.register(principal, good)
         for field, bad in {
             "name": replace(good, name="a__b"),
             "url": replace(good, url="javascript:alert(1)"),
@@ -340,10 +347,10 @@ async def test_what_cannot_be_registered_is_refused(opens: Opens, principal: Pri
             "timeout_seconds": replace(good, timeout_seconds=0),
         }.items():
             with pytest.raises(InvalidRequest) as refused:
-                await house.servers.create(principal, bad)
+                await house.register(principal, bad)
             assert refused.value.field == field
         with pytest.raises(McpServerNameTaken):
-            await house.servers.create(principal, good)
+            await house.register(principal, good)
         with pytest.raises(Forbidden):
             await house.servers.create(await make_principal(db, "tools:read"), good)
 

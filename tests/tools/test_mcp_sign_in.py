@@ -38,7 +38,7 @@ async def house(db: Database, secrets: Secrets, guard: Guard) -> AsyncIterator[H
 
 
 async def registered(house: House, principal: Principal, guard: Guard) -> McpServer:
-    return await house.servers.create(principal, McpServerSpec("mail", guard.url, auth=McpAuth.OAUTH))
+    return await house.register(principal, McpServerSpec("mail", guard.url, auth=McpAuth.OAUTH))
 
 
 async def begun(house: House, principal: Principal, guard: Guard, **options: Any) -> dict[str, str]:
@@ -47,8 +47,12 @@ async def begun(house: House, principal: Principal, guard: Guard, **options: Any
     return guard.agree(sign_in.authorization_url)
 
 
-async def finished(house: House, back: dict[str, str]) -> McpServer:
-    return await house.servers.finish_sign_in(back["state"], code=back.get("code"), issuer=back.get("iss"), error=None)
+async def finished(house: House, principal: Principal, back: dict[str, str]) -> McpServer:
+    server = await house.servers.finish_sign_in(
+        back["state"], code=back.get("code"), issuer=back.get("iss"), error=None
+    )
+    assert server.id is not None
+    return await house.servers.refresh(principal, server.id)
 
 
 async def test_a_person_signs_in_and_agents_use_the_server(
@@ -57,7 +61,7 @@ async def test_a_person_signs_in_and_agents_use_the_server(
     server = await registered(house, principal, guard)
     sign_in = await house.servers.begin_sign_in(principal, server.id, redirect_uri=CALLBACK)
     back = guard.agree(sign_in.authorization_url)
-    after = await finished(house, back)
+    after = await finished(house, principal, back)
     answer = await house.call(principal, "mail__whoami")
 
     assert server.status is McpStatus.NEEDS_AUTHORIZATION
@@ -75,7 +79,7 @@ async def test_tokens_are_renewed_before_they_lapse_and_by_one_at_a_time(
     house: House, principal: Principal, guard: Guard
 ) -> None:
     guard.lifetime = 30  # renewed when less than a minute is left
-    await finished(house, await begun(house, principal, guard))
+    await finished(house, principal, await begun(house, principal, guard))
     guard.lifetime = 3600
     before = len(guard.forms)
 
@@ -89,7 +93,7 @@ async def test_tokens_are_renewed_before_they_lapse_and_by_one_at_a_time(
 async def test_a_token_that_was_taken_away_is_renewed_once_and_the_call_repeated(
     house: House, principal: Principal, guard: Guard
 ) -> None:
-    await finished(house, await begun(house, principal, guard))
+    await finished(house, principal, await begun(house, principal, guard))
     guard.tokens.clear()
 
     renewed = await house.call(principal, "mail__whoami")
@@ -111,14 +115,14 @@ async def test_a_sign_in_works_once_and_only_as_it_was_begun(
     (server,) = (await house.servers.list(principal, _window())).items
 
     with pytest.raises(InvalidRequest, match="begun here"):
-        await finished(house, back | {"state": back["state"][:-6] + "AAAAAA"})
+        await finished(house, principal, back | {"state": back["state"][:-6] + "AAAAAA"})
     with pytest.raises(InvalidRequest, match="another MCP server"):
         await house.servers.finish_sign_in(
             back["state"], code="the-code", issuer=None, error=None, only=(stranger.workspace_id, server.id)
         )
-    await finished(house, back)
+    await finished(house, principal, back)
     with pytest.raises(InvalidRequest, match="finished already"):
-        await finished(house, back)
+        await finished(house, principal, back)
 
 
 @pytest.mark.parametrize("issuer", ["https://attacker.example", None])
@@ -178,11 +182,11 @@ async def test_where_nobody_is_registered_a_client_id_is_asked_for(
 async def test_a_sign_in_ends_when_the_server_moves_or_a_person_says_so(
     house: House, principal: Principal, guard: Guard
 ) -> None:
-    server = await finished(house, await begun(house, principal, guard))
+    server = await finished(house, principal, await begun(house, principal, guard))
     assert server.id is not None
     await house.servers.sign_out(principal, server.id)
     signed_out = await house.servers.refresh(principal, server.id)
-    await finished(house, await _again(house, principal, guard, server))
+    await finished(house, principal, await _again(house, principal, guard, server))
     moved = await house.servers.update(principal, server.id, {"url": "https://elsewhere.example/mcp"})
 
     assert (signed_out.status, signed_out.is_authorized) == (McpStatus.NEEDS_AUTHORIZATION, False)
