@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from glia.identity.types import Principal
 from glia.kit.db import Database, Transaction
+from glia.tools.counting import MCP, counted
 from glia.tools.http import arguments_of
 from glia.tools.mcp import queries
 from glia.tools.mcp.names import EVERY, SEPARATOR, server_of, shown_names
@@ -95,7 +96,7 @@ class McpTools:
         async def call(context: ToolContext, arguments: str) -> ToolResult:
             return await self._call(server, name, listed, context, arguments_of(arguments, name))
 
-        return Tool(
+        tool = Tool(
             name=name,
             description=listed.description,
             schema=listed.schema,
@@ -106,6 +107,7 @@ class McpTools:
             is_default=False,
             permission=server.permission_of(listed.name),
         )
+        return counted(tool, MCP)
 
     async def _call(
         self, server: Server, name: str, listed: ListedTool, context: ToolContext, arguments: dict[str, object]
