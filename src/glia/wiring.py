@@ -86,7 +86,11 @@ from glia.runs.work import JobKind, agent_work, kinds_of
 from glia.sessions.service import Sessions
 from glia.settings import Settings
 from glia.tools.builtin import BUILT_IN
+from glia.tools.mcp.operator import read_servers
+from glia.tools.mcp.servers import McpServers
 from glia.tools.service import Tools
+from glia.tools.sql import read_databases, sql_tools
+from glia.tools.toolsets import Toolsets
 from glia.tools.types import Source
 from glia.tools.web_fetch import web_fetch
 from glia.triggers.firings import Firings
@@ -137,6 +141,8 @@ class House:
     exports: Exports
     model_calls: ModelCalls
     tools: Tools
+    toolsets: Toolsets
+    mcp_servers: McpServers
     models: Models
     gateway: Gateway
     knowledge: Knowledge
@@ -171,6 +177,7 @@ class House:
         self.dispatcher.start()
         if self.traces is not None:
             await self.traces.start()
+        self.mcp_servers.start()
         self._tasks = [
             asyncio.create_task(self.models.watch_local_servers(), name="glia-local-models"),
             asyncio.create_task(self._keep_house(), name="glia-housekeeping"),
@@ -195,6 +202,7 @@ class House:
         await asyncio.to_thread(self.lease.stop)
         if isinstance(self.embedder, MiniLmEmbedder):
             self.embedder.close()
+        await self.mcp_servers.close()
         await self.outbound.close()
         await self.db.close()
 
@@ -277,8 +285,11 @@ async def build(
     search = knowledge_search(knowledge, lambda context: conversations.asked(context.workspace_id, context.session_id))
     built_in = [*BUILT_IN, web_fetch(outbound), search, *memory_tools(memories)]
     edit_block = memory_block_edit(memory_blocks, memories)
-    built_in += [conversation_search(conversations), edit_block]
-    tools = Tools(db, built_in=built_in, outbound=outbound, secrets=secrets)
+    built_in += [conversation_search(conversations), edit_block, *sql_tools(read_databases(settings.sql_databases))]
+    mcp_servers = McpServers(db, outbound, secrets, read_servers(settings.mcp_file, environment))
+    toolsets = Toolsets(db, outbound, secrets)
+    sources = (toolsets, mcp_servers.source)
+    tools = Tools(db, built_in=built_in, outbound=outbound, secrets=secrets, sources=sources)
     agents = Agents(db, checks=(_check_tools(tools), _check_knowledge(knowledge)))
     live = Live(db)
     engine: Engine
@@ -345,6 +356,8 @@ async def build(
         exports=Exports(db, agents),
         model_calls=ModelCalls(db),
         tools=tools,
+        toolsets=toolsets,
+        mcp_servers=mcp_servers,
         models=models,
         gateway=Gateway(
             models, meter, _minilm(embedder, data_dir), spending=spending, is_strict=settings.strict_fields
