@@ -103,6 +103,8 @@ from glia.usage.service import LIMITS_CHANNEL, Budgets, Credits, Spending, Usage
 from glia.webhooks.dispatcher import CHANNEL as WEBHOOKS_CHANNEL
 from glia.webhooks.dispatcher import Dispatcher
 from glia.webhooks.service import Webhooks
+from glia.workflows.service import Workflows
+from glia.workflows.types import WORKFLOW
 
 if TYPE_CHECKING:
     from glia.traces.service import Traces
@@ -140,6 +142,7 @@ class House:
     forks: Forks
     exports: Exports
     model_calls: ModelCalls
+    workflows: Workflows
     tools: Tools
     toolsets: Toolsets
     mcp_servers: McpServers
@@ -305,6 +308,7 @@ async def build(
     ingest = Ingest(files=files, read=reader, embedders=embedders, start_job=jobs)
     crew = Crew(models=models, cite=_cite, spending=spending, contexts=ModelContexts(db))
     subagents = Subagents(db, agents)
+    workflows = Workflows(db, agents=agents, tools=tools, outbound=outbound)
     engine = Engine(
         db,
         live,
@@ -316,6 +320,7 @@ async def build(
                 LEARN: JobKind(sleep_time.learn, nothing_to_undo),
                 TEND: JobKind(sleep_time.tend, nothing_to_undo),
             },
+            {WORKFLOW: workflows.work},
         ),
         settings.runs,
     )
@@ -328,6 +333,7 @@ async def build(
     rate_limits = RateLimits(default_per_minute=settings.limits.requests_per_minute)
     firings = Firings(db, runs)
     ticker = Ticker(db, firings)
+    workflows.connect(runs, engine.wake)
     spool = data_dir / "spool"
     spool.mkdir(mode=0o700, parents=True, exist_ok=True)
     _sweep(spool)
@@ -355,6 +361,7 @@ async def build(
         forks=Forks(db, runs),
         exports=Exports(db, agents),
         model_calls=ModelCalls(db),
+        workflows=workflows,
         tools=tools,
         toolsets=toolsets,
         mcp_servers=mcp_servers,
