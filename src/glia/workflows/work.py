@@ -131,10 +131,13 @@ class WorkflowWork(Work):
                 begin(unit, is_inherited=True)
         while True:
             await self._look_outside(begin)
-            await (self._wind_down(begin) if self._state.failure else self._begin_ready(begin))
+            was_failing = self._state.failure is not None
+            await (self._wind_down(begin) if was_failing else self._begin_ready(begin))
             if self._tasks:
                 await self._pause()
-            elif not self._state.active and not self._ready:
+            elif self._ready or was_failing is not (self._state.failure is not None):
+                continue
+            elif not self._state.active:
                 return True
             elif not await self._nap():
                 await self._suspend()
