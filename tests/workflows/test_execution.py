@@ -72,14 +72,21 @@ async def test_a_condition_takes_one_branch_and_skips_what_hangs_on_the_other(
         {
             "id": "large",
             "kind": "condition",
-            "if": {"all": [{"left": "{{input.n}}", "op": "gt", "right": 10}, {"not": {"left": "{{input.off}}", "op": "exists"}}]},
+            "if": {
+                "all": [
+                    {"left": "{{input.n}}", "op": "gt", "right": 10},
+                    {"not": {"left": "{{input.off}}", "op": "exists"}},
+                ]
+            },
             "then": ["big"],
             "else": ["small"],
         },
         note("big"),
         note("after_big", "big"),
         note("small"),
-        note("join", "after_big", "small", arguments={"big": "{{steps.big.output}}", "small": "{{steps.small.status}}"}),
+        note(
+            "join", "after_big", "small", arguments={"big": "{{steps.big.output}}", "small": "{{steps.small.status}}"}
+        ),
     )
     async with rig(db, database_urls.app, ScriptedModel(), [ledger.tool()]) as house:
         workflow = await make(house, principal, *steps)
@@ -89,7 +96,11 @@ async def test_a_condition_takes_one_branch_and_skips_what_hangs_on_the_other(
             outcomes[n] = await ended(house, principal, workflow, accepted)
 
         assert statuses(outcomes[5]) == {
-            "large": "completed", "big": "skipped", "after_big": "skipped", "small": "completed", "join": "completed",
+            "large": "completed",
+            "big": "skipped",
+            "after_big": "skipped",
+            "small": "completed",
+            "join": "completed",
         }
         assert step(outcomes[5], "join").output == {"got": {"big": None, "small": "completed"}}
         assert statuses(outcomes[50])["small"] == "skipped"
@@ -272,8 +283,12 @@ async def test_what_was_done_is_undone_in_reverse_order(
         assert done.status is RunStatus.FAILED
         assert (done.error or {})["message"] == "The step 'd' failed: boom"
         assert ledger.calls[:6] == [
-            {"step": "a"}, {"step": "b"}, {"step": "c"}, {"step": "d"},
-            {"undo": "c", "of": "c"}, {"undo": "a", "of": "a"},
+            {"step": "a"},
+            {"step": "b"},
+            {"step": "c"},
+            {"step": "d"},
+            {"undo": "c", "of": "c"},
+            {"undo": "a", "of": "a"},
         ]
         assert [found.id for found in done.steps if found.is_compensated] == ["a", "c"]
         assert statuses(done)["e"] == "pending"

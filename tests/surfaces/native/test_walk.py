@@ -68,6 +68,8 @@ BODIES: dict[Route, dict[str, Any]] = {
     ("POST", "/v1/triggers/{trigger}/resume"): {},
     ("POST", "/v1/triggers/{trigger}/fire"): {},
     ("POST", "/v1/triggers/{trigger}/secret"): {},
+    ("PATCH", "/v1/workflows/{workflow}"): {"description": "Changed"},
+    ("POST", "/v1/workflows/{workflow}/run"): {},
 }
 # Opened by a signature or by knowing the address, whoever asks; tests/triggers has what that is worth.
 OPEN_TO_ALL = ("POST", "/v1/hooks/{hook}")
@@ -143,6 +145,9 @@ def one_of_everything(client: Client) -> Things:
         client.made("/v1/memories", {"content": fact, "agent_id": agent})
     (conflict,) = client.get(f"/v1/memories/conflicts?agent_id={agent}").json["data"]
     client.request("PUT", f"/v1/agents/{agent}/memory/policies/facts", {"max_count": 1000})
+    steps = [{"id": "ask", "kind": "wait_approval", "message": "Go on?"}]
+    workflow = client.made("/v1/workflows", {"name": "Flow", "steps": steps})["id"]
+    execution = client.post(f"/v1/workflows/{workflow}/run", {}).json["id"]
     client.until(f"/v1/knowledge-bases/{base}/documents/{document}", lambda found: found["status"] != "processing")
     return {
         "workspace": me["workspace_id"],
@@ -171,6 +176,8 @@ def one_of_everything(client: Client) -> Things:
         "trigger": client.made("/v1/triggers", HOOK | {"agent_id": agent})["id"],
         "toolset": toolset,
         "mcp_server": client.made("/v1/mcp-servers", {"name": "mcp", "url": "http://127.0.0.1:9/mcp"})["id"],
+        "workflow": workflow,
+        "execution": execution,
     }
 
 

@@ -38,6 +38,7 @@ from glia.surfaces.native import (
     usage,
     users,
     webhooks,
+    workflows,
     workspaces,
 )
 from glia.surfaces.native.document import PUBLIC, docs_page, front_page, openapi
@@ -73,6 +74,7 @@ _ROUTERS = (
     triggers.router,
     toolsets.router,
     mcp_servers.router,
+    workflows.router,
     usage.router,
     budgets.router,
     credit.router,
