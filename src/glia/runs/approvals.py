@@ -80,6 +80,11 @@ class Approvals:
                 raise ApprovalDecidedAlready(
                     f"This approval is {status}; it cannot be decided any more.", status=status
                 )
+            if is_remembered and pending.agent_id is None:
+                raise InvalidRequest(
+                    "`always` is for the calls of agents; this one belongs to a workflow, whose step says when to ask.",
+                    field="always",
+                )
             await approval_queries.decide(
                 tx, id, status=decision, by=principal.name, note=note, edited_arguments=edited
             )
