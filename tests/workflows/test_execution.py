@@ -392,3 +392,29 @@ async def test_permission_of_the_tool_is_the_laxest_there_is(
         done = await ended(house, principal, workflow, accepted)
         assert (done.status, ledger.calls) == (RunStatus.COMPLETED, [{"step": "edited"}])
         assert (asked.tool, asked.run_kind, asked.arguments) == ("note", "workflow", {"step": "a"})
+
+
+async def test_outputs_and_what_is_made_of_them_have_their_limits(
+    db: Database, database_urls: DatabaseUrls, principal: Principal
+) -> None:
+    big, deep, small = Ledger(), Ledger(), Ledger()
+    big_tool, deep_tool = big.tool("big", Effect.READ), deep.tool("deep", Effect.READ)
+    answers = {"big": "x" * 300_000, "deep": "[" * 500 + "]" * 500, "fits": "x" * 200_000}
+    for ledger, name in ((big, "big"), (deep, "deep"), (small, "fits")):
+        ledger._answer = lambda _given, name=name: ToolResult(answers[name])
+    many = {"all": ["{{steps.fits.output}}"] * 20}
+    async with rig(
+        db, database_urls.app, ScriptedModel(), [big_tool, deep_tool, small.tool("fits", Effect.READ)]
+    ) as house:
+        done = await run(
+            house,
+            principal,
+            note("big", tool="big", on_error="continue"),
+            note("deep", tool="deep", on_error="continue"),
+            note("fits", tool="fits"),
+            note("many", tool="fits", arguments=many, on_error="continue"),
+        )
+
+        codes = {found.id: (found.error or {}).get("code") for found in done.steps}
+        assert codes == {"big": "output_too_large", "deep": "output_too_large", "fits": None, "many": "input_too_large"}
+        assert done.status is RunStatus.COMPLETED

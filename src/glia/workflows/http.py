@@ -84,10 +84,17 @@ def _request(action: HttpAction, resolver: Resolver, key: str) -> tuple[str, dic
         if "content-type" in names and isinstance(value, str):
             body = value.encode()
         else:
-            body = orjson.dumps(value)
+            body = _json(value)
             if "content-type" not in names:
                 headers["Content-Type"] = "application/json"
     return url, headers | {"Idempotency-Key": key}, body
+
+
+def _json(value: Any) -> bytes:
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        raise StepError("`body` is nested too deeply.", code="input_too_large", is_final=True) from None
 
 
 def _segment(text: str) -> str:

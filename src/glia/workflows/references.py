@@ -141,19 +141,26 @@ class Resolver:
     def _text(self, template: str, encode: Callable[[str], str]) -> Any:
         parts = parts_of(template)
         if len(parts) == 1 and isinstance(parts[0], Reference):
-            return self.find(parts[0])
+            value = self.find(parts[0])
+            if isinstance(value, str | list | dict):
+                self._count(len(plain(value)))
+            return value
         pieces: list[str] = []
         for part in parts:
             piece = part if isinstance(part, str) else encode(plain(self.find(part)))
-            self._left -= len(piece)
-            if self._left < 0:
-                raise StepError(
-                    f"What the references of this step put in is longer than {LARGEST_TEXT_CHARACTERS} characters.",
-                    code="input_too_large",
-                    is_final=True,
-                )
+            self._count(len(piece))
             pieces.append(piece)
         return "".join(pieces)
+
+    def _count(self, characters: int) -> None:
+        """A few references can ask for far more than anybody can hold: each may name the same large output."""
+        self._left -= characters
+        if self._left < 0:
+            raise StepError(
+                f"What the references of this step put in is longer than {LARGEST_TEXT_CHARACTERS} characters.",
+                code="input_too_large",
+                is_final=True,
+            )
 
     def find(self, reference: Reference) -> Any:
         """The value of one reference. Raises StepError, naming the part that is missing."""

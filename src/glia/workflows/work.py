@@ -11,6 +11,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, cast
 
+import orjson
+
 from glia.kit import clock
 from glia.kit.db import Transaction
 from glia.kit.errors import DatabaseUnavailable, GliaError, StorageFull
@@ -32,7 +34,6 @@ from glia.runs.events import (
     StepStarted,
     StepWaiting,
     WorkflowCompleted,
-    encode_any,
 )
 from glia.runs.log import AlsoWrite, RunLog
 from glia.runs.types import NOTHING, RunStatus, Spent
@@ -44,6 +45,7 @@ from glia.workflows.graph import Graph
 from glia.workflows.references import Resolver, plain
 from glia.workflows.state import UNDO, State, Unit, fold
 from glia.workflows.types import (
+    LARGEST_INPUT_BYTES,
     LARGEST_OUTPUT_BYTES,
     LARGEST_OUTPUTS_BYTES,
     MOST_ITEMS,
@@ -410,9 +412,10 @@ class WorkflowWork(Work):
             await self._complete(unit, did.output, *did.before, spent=did.spent)
 
     async def _complete(self, unit: Unit, output: Any, *before: Payload, spent: Spent = NOTHING) -> None:
-        size = len(encode_any(output))
-        too_large = ""
-        if size > LARGEST_OUTPUT_BYTES:
+        size, too_large = _size(output), ""
+        if size is None:
+            too_large = "The output is nested too deeply."
+        elif size > LARGEST_OUTPUT_BYTES:
             too_large = f"The output has {size} bytes; the most is {LARGEST_OUTPUT_BYTES}."
         elif size + self._state.outputs_bytes > LARGEST_OUTPUTS_BYTES:
             too_large = f"All outputs together would have more than {LARGEST_OUTPUTS_BYTES} bytes."
@@ -467,6 +470,11 @@ class WorkflowWork(Work):
         if state.failure is not None:
             raise self._failed(state.units[state.failure])
         output = self._output()
+        size = _size(output)
+        if size is None or size > LARGEST_INPUT_BYTES:
+            raise WorkflowFailed(
+                f"What the workflow answers has more than {LARGEST_INPUT_BYTES} bytes; pick less with `output`."
+            )
         message = AnswerMessage(str(new_id()), plain(output))
         await self._log.finish(WorkflowCompleted(output), RunCompleted(message), status=RunStatus.COMPLETED)
 
@@ -488,3 +496,11 @@ class WorkflowWork(Work):
         more = f" What {', '.join(left)} did could not be undone." if left else ""
         code = "step_failed" if unit.error is None else unit.error.code
         return WorkflowFailed(f"The step {unit.key!r} failed: {why}{more}", step=unit.key, step_error=code)
+
+
+def _size(output: Any) -> int | None:
+    """Bytes as JSON; None when it is nested too deeply to be written."""
+    try:
+        return len(orjson.dumps(output))
+    except TypeError:
+        return None
