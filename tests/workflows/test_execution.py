@@ -418,3 +418,21 @@ async def test_outputs_and_what_is_made_of_them_have_their_limits(
         codes = {found.id: (found.error or {}).get("code") for found in done.steps}
         assert codes == {"big": "output_too_large", "deep": "output_too_large", "fits": None, "many": "input_too_large"}
         assert done.status is RunStatus.COMPLETED
+
+
+async def test_a_hundred_children_are_not_a_hundred_beginnings(
+    db: Database, database_urls: DatabaseUrls, principal: Principal
+) -> None:
+    """Each beginning reads the log anew: with one for each child, the cost would grow with its square."""
+    ledger = Ledger()
+    async with rig(db, database_urls.app, ScriptedModel(), [ledger.tool()]) as house:
+        child = await make(house, principal, note("one", arguments={"n": "{{input}}"}))
+        inner = {"kind": "workflow", "workflow": child.slug, "input": "{{item}}"}
+        each = {"id": "each", "kind": "map", "over": list(range(100)), "max_concurrency": 10, "step": inner}
+        workflow = await make(house, principal, each)
+        accepted = await house.workflows.start(principal, workflow.id, {})
+
+        done = await ended(house, principal, workflow, accepted, 60)
+
+        assert (done.status, len(ledger.calls)) == (RunStatus.COMPLETED, 100)
+        assert done.attempt < 20

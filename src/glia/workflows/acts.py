@@ -123,6 +123,8 @@ class Acts:
     async def _tool(
         self, unit: Unit, action: ToolAction, resolver: Resolver, write: Write, *, is_inherited: bool
     ) -> Did | None:
+        if is_inherited and unit.effect == Effect.ONCE:
+            return self._lost(unit, action)
         tool = await self._find(action.tool)
         arguments = resolver.value(action.arguments)
         check_decision(unit)
@@ -138,14 +140,13 @@ class Acts:
                 ToolCalled(0, unit.key, tool.name, arguments, tool.effect, key),
             )
         returned = await self._call(unit, action, tool, arguments, earlier=unit.called if is_inherited else None)
-        spent = Spent(tool_calls=1)
         if returned.status == "ok":
-            return Did(_parsed(returned.text), before=(returned,), spent=spent)
-        is_unknown = returned.status == "unknown"
-        is_late = "gave no answer within" in returned.text
-        code = "outcome_unknown" if is_unknown else "timeout" if is_late else "tool_failed"
-        error = StepError(returned.text[:4000], code=code, is_final=is_unknown)
-        return Did(error=error, before=(returned,), spent=spent)
+            return Did(_parsed(returned.text), before=(returned,), spent=Spent(tool_calls=1))
+        return _did_not(returned)
+
+    def _lost(self, unit: Unit, action: ToolAction) -> Did:
+        """The worker vanished in the middle of a call that may happen once, whatever has become of the tool since."""
+        return _did_not(ToolReturned(0, unit.key, action.tool, "unknown", UNKNOWN, 0))
 
     async def _call(
         self, unit: Unit, action: ToolAction, tool: Tool, arguments: Any, *, earlier: ToolCalled | None
@@ -252,6 +253,14 @@ class Acts:
             dedupe_key=key,
             parent_run_id=self._log.run.id,
         )
+
+
+def _did_not(returned: ToolReturned) -> Did:
+    is_unknown = returned.status == "unknown"
+    is_late = "gave no answer within" in returned.text
+    code = "outcome_unknown" if is_unknown else "timeout" if is_late else "tool_failed"
+    error = StepError(returned.text[:4000], code=code, is_final=is_unknown)
+    return Did(error=error, before=(returned,), spent=Spent(tool_calls=1))
 
 
 def _parsed(text: str) -> Any:

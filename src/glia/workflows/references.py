@@ -141,10 +141,10 @@ class Resolver:
     def _text(self, template: str, encode: Callable[[str], str]) -> Any:
         parts = parts_of(template)
         if len(parts) == 1 and isinstance(parts[0], Reference):
-            value = self.find(parts[0])
-            if isinstance(value, str | list | dict):
-                self._count(len(plain(value)))
-            return value
+            found = self.find(parts[0])
+            if found is not None:
+                self._count(len(plain(found)))
+            return found
         pieces: list[str] = []
         for part in parts:
             piece = part if isinstance(part, str) else encode(plain(self.find(part)))

@@ -6,10 +6,10 @@ Every decision is an event before it has an effect. One attempt begins with the 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, cast
+from uuid import UUID
 
 import orjson
 
@@ -41,6 +41,7 @@ from glia.workflows import queries
 from glia.workflows.acts import Act, Acts, Crew, Did
 from glia.workflows.conditions import holds
 from glia.workflows.errors import StepError, WorkflowFailed
+from glia.workflows.frontier import Frontier
 from glia.workflows.graph import Graph
 from glia.workflows.references import Resolver, plain
 from glia.workflows.state import UNDO, State, Unit, fold
@@ -63,6 +64,8 @@ _MOST_AT_ONCE = 32
 _LOOK_SECONDS = 1.0
 _SHORT_SECONDS = 1.5
 """A pause before another try for which letting go of the worker is not worth it."""
+_LIVELY_SECONDS = 2.0
+"""After one of several runs has ended, how long to stay for the next."""
 _STOPPED = "The workflow failed meanwhile."
 
 
@@ -73,23 +76,18 @@ class WorkflowWork(Work):
         self._crew = crew
         self._acts = Acts(crew, log, name)
         self._state = State(graph, log.run.input.get("input"), log.run.id)
+        self._frontier = Frontier(self._state)
         self._lists: dict[str, list[Any]] = {}
         """What each map goes over."""
-        self._left: dict[str, int] = {}
-        """For each step, how many before it have not settled."""
-        self._ready: deque[str] = deque()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._changed = asyncio.Event()
         self._places = asyncio.Semaphore(_MOST_AT_ONCE)
-        self._next_item: dict[str, int] = {}
-        self._open_items: dict[str, int] = {}
-        self._failed_items: dict[str, Unit] = {}
-        """The first item of each map that failed."""
         self._heard = 0
         """The newest event in which decisions of people were looked for."""
         self._looked_at = 0.0
-        self._stopped: set[str] = set()
-        """Units whose runs were told to stop."""
+        self._child_ended_at = float("-inf")
+        self._stopped: set[UUID] = set()
+        """Runs that were told to stop."""
 
     async def ended(self, tx: Transaction, *, code: str, message: str) -> None:
         await approval_queries.withdraw(tx, self._log.run.id)
@@ -99,7 +97,7 @@ class WorkflowWork(Work):
             events = await queries.read_steps(tx, self._log.run.id)
         self._state = fold(self._graph, self._state.input, self._log.run.id, events)
         self._heard = events[-1].seq if events else 0
-        self._prepare()
+        self._frontier = Frontier(self._state)
         try:
             async with asyncio.TaskGroup() as group:
                 is_over = await self._go(group)
@@ -107,18 +105,6 @@ class WorkflowWork(Work):
             raise failures.exceptions[0] from None
         if is_over:
             await self._end()
-
-    def _prepare(self) -> None:
-        state = self._state
-        self._left = {}
-        for id, firsts in self._graph.before.items():
-            self._left[id] = sum(not state.units[first].is_settled for first in firsts)
-        self._ready.extend(id for id, left in self._left.items() if not left and state.units[id].status == "pending")
-        for unit in state.units.values():
-            if unit.part == "item" and unit.key in state.active:
-                self._open_items[unit.step] = self._open_items.get(unit.step, 0) + 1
-            elif unit.part == "item" and unit.status == "failed":
-                self._failed_items.setdefault(unit.step, unit)
 
     async def _go(self, group: asyncio.TaskGroup) -> bool:
         """True when nothing is left to do, False when the run has let go of its worker."""
@@ -137,7 +123,7 @@ class WorkflowWork(Work):
             await (self._wind_down(begin) if was_failing else self._begin_ready(begin))
             if self._tasks:
                 await self._pause()
-            elif self._ready or was_failing is not (self._state.failure is not None):
+            elif self._frontier.ready or was_failing is not (self._state.failure is not None):
                 continue
             elif not self._state.active:
                 return True
@@ -169,7 +155,11 @@ class WorkflowWork(Work):
         return [unit for unit in self._state.active.values() if unit.status in ("waiting", "retrying")]
 
     async def _nap(self) -> bool:
-        """Sits out a short pause before another try; False when letting go is better."""
+        """Sits out what will not take long; False when letting go is better."""
+        children = sum(unit.waiting_for == "run" for unit in self._waiting())
+        if children > 1 and asyncio.get_running_loop().time() - self._child_ended_at < _LIVELY_SECONDS:
+            await asyncio.sleep(_LIVELY_SECONDS / 10)  # the next one will end soon; coming back means reading the log
+            return True
         pauses = [unit.wake_at for unit in self._waiting() if unit.status == "retrying" and unit.wake_at is not None]
         if not pauses or (left := (min(pauses) - clock.now()).total_seconds()) > _SHORT_SECONDS:
             return False
@@ -209,6 +199,7 @@ class WorkflowWork(Work):
             self._heard = event.seq
             self._state.apply(event.payload, event.at)
         for child in ended:
+            self._child_ended_at = now
             await self._finish(children[child.run_id], child_output, child)
         for unit in waits:
             if unit.waiting_for == "approval" and unit.decided is not None and unit.key not in self._tasks:
@@ -260,9 +251,9 @@ class WorkflowWork(Work):
     # -- what can be begun --
 
     async def _begin_ready(self, begin: Callable[[Unit], None]) -> None:
-        while self._ready and self._state.failure is None:
-            unit = self._state.units[self._ready.popleft()]
-            if reason := self._why_skipped(unit.key):
+        while self._frontier.ready and self._state.failure is None:
+            unit = self._state.units[self._frontier.ready.popleft()]
+            if reason := self._frontier.why_skipped(unit.key):
                 await self._write(StepSkipped(unit.key, reason))
             elif isinstance(unit.action, ConditionAction | MapAction | TimeAction | ApprovalAction):
                 await self._begin_here(unit)
@@ -271,20 +262,6 @@ class WorkflowWork(Work):
         for unit in list(self._state.active.values()):
             if unit.items is not None and self._state.failure is None:
                 await self._feed(unit, cast(MapAction, unit.action), begin)
-
-    def _why_skipped(self, id: str) -> str | None:
-        units = self._state.units
-        branches = self._graph.branches[id]
-        if branches and not any(
-            units[condition].status == "completed" and units[condition].output["branch"] == branch
-            for condition, branch in branches
-        ):
-            named = " or ".join(f"`{branch}` of {condition}" for condition, branch in branches)
-            return f"The branch {named} was not taken."
-        before = self._graph.before[id]
-        if before and all(units[first].status == "skipped" for first in before):
-            return "Everything before it was skipped."
-        return None
 
     async def _begin_here(self, unit: Unit) -> None:
         """What takes no time: conditions, and the beginning of waits and maps."""
@@ -327,24 +304,15 @@ class WorkflowWork(Work):
 
     async def _feed(self, unit: Unit, action: MapAction, begin: Callable[[Unit], None]) -> None:
         """Begins as many items of a map as may be at work, and ends the map after the last."""
-        items = unit.items or []
-        failed = self._failed_items.get(unit.key)
-        stops = failed is not None and action.on_item_error == "fail"
-        at = self._next_item.get(unit.key, 0)
-        while not stops and at < len(items) and self._open_items.get(unit.key, 0) < action.max_concurrency:
-            item = items[at]
-            at += 1
-            if item.status != "pending":
-                continue
-            self._open_items[unit.key] = self._open_items.get(unit.key, 0) + 1
+        while (item := self._frontier.next_item(unit, action)) is not None:
             if isinstance(item.action, ApprovalAction):
                 await self._begin_here(item)
             else:
                 begin(item)
-        self._next_item[unit.key] = at
-        if self._open_items.get(unit.key, 0) or (at < len(items) and not stops):
+        if not self._frontier.is_map_over(unit, action):
             return
-        if failed is not None and failed.error is not None and stops:
+        failed = self._frontier.failed_item(unit, action)
+        if failed is not None and failed.error is not None:
             message = f"Item {failed.index} failed: {failed.error.message}"
             await self._fail(unit, StepError(message, code="item_failed", is_final=True))
         else:
@@ -359,14 +327,14 @@ class WorkflowWork(Work):
     async def _wind_down(self, begin: Callable[[Unit], None]) -> None:
         """Nothing new begins; what is at work may finish, what waits is given up; then what has completed is undone."""
         state = self._state
-        self._ready.clear()
+        self._frontier.ready.clear()
         # Maps come last: they can be given up once their items are.
         for unit in sorted(state.active.values(), key=lambda unit: unit.items is not None):
             if unit.part == "compensation" or unit.key in self._tasks:
                 continue
             if unit.waiting_for == "run":
                 await self._stop_child(unit)
-            elif unit.items is None or not self._open_items.get(unit.key, 0):
+            elif unit.items is None or not self._frontier.has_open_items(unit):
                 await self._write(StepSkipped(unit.key, _STOPPED), also=self._withdraw(unit))
         if self._tasks or state.active or state.failure is None:
             return
@@ -384,8 +352,8 @@ class WorkflowWork(Work):
         return lambda tx: approval_queries.withdraw(tx, self._log.run.id)
 
     async def _stop_child(self, unit: Unit) -> None:
-        if unit.child_id is not None and unit.key not in self._stopped:
-            self._stopped.add(unit.key)
+        if unit.child_id is not None and unit.child_id not in self._stopped:
+            self._stopped.add(unit.child_id)
             await self._crew.runs.cancel(self._acts.principal, unit.child_id)
 
     # -- one try of one unit --
@@ -448,20 +416,8 @@ class WorkflowWork(Work):
         for payload in payloads:
             self._state.apply(payload, now)
             if isinstance(payload, StepCompleted | StepFailed | StepSkipped):
-                self._settled(cast(Unit, self._state.unit(payload.step)))
+                self._frontier.settled(cast(Unit, self._state.unit(payload.step)))
         self._changed.set()
-
-    def _settled(self, unit: Unit) -> None:
-        if unit.part == "item":
-            self._open_items[unit.step] = self._open_items.get(unit.step, 1) - 1
-            if unit.status == "failed":
-                self._failed_items.setdefault(unit.step, unit)
-        if unit.part != "step":
-            return
-        for id in self._graph.after[unit.key]:
-            self._left[id] -= 1
-            if not self._left[id]:
-                self._ready.append(id)
 
     # -- the end --
 
