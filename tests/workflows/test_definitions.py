@@ -16,6 +16,7 @@ from glia.workflows.errors import (
     WorkflowNotFound,
     WorkflowSlugTaken,
 )
+from glia.workflows.schema import fault
 from glia.workflows.types import WorkflowSpec
 from glia.workflows.validation import checked
 from tests.conftest import DatabaseUrls
@@ -259,3 +260,16 @@ async def test_another_workspaces_workflow_is_not_there(
             await house.workflows.start(stranger, workflow.id, {})
         with pytest.raises(InvalidWorkflow):
             await make(house, stranger, {"id": "s", "kind": "workflow", "workflow": str(workflow.id)})
+
+
+def test_a_schema_and_an_input_that_are_both_large_are_refused_soon() -> None:
+    schema = {"type": "array", "items": {"anyOf": [{"const": n} for n in range(2000)]}}
+
+    found = fault(schema, [-1] * 100_000)
+    assert found is not None
+
+    found = fault(schema, [1999] * 100_000)
+    assert found is not None
+    assert "smaller" in found[1]
+    assert fault({"uniqueItems": True}, list(range(100_000))) is None
+    assert fault({"uniqueItems": True}, [{"a": 1, "b": 2}, {"b": 2, "a": 1}]) is not None

@@ -1,11 +1,13 @@
 """What steps do, in which order, and what becomes of their outputs."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 from glia.agents.types import AgentSpec
 from glia.identity.types import Principal
 from glia.kit.db import Database
+from glia.kit.ids import new_id
 from glia.kit.pages import Window
 from glia.runs.types import RunStatus
 from glia.tools.types import Effect, Permission, ToolResult
@@ -377,8 +379,6 @@ async def test_cancelling_an_execution_stops_its_children(
 async def test_permission_of_the_tool_is_the_laxest_there_is(
     db: Database, database_urls: DatabaseUrls, principal: Principal
 ) -> None:
-    from dataclasses import replace
-
     ledger = Ledger()
     tool = replace(ledger.tool(), permission=Permission.ASK)
     async with rig(db, database_urls.app, ScriptedModel(), [tool]) as house:
@@ -436,3 +436,20 @@ async def test_a_hundred_children_are_not_a_hundred_beginnings(
 
         assert (done.status, len(ledger.calls)) == (RunStatus.COMPLETED, 100)
         assert done.attempt < 20
+
+
+async def test_what_an_execution_begins_counts_for_the_key_that_began_it(
+    db: Database, database_urls: DatabaseUrls, principal: Principal
+) -> None:
+    caller = replace(principal, key_id=new_id())
+    async with rig(db, database_urls.app, ScriptedModel(Say("Done"))) as house:
+        clerk = await agent(house, principal)
+        child = await make(house, principal, {"id": "ask", "kind": "agent", "agent": clerk, "prompt": "x"})
+        done = await run(house, caller, {"id": "sub", "kind": "workflow", "workflow": child.slug})
+
+        tree = (await house.runs.list(principal, Window(10), root_run_id=done.id)).items
+        assert {(found.kind, found.depth, found.key_id) for found in tree} == {
+            ("workflow", 0, caller.key_id),
+            ("workflow", 1, caller.key_id),
+            ("agent", 2, caller.key_id),
+        }

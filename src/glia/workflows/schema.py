@@ -6,7 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from operator import ge, gt, le, lt
 from typing import Any, cast
 
+import orjson
+
 DEEPEST = 24
+MOST_CHECKS = 500_000
 _TYPES: dict[str, tuple[type, ...]] = {
     "object": (dict,),
     "array": (list,),
@@ -31,6 +34,7 @@ _KNOWN = (
 )
 
 Object = Mapping[str, Any]
+Fault = tuple[str, str] | None
 
 
 def schema_problems(schema: Any, at: str = "input_schema", depth: int = 0) -> Iterator[tuple[str, str]]:
@@ -85,12 +89,32 @@ def _word_problems(schema: dict[str, Any], at: str) -> Iterator[tuple[str, str]]
         yield f"{at}.uniqueItems", "it must be true or false"
 
 
+class _Work:
+    """What is left to be done for one value: a large schema on a large input would hold everybody else up."""
+
+    left = MOST_CHECKS
+
+
+class _TooMuch(Exception):
+    """Raised rather than returned: inside `not` a fault is a good thing."""
+
+
 def fault(schema: Any, value: Any, at: str = "input") -> tuple[str, str] | None:
     """The first place where a value does not satisfy a schema, and why; None when it does. The schema is a good one."""
+    try:
+        return _fault(schema, value, at, _Work())
+    except _TooMuch:
+        return at, f"checking it takes more than {MOST_CHECKS} comparisons; make the schema or the input smaller"
+
+
+def _fault(schema: Any, value: Any, at: str, work: _Work) -> Fault:
+    work.left -= 1
+    if work.left < 0:
+        raise _TooMuch
     if isinstance(schema, bool):
         return None if schema else (at, "nothing is allowed here")
     known: Object = schema
-    checks: tuple[Callable[[Object, Any, str], tuple[str, str] | None], ...] = (
+    checks: tuple[Callable[[Object, Any, str, _Work], Fault], ...] = (
         _type_fault,
         _number_fault,
         _length_fault,
@@ -98,10 +122,10 @@ def fault(schema: Any, value: Any, at: str = "input") -> tuple[str, str] | None:
         _list_fault,
         _group_fault,
     )
-    return next((found for found in (check(known, value, at) for check in checks) if found is not None), None)
+    return next((found for found in (check(known, value, at, work) for check in checks) if found is not None), None)
 
 
-def _type_fault(schema: Object, value: Any, at: str) -> tuple[str, str] | None:
+def _type_fault(schema: Object, value: Any, at: str, work: _Work) -> Fault:
     kinds = _kinds(schema)
     if kinds and not any(_is_of(value, word) for word in kinds):
         return at, f"it must be of type {' or '.join(kinds)}, not {_word_of(value)}"
@@ -114,7 +138,7 @@ def _type_fault(schema: Object, value: Any, at: str) -> tuple[str, str] | None:
     return None
 
 
-def _number_fault(schema: Object, value: Any, at: str) -> tuple[str, str] | None:
+def _number_fault(schema: Object, value: Any, at: str, work: _Work) -> Fault:
     if not _is_number(value):
         return None
     for word, is_wrong, why in (
@@ -130,7 +154,7 @@ def _number_fault(schema: Object, value: Any, at: str) -> tuple[str, str] | None
     return None
 
 
-def _length_fault(schema: Object, value: Any, at: str) -> tuple[str, str] | None:
+def _length_fault(schema: Object, value: Any, at: str, work: _Work) -> Fault:
     for kind, noun, fewest, most in (
         (str, "characters", "minLength", "maxLength"),
         (list, "items", "minItems", "maxItems"),
@@ -145,7 +169,7 @@ def _length_fault(schema: Object, value: Any, at: str) -> tuple[str, str] | None
     return None
 
 
-def _object_fault(schema: Object, value: Any, at: str) -> tuple[str, str] | None:
+def _object_fault(schema: Object, value: Any, at: str, work: _Work) -> Fault:
     if not isinstance(value, dict):
         return None
     given = cast(dict[str, Any], value)
@@ -156,41 +180,41 @@ def _object_fault(schema: Object, value: Any, at: str) -> tuple[str, str] | None
     more = schema.get("additionalProperties", True)
     for name, item in given.items():
         if name in properties:
-            found = fault(properties[name], item, f"{at}.{name}")
+            found = _fault(properties[name], item, f"{at}.{name}", work)
         elif more is False:
             known = ", ".join(properties) or "none"
             found = (f"{at}.{name[:80]}", f"there is no such property; there is {known}")
         else:
-            found = fault(more, item, f"{at}.{name[:80]}")
+            found = _fault(more, item, f"{at}.{name[:80]}", work)
         if found is not None:
             return found
     return None
 
 
-def _list_fault(schema: Object, value: Any, at: str) -> tuple[str, str] | None:
+def _list_fault(schema: Object, value: Any, at: str, work: _Work) -> Fault:
     if not isinstance(value, list):
         return None
     items = cast(list[Any], value)
     if "items" in schema:
         for index, item in enumerate(items):
-            if found := fault(schema["items"], item, f"{at}[{index}]"):
+            if found := _fault(schema["items"], item, f"{at}[{index}]", work):
                 return found
-    if schema.get("uniqueItems") and any(_same(item, other) for n, item in enumerate(items) for other in items[:n]):
+    if schema.get("uniqueItems") and len({orjson.dumps(i, option=orjson.OPT_SORT_KEYS) for i in items}) < len(items):
         return at, "an item is there twice"
     return None
 
 
-def _group_fault(schema: Object, value: Any, at: str) -> tuple[str, str] | None:
+def _group_fault(schema: Object, value: Any, at: str, work: _Work) -> Fault:
     for part in schema.get("allOf", []):
-        if found := fault(part, value, at):
+        if found := _fault(part, value, at, work):
             return found
-    if "anyOf" in schema and all(fault(part, value, at) for part in schema["anyOf"]):
+    if "anyOf" in schema and all(_fault(part, value, at, work) for part in schema["anyOf"]):
         return at, "it fits none of the schemas in `anyOf`"
     if "oneOf" in schema:
-        fitting = sum(fault(part, value, at) is None for part in schema["oneOf"])
+        fitting = sum(_fault(part, value, at, work) is None for part in schema["oneOf"])
         if fitting != 1:
             return at, f"it fits {fitting} of the schemas in `oneOf`, not exactly one"
-    if "not" in schema and fault(schema["not"], value, at) is None:
+    if "not" in schema and _fault(schema["not"], value, at, work) is None:
         return at, "it fits the schema in `not`"
     return None
 

@@ -267,7 +267,10 @@ class Workflows:
         if known is None:
             async with self._db.transaction(workspace_id) as tx:
                 current = (await _get(tx, id, version)).current
-            known = _Plan(current, graph_of(parse(current.definition).definition))
+            parsed = parse(current.definition)
+            if parsed.problems:  # written by a newer server: a step that is not understood must not be passed over
+                raise GliaError(f"This server cannot read version {version} of the workflow '{id}'; update it.")
+            known = _Plan(current, graph_of(parsed.definition))
             self._plans[id, version] = known
             if len(self._plans) > _GRAPHS_KEPT:
                 self._plans.popitem(last=False)
