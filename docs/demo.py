@@ -2,8 +2,8 @@
 
     python docs/demo.py
 
-An approval across a kill -9, a budget's pause, a fork with an edited message, a schedule, a tool of an MCP server, and a
-workflow that is killed and goes on. Takes about half a minute; everything lies in a temporary folder that is removed.
+An approval across a kill -9, a budget's pause, a fork with an edited message, a schedule, a tool of an MCP server, and
+a workflow that is killed and goes on. Takes about half a minute; everything lies in a temporary folder.
 Needs Glia's environment: `.venv/bin/python docs/demo.py` in a checkout that has run `./glia serve` once.
 """
 
@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -206,7 +206,7 @@ def serve_tides(port: int) -> None:
 
 
 @contextmanager
-def mcp_server() -> Iterator[int]:
+def mcp_server() -> Generator[int]:
     port = free_port()
     process = subprocess.Popen(
         [sys.executable, __file__, "--tides", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
