@@ -93,7 +93,11 @@ from glia.sandboxes.types import SandboxBackend
 from glia.sessions.service import Sessions
 from glia.settings import Settings
 from glia.tools.builtin import BUILT_IN
+from glia.tools.mcp.operator import read_servers
+from glia.tools.mcp.servers import McpServers
 from glia.tools.service import Tools
+from glia.tools.sql import read_databases, sql_tools
+from glia.tools.toolsets import Toolsets
 from glia.tools.types import Source
 from glia.tools.web_fetch import web_fetch
 from glia.triggers.firings import Firings
@@ -106,6 +110,8 @@ from glia.usage.service import LIMITS_CHANNEL, Budgets, Credits, Spending, Usage
 from glia.webhooks.dispatcher import CHANNEL as WEBHOOKS_CHANNEL
 from glia.webhooks.dispatcher import Dispatcher
 from glia.webhooks.service import Webhooks
+from glia.workflows.service import Workflows
+from glia.workflows.types import WORKFLOW
 
 if TYPE_CHECKING:
     from glia.traces.service import Traces
@@ -145,7 +151,10 @@ class House:
     forks: Forks
     exports: Exports
     model_calls: ModelCalls
+    workflows: Workflows
     tools: Tools
+    toolsets: Toolsets
+    mcp_servers: McpServers
     models: Models
     gateway: Gateway
     knowledge: Knowledge
@@ -182,6 +191,7 @@ class House:
         self.dispatcher.start()
         if self.traces is not None:
             await self.traces.start()
+        self.mcp_servers.start()
         self._tasks = [
             asyncio.create_task(self.models.watch_local_servers(), name="glia-local-models"),
             asyncio.create_task(self._keep_house(), name="glia-housekeeping"),
@@ -208,6 +218,7 @@ class House:
         await asyncio.to_thread(self.lease.stop)
         if isinstance(self.embedder, MiniLmEmbedder):
             self.embedder.close()
+        await self.mcp_servers.close()
         await self.outbound.close()
         await self.sandbox_outbound.close()
         await self.db.close()
@@ -325,7 +336,11 @@ async def build(
         preview_key=secrets.derive("sandbox preview"),
     )
     built_in += [conversation_search(conversations), edit_block, run_code(sandboxes)]
-    tools = Tools(db, built_in=built_in, outbound=outbound, secrets=secrets)
+    built_in += [*sql_tools(read_databases(settings.sql_databases))]
+    mcp_servers = McpServers(db, outbound, secrets, read_servers(settings.mcp_file, environment))
+    toolsets = Toolsets(db, outbound, secrets)
+    sources = (toolsets, mcp_servers.source)
+    tools = Tools(db, built_in=built_in, outbound=outbound, secrets=secrets, sources=sources)
     agents = Agents(db, checks=(_check_tools(tools), _check_knowledge(knowledge)))
     live = Live(db)
     engine: Engine
@@ -341,6 +356,7 @@ async def build(
     ingest = Ingest(files=files, read=reader, embedders=embedders, start_job=jobs)
     crew = Crew(models=models, cite=_cite, spending=spending, contexts=ModelContexts(db))
     subagents = Subagents(db, agents)
+    workflows = Workflows(db, agents=agents, tools=tools, outbound=outbound)
     engine = Engine(
         db,
         live,
@@ -352,6 +368,7 @@ async def build(
                 LEARN: JobKind(sleep_time.learn, nothing_to_undo),
                 TEND: JobKind(sleep_time.tend, nothing_to_undo),
             },
+            {WORKFLOW: workflows.work},
         ),
         settings.runs,
     )
@@ -364,6 +381,7 @@ async def build(
     rate_limits = RateLimits(default_per_minute=settings.limits.requests_per_minute)
     firings = Firings(db, runs)
     ticker = Ticker(db, firings)
+    workflows.connect(runs, engine.wake)
     return House(
         settings=settings,
         db=db,
@@ -389,7 +407,10 @@ async def build(
         forks=Forks(db, runs),
         exports=Exports(db, agents),
         model_calls=ModelCalls(db),
+        workflows=workflows,
         tools=tools,
+        toolsets=toolsets,
+        mcp_servers=mcp_servers,
         models=models,
         gateway=Gateway(
             models, meter, _minilm(embedder, data_dir), spending=spending, is_strict=settings.strict_fields

@@ -41,6 +41,8 @@ from glia.sessions.service import Sessions
 from glia.tools.service import Tools
 from glia.tools.types import Effect, Tool, ToolContext, ToolResult
 from glia.usage.service import Budgets, Spending
+from glia.workflows.service import Workflows
+from glia.workflows.types import WORKFLOW
 
 
 @dataclass
@@ -102,6 +104,7 @@ class Rig:
     model: ScriptedModel
     budgets: Budgets
     spending: Spending
+    workflows: Workflows
     tools: list[Tool] = field(default_factory=list)
 
     async def session(self, principal: Principal, **spec: object) -> UUID:
@@ -137,9 +140,13 @@ async def rig(
     config: EngineConfig | None = None,
     is_working: bool = True,
     models: Models | None = None,
+    allow: str = "",
 ) -> AsyncIterator[Rig]:
-    """is_working: False for a process that accepts but never claims, as if it had no room."""
-    outbound = Outbound(OutboundPolicy(frozenset()))
+    """is_working: False for a process that accepts but never claims, as if it had no room.
+
+    allow: addresses that outbound calls may reach.
+    """
+    outbound = Outbound(OutboundPolicy.from_setting(allow))
     models = models or Models(outbound, read_configuration({"GLIA_MODEL_DISCOVERY": "off"}), embedded=model)
     toolset = Tools(db, built_in=list(tools), outbound=outbound, secrets=NoSecrets())
     agents = Agents(db)
@@ -158,16 +165,21 @@ async def rig(
     crew = Crew(models=models, cite=lambda text, sources: ([], 0), spending=spending, contexts=ModelContexts(db))
     subagents = Subagents(db, agents)
     config = config or EngineConfig(poll_seconds=0.1, drain_seconds=0.5, most_at_once=200 if is_working else 0)
-    engine = Engine(db, live, lease, kinds_of(agent_work(agents, toolset, crew, subagents), {}), config)
+    workflows = Workflows(db, agents=agents, tools=toolset, outbound=outbound)
+    kinds = kinds_of(agent_work(agents, toolset, crew, subagents), {}, {WORKFLOW: workflows.work})
+    engine = Engine(db, live, lease, kinds, config)
     runs = Runs(db, live, engine, budgets)
     budgets.on_raised = runs.limits_raised
     subagents.start = runs.start
+    workflows.connect(runs, engine.wake)
     await asyncio.to_thread(lease.start)
     live.start()
     engine.start()
     try:
         approvals = Approvals(db, live, engine)
-        yield Rig(db, live, lease, engine, runs, approvals, agents, Sessions(db), model, budgets, spending, list(tools))
+        sessions = Sessions(db)
+        services = (runs, approvals, agents, sessions, model, budgets, spending, workflows)
+        yield Rig(db, live, lease, engine, *services, list(tools))
     finally:
         await engine.stop()
         await live.stop()

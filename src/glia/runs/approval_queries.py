@@ -85,6 +85,7 @@ class Pending:
     status: str
     is_expired: bool
     attempt: int
+    run_kind: str
 
 
 async def hold(tx: Transaction, id: UUID) -> Pending | None:
@@ -94,7 +95,7 @@ async def hold(tx: Transaction, id: UUID) -> Pending | None:
         Pending,
         """
         select a.run_id, a.session_id, a.agent_id, a.tool, a.tool_call_id, a.status,
-          coalesce(a.expires_at <= clock_timestamp(), false) as is_expired, r.attempt
+          coalesce(a.expires_at <= clock_timestamp(), false) as is_expired, r.attempt, r.kind as run_kind
         from approvals a join runs r on r.id = a.run_id where a.id = %(id)s for update of a""",
         id=id,
     )

@@ -16,7 +16,7 @@ from glia.runs.errors import ApprovalDecidedAlready, ApprovalNotFound
 from glia.runs.events import ApprovalDecided, encode_any
 from glia.runs.live import Live
 from glia.runs.log import stored_events
-from glia.runs.types import Approval
+from glia.runs.types import AGENT, Approval
 
 LONGEST_NOTE = 10_000
 LARGEST_ARGUMENTS = 1_000_000
@@ -80,6 +80,11 @@ class Approvals:
                 raise ApprovalDecidedAlready(
                     f"This approval is {status}; it cannot be decided any more.", status=status
                 )
+            if is_remembered and pending.agent_id is None:
+                raise InvalidRequest(
+                    "`always` is for the calls of agents; this one belongs to a workflow, whose step says when to ask.",
+                    field="always",
+                )
             await approval_queries.decide(
                 tx, id, status=decision, by=principal.name, note=note, edited_arguments=edited
             )
@@ -90,7 +95,8 @@ class Approvals:
                 id, pending.tool_call_id, decision, principal.name, note, arguments, is_remembered
             )
             await self._append(tx, pending, decided)
-            if not await approval_queries.has_pending(tx, pending.run_id):
+            # An agent's model is asked once all its calls are decided; the branches of a workflow go on one by one.
+            if pending.run_kind != AGENT or not await approval_queries.has_pending(tx, pending.run_id):
                 await queries.resume(tx, pending.run_id, "approval")
                 tx.after_commit.append(self._engine.wake)
             return await _get(tx, id)

@@ -171,5 +171,8 @@ def job_work(kind: JobKind) -> MakeWork:
     return make
 
 
-def kinds_of(agent: MakeWork, jobs: Mapping[str, JobKind]) -> dict[str, MakeWork]:
-    return {AGENT: agent, **{name: job_work(kind) for name, kind in jobs.items()}}
+def kinds_of(
+    agent: MakeWork, jobs: Mapping[str, JobKind], others: Mapping[str, MakeWork] | None = None
+) -> dict[str, MakeWork]:
+    """others: kinds of runs that layers above do, such as workflows."""
+    return {AGENT: agent, **{name: job_work(kind) for name, kind in jobs.items()}, **(others or {})}

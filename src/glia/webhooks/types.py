@@ -25,10 +25,18 @@ EVENT_TYPES = (
     "reflection.made",
     "artifact.created",
     "job.progress",
+    "step.started",
+    "step.waiting",
+    "step.retried",
+    "step.completed",
+    "step.failed",
+    "step.skipped",
+    "step.compensated",
+    "workflow.completed",
 )
 """What an endpoint may ask for by its full name. A family, as `run.*`, also covers types that come later."""
 
-FAMILIES = (*dict.fromkeys(type.split(".")[0] for type in EVENT_TYPES), "trigger", "workflow")
+FAMILIES = (*dict.fromkeys(type.split(".")[0] for type in EVENT_TYPES), "trigger")
 
 PING = "webhook.ping"
 

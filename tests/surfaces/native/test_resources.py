@@ -335,7 +335,12 @@ def test_custom_tools_hide_their_headers(client):
 
     changed = client.patch(path, {"description": "Says the weather.", "http": {"url": "https://example.org/w/{city}"}})
 
-    assert tool["http"] == {"method": "GET", "url": "https://example.org/{city}", "header_names": ["X-Token"]}
+    assert tool["http"] == {
+        "method": "GET",
+        "url": "https://example.org/{city}",
+        "header_names": ["X-Token"],
+        "parameters": {},
+    }
     assert changed.json["http"]["url"] == "https://example.org/w/{city}"
     assert changed.json["http"]["header_names"] == ["X-Token"]
     assert changed.json["schema"] == tool["schema"]

@@ -46,6 +46,10 @@ BODIES: dict[Route, dict[str, Any]] = {
     ("POST", "/v1/agents/{agent}/memory/conversations/search"): {"query": "anything"},
     ("POST", "/v1/sessions/{session}/learn"): {},
     ("PATCH", "/v1/tools/{tool}"): {"description": "Changed"},
+    ("PATCH", "/v1/mcp-servers/{mcp_server}"): {"is_enabled": False},
+    ("POST", "/v1/mcp-servers/{mcp_server}/refresh"): {},
+    ("POST", "/v1/mcp-servers/{mcp_server}/sign-in"): {},
+    ("POST", "/v1/mcp-servers/{mcp_server}/sign-in/finish"): {"state": "none"},
     ("POST", "/v1/runs/{run}/cancel"): {},
     ("POST", "/v1/sandboxes/{sandbox}/code"): {"code": "1"},
     ("POST", "/v1/sandboxes/{sandbox}/exec"): {"command": "true"},
@@ -80,6 +84,8 @@ BODIES: dict[Route, dict[str, Any]] = {
     ("POST", "/v1/triggers/{trigger}/resume"): {},
     ("POST", "/v1/triggers/{trigger}/fire"): {},
     ("POST", "/v1/triggers/{trigger}/secret"): {},
+    ("PATCH", "/v1/workflows/{workflow}"): {"description": "Changed"},
+    ("POST", "/v1/workflows/{workflow}/run"): {},
 }
 # Opened by a signature or by knowing the address, whoever asks; tests/triggers has what that is worth.
 OPEN_TO_ALL = ("POST", "/v1/hooks/{hook}")
@@ -148,6 +154,8 @@ def one_of_everything(client: Client) -> Things:
     assert client.post(f"/v1/sessions/{asked}/messages", {"content": "What is 17 * 23?"}).status == 202
     approval = client.get("/v1/approvals?status=pending").json["data"][0]["id"]
     webhook = client.made("/v1/webhooks", {"url": "https://hooks.invalid/"})["id"]
+    document_of_tools = {"openapi": "3.1.0", "servers": [{"url": "https://example.org"}], "paths": {"/x": {"get": {}}}}
+    toolset = client.post("/v1/toolsets/openapi", {"name": "set", "document": document_of_tools}).json["toolset"]["id"]
     me = client.get("/v1/me").json
     for fact in ("My favourite colour is blue.", "My favourite colour is green."):
         client.made("/v1/memories", {"content": fact, "agent_id": agent})
@@ -157,6 +165,9 @@ def one_of_everything(client: Client) -> Things:
     assert made.status == 200, made.body
     (artifact,) = client.get(f"/v1/sessions/{session}/artifacts").json["data"]
     sandbox = client.made("/v1/sandboxes", {"name": "A's sandbox"})["id"]
+    steps = [{"id": "ask", "kind": "wait_approval", "message": "Go on?"}]
+    workflow = client.made("/v1/workflows", {"name": "Flow", "steps": steps})["id"]
+    execution = client.post(f"/v1/workflows/{workflow}/run", {}).json["id"]
     client.until(f"/v1/knowledge-bases/{base}/documents/{document}", lambda found: found["status"] != "processing")
     return {
         "workspace": me["workspace_id"],
@@ -187,6 +198,10 @@ def one_of_everything(client: Client) -> Things:
         "webhook": webhook,
         "delivery": client.post(f"/v1/webhooks/{webhook}/ping").json["id"],
         "trigger": client.made("/v1/triggers", HOOK | {"agent_id": agent})["id"],
+        "toolset": toolset,
+        "mcp_server": client.made("/v1/mcp-servers", {"name": "mcp", "url": "http://127.0.0.1:9/mcp"})["id"],
+        "workflow": workflow,
+        "execution": execution,
     }
 
 

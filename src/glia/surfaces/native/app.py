@@ -26,6 +26,7 @@ from glia.surfaces.native import (
     keys,
     knowledge,
     knowledge_upkeep,
+    mcp_servers,
     memories,
     memory_blocks,
     memory_upkeep,
@@ -35,10 +36,12 @@ from glia.surfaces.native import (
     sandboxes,
     sessions,
     tools,
+    toolsets,
     triggers,
     usage,
     users,
     webhooks,
+    workflows,
     workspaces,
 )
 from glia.surfaces.native.document import PUBLIC, docs_page, front_page, openapi
@@ -52,7 +55,7 @@ from glia.surfaces.shared.json_body import JsonBodies
 from glia.surfaces.shared.routes import HotRoutes, Route
 from glia.wiring import House
 
-_PUBLIC = PUBLIC | {"/", "/openapi.json", "/docs"}
+_PUBLIC = PUBLIC | {"/", "/openapi.json", "/docs", mcp_servers.CALLBACK}
 
 _HOOKS = "/v1/hooks/"
 
@@ -76,6 +79,9 @@ _ROUTERS = (
     sandbox_ports.router,
     tools.router,
     triggers.router,
+    toolsets.router,
+    mcp_servers.router,
+    workflows.router,
     usage.router,
     budgets.router,
     credit.router,

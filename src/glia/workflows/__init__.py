@@ -1,0 +1,1 @@
+"""Workflows: named graphs of steps, each execution of which is a run."""
