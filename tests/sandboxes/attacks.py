@@ -504,6 +504,33 @@ except OSError as error:
 
 
 @fact
+async def a21_a_tree_without_end_stops_nobody(rig: Rig) -> None:
+    """Folders deeper than a path, a stack or a process's descriptors, one of them closed to its owner."""
+    dig = """
+for _ in range(3000):
+    os.mkdir('d')
+    os.chdir('d')
+os.mkdir('closed')
+os.chmod('closed', 0)
+say(1)
+"""
+    sandbox = await rig.backend.create(rig.new_id(), SandboxSpec(limits=Limits(disk_bytes=64 * MIB)))
+    try:
+        assert await rig.ask(sandbox, dig) == 1
+        if not rig.is_hard:
+            assert await refusal(sh(sandbox, "true")) is WorkspaceFull
+        await sandbox.remove("d")
+        assert (await sh(sandbox, "echo fine")).text == "fine\n"
+        await sh(sandbox, "mkdir shut; head -c 2M /dev/zero > shut/f; chmod 000 shut")
+        assert (await sandbox.stats()).disk_bytes > 2 * MIB
+        assert (await sandbox.stat("shut")).mode == 0
+        assert await rig.ask(sandbox, dig) == 1
+    finally:
+        await sandbox.kill()
+    assert not (rig.state / "sandboxes" / sandbox.id).exists()
+
+
+@fact
 async def a22_a_spinning_cpu_is_held_and_stopped(rig: Rig) -> None:
     limits = Limits(cpus=0.5, memory_bytes=128 * MIB, disk_bytes=16 * MIB)
     async with rig.sandbox(SandboxSpec(limits=limits)) as sandbox:
