@@ -15,12 +15,14 @@ from prometheus_client import generate_latest
 from glia import __version__
 from glia.kit import telemetry
 from glia.kit.errors import Conflict
+from glia.surfaces.mcp.app import mcp_surface
+from glia.surfaces.mcp.app import owns as is_mcp
 from glia.surfaces.native.app import native_surface
 from glia.surfaces.openai.app import openai_surface, openapi_paths, owns
 from glia.surfaces.shared.asgi import App, Receive, Scope, Send, send_bytes, send_json
 from glia.wiring import House
 
-SURFACES = ("native", "openai")
+SURFACES = ("native", "openai", "mcp")
 """Names that `--listen NAME=PORT` takes."""
 
 
@@ -60,6 +62,7 @@ class Front:
         self._signs = VitalSigns(house)
         self.native = native_surface(house, more_paths=openapi_paths())
         self.openai = openai_surface(house)
+        self.mcp = mcp_surface(house)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -67,6 +70,8 @@ class Front:
         path: str = scope["path"]
         if path in VitalSigns.paths:
             await self._signs(scope, receive, send)
+        elif is_mcp(path):
+            await self.mcp(scope, receive, send)
         elif owns(scope["method"], path):
             await self.openai(scope, receive, send)
         else:
@@ -93,7 +98,7 @@ class Server:
     def __init__(self, house: House, *, host: str, port: int, listen: Mapping[str, int]) -> None:
         """Binds at once, so that a port in use is told before anything else begins. Raises PortTaken."""
         front = Front(house)
-        surfaces: dict[str, App] = {"native": front.native, "openai": Alone(front.openai)}
+        surfaces: dict[str, App] = {"native": front.native, "openai": Alone(front.openai), "mcp": front.mcp}
         places: list[tuple[App, int]] = [(front, port), *((surfaces[name], at) for name, at in listen.items())]
         self._sockets = [bind(host, at) for _, at in places]
         self._servers = [_Quiet(_config(app)) for app, _ in places]

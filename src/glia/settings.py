@@ -46,7 +46,9 @@ class Settings:
     """database_url: None starts the embedded PostgreSQL. outbound_allow: `host:port,...` that tools may reach although
     the rules refuse such addresses. database_wait_seconds: how long a request waits for a connection before it is
     answered 503; restarts of the database that are shorter go unnoticed. The model settings are
-    described in docs/models.md."""
+    described in docs/models.md. public_url: where browsers find this server; the address of the request when unset.
+    mcp_file: JSON list of MCP servers for every workspace, programs among them. sql_databases: `name=url,...` that the
+    SQL tools may read."""
 
     database_url: str | None = None
     data_dir: str | None = None
@@ -54,6 +56,9 @@ class Settings:
     secret_key: str | None = None
     pg_bin: str | None = None
     outbound_allow: str = ""
+    public_url: str | None = None
+    mcp_file: str | None = None
+    sql_databases: str = ""
     default_model: str | None = None
     embedding_model: str | None = None
     rerank_model: str | None = None

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, LiteralString, Protocol, cast, get_args
+from typing import TYPE_CHECKING, LiteralString, Protocol, get_args
 from uuid import UUID
 
 import orjson
@@ -25,16 +25,16 @@ from glia.identity.limits import RateLimits
 from glia.identity.secrets import load_secrets
 from glia.identity.service import CHANNEL as KEYS_CHANNEL
 from glia.identity.service import Identity
-from glia.identity.types import Principal
+from glia.identity.types import Principal, system_principal
 from glia.kit import telemetry
 from glia.kit.db import Database, PoolStats, Transaction
-from glia.kit.errors import GliaError, Unavailable, UpstreamFailed
+from glia.kit.errors import GliaError, NotFound, Unavailable, UpstreamFailed
 from glia.kit.jobs import Job
 from glia.kit.notifications import Notifications
 from glia.kit.outbound import Outbound, OutboundPolicy, Timeouts
 from glia.knowledge.citations import read_citations
-from glia.knowledge.embedding.endpoint import EndpointEmbedder
 from glia.knowledge.embedding.minilm import MiniLmEmbedder
+from glia.knowledge.embedding.opening import Endpoints
 from glia.knowledge.embedding.registry import EmbedderRegistry
 from glia.knowledge.embedding.types import Embedder
 from glia.knowledge.importing import Import
@@ -42,15 +42,27 @@ from glia.knowledge.jobs import IMPORT_KIND, Ingest
 from glia.knowledge.jobs import KIND as INGEST
 from glia.knowledge.parsing.types import ParseLimits
 from glia.knowledge.reading import Reader
-from glia.knowledge.renewal import PACK_KIND, REEMBED_KIND, REINDEX_KIND, Pack, Reembed, Reindex
+from glia.knowledge.renewal import (
+    FILL_KIND,
+    PACK_KIND,
+    REEMBED_KIND,
+    REINDEX_KIND,
+    Fill,
+    Pack,
+    Reembed,
+    Reindex,
+)
 from glia.knowledge.reranking import EndpointReranker
+from glia.knowledge.rewriter import Rewriter
 from glia.knowledge.service import Knowledge
 from glia.knowledge.tools import knowledge_search
+from glia.knowledge.types import FollowUp
 from glia.knowledge.vectors import embed
 from glia.memory.block_tools import memory_block_edit
 from glia.memory.blocks import MemoryBlocks
 from glia.memory.conversations import Conversations
 from glia.memory.jobs import LEARN, TEND, SleepTime, nothing_to_undo
+from glia.memory.judging import Judge
 from glia.memory.service import Memories
 from glia.memory.tools import conversation_search, memory_tools
 from glia.memory.types import Embedding
@@ -74,7 +86,11 @@ from glia.runs.work import JobKind, agent_work, kinds_of
 from glia.sessions.service import Sessions
 from glia.settings import Settings
 from glia.tools.builtin import BUILT_IN
+from glia.tools.mcp.operator import read_servers
+from glia.tools.mcp.servers import McpServers
 from glia.tools.service import Tools
+from glia.tools.sql import read_databases, sql_tools
+from glia.tools.toolsets import Toolsets
 from glia.tools.types import Source
 from glia.tools.web_fetch import web_fetch
 from glia.triggers.firings import Firings
@@ -97,7 +113,6 @@ _TRACE_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_EN
 
 _HOUSEKEEPING_SECONDS = 5.0
 _LAG_SECONDS = 0.5
-_PROBE_SECONDS = 10.0
 _SLEEP_TIME_SECONDS = 30.0
 _EVENT_TYPES = frozenset(payload.type for payload in get_args(Payload)) - {TextDelta.type, ThinkingDelta.type}
 """What a trigger may wait for: everything in a run but the pieces of a text."""
@@ -126,6 +141,8 @@ class House:
     exports: Exports
     model_calls: ModelCalls
     tools: Tools
+    toolsets: Toolsets
+    mcp_servers: McpServers
     models: Models
     gateway: Gateway
     knowledge: Knowledge
@@ -160,6 +177,7 @@ class House:
         self.dispatcher.start()
         if self.traces is not None:
             await self.traces.start()
+        self.mcp_servers.start()
         self._tasks = [
             asyncio.create_task(self.models.watch_local_servers(), name="glia-local-models"),
             asyncio.create_task(self._keep_house(), name="glia-housekeeping"),
@@ -184,6 +202,7 @@ class House:
         await asyncio.to_thread(self.lease.stop)
         if isinstance(self.embedder, MiniLmEmbedder):
             self.embedder.close()
+        await self.mcp_servers.close()
         await self.outbound.close()
         await self.db.close()
 
@@ -243,20 +262,34 @@ async def build(
     secrets = await load_secrets(db, settings.secret_key)
     identity = Identity(db, secrets)
     models = Models(outbound, read_configuration(environment), embedded=EmbeddedModel())
-    embedder = await _embedder(settings, models, data_dir)
-    files, usage, meter = Files(db), Usage(db), Meter(db)
     spending = Spending(db, settings.budgets)
+    files, usage, meter = Files(db), Usage(db), Meter(db, is_limited=spending.was_limited)
+    endpoints = Endpoints(models, meter)
+    embedder = await _embedder(settings, endpoints, data_dir)
     memories = Memories(db, _embedding(embedder))
     memory_blocks, conversations = MemoryBlocks(db), Conversations(db, _embedding(embedder))
-    upkeep = Upkeep(db, memories, _embedding(embedder))
+    upkeep = Upkeep(db, memories, _embedding(embedder), Judge(db, models, usage))
     jobs = _StartJob()
-    sleep_time = SleepTime(db, memories, conversations, upkeep, usage, jobs, models)
-    embedders = _embedders(settings, models, embedder, data_dir)
-    knowledge = Knowledge(db, files, start_job=jobs, embedders=embedders, reranker=_reranker(settings, outbound))
-    built_in = [*BUILT_IN, web_fetch(outbound), knowledge_search(knowledge), *memory_tools(memories)]
+    sleep_time = SleepTime(db, memories, conversations, upkeep, usage, jobs, models, spending)
+    embedders = _embedders(settings, endpoints, embedder, data_dir)
+    agents: Agents
+
+    knowledge = Knowledge(
+        db,
+        files,
+        start_job=jobs,
+        embedders=embedders,
+        reranker=_reranker(settings, outbound),
+        rewrite=Rewriter(db, models, usage, lambda follow_up: _model_of(agents, follow_up)),
+    )
+    search = knowledge_search(knowledge, lambda context: conversations.asked(context.workspace_id, context.session_id))
+    built_in = [*BUILT_IN, web_fetch(outbound), search, *memory_tools(memories)]
     edit_block = memory_block_edit(memory_blocks, memories)
-    built_in += [conversation_search(conversations), edit_block]
-    tools = Tools(db, built_in=built_in, outbound=outbound, secrets=secrets)
+    built_in += [conversation_search(conversations), edit_block, *sql_tools(read_databases(settings.sql_databases))]
+    mcp_servers = McpServers(db, outbound, secrets, read_servers(settings.mcp_file, environment))
+    toolsets = Toolsets(db, outbound, secrets)
+    sources = (toolsets, mcp_servers.source)
+    tools = Tools(db, built_in=built_in, outbound=outbound, secrets=secrets, sources=sources)
     agents = Agents(db, checks=(_check_tools(tools), _check_knowledge(knowledge)))
     live = Live(db)
     engine: Engine
@@ -323,6 +356,8 @@ async def build(
         exports=Exports(db, agents),
         model_calls=ModelCalls(db),
         tools=tools,
+        toolsets=toolsets,
+        mcp_servers=mcp_servers,
         models=models,
         gateway=Gateway(
             models, meter, _minilm(embedder, data_dir), spending=spending, is_strict=settings.strict_fields
@@ -408,10 +443,17 @@ def _listen(
     return notifications
 
 
-async def _embedder(settings: Settings, models: Models, data_dir: Path) -> Embedder | None:
+async def _embedder(settings: Settings, endpoints: Endpoints, data_dir: Path) -> Embedder | None:
     """The endpoint that is configured, else the built-in model; without either, documents are found by their words."""
     if settings.embedding_model is not None:
-        return await _endpoint(settings.embedding_model, models)
+        try:
+            found = await endpoints.open(settings.embedding_model)
+        except Unavailable as error:
+            log.error("documents are found by their words until the embedding model answers", error=error.message)
+            return None
+        if found is None:
+            log.error("no provider has this embedding model", model=settings.embedding_model)
+        return found
     embedder = MiniLmEmbedder(data_dir / "models")
     if reason := embedder.unavailable_reason():
         log.warning("documents are found by their words only", reason=reason)
@@ -424,14 +466,15 @@ def _embedding(embedder: Embedder | None) -> Embedding | None:
     return None if embedder is None else Embedding(embedder.model_id, partial(embed, embedder))
 
 
-def _embedders(settings: Settings, models: Models, embedder: Embedder | None, data_dir: Path) -> EmbedderRegistry:
+def _embedders(settings: Settings, endpoints: Endpoints, embedder: Embedder | None, data_dir: Path) -> EmbedderRegistry:
     """The server's embedder, the built-in one beside it, and every endpoint that the model layer knows."""
-
-    async def open_endpoint(name: str) -> Embedder | None:
-        return await _endpoint(name, models)
-
     minilm = _minilm(embedder, data_dir)
-    return EmbedderRegistry(embedder, *([] if minilm is None else [minilm]), open_endpoint=open_endpoint)
+    return EmbedderRegistry(
+        embedder,
+        *([] if minilm is None else [minilm]),
+        open_endpoint=endpoints.open,
+        default_endpoint=settings.embedding_model,
+    )
 
 
 def _reranker(settings: Settings, outbound: Outbound) -> EndpointReranker | None:
@@ -459,6 +502,7 @@ def _knowledge_jobs(knowledge: Knowledge, ingest: Ingest, outbound: Outbound) ->
         REINDEX_KIND: reindex,
         REEMBED_KIND: Reembed(ingest.embedders),
         PACK_KIND: Pack(),
+        FILL_KIND: Fill(ingest),
         IMPORT_KIND: Import(knowledge, outbound),
     }
     return {kind: JobKind(job, knowledge.run_ended) for kind, job in jobs.items()}
@@ -472,18 +516,13 @@ def _minilm(embedder: Embedder | None, data_dir: Path) -> MiniLmEmbedder | None:
     return minilm if minilm.unavailable_reason() is None else None
 
 
-async def _endpoint(name: str, models: Models) -> Embedder | None:
-    async def post(_path: str, body: Mapping[str, object]) -> bytes:
-        texts = cast(list[str], body["input"])
-        vectors, _usage = await models.embed(name, texts)
-        return orjson.dumps({"data": [{"index": i, "embedding": vector} for i, vector in enumerate(vectors)]})
-
-    try:
-        async with asyncio.timeout(_PROBE_SECONDS):
-            return await EndpointEmbedder.probe(post, model=name)
-    except (GliaError, TimeoutError) as error:
-        log.error("the embedding model does not answer; documents are found by their words only", error=str(error))
-        return None
+async def _model_of(agents: Agents, follow_up: FollowUp) -> str | None:
+    """The model that the asking agent is set to; None for the default one, also of an agent that is gone."""
+    if follow_up.agent_id is not None:
+        principal = system_principal(follow_up.workspace_id, follow_up.project_id)
+        with suppress(NotFound):
+            return (await agents.get(principal, follow_up.agent_id)).current.model
+    return None
 
 
 def _cite(text: str, sources: Sequence[Source]) -> tuple[list[Citation], int]:

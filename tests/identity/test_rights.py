@@ -23,6 +23,9 @@ def holder(*scopes: str) -> Principal:
         (["*", "-identity"], "agents:write", True),
         (["*", "-identity"], "identity:read", False),
         (["identity:read", "-identity"], "identity:read", False),
+        (["*", "-budgets:write"], "budgets:write", False),
+        (["*", "-budgets:write"], "budgets:read", True),
+        (["budgets:*", "-budgets:write"], "budgets:write", False),
         ([], "agents:read", False),
     ],
 )
@@ -54,6 +57,12 @@ def test_a_missing_scope_is_named() -> None:
         (["*", "-identity"], ["*", "-identity"], None),
         (["*", "-identity"], ["*", "-identity", "-keys"], None),
         (["*", "-identity", "-keys"], ["*", "-identity"], "keys:*"),
+        (["*", "-keys:write"], ["*"], "keys:write"),
+        (["*", "-keys:write"], ["keys:write"], "keys:write"),
+        (["*", "-keys:write"], ["*:read", "keys:read"], None),
+        (["*", "-keys:write"], ["*", "-keys"], None),
+        (["*", "-keys:write"], ["*", "-keys:write"], None),
+        (["*", "-keys"], ["*", "-keys:write"], "keys:*"),
         ([], ["agents:read"], "agents:read"),
     ],
 )
@@ -68,6 +77,7 @@ def test_what_lies_within_grants_nothing_more(noun: str, verb: str) -> None:
     sets = [
         ["*"], ["*:read"], ["*", "-identity"], ["*:read", "-identity"], ["agents:*"], ["identity:read"],
         ["agents:read", "keys:write"], ["*:write", "-keys"], ["*", "-agents", "-identity"], ["keys:*", "-keys"],
+        ["*", "-keys:write"], ["keys:*", "-keys:write"], ["*:read", "-keys:read"], ["*", "-keys:read", "-agents:write"],
     ]  # fmt: skip
     scope = f"{noun}:{verb}"
     for held in sets:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -13,6 +14,8 @@ from uuid import UUID
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.conftest import DatabaseUrls
+from tests.failures.process import Process, free_port
 
 from glia.files.service import Files
 from glia.identity.types import Principal
@@ -20,9 +23,19 @@ from glia.kit.db import Database, Transaction
 from glia.kit.errors import GliaError
 from glia.kit.ids import new_id
 from glia.kit.jobs import Job
+from glia.knowledge.embedding.minilm import MiniLmEmbedder
 from glia.knowledge.embedding.registry import EmbedderRegistry
 from glia.knowledge.jobs import KIND, Ingest
-from glia.knowledge.renewal import PACK_KIND, REEMBED_KIND, REINDEX_KIND, Pack, Reembed, Reindex
+from glia.knowledge.renewal import (
+    FILL_KIND,
+    PACK_KIND,
+    REEMBED_KIND,
+    REINDEX_KIND,
+    Fill,
+    Pack,
+    Reembed,
+    Reindex,
+)
 from glia.knowledge.service import Knowledge
 from glia.knowledge.types import Document, KnowledgeBase, Reading
 
@@ -158,6 +171,7 @@ class House:
             REINDEX_KIND: Reindex(self.files, read_paragraphs, self.embedders, retry_seconds=(0, 0)),
             REEMBED_KIND: Reembed(self.embedders, retry_seconds=(0, 0)),
             PACK_KIND: Pack(),
+            FILL_KIND: Fill(self.ingest, waits_seconds=(0,)),
         }[kind]
 
     async def add(
@@ -193,3 +207,28 @@ def house(db: Database, principal: Principal, tmp_path: Path) -> House:
 def wordy_house(db: Database, principal: Principal, tmp_path: Path) -> House:
     """Without an embedder."""
     return House(db, tmp_path, principal, None)
+
+
+@pytest.fixture
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that all test processes share, because building takes seconds."""
+    base = tmp_path_factory.getbasetemp()
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "models"
+
+
+@pytest.fixture
+async def server(database_urls: DatabaseUrls, tmp_path: Path, models: Path) -> AsyncIterator[Process]:
+    """A real `glia serve` with the built-in models."""
+    embedder = MiniLmEmbedder(models)
+    if reason := embedder.unavailable_reason():
+        pytest.skip(reason)
+    await embedder.build()  # once for all tests, instead of in each server's own folder
+    folder = tmp_path / "server"
+    folder.mkdir()
+    (folder / "models").symlink_to(models)
+    environment = {"GLIA_DATABASE_URL": database_urls.admin, "GLIA_MODEL_DISCOVERY": "off"}
+    process = Process(folder, "serve", environment, port=free_port())
+    try:
+        yield await process.ready()
+    finally:
+        await process.stop()

@@ -1,6 +1,6 @@
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -11,9 +11,9 @@ import pytest
 
 from glia.identity.types import Principal
 from glia.kit.db import Transaction
-from glia.kit.errors import GliaError, UpstreamFailed
+from glia.kit.errors import GliaError, Unavailable, UpstreamFailed
 from glia.knowledge import jobs
-from glia.knowledge.errors import DocumentFailed
+from glia.knowledge.errors import DocumentFailed, EmbeddingUnusable
 from glia.knowledge.types import DocumentStatus, Reading
 
 from .conftest import Crash, FakeJob, HashEmbedder, House
@@ -89,14 +89,13 @@ async def test_a_document_is_found_by_words_before_it_is_embedded(house: House, 
     base = await house.base()
     document = await house.upload(base, TEXT)
     assert house.embedder
-    house.embedder.failures = [GliaError("Not now.")]
+    house.embedder.failures = [Unavailable("Not now.")] * 3
 
-    with pytest.raises(GliaError):
-        await house.ingest(house.queued.pop())
+    await house.ingest(house.queued.pop())
 
     assert (await house.find(base, query="animal7"))[0].startswith("Paragraph 7")
-    failed = await house.knowledge.document(principal, base.id, document.id)
-    assert (failed.status, failed.chunks, failed.error_message) == (DocumentStatus.FAILED, 10, "Not now.")
+    waiting = await house.knowledge.document(principal, base.id, document.id)
+    assert (waiting.status, waiting.chunks) == (DocumentStatus.PROCESSING, 10)
 
 
 async def test_a_document_that_cannot_be_read_fails_with_the_reason(house: House, principal: Principal) -> None:
@@ -142,17 +141,98 @@ async def test_an_embedding_call_that_fails_is_tried_again(house: House) -> None
     assert (await house.rows())["embeddings"] == 10
 
 
-async def test_an_embedding_endpoint_that_stays_down_fails_the_document(house: House, principal: Principal) -> None:
+async def test_a_document_waits_for_an_embedding_endpoint_that_stays_down(house: House, principal: Principal) -> None:
+    assert house.embedder
+    base = await house.base()
+    down = UpstreamFailed("The embedding endpoint does not answer.")
+    documents = [await house.upload(base, TEXT), await house.upload(base, TEXT.replace("animal", "plant"))]
+    house.embedder.failures = [down] * 12
+
+    for _ in documents:
+        await house.ingest(house.queued.pop(0))
+    waiting = [await house.knowledge.document(principal, base.id, document.id) for document in documents]
+    found = await house.find(base, query="what about animal3?")
+    (fill,) = house.queued  # one waits for both
+    await house.work()
+    ready = [await house.knowledge.document(principal, base.id, document.id) for document in documents]
+
+    for document in waiting:
+        assert (document.status, document.progress_done) == (DocumentStatus.PROCESSING, 10)
+        assert (document.phase, document.error_code, document.run_id) == ("waiting", "upstream_failed", fill.run_id)
+        assert "does not answer. It is found by its words" in (document.error_message or "")
+    assert found[0].startswith("Paragraph 3")
+    assert [(document.status, document.error_code) for document in ready] == [(DocumentStatus.READY, None)] * 2
+    assert fill.reports[0] == ("waiting", 0, 0)
+    rows = await house.rows()
+    assert (rows["chunks"], rows["embeddings"], rows["counted chunks"]) == (20, 20, 20)
+
+
+async def test_an_endpoint_that_dies_in_the_middle_is_asked_only_for_what_is_missing(
+    house: House, principal: Principal
+) -> None:
+    assert house.embedder
+    base = await house.base()
+    long = "\n\n".join(f"Paragraph {number} about thing{number}." for number in range(100))
+    document = await house.upload(base, long)
+    embed, calls = house.embedder.embed, 0
+
+    async def dying(texts: Sequence[str]) -> object:
+        nonlocal calls
+        calls += 1
+        if 2 <= calls < 9:
+            raise Unavailable("Connection refused.")
+        return await embed(texts)
+
+    with patch.object(house.embedder, "embed", dying):
+        await house.work()
+
+    assert (await house.knowledge.document(principal, base.id, document.id)).status is DocumentStatus.READY
+    assert len(house.embedder.embedded) == len(set(house.embedder.embedded)) == 100
+    rows = await house.rows()
+    assert (rows["chunks"], rows["embeddings"]) == (100, 100)
+
+
+async def test_a_wait_that_is_cancelled_fails_its_documents_and_leaves_nothing_to_find(
+    house: House, principal: Principal
+) -> None:
     assert house.embedder
     base = await house.base()
     document = await house.upload(base, TEXT)
-    house.embedder.failures = [UpstreamFailed("The embedding endpoint does not answer.")] * 3
+    house.embedder.failures = [UpstreamFailed("Down.")] * 3
+    await house.ingest(house.queued.pop())
+    (fill,) = house.queued
 
-    with pytest.raises(UpstreamFailed):
+    async with house.db.transaction(principal.workspace_id) as tx:
+        await house.knowledge.run_ended(tx, fill.run_id, code="cancelled", message="Cancelled.")
+    house.queued.clear()
+    again = await house.add(base, TEXT)
+
+    failed = await house.knowledge.document(principal, base.id, document.id)
+    assert (failed.status, failed.error_code, failed.chunks) == (DocumentStatus.FAILED, "cancelled", 0)
+    assert (again.status, again.id != document.id) == (DocumentStatus.READY, True)
+    assert len(await house.find(base, query="what about animal3?", limit=50)) == 10
+
+
+async def test_vectors_of_another_size_fail_the_document_and_leave_the_base_searchable(
+    house: House, principal: Principal
+) -> None:
+    base = await house.base()
+    await house.add(base, TEXT)
+    house.use(HashEmbedder(dimensions=512))
+    document = await house.upload(base, "A new text about terns.")
+
+    with pytest.raises(EmbeddingUnusable, match=r"384 dimensions.*gives 512 now.*embedding_model"):
         await house.work()
 
     failed = await house.knowledge.document(principal, base.id, document.id)
-    assert (failed.status, failed.error_code) == (DocumentStatus.FAILED, "upstream_failed")
+    assert (failed.status, failed.error_code) == (DocumentStatus.FAILED, "embedding_unusable")
+    assert (await house.find(base, query="what about animal3?"))[0].startswith("Paragraph 3")
+    # Setting the model again, though its name is the same, makes all vectors anew.
+    await house.knowledge.update(principal, base.id, embedding_model="hash")
+    await house.work()
+    await house.add(base, "A new text about terns.")
+    assert (await house.knowledge.get(principal, base.id)).dimensions == 512
+    assert (await house.find(base, query="terns"))[0] == "A new text about terns."
 
 
 async def test_an_embedder_that_answers_nonsense_fails_the_document(house: House, principal: Principal) -> None:
@@ -161,8 +241,7 @@ async def test_an_embedder_that_answers_nonsense_fails_the_document(house: House
     document = await house.upload(base, TEXT)
 
     with (
-        patch.object(house.embedder, "dimensions", 100),
-        patch.object(house.embedder, "embed", HashEmbedder().embed),
+        patch.object(house.embedder, "embed", HashEmbedder(dimensions=100).embed),
         pytest.raises(UpstreamFailed, match="shape"),
     ):
         await house.work()

@@ -1,5 +1,6 @@
 import math
 from typing import LiteralString
+from unittest.mock import patch
 from uuid import UUID
 
 import numpy as np
@@ -12,6 +13,7 @@ from glia.kit.errors import UpstreamFailed
 from glia.kit.ids import new_id
 from glia.knowledge import search
 from glia.knowledge.search import Dense, Scope, choose
+from glia.knowledge.types import EVERYTHING, Filter
 
 from ..conftest import DatabaseUrls
 from .conftest import House
@@ -287,3 +289,28 @@ select c.ordinal from (
   select chunk_id, embedding::halfvec(384) <#> %(vector)s::halfvec(384) as distance
   from embeddings where set_id = any(%(base)s) and vector_dims(embedding) = 384
   order by 2 limit 10) e join chunks c on c.id = e.chunk_id"""
+
+
+async def test_the_short_way_of_large_bases_finds_the_same_first_passages(house: House, principal: Principal) -> None:
+    """It adds up all postings of rare words and, for what these picked, those of the others."""
+    base = await house.base()
+    animals = ["tern", "gull", "crow", "swan"]
+    text = "\n\n".join(
+        f"A {animals[number % 4]} was seen on day{number} near the harbour{' of Oslo' if number % 10 == 3 else ''}."
+        for number in range(40)
+    )
+    document = await house.add(base, text)
+    await house.add(base, "Nothing else is written here about the harbour.", name="other.txt")
+
+    async def found(query: str, chunks: int, where: Filter = EVERYTHING) -> list[str]:
+        async with house.db.transaction(principal.workspace_id) as tx:
+            hits = await search.search(tx, [base.id], query, limit=3, chunks=chunks, where=where)
+        return [hit.chunk.text for hit in hits]
+
+    # So few postings count as rare that most of the words are common ones here.
+    with patch.dict(search._LARGE, {"rare_postings": 11, "most_postings": 200}):
+        for query in ("a crow near Oslo", "gull on day5 at the harbour", "the harbour", "day7"):
+            assert await found(query, 20_000) == await found(query, 41), query
+        only = Filter(document_ids=[document.id])
+        assert await found("written about the crow in Oslo", 20_000, only) == await found("crow Oslo", 41, only)
+        assert await found("zebra", 20_000) == []

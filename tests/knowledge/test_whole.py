@@ -1,6 +1,5 @@
 """The real parser, the real cutting and the real model together."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -22,13 +21,6 @@ GUIDE = {
     "Cleaning": "Pull the plug before you clean the toaster. Shake the crumbs out of the tray once a week.",
     "Complaints": "If you are not satisfied you get your money back within thirty days after the purchase.",
 }
-
-
-@pytest.fixture
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that all test processes share, because building takes seconds."""
-    base = tmp_path_factory.getbasetemp()
-    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "models"
 
 
 def write_pdf(path: Path, *, password: str | None = None) -> None:

@@ -149,3 +149,16 @@ async def test_meaning_helps_where_the_words_differ(db: Database, principal: Pri
     assert await Conversations(db).search(principal, "ship", agent_id=agent) == []
     is_down = True
     assert (await conversations.search(principal, "boat", agent_id=agent))[0].text == "My boat is red."
+
+
+async def test_what_people_asked_in_a_session_comes_in_order(
+    db: Database, principal: Principal, agent: UUID, say, stranger: Principal
+) -> None:
+    said = [f"{'Question' if number % 2 == 0 else 'Answer'} {number}" for number in range(20)]
+    session = await say(agent, *said)
+    conversations = Conversations(db)
+
+    assert await conversations.asked(principal.workspace_id, session) == [
+        f"Question {number}" for number in range(8, 20, 2)
+    ]
+    assert await conversations.asked(stranger.workspace_id, session) == []

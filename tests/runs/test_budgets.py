@@ -95,6 +95,14 @@ async def until(house: Rig, principal: Principal, run: UUID, status: RunStatus, 
             await asyncio.sleep(0.02)
 
 
+async def end(house: Rig, principal: Principal, accepted: Accepted, seconds: float = 30) -> str:
+    """How a run ends that has waited."""
+    async with asyncio.timeout(seconds):
+        while not (run := await house.runs.get(principal, accepted.run_id)).status.is_final:
+            await asyncio.sleep(0.02)
+    return run.status
+
+
 async def payloads(house: Rig, principal: Principal, accepted: Accepted, kind: type[Any]) -> list[Any]:
     events = await house.runs.run_events(principal, accepted.run_id, after=0, limit=1000)
     return [event.payload for event in events if isinstance(event.payload, kind)]
@@ -155,9 +163,8 @@ async def test_a_run_without_room_waits_and_goes_on_when_the_budget_is_raised(
     assert exceeded.step == 2
     assert await state(house, principal, budget.id) == (280, 0)
     await house.budgets.update(principal, budget.id, {"limit_micros": 1_000})
-    last = await house.finish(principal, accepted)
 
-    assert last.type == "run.completed"
+    assert await end(house, principal, accepted) == "completed"
     types = await house.types(principal, session)
     assert types.count("tool.returned") == 1  # partial work was kept, not done again
     assert types.count("model.responded") == 2
@@ -175,7 +182,7 @@ async def test_a_run_goes_on_when_its_period_ends(house: Rig, principal: Princip
         await tx.execute("update budgets set limit_micros = 5000")
         await tx.execute("update runs set wake_at = %(now)s", now=now())
 
-    assert (await house.finish(principal, accepted)).type == "run.completed"
+    assert await end(house, principal, accepted) == "completed"
 
 
 async def test_an_agents_own_limit_pauses_the_run_and_is_raised_for_it(
@@ -193,7 +200,7 @@ async def test_an_agents_own_limit_pauses_the_run_and_is_raised_for_it(
     await until(house, principal, accepted.run_id, RunStatus.WAITING)
     await house.runs.resume(principal, accepted.run_id, max_cost_micros=900)
 
-    assert (await house.finish(principal, accepted)).type == "run.completed"
+    assert await end(house, principal, accepted) == "completed"
     assert (await house.runs.get(principal, accepted.run_id)).cost_micros == 560
     assert (await house.budgets.list(principal, Window())).items == []
     with pytest.raises(Conflict, match="max_cost_micros"):
@@ -211,7 +218,7 @@ async def test_credit_that_does_not_cover_a_call_pauses_the_run_until_more_is_gr
     assert talker.requests == []
 
     await ledger.grant(principal, 1_000)
-    await house.finish(principal, accepted)
+    assert await end(house, principal, accepted) == "completed"
 
     found = await ledger.balance(principal)
     assert (found.balance_micros, found.held_micros, found.spent_micros) == (960, 0, 40)
@@ -230,7 +237,7 @@ async def test_a_limit_that_is_raised_while_the_run_is_about_to_wait_is_not_miss
     monkeypatch.setattr(house.spending, "is_raised", raised_just_before)
     accepted = await house.send(principal, await house.session(principal))
 
-    assert (await house.finish(principal, accepted)).type == "run.completed"
+    assert await end(house, principal, accepted) == "completed"
 
 
 async def test_a_waiting_run_can_be_cancelled(house: Rig, principal: Principal) -> None:
@@ -240,7 +247,7 @@ async def test_a_waiting_run_can_be_cancelled(house: Rig, principal: Principal) 
 
     await house.runs.cancel(principal, accepted.run_id)
 
-    assert (await house.finish(principal, accepted)).type == "run.cancelled"
+    assert await end(house, principal, accepted) == "cancelled"
     assert await state(house, principal, budget.id) == (0, 0)
 
 
@@ -331,18 +338,19 @@ async def test_children_share_what_their_parent_may_cost(house: Rig, principal: 
             "update runs set status = 'waiting', waiting_for = '{approval}', waiting_since = now() where id = %(id)s",
             id=parent.run_id,
         )
-    budget = await house.budgets.create(principal, BudgetSpec(scope="run", subject_id=parent.run_id, limit_micros=300))
+    budget = await house.budgets.create(principal, BudgetSpec(scope="run", subject_id=parent.run_id, limit_micros=290))
     agent = (await house.sessions.get(principal, parent.session_id)).agent_id
     assert agent is not None
     assert await state(house, principal, budget.id) == (40, 0)
 
-    talker.says = 200
-    first = await house.start(principal, agent, parent_run_id=parent.run_id)
-    await house.finish(principal, first)
-    second = await house.start(principal, agent, parent_run_id=parent.run_id)
-    await until(house, principal, second.run_id, RunStatus.WAITING)
+    child = await house.start(principal, agent, parent_run_id=parent.run_id)
+    await until(house, principal, child.run_id, RunStatus.WAITING)
+    (exceeded,) = await payloads(house, principal, child, BudgetExceeded)
+    await house.budgets.update(principal, budget.id, {"limit_micros": 300})
 
-    assert await state(house, principal, budget.id) == (240, 0)
+    assert (exceeded.budget_id, exceeded.scope) == (budget.id, "run")
+    assert await end(house, principal, child) == "completed"
+    assert await state(house, principal, budget.id) == (80, 0)
 
 
 async def test_a_hundred_runs_on_one_cap_overshoot_by_nothing(

@@ -10,7 +10,8 @@ from glia.kit.errors import Unavailable
 from glia.kit.ids import new_id
 from glia.usage import meter as meter_module
 from glia.usage.meter import Meter
-from glia.usage.types import UsageRecord
+from glia.usage.service import Budgets, Spending
+from glia.usage.types import BudgetSpec, UsageRecord
 
 
 def record_of(principal: Principal, model: str = "openai/gpt-5") -> UsageRecord:
@@ -136,3 +137,20 @@ async def test_stopping_with_a_dead_database_ends_in_time_and_says_what_is_lost(
     meter.add(record_of(principal))
     await meter.stop(timeout_seconds=0.1)
     assert (meter.waiting, meter.dropped) == (0, 1)
+
+
+async def test_calls_that_nothing_was_held_for_are_counted_where_limits_are_known(
+    db: Database, principal: Principal, stranger: Principal
+) -> None:
+    spending = Spending(db)
+    budget = await Budgets(db, spending).create(principal, BudgetSpec(scope="workspace", limit_calls=5))
+    assert await spending.is_limited(principal.workspace_id)
+    meter = Meter(db, is_limited=spending.was_limited)
+    for _ in range(3):
+        meter.add(record_of(principal))
+        meter.add(record_of(stranger))
+
+    assert await meter.flush()
+
+    assert (await Budgets(db, spending).get(principal, budget.id)).state.spent_calls == 3
+    assert (await kept(db, principal), await kept(db, stranger)) == (3, 3)

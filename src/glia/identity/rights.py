@@ -47,7 +47,10 @@ def excess(held: Collection[str], wanted: Collection[str]) -> str | None:
     for scope, noun, verb in _granted(wanted):
         if not any(n in (EVERYTHING, noun) and v in (EVERYTHING, verb) for _, n, v in granted):
             return scope
-    for exclusion in (scope for scope in held if scope.startswith("-")):
+    # Whole nouns first, so that the same one is named every time.
+    for exclusion in sorted(
+        (scope for scope in held if scope.startswith("-")), key=lambda scope: (":" in scope, scope)
+    ):
         noun, _, only = exclusion[1:].partition(":")
         if exclusion not in wanted and f"-{noun}" not in wanted:
             for _, wanted_noun, verb in _granted(wanted):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from glia.kit.errors import Conflict, GliaError, NotFound
+from glia.kit.errors import Conflict, GliaError, NotFound, UpstreamFailed
 
 
 class KnowledgeBaseNotFound(NotFound):
@@ -17,6 +17,12 @@ class FileNotKept(Conflict):
     """The document is there, the file it came from is not."""
 
     code = "file_not_kept"
+
+
+class EmbeddingUnusable(UpstreamFailed):
+    """The embedding model answers, but not with vectors that this base can use: asking again changes nothing."""
+
+    code = "embedding_unusable"
 
 
 class DocumentFailed(GliaError):

@@ -20,15 +20,18 @@ from glia.files.service import Files
 from glia.kit.db import Transaction
 from glia.kit.errors import DatabaseUnavailable, GliaError, RateLimited, Unavailable, UpstreamFailed
 from glia.kit.jobs import JobContext, StartJob
-from glia.knowledge import contents, packing, queries, vectors
+from glia.knowledge import contents, filling, packing, queries, vectors
 from glia.knowledge.embedding.types import Embedder
-from glia.knowledge.errors import DocumentFailed, FileNotKept
+from glia.knowledge.errors import DocumentFailed, EmbeddingUnusable, FileNotKept
 from glia.knowledge.types import DocumentStatus, Embedders, Passage, Read, Reading
 from glia.knowledge.words import AUTO, detected_config
+from glia.models.errors import ModelFailed
+from glia.usage.types import Payer
 
 KIND = "knowledge.ingest"
 PACK_KIND = "knowledge.pack"
 IMPORT_KIND = "knowledge.import"
+FILL_KIND = "knowledge.fill"
 _CHUNKS_AT_ONCE = 500
 _EMBEDDED_AT_ONCE = 32
 _SECONDS_BETWEEN_PROGRESS = 0.3
@@ -36,8 +39,16 @@ _SECONDS_BETWEEN_PROGRESS = 0.3
 log = structlog.stdlib.get_logger(__name__)
 
 
-class _Gone(Exception):
+class Gone(Exception):
     """The document was deleted while it was being processed: nothing is left to do."""
+
+
+class OutOfReach(Exception):
+    """The embedding model does not answer; everything else is done."""
+
+    def __init__(self, error: GliaError) -> None:
+        super().__init__(error.message)
+        self.error = error
 
 
 @dataclass(frozen=True)
@@ -46,7 +57,8 @@ class Ingest:
 
     embedders: without one for the base, its documents are found by their words alone.
     start_job: queues the packing of a base's postings when enough lies loose; None never packs.
-    retry_seconds: how long to wait before each further try of an embedding call that failed.
+    retry_seconds: how long to wait before each further try of an embedding call that failed. A model that stays away
+    is waited for by a job of FILL_KIND, one for each base; without `start_job` its documents fail.
     """
 
     files: Files
@@ -56,19 +68,22 @@ class Ingest:
     retry_seconds: Sequence[float] = (1, 4, 15, 60)
 
     async def __call__(self, job: JobContext) -> None:
-        task = _Task(self, job, UUID(str(job.input["document_id"])))
+        task = Task(self, job, UUID(str(job.input["document_id"])))
         try:
             await task.run()
-        except _Gone:
+        except Gone:
             log.info("document deleted while being processed", document=str(task.id), run=str(job.run_id))
 
 
-class _Task:
+class Task:
+    """The work on one document."""
+
     def __init__(self, ingest: Ingest, job: JobContext, id: UUID) -> None:
         self._ingest = ingest
         self._job = job
         self.id = id
         self._reported_at = 0.0
+        self._payer = Payer(job.workspace_id, job.project_id, job.run_id)
 
     async def run(self) -> None:
         async with self._job.transaction() as tx:
@@ -82,16 +97,53 @@ class _Task:
         try:
             if not work.is_indexed:
                 await self._index(work)
-            await self._embed()
         except DatabaseUnavailable:
             raise  # nothing is wrong with the document; the run is begun again once the database answers
         except GliaError as error:
+            await self._fail(error)
+            raise
+        try:
+            await self.finish()
+        except OutOfReach as away:
+            await self._wait_for_model(away.error)
+
+    async def finish(self) -> None:
+        """Makes the vectors that are missing and calls the document ready. Raises OutOfReach, and what fails it."""
+        try:
+            await self._embed()
+        except DatabaseUnavailable:
+            raise
+        except GliaError as error:
+            if may_come_back(error):
+                raise OutOfReach(error) from error
             await self._fail(error)
             raise
         async with self._job.transaction() as tx:
             work = await self._lock(tx)
             await queries.set_ready(tx, self.id)
         await self._pack(work.knowledge_base_id)
+
+    async def _wait_for_model(self, error: GliaError) -> None:
+        """Leaves the document to the job that waits for the base's model, so that this one holds nobody up."""
+        start_job = self._ingest.start_job
+        if start_job is None:
+            await self._fail(error)
+            raise error
+        async with self._job.transaction() as tx:
+            work = await self._lock(tx)
+            run_id = await filling.waiter(tx, work.knowledge_base_id)
+            if run_id is None:
+                run_id = await start_job(
+                    tx,
+                    workspace_id=self._job.workspace_id,
+                    project_id=self._job.project_id,
+                    kind=FILL_KIND,
+                    input={"knowledge_base_id": str(work.knowledge_base_id)},
+                )
+                await filling.set_waiter(tx, work.knowledge_base_id, run_id)
+            message = f"{error.message} It is found by its words meanwhile, and embedded once the model answers."
+            await filling.hand_over(tx, self.id, run_id, code=error.code, message=message)
+        log.warning("embedding waits for its model", document=str(self.id), base=str(work.knowledge_base_id))
 
     async def _pack(self, base_id: UUID) -> None:
         if self._ingest.start_job is None:
@@ -108,14 +160,15 @@ class _Task:
                 await packing.set_run(tx, base_id, run_id)
 
     async def _fail(self, error: GliaError) -> None:
+        """What was indexed is taken back: the same content may come again, and would be found twice."""
         async with self._job.transaction() as tx:
-            await self._lock(tx)
+            await forget(tx, await self._lock(tx))
             await queries.set_failed(tx, self.id, code=error.code, message=error.message)
 
     async def _lock(self, tx: Transaction) -> queries.Work:
         work = await queries.lock_work(tx, self.id)
         if work is None:
-            raise _Gone
+            raise Gone
         return work
 
     async def _index(self, work: queries.Work) -> None:
@@ -157,7 +210,7 @@ class _Task:
                 )
             if not batch:
                 return
-            made = await retried(embedder, [chunk.input for chunk in batch], self._ingest.retry_seconds)
+            made = await retried(embedder, [chunk.input for chunk in batch], self._ingest.retry_seconds, self._payer)
             async with self._job.transaction() as tx:
                 work = await self._lock(tx)
                 if work.embedding_set != set_id:
@@ -172,17 +225,30 @@ class _Task:
 
     async def _embedder(self, work: queries.Work) -> Embedder | None:
         """None leaves the document to be found by its words: vectors of two models cannot be compared."""
-        default = self._ingest.embedders.default
         model = work.embedding_model
-        if model is None and default is not None:
+        if model is None and (default := await self._ingest.embedders.default()) is not None:
             async with self._job.transaction() as tx:
                 model = await queries.adopt_embedder(
                     tx, work.knowledge_base_id, model=default.model_id, dimensions=default.dimensions
                 )
-        embedder = None if model is None else await self._ingest.embedders.named(model)
+        embedder = None if model is None else await self._required(model)
         if model is not None and embedder is None:
             log.warning("document not embedded", document=str(self.id), base_model=model)
+        if embedder is not None and work.dimensions not in (None, embedder.dimensions):
+            raise EmbeddingUnusable(
+                f"The knowledge base has vectors of {work.dimensions} dimensions, and its model {model!r} gives"
+                f" {embedder.dimensions} now. Bring the old model back, or set the knowledge base's `embedding_model`"
+                " again, which makes all vectors anew."
+            )
         return embedder
+
+    async def _required(self, model: str) -> Embedder | None:
+        for wait_seconds in self._ingest.retry_seconds:
+            try:
+                return await self._ingest.embedders.required(model)
+            except Unavailable:
+                await asyncio.sleep(wait_seconds)
+        return await self._ingest.embedders.required(model)
 
     async def _report(self, phase: str, done: int, total: int) -> None:
         """A few times a second at most; the end of a phase is always told."""
@@ -230,12 +296,21 @@ async def index_passages(
     await queries.add_to_base(tx, work.knowledge_base_id, chunks=len(passages), lexemes=lexemes)
 
 
-async def retried(embedder: Embedder, texts: Sequence[str], retry_seconds: Sequence[float]) -> list[str]:
+async def retried(embedder: Embedder, texts: Sequence[str], retry_seconds: Sequence[float], payer: Payer) -> list[str]:
     """The vectors, asked for again while the model is out of reach, and raising when it stays so."""
     for wait_seconds in retry_seconds:
         try:
-            return await vectors.embed(embedder, texts)
+            return await vectors.embed(embedder, texts, payer)
         except (UpstreamFailed, Unavailable, RateLimited) as error:
+            if not may_come_back(error):
+                raise
             log.warning("embedding failed, trying again", model=embedder.model_id, code=error.code, wait=wait_seconds)
             await asyncio.sleep(wait_seconds)
-    return await vectors.embed(embedder, texts)
+    return await vectors.embed(embedder, texts, payer)
+
+
+def may_come_back(error: GliaError) -> bool:
+    """Whether a model that failed like this may answer later, with nothing changed by anybody."""
+    if isinstance(error, ModelFailed):
+        return error.is_retryable
+    return isinstance(error, (UpstreamFailed, Unavailable, RateLimited)) and not isinstance(error, EmbeddingUnusable)

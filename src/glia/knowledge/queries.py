@@ -282,6 +282,7 @@ class Work:
     base_text_config: str
     title: str
     embedding_model: str | None
+    dimensions: int | None
     embedding_set: UUID
     run_id: UUID | None
 
@@ -293,7 +294,8 @@ async def lock_work(tx: Transaction, id: UUID) -> Work | None:
         """
         select d.id, d.knowledge_base_id, d.name, d.media_type, d.status, d.error_code, d.error_message, d.file_id,
           d.is_indexed, d.chunks, d.lexemes, coalesce(d.text_config, b.text_config) as text_config,
-          b.text_config as base_text_config, d.title, b.embedding_model, b.embedding_set, d.run_id
+          b.text_config as base_text_config, d.title, b.embedding_model, b.dimensions, b.embedding_set,
+          d.run_id
         from documents d join knowledge_bases b on b.id = d.knowledge_base_id
         where d.id = %(id)s for update of d""",
         id=id,
@@ -417,6 +419,13 @@ async def set_failed(tx: Transaction, id: UUID, *, code: str, message: str) -> N
         id=id,
         code=code,
         message=message,
+    )
+
+
+async def lock_processing(tx: Transaction, run_id: UUID) -> list[UUID]:
+    """The documents that this run was to make ready."""
+    return await tx.values(
+        "select id from documents where run_id = %(run)s and status = 'processing' order by id for update", run=run_id
     )
 
 

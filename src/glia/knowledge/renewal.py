@@ -5,21 +5,35 @@ Until such work is whole nothing of it is seen: searches find what they found be
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import structlog
 
 from glia.files.service import Files
-from glia.kit.errors import GliaError, Unavailable
+from glia.kit.errors import DatabaseUnavailable, GliaError, Unavailable
 from glia.kit.jobs import JobContext
-from glia.knowledge import contents, packing, queries, reembedding
+from glia.knowledge import contents, filling, packing, queries, reembedding
 from glia.knowledge.embedding.types import Embedder
+from glia.knowledge.jobs import FILL_KIND as FILL_KIND  # noqa: PLC0414
 from glia.knowledge.jobs import PACK_KIND as PACK_KIND  # noqa: PLC0414  # all kinds are found here
-from glia.knowledge.jobs import forget, index_passages, note_reading, read_document, retried
+from glia.knowledge.jobs import (
+    Gone,
+    Ingest,
+    OutOfReach,
+    Task,
+    forget,
+    index_passages,
+    note_reading,
+    read_document,
+    retried,
+)
 from glia.knowledge.types import Embedders, Read, Reading
 from glia.knowledge.words import embedded_text
+from glia.usage.types import Payer
 
 REINDEX_KIND = "knowledge.reindex"
 REEMBED_KIND = "knowledge.reembed"
@@ -66,8 +80,9 @@ class Reindex:
             return None, []
         texts = [embedded_text(reading.title, passage.heading, passage.text) for passage in reading.passages]
         made: list[list[str]] = []
+        payer = Payer(job.workspace_id, job.project_id, job.run_id)
         for first in range(0, len(texts), _AT_ONCE):
-            made.append(await retried(embedder, texts[first : first + _AT_ONCE], self.retry_seconds))
+            made.append(await retried(embedder, texts[first : first + _AT_ONCE], self.retry_seconds, payer))
             done = min(len(texts), first + _AT_ONCE)
             async with job.transaction() as tx:
                 await queries.set_progress(tx, work.id, "embedding", done, len(texts))
@@ -128,7 +143,7 @@ class Reembed:
                 return
 
     async def _fill(self, job: JobContext, base_id: UUID, set_id: UUID, embedder: Embedder, total: int) -> None:
-        after = -1
+        after, payer = -1, Payer(job.workspace_id, job.project_id, job.run_id)
         async with job.transaction() as tx:
             done = await contents.count_set(tx, set_id)
         while True:
@@ -136,7 +151,7 @@ class Reembed:
                 batch = await contents.list_missing(tx, base_id, set_id=set_id, after=after, limit=_AT_ONCE)
             if not batch:
                 return
-            made = await retried(embedder, [chunk.input for chunk in batch], self.retry_seconds)
+            made = await retried(embedder, [chunk.input for chunk in batch], self.retry_seconds, payer)
             async with job.transaction() as tx:
                 await contents.insert_embeddings(
                     tx, [chunk.id for chunk in batch], made, workspace_id=job.workspace_id, set_id=set_id
@@ -156,6 +171,53 @@ class Reembed:
             await reembedding.complete(tx, base_id)
             await contents.delete_set(tx, sets.embedding_set)
             return True
+
+
+@dataclass(frozen=True)
+class Fill:
+    """The function of jobs of FILL_KIND; input is `{"knowledge_base_id": ...}`.
+
+    Waits until the base's embedding model answers, and makes the vectors of the documents that were left to it.
+    waits_seconds: between tries; the last one is kept to. most_seconds: how long in a row a model may stay away.
+    """
+
+    ingest: Ingest
+    waits_seconds: Sequence[float] = (5, 15, 30, 60)
+    most_seconds: float = 86_400.0
+
+    async def __call__(self, job: JobContext) -> None:
+        base_id = UUID(str(job.input["knowledge_base_id"]))
+        ingest = replace(self.ingest, retry_seconds=())
+        away_since, tries = None, 0
+        while True:
+            async with job.transaction() as tx:
+                document_id = await filling.next_waiting(tx, job.run_id)
+                if document_id is None and await filling.end_if_done(tx, base_id, job.run_id):
+                    return
+            if document_id is None:
+                continue
+            try:
+                await self._finish(Task(ingest, job, document_id))
+                away_since, tries = None, 0
+            except OutOfReach as away:
+                away_since = away_since or time.monotonic()
+                if time.monotonic() - away_since > self.most_seconds:
+                    raise away.error from away
+                if tries == 0:
+                    await job.progress("waiting", 0, 0)
+                await asyncio.sleep(self.waits_seconds[min(tries, len(self.waits_seconds) - 1)])
+                tries += 1
+
+    async def _finish(self, task: Task) -> None:
+        """What is wrong with one document is noted on it and does not stop the others."""
+        try:
+            await task.finish()
+        except Gone:
+            log.info("document deleted while it waited", document=str(task.id))
+        except DatabaseUnavailable:
+            raise
+        except GliaError as error:
+            log.warning("document not embedded", document=str(task.id), code=error.code)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import structlog
 
 from glia.kit.errors import GliaError
-from glia.knowledge.types import Rewrite
+from glia.knowledge.types import FollowUp, Rewrite, Rewriting
 
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 _MOST_CARRIED = 12
@@ -36,19 +36,23 @@ _BEGINS_MIDWAY = re.compile(
 log = structlog.stdlib.get_logger(__name__)
 
 
-async def followed_up(query: str, previous: Sequence[str], rewrite: Rewrite | None) -> str:
-    """The query as a question of its own: by the model where there is one, else by `carried_over`."""
+async def followed_up(follow_up: FollowUp, rewrite: Rewrite | None) -> Rewriting:
+    """The query as a question of its own: by the model where there is one, else by `carried_over`. Never fails."""
+    query, previous = follow_up.query, follow_up.previous
     if not previous:
-        return query
+        return Rewriting(query)
+    problem = None
     if rewrite is not None:
         try:
-            written = " ".join((await rewrite(query, previous)).split())
+            written = await rewrite(follow_up)
         except GliaError as error:
             log.warning("follow-up not rewritten by the model", code=error.code)
+            problem = error.message
         else:
             if written:
-                return written[:_LONGEST_CARRIED]
-    return carried_over(query, previous)
+                return Rewriting(written[:_LONGEST_CARRIED], "model")
+    carried = carried_over(query, previous)
+    return Rewriting(carried, "nothing" if carried == query else "rules", problem)
 
 
 def carried_over(query: str, previous: Sequence[str]) -> str:

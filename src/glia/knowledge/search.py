@@ -33,8 +33,9 @@ _EXACT_UNTIL_CHUNKS = 4000
 # An index scan gives up after hnsw.max_scan_tuples. In a base with a small share of the table it would give up too
 # early, so such a base is compared exactly as long as that stays under about 0.2 s. A filter makes a share small too.
 _SMALL_SHARE, _EXACT_AT_SMALL_SHARE = 0.02, 60_000
-# Words this much less telling than the question's best one are skipped in large bases: 40 % faster, same first hits.
-_PRUNE_FROM_CHUNKS, _PRUNE = 20_000, 0.25
+# From so many chunks on not every posting of a question's words is added up, which costs about 0.3 µs each.
+_LARGE_FROM_CHUNKS = 20_000
+_LARGE: dict[str, object] = {"prune": 0.25, "rare_postings": 6000, "picked": 1000, "most_postings": 50_000}
 _FEEDBACK = 2
 
 
@@ -68,13 +69,40 @@ _LEXICAL: LiteralString = """
   select p.lexeme, q.times, p.df, p.ids, p.impacts
   from question q join postings p on p.knowledge_base_id = q.id and p.lexeme = q.lexeme
 ), weights as materialized (
-  select lexeme, max(times) as times,
-    ln(1 + (greatest((select sum(chunks) from bases) - sum(df), 0) + 0.5) / (sum(df) + 0.5)) as idf
+  select lexeme, max(times) as times, sum(df) as df,
+    ln(1 + (greatest((select sum(chunks) from bases) - sum(df), 0) + 0.5) / (sum(df) + 0.5))::float8 as idf
   from found group by lexeme
+), """
+# Two arrays are unnested side by side in the select list: as a join it would take twice as long.
+_ALL_WORDS: LiteralString = """by_words as (
+  select x.id, sum(x.weight * x.impact) as score from (
+    select w.idf * w.times as weight, unnest(f.ids) as id, unnest(f.impacts) as impact
+    from weights w join found f using (lexeme)
+  ) x where true"""
+# In large bases adding up every posting of every word would take most of the time. So the rarest words, up to so many
+# postings together, pick the passages; of the others those follow that are not too common, for the picked ones only.
+# Words much less telling than the best one are left away.
+_RARE_WORDS: LiteralString = """telling as materialized (
+  select lexeme, idf * times as weight, row_number() over by_rarity as place, sum(df) over by_rarity as postings
+  from weights where idf >= %(prune)s * (select max(idf) from weights) window by_rarity as (order by idf desc, lexeme)
+), rare as (
+  select x.id, sum(x.weight * x.impact) as score from (
+    select t.weight, unnest(f.ids) as id, unnest(f.impacts) as impact
+    from telling t join found f using (lexeme) where t.place = 1 or t.postings <= %(rare_postings)s
+  ) x where true"""
+_PICKED: LiteralString = """
+  group by x.id
+), picked as materialized (
+  select id, score from rare order by score desc, id limit %(picked)s
 ), by_words as (
-  select x.id, sum(w.idf * w.times * x.impact)::float8 as score
-  from weights w join found f using (lexeme), unnest(f.ids, f.impacts) x(id, impact)
-  where w.idf >= %(prune)s * (select max(idf) from weights)"""
+  select x.id, sum(x.score) as score from (
+    select id, score from picked
+    union all select id, weight * impact from (
+      select t.weight, unnest(f.ids) as id, unnest(f.impacts) as impact
+      from telling t join found f using (lexeme)
+      where t.place > 1 and t.postings > %(rare_postings)s and t.postings <= %(most_postings)s
+    ) common where id in (select id from picked)
+  ) x"""
 _NOT_DEAD: LiteralString = """
     and x.id not in (select chunk_id from dead_chunks where knowledge_base_id = any(%(ids)s))"""
 _IS_ALLOWED: LiteralString = """
@@ -130,8 +158,8 @@ _CANDIDATES: LiteralString = """candidates as materialized (
   left join """
 # Every candidate gets both scores, also from the leg that did not bring it. In large bases a word score behind the
 # first `depth` counts as none, which saves keeping tens of thousands of them.
-_ALL_WORDS: LiteralString = "by_words w on w.id = f.id"
-_FIRST_WORDS: LiteralString = "lexical w on w.id = f.id"
+_ANY_SCORE: LiteralString = "by_words w on w.id = f.id"
+_FIRST_SCORES: LiteralString = "lexical w on w.id = f.id"
 
 # confidence: how far words can be trusted for this question. Where the best passage says less than a third of what the
 # question says (weighed by how rare its words are), a stray word would otherwise count as much as a perfect match.
@@ -192,20 +220,22 @@ def statement(
     dense: Dense, *, dimensions: int = 384, is_filtered: bool = False, has_dead: bool = False, is_large: bool = False
 ) -> LiteralString:
     """The whole search as one statement. dimensions: of the vectors, one of INDEXED_DIMENSIONS for Dense.INDEX."""
-    words = _FIRST_WORDS if is_large else _ALL_WORDS
+    scores = _FIRST_SCORES if is_large else _ANY_SCORE
     match dense:
         case Dense.NONE:
             ranked = _BY_WORDS_ALONE
         case Dense.EXACT:
-            ranked = (_EXACT_ALLOWED if is_filtered else _EXACT) + _CANDIDATES + words + _FUSED
+            ranked = (_EXACT_ALLOWED if is_filtered else _EXACT) + _CANDIDATES + scores + _FUSED
         case Dense.INDEX:
             index = (_INDEX_ALLOWED if is_filtered else _INDEX).replace("384", _WIDTHS[dimensions])
-            ranked = index + _CANDIDATES + words + _FUSED
+            ranked = index + _CANDIDATES + scores + _FUSED
     return (
         (_ALLOWED if is_filtered else "with bases as materialized (")
         + _LEXICAL
+        + (_RARE_WORDS if is_large else _ALL_WORDS)
         + (_NOT_DEAD if has_dead else "")
         + (_IS_ALLOWED if is_filtered else "")
+        + (_PICKED if is_large else "")
         + _BEST_WORDS
         + ranked
         + _PASSAGES
@@ -335,15 +365,15 @@ async def search(
     """
     if dense is Dense.INDEX:
         await prepare_index_scan(tx)
-    is_filtered, is_large = where != EVERYTHING, chunks >= _PRUNE_FROM_CHUNKS
+    is_filtered, is_large = where != EVERYTHING, chunks >= _LARGE_FROM_CHUNKS
     rows = await tx.many(
         _Row,
         statement(dense, dimensions=dimensions, is_filtered=is_filtered, has_dead=has_dead, is_large=is_large),
         ids=list(base_ids),
         query=query,
-        prune=_PRUNE if is_large else 0.0,
         depth=max(depth, limit),
         limit=limit,
+        **(_LARGE if is_large else {}),
         **({} if dense is Dense.NONE else {"sets": list(sets), "embedding": embedding, "feedback": _FEEDBACK}),
         **(_parameters(where) if is_filtered else {}),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Annotated
 from uuid import UUID
 
@@ -11,6 +11,7 @@ import msgspec
 from glia.identity.types import system_principal
 from glia.kit.errors import InvalidRequest
 from glia.knowledge.checks import LONGEST_QUERY
+from glia.knowledge.rewriting import leans
 from glia.knowledge.service import Knowledge
 from glia.knowledge.types import Chunk, Hit
 from glia.tools.types import Effect, Source, Tool, ToolContext, ToolResult
@@ -60,18 +61,27 @@ class _Result(msgspec.Struct, omit_defaults=True):
     heading: str = ""
 
 
-def knowledge_search(knowledge: Knowledge) -> Tool:
+Asked = Callable[[ToolContext], Awaitable[Sequence[str]]]
+"""What people have asked in the session so far, oldest first."""
+
+
+def knowledge_search(knowledge: Knowledge, asked_before: Asked | None = None) -> Tool:
+    """asked_before: is looked up for a query that cannot be understood alone, such as `and for dogs?`."""
+
     async def call(context: ToolContext, arguments: str) -> ToolResult:
         try:
             asked = msgspec.json.decode(arguments, type=_Arguments)
         except msgspec.DecodeError as error:  # ValidationError is one too
             return ToolResult(f'The arguments are not right: {error}. Send {{"query": "..."}}.', is_error=True)
-        return await _search(knowledge, context, asked)
+        previous: Sequence[str] = ()
+        if asked_before is not None and leans(asked.query):
+            previous = await asked_before(context)
+        return await _search(knowledge, context, asked, previous)
 
     return Tool("knowledge_search", _DESCRIPTION, _SCHEMA, Effect.READ, call, timeout_seconds=30.0)
 
 
-async def _search(knowledge: Knowledge, context: ToolContext, asked: _Arguments) -> ToolResult:
+async def _search(knowledge: Knowledge, context: ToolContext, asked: _Arguments, previous: Sequence[str]) -> ToolResult:
     if not context.knowledge_base_ids:
         return ToolResult("This agent has no knowledge base to search; answer without documents and say so.")
     principal = system_principal(context.workspace_id, context.project_id)
@@ -81,6 +91,8 @@ async def _search(knowledge: Knowledge, context: ToolContext, asked: _Arguments)
             context.knowledge_base_ids,
             asked.query,
             limit=asked.limit or _DEFAULT_LIMIT,
+            previous=previous,
+            agent_id=context.agent_id,
             is_missing_ok=True,
         )
     except InvalidRequest as error:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import NewType, Protocol
+from typing import Literal, NewType, Protocol
 from uuid import UUID
 
 from glia.knowledge.embedding.types import Embedder as Embedder  # noqa: PLC0414  # outsiders enter by types
@@ -207,13 +207,16 @@ class Read(Protocol):
 class Embedders(Protocol):
     """Where the embedder of a base comes from."""
 
-    @property
-    def default(self) -> Embedder | None:
-        """What new bases use; None compares words only."""
+    async def default(self) -> Embedder | None:
+        """What new bases use; None compares words only. Raises Unavailable when it has not answered yet."""
         ...
 
-    async def named(self, model_id: str) -> Embedder | None:
-        """The embedder with this id; None when there is none, or it does not answer."""
+    async def named(self, model_id: str, *, is_fresh: bool = False) -> Embedder | None:
+        """The embedder with this id; None when there is none, or it does not answer. is_fresh: asks it anew."""
+        ...
+
+    async def required(self, model_id: str) -> Embedder | None:
+        """As `named`, but raises Unavailable when the model is configured and does not answer."""
         ...
 
 
@@ -225,7 +228,39 @@ class Reranker(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class FollowUp:
+    """A question, those before it (oldest first), and who asks. agent_id: whose model is meant; None: the default."""
+
+    query: str
+    previous: Sequence[str]
+    workspace_id: UUID
+    project_id: UUID
+    agent_id: UUID | None = None
+
+
 class Rewrite(Protocol):
-    def __call__(self, query: str, previous: Sequence[str]) -> Awaitable[str]:
-        """The query so that it can be understood without the questions before it."""
+    def __call__(self, follow_up: FollowUp) -> Awaitable[str | None]:
+        """The query so that it can be understood without the questions before it.
+
+        None where no other model than the built-in one is there. Raises a GliaError when the model cannot.
+        """
         ...
+
+
+@dataclass(frozen=True)
+class Rewriting:
+    """What was really searched for. by: what made the question whole; `nothing` when it was searched as it came.
+
+    problem: why the model did not do it, in a sentence.
+    """
+
+    query: str
+    by: Literal["nothing", "rules", "model"] = "nothing"
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    hits: Sequence[Hit]
+    rewriting: Rewriting

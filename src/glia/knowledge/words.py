@@ -14,6 +14,8 @@ _UNSEGMENTED = (
     "\u0e00-\u0e7f\u0e80-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff"
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
 )
+# Hebrew points, Arabic vowel signs and the stroke that only stretches a word: most texts leave them away.
+_POINTS = re.compile("[\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670]")
 _RUN = re.compile(f"[{_UNSEGMENTED}]+")
 # fmt: off
 # The commonest short words: enough of them in a text, and far fewer of any other language's, tell the language.
@@ -76,8 +78,11 @@ def _share(words: Sequence[str], stops: Sequence[str]) -> float:
 
 
 def segmented(text: str) -> str:
-    """The text with runs of scripts without spaces as overlapping pairs: a word search then finds parts of them."""
-    return text if text.isascii() else _RUN.sub(_pairs, text)
+    """The text with runs of scripts without spaces as overlapping pairs: a word search then finds parts of them.
+
+    Vowel points of Hebrew and Arabic are left away.
+    """
+    return text if text.isascii() else _RUN.sub(_pairs, _POINTS.sub("", text))
 
 
 def _pairs(run: re.Match[str]) -> str:

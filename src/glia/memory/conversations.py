@@ -19,6 +19,7 @@ from glia.memory.types import Embedding, FoundTurn
 LONGEST_QUERY = 2_000
 LONGEST_TURN = 20_000
 _MOST_FOUND = 100
+_MOST_ASKED = 6
 _SESSIONS_AT_ONCE = 200
 _EVENTS_AT_ONCE = 500
 _EMBEDDED_AT_ONCE = 32
@@ -102,6 +103,13 @@ class Conversations:
             has_more = len(said) == _EVENTS_AT_ONCE
             await turn_queries.set_read(tx, session_id, said[-1].seq if has_more else reading.last_seq)
             return has_more
+
+    async def asked(self, workspace_id: UUID, session_id: UUID) -> list[str]:
+        """The last questions and remarks of people in a session, at most six, oldest first."""
+        async with self._db.transaction(workspace_id) as tx:
+            said = await turn_queries.last_received(tx, session_id, limit=_MOST_ASKED)
+        turns = [turn for one in said if (turn := turn_of(one)) is not None]
+        return [turn.text for turn in reversed(turns) if turn.role == "user"]
 
     async def embed_some(self, workspace_id: UUID, agent_id: UUID) -> int:
         """Makes the vectors of up to 32 turns, each with its date and neighbours. Returns how many.

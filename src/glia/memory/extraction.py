@@ -12,7 +12,7 @@ import msgspec
 from glia.memory.facts import is_sensitive, learn
 from glia.memory.turn_queries import date_of
 from glia.memory.upkeep_queries import Heard
-from glia.models.service import Models
+from glia.models.service import Models, ResolvedModel, largest_call, largest_input
 from glia.models.types import (
     ModelRequest,
     ModelResponse,
@@ -20,11 +20,13 @@ from glia.models.types import (
     SystemMessage,
     UserMessage,
 )
-from glia.usage.types import UsageRecord
+from glia.usage.service import Spending
+from glia.usage.types import CallBound, Hold, SpendingCall, UsageRecord
 
 MOST_FACTS = 50
 _LONGEST_FACT = 1_000
 _MOST_CHARACTERS = 60_000
+_MOST_ANSWER_TOKENS = 4_000
 
 _INSTRUCTIONS = """\
 You keep the long-term memory of an assistant. Below is a part of a conversation; every turn begins with its number in \
@@ -73,32 +75,73 @@ def by_rules(turns: Sequence[Heard], who: str) -> list[Extracted]:
 
 
 async def by_model(
-    models: Models, name: str | None, turns: Sequence[Heard], *, workspace_id: UUID, project_id: UUID, agent_id: UUID
+    models: Models,
+    spending: Spending | None,
+    name: str | None,
+    turns: Sequence[Heard],
+    *,
+    workspace_id: UUID,
+    project_id: UUID,
+    agent_id: UUID,
 ) -> tuple[list[Extracted], UsageRecord]:
-    """What the model finds, as far as it names a turn that is there. Raises ModelFailed, and what `resolve` raises."""
+    """What the model finds, as far as it names a turn that is there, and the record that settles what was held for it.
+
+    Raises ModelFailed, and what `resolve` and `Spending.reserve` raise.
+    """
     request = ModelRequest(
         model="",
         messages=[SystemMessage(_INSTRUCTIONS), UserMessage(_transcript(turns))],
-        settings=ModelSettings(temperature=0, max_output_tokens=4_000),
+        settings=ModelSettings(temperature=0, max_output_tokens=_MOST_ANSWER_TOKENS),
     )
-    async with aclosing(models.stream(name, request)) as events:
+    model = await models.resolve(name)
+    hold: Hold | None = None
+    if spending is not None and await spending.must_reserve(workspace_id):
+        call = SpendingCall(
+            workspace_id=workspace_id,
+            project_id=project_id,
+            agent_id=agent_id,
+            model=model.id,
+            bound=_bound(model, request),
+        )
+        hold = await spending.reserve(call)
+    try:
+        response = await _answer_of(models, model, request)
+    except BaseException:
+        if spending is not None and hold is not None:
+            await spending.release(workspace_id, hold)
+        raise
+    usage = UsageRecord(
+        workspace_id=workspace_id,
+        project_id=project_id,
+        agent_id=agent_id,
+        operation="chat",
+        model=response.model,
+        input_tokens=response.usage.input_tokens,
+        output_tokens=response.usage.output_tokens,
+        cached_input_tokens=response.usage.cached_input_tokens,
+        thinking_tokens=response.usage.thinking_tokens,
+        is_estimated=response.usage.is_estimated,
+        cost_micros=response.cost_micros,
+        latency_ms=response.latency_ms,
+        hold_id=None if hold is None else hold.id,
+    )
+    return read_answer(response.text, turns, response.model), usage
+
+
+def _bound(model: ResolvedModel, request: ModelRequest) -> CallBound:
+    return largest_call(
+        [model],
+        input_tokens=largest_input(request),
+        most_output=_MOST_ANSWER_TOKENS,
+        least_output=_MOST_ANSWER_TOKENS,
+    )
+
+
+async def _answer_of(models: Models, model: ResolvedModel, request: ModelRequest) -> ModelResponse:
+    async with aclosing(models.stream(model, request)) as events:
         async for event in events:
             if isinstance(event, ModelResponse):
-                usage = UsageRecord(
-                    workspace_id=workspace_id,
-                    project_id=project_id,
-                    agent_id=agent_id,
-                    operation="chat",
-                    model=event.model,
-                    input_tokens=event.usage.input_tokens,
-                    output_tokens=event.usage.output_tokens,
-                    cached_input_tokens=event.usage.cached_input_tokens,
-                    thinking_tokens=event.usage.thinking_tokens,
-                    is_estimated=event.usage.is_estimated,
-                    cost_micros=event.cost_micros,
-                    latency_ms=event.latency_ms,
-                )
-                return read_answer(event.text, turns, event.model), usage
+                return event
     raise AssertionError("A model's stream ends with its response.")
 
 

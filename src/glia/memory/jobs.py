@@ -22,7 +22,7 @@ from glia.memory.service import Memories
 from glia.memory.types import By, Draft, MemorySettings, Origin, Tier
 from glia.memory.upkeep import Upkeep
 from glia.models.service import Models
-from glia.usage.service import Usage
+from glia.usage.service import Spending, Usage
 from glia.usage.types import UsageRecord
 
 LEARN = "memory.learn"
@@ -37,7 +37,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 @dataclass(frozen=True)
 class SleepTime:
-    """models: None extracts by rules only."""
+    """models: None extracts by rules only. spending: None for models that no budget or credit limits."""
 
     db: Database
     memories: Memories
@@ -46,6 +46,7 @@ class SleepTime:
     usage: Usage
     start_job: StartJob
     models: Models | None = None
+    spending: Spending | None = None
 
     async def sweep(self) -> int:
         """Starts learning from the sessions that have been quiet for long enough. Returns how many."""
@@ -125,12 +126,12 @@ class SleepTime:
         user_name: str | None,
         agent_id: UUID,
     ) -> tuple[list[Extracted], UsageRecord | None]:
-        """A model that fails is not waited for: the rules find less, and at once."""
+        """A model that fails, or for which there is no money, is not waited for: the rules find less, and at once."""
         if self.models is not None:
             try:
                 if not (await self.models.resolve(settings.model)).is_embedded:
                     where = {"workspace_id": job.workspace_id, "project_id": job.project_id, "agent_id": agent_id}
-                    return await by_model(self.models, settings.model, turns, **where)
+                    return await by_model(self.models, self.spending, settings.model, turns, **where)
             except Unavailable:
                 raise
             except GliaError as error:

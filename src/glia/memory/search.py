@@ -12,6 +12,7 @@ from typing import LiteralString
 from uuid import UUID
 
 from glia.kit.db import Transaction
+from glia.memory import large
 from glia.memory.queries import COLUMNS, VISIBLE, scope_values
 from glia.memory.types import Found, Memory, Scope
 from glia.memory.words import searchable
@@ -52,7 +53,9 @@ _LEGS: LiteralString = """
     from memory_vectors v join scopes s on s.id = v.scope_id join visible on visible.id = v.memory_id
     where v.model = %(model)s order by 2, 1 limit %(depth)s
   ) nearest where distance <= -%(least)s
-), found as (
+), """
+
+_FUSED: LiteralString = """found as (
   select id from by_words union select id from by_meaning
 ), fused as (
   select f.id, l.score as lexical, -(v.embedding <#> %(vector)s::halfvec) as dense,
@@ -95,9 +98,13 @@ async def search(
     dense_weight: float = _DENSE_WEIGHT,
 ) -> list[Found]:
     """Best first. vector: the question's, by `model`; None compares words only."""
+    size = await large.size_of(tx, scope, workspace_id)
+    short_way = large.legs(vector) if size.is_large and (vector is None or size.has_iterative_scan) else None
+    if short_way is not None:
+        await large.prepare_index_scan(tx)
     rows = await tx.many(
         _Row,
-        _LEXICAL + VISIBLE + _LEGS + COLUMNS + _RANKED,
+        (short_way or _LEXICAL + VISIBLE + _LEGS) + _FUSED + COLUMNS + _RANKED,
         **scope_values(scope),
         workspace_id=workspace_id,
         query=searchable(query),
@@ -109,6 +116,7 @@ async def search(
         dense_weight=dense_weight,
         depth=max(_DEPTH, limit),
         limit=limit,
+        **(large.PARAMETERS if short_way is not None else {}),
     )
     return [row.found() for row in rows]
 

@@ -290,19 +290,25 @@ async def supersede_contradicted(tx: Transaction, principal: Principal, newer: M
         return 0
     contradicted = await queries.contradicting(tx, newer)
     for older in contradicted:
-        changes = {"status": Status.SUPERSEDED, "superseded_by": newer.id}
-        await _changed(tx, principal, older, changes, "superseded")
-        await queries.insert_conflict(
-            tx,
-            new_id(),
-            workspace_id=principal.workspace_id,
-            topic=newer.topic,
-            older_id=older.id,
-            newer_id=newer.id,
-            kept="newer",
-            by="newest wins",
-        )
+        await supersede(tx, principal, older, newer, topic=newer.topic, by="newest wins")
     return len(contradicted)
+
+
+async def supersede(
+    tx: Transaction, principal: Principal, older: Memory, newer: Memory, *, topic: str, by: str
+) -> None:
+    """Lets a memory take the place of a locked older one, and notes why."""
+    await _changed(tx, principal, older, {"status": Status.SUPERSEDED, "superseded_by": newer.id}, "superseded")
+    await queries.insert_conflict(
+        tx,
+        new_id(),
+        workspace_id=principal.workspace_id,
+        topic=topic,
+        older_id=older.id,
+        newer_id=newer.id,
+        kept="newer",
+        by=by,
+    )
 
 
 async def change(tx: Transaction, principal: Principal, memory: Memory, changes: dict[str, Any], reason: str) -> Memory:

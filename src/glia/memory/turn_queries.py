@@ -55,12 +55,16 @@ class Reading:
 
 
 async def behind(tx: Transaction, *, agent_id: UUID | None, session_id: UUID | None, limit: int) -> list[UUID]:
-    """Sessions whose log goes on behind what has been read of it, newest first."""
+    """Sessions whose log goes on behind what has been read of it, newest first.
+
+    An imported session is read only when it is named: it is evidence of what happened elsewhere, no active memory.
+    """
     return await tx.values(
         """
         select s.id from sessions s left join conversations c on c.session_id = s.id
         where s.agent_id is not null and s.deleted_at is null and s.last_seq > coalesce(c.read_seq, 0)
           and (%(agent_id)s::uuid is null or s.agent_id = %(agent_id)s)
+          and (s.origin = 'live' or %(session_id)s::uuid is not null)
           and (%(session_id)s::uuid is null or s.id = %(session_id)s)
         order by s.id desc limit %(limit)s""",
         agent_id=agent_id,
@@ -104,6 +108,20 @@ async def read_log(tx: Transaction, session_id: UUID, *, after: int, until: int,
         id=session_id,
         after=after,
         until=until,
+        limit=limit,
+    )
+
+
+async def last_received(tx: Transaction, session_id: UUID, *, limit: int) -> list[Said]:
+    """The newest messages to a session, newest first, out of its last 2,000 events."""
+    return await tx.many(
+        Said,
+        """
+        select e.seq, e.type, e.at, e.run_id, e.data::text as data
+        from sessions s join events e on e.session_id = s.id and e.seq > s.last_seq - 2000
+        where s.id = %(id)s and s.deleted_at is null and e.type = 'message.received'
+        order by e.seq desc limit %(limit)s""",
+        id=session_id,
         limit=limit,
     )
 

@@ -11,12 +11,13 @@ import structlog
 
 from glia.identity.types import Principal
 from glia.kit.db import Database, Transaction
-from glia.kit.errors import GliaError, InvalidRequest
+from glia.kit.errors import Conflict, GliaError, InvalidRequest
 from glia.memory import queries, search
 from glia.memory import upkeep_queries as rows
 from glia.memory.errors import MemoryNotFound
+from glia.memory.judging import Judge, Pair
 from glia.memory.quality import quality_of
-from glia.memory.service import LONGEST_CONTENT, Memories, change, supersede_contradicted
+from glia.memory.service import LONGEST_CONTENT, Memories, change, supersede, supersede_contradicted
 from glia.memory.types import (
     By,
     Checkup,
@@ -30,6 +31,7 @@ from glia.memory.types import (
     Origin,
     Policy,
     Quality,
+    Scope,
     Status,
     Tended,
     Tier,
@@ -40,6 +42,7 @@ _MOST_ISSUES = 1_000
 _MOST_FORGOTTEN = 10_000
 _EMBEDDED_AT_ONCE = 32
 _ALIKE = 0.9
+_MOST_JUDGED, _BESIDE = 40, 4
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -53,10 +56,14 @@ class Rated:
 class Upkeep:
     """agent_id, throughout: whose memories; None for the common ones of the workspace."""
 
-    def __init__(self, db: Database, memories: Memories, embedding: Embedding | None = None) -> None:
+    def __init__(
+        self, db: Database, memories: Memories, embedding: Embedding | None = None, judge: Judge | None = None
+    ) -> None:
+        """judge: finds contradictions and writes summaries by a configured model; None goes by rules only."""
         self._db = db
         self._memories = memories
         self._embedding = embedding
+        self._judge = judge
 
     async def settings(self, principal: Principal, agent_id: UUID) -> MemorySettings:
         principal.require("memory:read")
@@ -160,7 +167,8 @@ class Upkeep:
     ) -> Memory | None:
         """Makes one memory of the oldest ones, which it supersedes; None when there are fewer than two.
 
-        The summary is what they say, sentence by sentence, cut at the largest size of a memory.
+        The summary is written by the configured model; by rules it is what they say, sentence by sentence, cut at the
+        largest size of a memory.
         """
         principal.require("memory:write")
         if not 2 <= most <= 100:
@@ -168,16 +176,26 @@ class Upkeep:
         async with self._db.transaction(principal.workspace_id) as tx:
             await _require(tx, agent_id)
             oldest = await rows.oldest(tx, agent_id, user_name, limit=most)
-            parts = _fitting([memory.content for memory in oldest])
-            if len(parts) < 2:
-                return None
-            covered = oldest[: len(parts)]
+        parts = _fitting([memory.content for memory in oldest])
+        if len(parts) < 2:
+            return None
+        written = None
+        if self._judge is not None and await self._judge.has_model(principal, agent_id):
+            written = await self._judge.summary(principal, agent_id, parts)
+        async with self._db.transaction(principal.workspace_id) as tx:
+            covered = await rows.lock_many(tx, [memory.id for memory in oldest[: len(parts)]])
+            if [(memory.content, memory.status) for memory in covered] != [(part, Status.ACTIVE) for part in parts]:
+                raise Conflict("The memories were changed while they were summarised; ask again.")
             draft = Draft(
-                "\n".join(parts),
+                written or "\n".join(parts),
                 agent_id,
                 user_name,
                 importance=max(0.8, *(memory.importance for memory in covered)),
-                metadata={"kind": "summary", "of": [str(memory.id) for memory in covered]},
+                metadata={
+                    "kind": "summary",
+                    "of": [str(memory.id) for memory in covered],
+                    "written_by": "model" if written else "rules",
+                },
             )
             summary, _ = await self._memories.save_in(tx, principal, draft, Origin(by=By.CONSOLIDATION))
             for memory in covered:
@@ -198,8 +216,29 @@ class Upkeep:
                     if current is not None and current.status is Status.ACTIVE:
                         ended += await _end_older(tx, principal, current)
             if len(page) < _AT_ONCE:
-                return ended
+                break
             after = page[-1].id
+        return ended + await self._resolve_by_model(principal, agent_id)
+
+    async def _resolve_by_model(self, principal: Principal, agent_id: UUID | None) -> int:
+        """Has the model look at what is new since the last time, beside the memories that are most like it."""
+        if agent_id is None or self._judge is None or not await self._judge.has_model(principal, agent_id):
+            return 0
+        async with self._db.transaction(principal.workspace_id) as tx:
+            settings = await queries.settings(tx, agent_id)
+            recent = await rows.recent(tx, agent_id, since=settings.tended_at, limit=_MOST_JUDGED)
+            pairs = [pair for memory in recent for pair in await _beside(tx, principal, agent_id, memory)]
+        ended = 0
+        for pair in await self._judge.contradictions(principal, agent_id, pairs[:_MOST_JUDGED]):
+            async with self._db.transaction(principal.workspace_id) as tx:
+                locked = await rows.lock_many(tx, [pair.older.id, pair.newer.id])
+                if [one.content for one in locked if one.status is Status.ACTIVE] == [
+                    pair.older.content,
+                    pair.newer.content,
+                ]:
+                    await supersede(tx, principal, locked[0], locked[1], topic="judged", by="model")
+                    ended += 1
+        return ended
 
     async def qualities(self, principal: Principal, agent_id: UUID | None, *, limit: int = 100) -> list[Rated]:
         """Active memories with their quality, the worst first; of the oldest 1,000."""
@@ -285,6 +324,17 @@ class Upkeep:
                 for one, vector in zip(batch, vectors, strict=True):
                     await search.set_vector(tx, one.id, one.content, vector, model)
             done += len(batch)
+
+
+async def _beside(tx: Transaction, principal: Principal, agent_id: UUID, newer: Memory) -> list[Pair]:
+    """The memory with each older one of the same agent and user that it may make untrue."""
+    scope = Scope(agent_id, newer.user_name)
+    found = await search.search(tx, scope, newer.content, workspace_id=principal.workspace_id, limit=_BESIDE + 1)
+    return [
+        Pair(one.memory, newer)
+        for one in found
+        if one.memory.id < newer.id and (one.memory.agent_id, one.memory.user_name) == (agent_id, newer.user_name)
+    ]
 
 
 async def _scope(tx: Transaction, principal: Principal, agent_id: UUID | None) -> UUID:

@@ -253,6 +253,22 @@ async def active(tx: Transaction, scope_id: UUID, *, after: UUID | None, limit: 
     )
 
 
+async def recent(tx: Transaction, scope_id: UUID, *, since: datetime | None, limit: int) -> list[Memory]:
+    """Active ones that are new or changed since then, the newest first."""
+    return await tx.many(
+        Memory,
+        "select"
+        + COLUMNS
+        + """
+        from memories m where m.scope_id = %(scope_id)s and m.status = 'active'
+          and (%(since)s::timestamptz is null or m.updated_at > %(since)s)
+        order by m.id desc limit %(limit)s""",
+        scope_id=scope_id,
+        since=since,
+        limit=limit,
+    )
+
+
 async def set_tended(tx: Transaction, agent_id: UUID, *, workspace_id: UUID) -> None:
     await tx.execute(
         """

@@ -188,15 +188,20 @@ end $$;
 
 -- Everything that a call counts against: where it happens, who asks, and the run with all that started it.
 create function spending_subjects(in_workspace uuid, in_project uuid, in_key uuid, in_agent uuid, in_run uuid)
-returns uuid[] language sql stable as $$
-  with recursive line as (
-    select r.id, r.session_id, r.agent_id, r.parent_run_id from glia.runs r where r.id = in_run
-    union all
-    select r.id, r.session_id, r.agent_id, r.parent_run_id from line join glia.runs r on r.id = line.parent_run_id
-  )
-  select array[in_workspace, in_project, in_key, in_agent]
-    || coalesce((select array_agg(id) || array_agg(session_id) || array_agg(agent_id) from line), '{}')
-$$;
+returns uuid[] language plpgsql stable as $$
+begin
+  if in_run is null then
+    return array[in_workspace, in_project, in_key, in_agent];
+  end if;
+  return (
+    with recursive line as (
+      select r.id, r.session_id, r.agent_id, r.parent_run_id from glia.runs r where r.id = in_run
+      union all
+      select r.id, r.session_id, r.agent_id, r.parent_run_id from line join glia.runs r on r.id = line.parent_run_id
+    )
+    select array[in_workspace, in_project, in_key, in_agent]
+      || coalesce(array_agg(id) || array_agg(session_id) || array_agg(agent_id), '{}') from line);
+end $$;
 
 -- The budgets that are in force for these subjects, and the window each is in, in the order in which they are locked.
 create function budgets_in_force(in_workspace uuid, subjects uuid[], moment timestamptz)
@@ -214,12 +219,45 @@ begin
   order by w.budget_id, w.window_start for update;
 end $$;
 
--- Takes back what a hold reserves, once its windows are locked.
-create function unreserve(h holds) returns void language sql as $$
-  update glia.budget_windows w set reserved_micros = w.reserved_micros - h.micros,
-    reserved_tokens = w.reserved_tokens - h.tokens, reserved_calls = w.reserved_calls - 1
-  where (w.budget_id, w.window_start) in (select * from unnest(h.budget_ids, h.window_starts))
-$$;
+create function open_windows(in_workspace uuid, ids uuid[], starts timestamptz[]) returns void language plpgsql as $$
+begin
+  insert into glia.budget_windows (budget_id, window_start, workspace_id)
+  select u.id, u.start, in_workspace from unnest(ids, starts) as u (id, start)
+  where not exists (select from glia.budget_windows x where x.budget_id = u.id and x.window_start = u.start)
+  order by 1 on conflict do nothing;
+end $$;
+
+-- Changes what windows have counted, and notes the highest threshold that this crosses.
+create function count_in(
+  ids uuid[], starts timestamptz[], held_micros bigint, held_tokens bigint, held_calls int,
+  cost bigint, tokens bigint, calls int, unconfirmed bigint default 0
+) returns void language plpgsql as $$
+begin
+  if cardinality(ids) > 1 then
+    perform glia.lock_windows(ids, starts);
+  end if;
+  update glia.budget_windows w set
+    reserved_micros = w.reserved_micros + held_micros, reserved_tokens = w.reserved_tokens + held_tokens,
+    reserved_calls = w.reserved_calls + held_calls,
+    spent_micros = w.spent_micros + cost, spent_tokens = w.spent_tokens + tokens, spent_calls = w.spent_calls + calls,
+    unconfirmed_micros = w.unconfirmed_micros + unconfirmed
+  from unnest(ids, starts) as u (id, start)
+  where w.budget_id = u.id and w.window_start = u.start;
+  if cost = 0 and tokens = 0 and calls = 0 then
+    return;
+  end if;
+  update glia.budget_windows w set warned_percent = n.percent, warned_at = clock_timestamp()
+  from unnest(ids, starts) as u (id, start) join glia.budgets b on b.id = u.id
+  cross join lateral (
+    select max(p.percent) as percent
+    from unnest(b.warn_at_percent) as p (percent), glia.budget_windows x
+    where x.budget_id = u.id and x.window_start = u.start
+      and (x.spent_micros >= b.limit_micros::numeric * p.percent / 100
+        or x.spent_tokens >= b.limit_tokens::numeric * p.percent / 100
+        or x.spent_calls >= b.limit_calls::numeric * p.percent / 100)
+  ) n
+  where w.budget_id = u.id and w.window_start = u.start and n.percent > coalesce(w.warned_percent, -1);
+end $$;
 
 -- Holds the most that a call can cost. outcome:
 --   free     nothing limits this call; nothing is held
@@ -236,18 +274,19 @@ create function reserve_call(
 ) returns table (
   outcome text, output_tokens bigint, held_micros bigint, budget_id uuid, scope text, unit text, limit_amount bigint,
   spent bigint, reserved bigint, needed bigint, period_end timestamptz
-) language plpgsql as $$
+) language plpgsql set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
   moment timestamptz := clock_timestamp();
-  subjects uuid[];
   ids uuid[];
   starts timestamptz[];
   earlier glia.holds;
   ledger glia.ledgers;
   limits_money boolean := false;
   room_micros numeric;
+  budget_micros numeric;
   room_tokens bigint;
+  room_calls bigint;
   given bigint := most_output;
   cost bigint;
   tokens bigint;
@@ -263,38 +302,43 @@ begin
   if in_run is not null then
     select h.* into earlier from glia.holds h where h.run_id = in_run and h.step = in_step and h.is_open for update;
   end if;
-  subjects := glia.spending_subjects(in_workspace, in_project, in_key, in_agent, in_run);
-  select f.budget_ids, f.window_starts into ids, starts from glia.budgets_in_force(in_workspace, subjects, moment) f;
-  if ids is not null then
-    insert into glia.budget_windows (budget_id, window_start, workspace_id)
-    select u.id, u.start, in_workspace from unnest(ids, starts) as u (id, start)
-    where not exists (select from glia.budget_windows x where x.budget_id = u.id and x.window_start = u.start)
-    order by 1 on conflict do nothing;
-  end if;
-  if ids is not null or earlier.id is not null then
-    perform glia.lock_windows(ids || earlier.budget_ids, starts || earlier.window_starts);
-  end if;
-  select l.* into ledger from glia.ledgers l
-  where l.workspace_id = in_workspace and (l.is_enabled or earlier.credit_micros > 0) for update;
+  select f.budget_ids, f.window_starts into ids, starts
+  from glia.budgets_in_force(in_workspace,
+    glia.spending_subjects(in_workspace, in_project, in_key, in_agent, in_run), moment) f;
   if earlier.id is not null then
-    perform glia.unreserve(earlier);
+    perform glia.open_windows(in_workspace, ids, starts);
+    perform glia.lock_windows(ids || earlier.budget_ids, starts || earlier.window_starts);
+    perform glia.count_in(earlier.budget_ids, earlier.window_starts, -earlier.micros, -earlier.tokens, -1, 0, 0, 0);
     delete from glia.holds h where h.id = earlier.id;
-    perform glia.post_credits(glia.time_ordered_id(), in_workspace, 'release', earlier.credit_micros,
-      -earlier.credit_micros, 0, in_hold => earlier.id, in_run => in_run, in_key => in_key);
-    ledger.balance_micros := ledger.balance_micros + earlier.credit_micros;
+    if earlier.credit_micros > 0 then
+      perform glia.settle_credits(in_workspace, glia.time_ordered_id(), 'release', earlier.id, earlier.credit_micros, 0,
+        0, in_run, in_key);
+    end if;
   end if;
+  if ids is not null then
+    -- Before any lock, so that windows are made and locked in the same order.
+    if exists (select from unnest(ids, starts) as u (id, start) where not exists (
+        select from glia.budget_windows x where x.budget_id = u.id and x.window_start = u.start)) then
+      perform glia.open_windows(in_workspace, ids, starts);
+    end if;
+    with locked as materialized (
+      select w.*, b.limit_micros, b.limit_tokens, b.limit_calls
+      from unnest(ids, starts) as u (id, start)
+      join glia.budgets b on b.id = u.id
+      join glia.budget_windows w on w.budget_id = u.id and w.window_start = u.start
+      order by w.budget_id, w.window_start for update of w)
+    select coalesce(bool_or(limit_micros is not null), false),
+      min(limit_micros - spent_micros - reserved_micros), min(limit_tokens - spent_tokens - reserved_tokens),
+      min(limit_calls - spent_calls - reserved_calls)
+    into limits_money, room_micros, room_tokens, room_calls from locked;
+  end if;
+  select l.* into ledger from glia.ledgers l where l.workspace_id = in_workspace and l.is_enabled for update;
   if ids is null and ledger.is_enabled is not true then
     return query select 'free', null::bigint, null::bigint, null::uuid, null::text, null::text, null::bigint,
       null::bigint, null::bigint, null::bigint, null::timestamptz;
     return;
   end if;
-
-  select coalesce(bool_or(x.limit_micros is not null), false), min(x.limit_micros - y.spent_micros - y.reserved_micros),
-    min(x.limit_tokens - y.spent_tokens - y.reserved_tokens)
-  into limits_money, room_micros, room_tokens
-  from unnest(ids, starts) as u (id, start)
-  join glia.budgets x on x.id = u.id
-  join glia.budget_windows y on y.budget_id = u.id and y.window_start = u.start;
+  budget_micros := room_micros;
   if ledger.is_enabled then
     limits_money := true;
     room_micros := least(room_micros, ledger.balance_micros);
@@ -311,15 +355,15 @@ begin
   cost := coalesce(input_micros, 0) + ceil(given::numeric * coalesce(output_rate, 0) / 1000000)::bigint;
   tokens := most_input + given;
 
-  select x.* into b
-  from unnest(ids, starts) as u (id, start)
-  join glia.budgets x on x.id = u.id
-  join glia.budget_windows y on y.budget_id = u.id and y.window_start = u.start
-  where (cost > 0 and x.limit_micros < y.spent_micros + y.reserved_micros + cost)
-    or x.limit_tokens < y.spent_tokens + y.reserved_tokens + tokens
-    or x.limit_calls < y.spent_calls + y.reserved_calls + 1
-  order by (x.limit_micros < y.spent_micros + cost) desc nulls last, x.id limit 1;
-  if b.id is not null then
+  if (cost > 0 and cost > budget_micros) or tokens > room_tokens or room_calls < 1 then
+    select x.* into b
+    from unnest(ids, starts) as u (id, start)
+    join glia.budgets x on x.id = u.id
+    join glia.budget_windows y on y.budget_id = u.id and y.window_start = u.start
+    where (cost > 0 and x.limit_micros < y.spent_micros + y.reserved_micros + cost)
+      or x.limit_tokens < y.spent_tokens + y.reserved_tokens + tokens
+      or x.limit_calls < y.spent_calls + y.reserved_calls + 1
+    order by (x.limit_micros < y.spent_micros + cost) desc nulls last, x.id limit 1;
     update glia.budget_windows y set refused_calls = y.refused_calls + 1, refused_at = moment
     where y.budget_id = b.id and y.window_start = glia.window_start_of(b.period, moment) returning y.* into w;
     return query select 'budget', null::bigint, null::bigint, b.id, b.scope, r.unit, r.limit_amount, r.spent,
@@ -340,7 +384,8 @@ begin
 
   update glia.budget_windows y set reserved_micros = y.reserved_micros + cost,
     reserved_tokens = y.reserved_tokens + tokens, reserved_calls = y.reserved_calls + 1
-  where (y.budget_id, y.window_start) in (select * from unnest(ids, starts));
+  from unnest(ids, starts) as u (id, start)
+  where y.budget_id = u.id and y.window_start = u.start;
   insert into glia.holds (id, workspace_id, run_id, step, key_id, model, micros, tokens, credit_micros, budget_ids,
     window_starts, expires_at)
   values (in_hold, in_workspace, in_run, in_step, in_key, in_model, cost, tokens,
@@ -354,24 +399,6 @@ begin
     case when (limits_money and output_rate > 0) or room_tokens is not null then given end, cost,
     null::uuid, null::text, null::text, null::bigint, null::bigint, null::bigint, null::bigint, null::timestamptz;
 end $$;
-
--- Adds what a call cost to the windows that it counts in, and notes the highest threshold that this crosses.
-create function spend(ids uuid[], starts timestamptz[], cost bigint, tokens bigint, calls int) returns void
-language sql as $$
-  update glia.budget_windows w set spent_micros = w.spent_micros + cost, spent_tokens = w.spent_tokens + tokens,
-    spent_calls = w.spent_calls + calls,
-    warned_percent = greatest(w.warned_percent, n.percent),
-    warned_at = case when n.percent > coalesce(w.warned_percent, -1) then clock_timestamp() else w.warned_at end
-  from glia.budgets b join glia.budget_windows x on x.budget_id = b.id
-  left join lateral (
-    select max(p.percent) as percent from unnest(b.warn_at_percent) as p (percent)
-    where x.spent_micros + cost >= b.limit_micros::numeric * p.percent / 100
-      or x.spent_tokens + tokens >= b.limit_tokens::numeric * p.percent / 100
-      or x.spent_calls + calls >= b.limit_calls::numeric * p.percent / 100
-  ) n on true
-  where (x.budget_id, x.window_start) in (select * from unnest(ids, starts))
-    and w.budget_id = x.budget_id and w.window_start = x.window_start
-$$;
 
 -- Moves what a call cost, and the rest of what was held for it. A cost beyond the hold comes out of the balance as far
 -- as that goes; what is left shows as shortfall, so that the balance is never negative.
@@ -395,7 +422,8 @@ end $$;
 
 -- What a usage record means for budgets and credits. With a `hold_id` it replaces that hold; without one, or when the
 -- hold is gone, it counts against what is in force now: nothing that cost money goes by uncounted.
-create function settle_usage(record jsonb) returns void language plpgsql as $$
+create function settle_usage(record jsonb) returns void
+language plpgsql set plan_cache_mode = force_generic_plan as $$
 declare
   r glia.usage_records := jsonb_populate_record(null::glia.usage_records, record);
   cost bigint := coalesce(r.cost_micros, 0);
@@ -412,26 +440,18 @@ begin
     select f.budget_ids, f.window_starts into ids, starts
     from glia.budgets_in_force(r.workspace_id, glia.spending_subjects(r.workspace_id, r.project_id, r.key_id,
       r.agent_id, r.run_id), clock_timestamp()) f;
-    insert into glia.budget_windows (budget_id, window_start, workspace_id)
-    select u.id, u.start, r.workspace_id from unnest(ids, starts) as u (id, start)
-    where not exists (select from glia.budget_windows x where x.budget_id = u.id and x.window_start = u.start)
-    order by 1 on conflict do nothing;
-    perform glia.lock_windows(ids, starts);
-    perform glia.spend(ids, starts, cost, tokens, 1);
+    perform glia.open_windows(r.workspace_id, ids, starts);
+    perform glia.count_in(ids, starts, 0, 0, 0, cost, tokens, 1);
     select l.is_enabled into is_enabled from glia.ledgers l where l.workspace_id = r.workspace_id;
     if is_enabled then
       perform glia.settle_credits(r.workspace_id, r.id, 'charge', null, 0, 0, cost, r.run_id, r.key_id);
     end if;
     return;
   end if;
-  perform glia.lock_windows(h.budget_ids, h.window_starts);
   if h.is_open then
-    perform glia.unreserve(h);
-    perform glia.spend(h.budget_ids, h.window_starts, cost, tokens, 1);
+    perform glia.count_in(h.budget_ids, h.window_starts, -h.micros, -h.tokens, -1, cost, tokens, 1);
   else  -- it was booked as spent in full; now the truth is known
-    update glia.budget_windows w set unconfirmed_micros = w.unconfirmed_micros - h.micros
-    where (w.budget_id, w.window_start) in (select * from unnest(h.budget_ids, h.window_starts));
-    perform glia.spend(h.budget_ids, h.window_starts, cost - h.micros, tokens - h.tokens, 0);
+    perform glia.count_in(h.budget_ids, h.window_starts, 0, 0, 0, cost - h.micros, tokens - h.tokens, 0, -h.micros);
   end if;
   delete from glia.holds x where x.id = h.id;
   select l.is_enabled into is_enabled from glia.ledgers l where l.workspace_id = r.workspace_id;
@@ -453,13 +473,10 @@ begin
     return query select false;
     return;
   end if;
-  perform glia.lock_windows(h.budget_ids, h.window_starts);
   if h.is_open then
-    perform glia.unreserve(h);
+    perform glia.count_in(h.budget_ids, h.window_starts, -h.micros, -h.tokens, -1, 0, 0, 0);
   else
-    update glia.budget_windows w set unconfirmed_micros = w.unconfirmed_micros - h.micros
-    where (w.budget_id, w.window_start) in (select * from unnest(h.budget_ids, h.window_starts));
-    perform glia.spend(h.budget_ids, h.window_starts, -h.micros, -h.tokens, -1);
+    perform glia.count_in(h.budget_ids, h.window_starts, 0, 0, 0, -h.micros, -h.tokens, -1, -h.micros);
   end if;
   delete from glia.holds x where x.id = h.id;
   if h.credit_micros > 0 then
@@ -485,10 +502,7 @@ begin
   perform glia.lock_windows(array_agg(u.id), array_agg(u.start))
   from unnest(found_holds) f cross join lateral unnest(f.budget_ids, f.window_starts) as u (id, start);
   foreach h in array found_holds loop
-    perform glia.unreserve(h);
-    perform glia.spend(h.budget_ids, h.window_starts, h.micros, h.tokens, 1);
-    update glia.budget_windows w set unconfirmed_micros = w.unconfirmed_micros + h.micros
-    where (w.budget_id, w.window_start) in (select * from unnest(h.budget_ids, h.window_starts));
+    perform glia.count_in(h.budget_ids, h.window_starts, -h.micros, -h.tokens, -1, h.micros, h.tokens, 1, h.micros);
     update glia.holds x set is_open = false where x.id = h.id;
     if h.credit_micros > 0 then
       perform glia.settle_credits(in_workspace, glia.time_ordered_id(), 'expiry', h.id, h.credit_micros, 0,
@@ -498,10 +512,11 @@ begin
   return cardinality(found_holds);
 end $$;
 
-create function has_limits(in_workspace uuid) returns boolean language sql stable as $$
-  select exists (select from glia.budgets b where b.workspace_id = in_workspace and b.is_active)
-    or exists (select from glia.ledgers l where l.workspace_id = in_workspace and l.is_enabled)
-$$;
+create function has_limits(in_workspace uuid) returns boolean language plpgsql stable as $$
+begin
+  return exists (select from glia.budgets b where b.workspace_id = in_workspace and b.is_active)
+    or exists (select from glia.ledgers l where l.workspace_id = in_workspace and l.is_enabled);
+end $$;
 
 create or replace function record_usage(record jsonb) returns void language plpgsql as $$
 begin

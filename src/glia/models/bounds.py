@@ -28,10 +28,12 @@ class _Part(msgspec.Struct):
 
 
 class _Message(msgspec.Struct):
-    content: str | list[_Part] | None = None
+    content: msgspec.Raw = msgspec.Raw()
 
 
 _read_messages = msgspec.json.Decoder(list[_Message]).decode
+_read_parts = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_read_part = msgspec.json.Decoder(_Part).decode
 
 
 def largest_input(request: ModelRequest) -> int:
@@ -53,11 +55,11 @@ def largest_input(request: ModelRequest) -> int:
 def largest_forwarded_input(body: bytes, messages: bytes) -> int:
     """Tokens of a request that is passed on unread, at most. messages: the JSON list of its messages."""
     try:
-        parts = [_others(message) for message in _read_messages(messages)]
+        sizes = [_other_than_text(bytes(message.content)) for message in _read_messages(messages)]
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        parts = [0]  # the provider will not understand it either
+        sizes = [0]  # the provider will not understand it either
     tools = TOKENS_FOR_TOOLS if b'"tools"' in body or b'"functions"' in body else 0
-    return TOKENS_PER_REQUEST + len(body) + tools + TOKENS_PER_MESSAGE * len(parts) + TOKENS_PER_PICTURE * sum(parts)
+    return TOKENS_PER_REQUEST + len(body) + tools + TOKENS_PER_MESSAGE * len(sizes) + sum(sizes)
 
 
 def largest_call(
@@ -89,12 +91,18 @@ def _dearest(price: Price, input_tokens: int) -> tuple[int, int]:
     return into, max(tier.output for tier in tiers)
 
 
-def _others(message: _Message) -> int:
-    """How many parts of a message are no text."""
-    content = message.content
-    if content is None or isinstance(content, str):
+def _other_than_text(content: bytes) -> int:
+    """What the parts of a message that are no text add to the size of the body: a picture's bytes do not count."""
+    if not content.startswith(b"["):
         return 0
-    return sum(part.type not in {"text", "refusal"} for part in content)
+    total = 0
+    for raw in _read_parts(content):
+        kind = _read_part(raw).type
+        if kind in {"image_url", "input_image"}:
+            total += TOKENS_PER_PICTURE - len(bytes(raw))
+        elif kind not in {"text", "refusal"}:
+            total += TOKENS_PER_PICTURE
+    return total
 
 
 def _size(text: str) -> int:

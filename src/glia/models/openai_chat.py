@@ -116,7 +116,7 @@ class _AnswerReader:
             usage=usage or estimated_usage(self._request, said=text, thought=thinking, called=_called(calls)),
             finish_reason=read_finish(self._finish, has_calls=bool(calls)),
             model=f"{self._provider.name}/{self._request.model}",
-            cost_micros=self._reported_cost(),
+            cost_micros=None,
             latency_ms=latency_ms,
             provider_state=self._state(),
         )
@@ -199,11 +199,6 @@ class _AnswerReader:
         if b'"error"' in data[:200]:
             raise failed_in_stream(self._provider, data, model=self._request.model)
         raise garbled(self._provider, data)
-
-    def _reported_cost(self) -> int | None:
-        """OpenRouter says what a call cost; elsewhere the same field may be in another unit."""
-        cost = self._usage.cost if self._usage else None
-        return round(cost * 1_000_000) if cost is not None and self._provider.name == "openrouter" else None
 
     def _state(self) -> str:
         if self._calls is None:

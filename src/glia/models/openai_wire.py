@@ -129,6 +129,7 @@ def read_usage(usage: Usage) -> TokenUsage | None:
         cached_input_tokens=min(cached, sent),
         thinking_tokens=(completion.reasoning_tokens if completion else None) or 0,
         cache_write_tokens=(prompt.cache_write_tokens if prompt else None) or 0,
+        reported_cost=usage.cost,
     )
 
 

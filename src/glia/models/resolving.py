@@ -48,7 +48,12 @@ class ResolvedModel:
         return self.provider.kind == "openai" and not self.is_embedded
 
     def cost_micros(self, usage: TokenUsage) -> int | None:
-        """What a call with this usage costs, None when the price is not known."""
+        """What a call with this usage costs, None when the price is not known.
+
+        OpenRouter says what a call cost; elsewhere the same field may be in another unit.
+        """
+        if usage.reported_cost is not None and self.provider.name == "openrouter":
+            return round(usage.reported_cost * 1_000_000)
         return None if self.price is None else self.price.cost_micros(usage)
 
 

@@ -93,6 +93,7 @@ class TokenUsage:
 
     cached_input_tokens and cache_write_tokens are parts of input_tokens, thinking_tokens is a part of output_tokens.
     is_estimated: the provider sent no usage, so the figures were guessed from the length of the text.
+    reported_cost: what the provider says that the call cost, in a unit of its own; None where it says nothing.
     """
 
     input_tokens: int = 0
@@ -101,6 +102,7 @@ class TokenUsage:
     thinking_tokens: int = 0
     is_estimated: bool = False
     cache_write_tokens: int = 0
+    reported_cost: float | None = None
 
 
 class FinishReason(StrEnum):

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from glia.kit.errors import UpstreamFailed
+from glia.kit.errors import GliaError, UpstreamFailed
 from glia.models.service import Models, ResolvedModel
 from glia.models.types import Message, ModelRequest, ModelResponse, ModelSettings, TokenUsage
 from glia.runs.events import StepUsage
@@ -41,7 +41,11 @@ class Asides:
         """
         settings = ModelSettings(temperature=0.0, max_output_tokens=most_tokens)
         hold, request = await self._purse.hold(number, ModelRequest("", messages, (), settings), model)
-        response = await self._answer(model, request)
+        try:
+            response = await self._answer(model, request)
+        except GliaError:
+            await self._purse.give_back(hold)
+            raise
         usage = response.usage
         record = usage_json(self._run, response.model, usage, response.cost_micros, response.latency_ms, hold=hold)
         spent = Spent(1, 0, usage.input_tokens, usage.output_tokens, response.cost_micros)

@@ -69,6 +69,11 @@ class Purse:
             return hold, request
         return hold, replace(request, settings=replace(request.settings, max_output_tokens=hold.output_tokens))
 
+    async def give_back(self, hold: Hold | None) -> None:
+        """For a call that has failed without an answer."""
+        if hold is not None:
+            await self._spending.release(self._log.run.workspace_id, hold)
+
     async def wait(self, step: int, refused: BudgetExceeded | InsufficientCredit) -> None:
         """Lets go of the run until there is room: the limit is raised, a new period begins, or calls have ended."""
 

@@ -10,6 +10,8 @@ from glia.tools.types import Tool, ToolContext, ToolResult
 
 CUSTOM = "custom"
 """What all tools of workspaces are counted as: their names are many, and nobody else's business."""
+MCP = "mcp"
+"""What all tools of MCP servers are counted as, for the same reasons."""
 
 
 def counted(tool: Tool, label: str) -> Tool:

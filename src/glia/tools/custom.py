@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import cast
 
 from glia.kit.errors import InvalidRequest
 from glia.kit.outbound import UrlRefused
 from glia.kit.outbound.headers import render
 from glia.kit.outbound.target import parse
-from glia.tools.http import PLACEHOLDER
+from glia.tools.placing import PLACEHOLDER, QUERY_METHODS
 from glia.tools.schema import check_schema
 from glia.tools.types import CustomToolSpec
 
@@ -35,6 +37,7 @@ def check_spec(spec: CustomToolSpec) -> None:
         )
     check_schema(spec.schema)
     _check_http(spec)
+    _check_placements(spec)
     if not 1 <= spec.timeout_seconds <= LONGEST_TIMEOUT_SECONDS:
         raise InvalidRequest(
             f"`timeout_seconds` is {spec.timeout_seconds}; it must be between 1 and {LONGEST_TIMEOUT_SECONDS}.",
@@ -48,19 +51,46 @@ def _check_http(spec: CustomToolSpec) -> None:
             f"`http.method` {spec.method[:20]!r} must be one of {', '.join(METHODS)}.", field="http.method"
         )
     _check_url(spec)
-    size = sum(len(name) + len(value) for name, value in spec.headers.items())
+    check_headers(spec.headers)
+
+
+def check_headers(headers: Mapping[str, str], field: str = "http.headers") -> None:
+    """Raises InvalidRequest for headers that cannot be sent with each call."""
+    size = sum(len(name) + len(value) for name, value in headers.items())
     if size > LARGEST_HEADERS_BYTES:
-        raise InvalidRequest(
-            f"`http.headers` has {size} characters; the most is {LARGEST_HEADERS_BYTES}.", field="http.headers"
-        )
-    if any(name.lower() == "idempotency-key" for name in spec.headers):
-        raise InvalidRequest(
-            "The header 'Idempotency-Key' is set anew for each call; leave it out.", field="http.headers"
-        )
+        raise InvalidRequest(f"`{field}` has {size} characters; the most is {LARGEST_HEADERS_BYTES}.", field=field)
+    if any(name.lower() == "idempotency-key" for name in headers):
+        raise InvalidRequest("The header 'Idempotency-Key' is set anew for each call; leave it out.", field=field)
     try:
-        render(spec.headers, "glia")
+        render(headers, "glia")
     except InvalidRequest as error:
-        raise InvalidRequest(error.message, field="http.headers") from None
+        raise InvalidRequest(error.message, field=field) from None
+
+
+def _check_placements(spec: CustomToolSpec) -> None:
+    properties = spec.schema.get("properties", {})
+    names = set(cast(dict[str, object], properties)) if isinstance(properties, dict) else set[str]()
+    in_url = set(PLACEHOLDER.findall(spec.url))
+    for key, placement in spec.placements.items():
+        at = f"http.parameters.{key}"
+        if key not in names:
+            raise InvalidRequest(f"`{at}` is about {key!r}, but the schema has no property of that name.", field=at)
+        if (placement.place == "path") != (key in in_url):
+            raise InvalidRequest(
+                f"`{at}.in` is {placement.place!r}; it must be 'path' exactly when the URL has {{{key}}}.", field=at
+            )
+        if placement.place == "header":
+            check_headers({placement.name: ""}, at)
+    bodies = [key for key, placement in spec.placements.items() if placement.place == "body"]
+    has_form = any(placement.place == "form" for placement in spec.placements.values())
+    if len(bodies) > 1 or (bodies and has_form):
+        raise InvalidRequest("`http.parameters` makes more than one body; a request has one.", field="http.parameters")
+    loose = names - set(spec.placements) - in_url
+    if (bodies or has_form) and loose and spec.method not in QUERY_METHODS:
+        raise InvalidRequest(
+            f"`http.parameters` says what the body is, so it must also place {', '.join(sorted(loose)[:10])}.",
+            field="http.parameters",
+        )
 
 
 def _check_url(spec: CustomToolSpec) -> None:

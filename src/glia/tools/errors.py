@@ -17,3 +17,19 @@ class ToolNotFound(NotFound):
 
 class ToolNameTaken(Conflict):
     code = "tool_name_taken"
+
+
+class McpServerNotFound(NotFound):
+    code = "mcp_server_not_found"
+
+
+class McpServerNameTaken(Conflict):
+    code = "mcp_server_name_taken"
+
+
+class ToolsetNameTaken(Conflict):
+    code = "toolset_name_taken"
+
+
+class ToolsetNotFound(NotFound):
+    code = "toolset_not_found"

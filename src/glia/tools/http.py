@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, cast
-from urllib.parse import quote, urlencode
 
 import orjson
 
 from glia.kit.outbound import Outbound, OutboundFailed, OutboundRefused, Response, Timeouts
 from glia.tools.answers import compact, cut, decoded, is_text, media_type
 from glia.tools.errors import InvalidArguments
+from glia.tools.placing import place
 from glia.tools.schema import check_arguments
-from glia.tools.types import Effect, Permission, Tool, ToolContext, ToolResult
+from glia.tools.types import Effect, Permission, Placement, Tool, ToolContext, ToolResult
 
 LARGEST_BODY_BYTES = 2 * 1024 * 1024
 LARGEST_TEXT_CHARACTERS = 50_000
-PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_-]*)\}")
 _LARGEST_ERROR_CHARACTERS = 2_000
 _LARGEST_ARGUMENTS_CHARACTERS = 1_000_000
 _REDIRECTS = 3
@@ -28,7 +26,6 @@ _RETRIES = 2
 _RETRY_PAUSE_SECONDS = 0.25
 _WORTH_RETRYING = frozenset({502, 503, 504})
 _NO_ANSWER_BEHIND = frozenset({502, 504})
-_QUERY_METHODS = frozenset({"GET", "DELETE"})
 
 
 class Secrets(Protocol):
@@ -52,7 +49,8 @@ class Endpoint:
     sealed_headers: bytes | None
     secret_context: str
     timeout_seconds: float
-    permission: Permission
+    permission: Permission = Permission.ALWAYS
+    placements: Mapping[str, Placement] = field(default_factory=dict[str, Placement])
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ def http_tool(endpoint: Endpoint, outbound: Outbound, secrets: Secrets) -> Tool:
     """The endpoint as a tool that agents can call."""
 
     async def call(context: ToolContext, arguments: str) -> ToolResult:
-        values = _object(arguments, endpoint.name)
+        values = arguments_of(arguments, endpoint.name)
         check_arguments(endpoint.schema, values, name=endpoint.name)
         request = _request(endpoint, values, context.idempotency_key, secrets)
         return await _call(outbound, endpoint, request)
@@ -88,7 +86,12 @@ def sealed(headers: Mapping[str, str], secrets: Secrets, context: str) -> bytes 
     return secrets.seal(orjson.dumps(dict(headers)), context) if headers else None
 
 
-def _object(arguments: str, name: str) -> dict[str, object]:
+def opened(sealed_headers: bytes | None, secrets: Secrets, context: str) -> dict[str, str]:
+    return {} if sealed_headers is None else orjson.loads(secrets.open(sealed_headers, context))
+
+
+def arguments_of(arguments: str, name: str) -> dict[str, object]:
+    """What a model wrote, as an object; nothing at all is an empty one. Raises InvalidArguments."""
     if len(arguments) > _LARGEST_ARGUMENTS_CHARACTERS:
         raise InvalidArguments(
             f"The arguments of {name} have {len(arguments)} characters; the most is {_LARGEST_ARGUMENTS_CHARACTERS}."
@@ -103,53 +106,13 @@ def _object(arguments: str, name: str) -> dict[str, object]:
 
 
 def _request(endpoint: Endpoint, values: dict[str, object], key: str, secrets: Secrets) -> _Request:
-    url, rest = _fill(endpoint.url, values, endpoint.name)
-    headers: dict[str, str] = {"Accept": "application/json, text/*;q=0.9, */*;q=0.1"}
-    body: bytes | None = None
-    if endpoint.method in _QUERY_METHODS:
-        if query := urlencode(_pairs(rest)):
-            url += ("&" if "?" in url else "?") + query
-    else:
-        body = orjson.dumps(rest)
-        headers["Content-Type"] = "application/json"
+    placed = place(endpoint.url, endpoint.method, endpoint.placements, values, endpoint.name)
+    headers = {"Accept": "application/json, text/*;q=0.9, */*;q=0.1", **placed.headers}
     if endpoint.sealed_headers is not None:
-        own: dict[str, str] = orjson.loads(secrets.open(endpoint.sealed_headers, endpoint.secret_context))
+        own = opened(endpoint.sealed_headers, secrets, endpoint.secret_context)
         names = {name.lower() for name in own}
         headers = {name: value for name, value in headers.items() if name.lower() not in names} | own
-    return _Request(url, body, headers | {"Idempotency-Key": key})
-
-
-def _fill(url: str, values: dict[str, object], name: str) -> tuple[str, dict[str, object]]:
-    """Puts arguments into the URL's placeholders, encoded so that none can leave its place; returns the others too."""
-    used: set[str] = set()
-
-    def value_of(match: re.Match[str]) -> str:
-        used.add(match[1])
-        value = values.get(match[1])
-        text = _plain(value)
-        # An empty or dotted segment would lead to another path than the one the user allowed.
-        if value is None or text in {"", ".", ".."}:
-            raise InvalidArguments(
-                f"The arguments of {name} are wrong: `{match[1]}` is part of the address and may not be {text!r}."
-                " Correct it and call again.",
-                field=match[1],
-            )
-        return quote(text, safe="")
-
-    return PLACEHOLDER.sub(value_of, url), {key: value for key, value in values.items() if key not in used}
-
-
-def _pairs(values: Mapping[str, object]) -> list[tuple[str, str]]:
-    """Query parameters: a list repeats its name, null is left out."""
-    pairs: list[tuple[str, str]] = []
-    for name, value in values.items():
-        items = cast(list[object], value) if isinstance(value, list) else [value]
-        pairs.extend((name, _plain(item)) for item in items if item is not None)
-    return pairs
-
-
-def _plain(value: object) -> str:
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
+    return _Request(placed.url, placed.body, headers | {"Idempotency-Key": key})
 
 
 async def _call(outbound: Outbound, endpoint: Endpoint, request: _Request) -> ToolResult:

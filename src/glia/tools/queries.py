@@ -9,7 +9,7 @@ from uuid import UUID
 
 from glia.kit.db import Transaction, json
 from glia.kit.pages import Window
-from glia.tools.types import CustomTool, Effect, Permission, ToolId
+from glia.tools.types import CustomTool, Effect, Permission, Placement, ToolId
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class ToolRow:
     header_names: tuple[str, ...]
     timeout_seconds: float
     permission: Permission
+    placements: dict[str, Placement]
+    toolset_id: UUID | None
     created_at: datetime
     updated_at: datetime
     sealed_headers: bytes | None
@@ -43,6 +45,8 @@ class ToolRow:
             self.header_names,
             self.timeout_seconds,
             self.permission,
+            self.placements,
+            self.toolset_id,
             self.created_at,
             self.updated_at,
         )
@@ -55,9 +59,10 @@ async def insert(
     count = await tx.execute(
         """
         insert into tools (id, workspace_id, project_id, name, description, schema, effect, method, url,
-          sealed_headers, header_names, timeout_seconds, permission)
+          sealed_headers, header_names, timeout_seconds, permission, placements)
         values (%(id)s, %(workspace_id)s, %(project_id)s, %(name)s, %(description)s, %(schema)s, %(effect)s,
-          %(method)s, %(url)s, %(sealed_headers)s, %(header_names)s, %(timeout_seconds)s, %(permission)s)
+          %(method)s, %(url)s, %(sealed_headers)s, %(header_names)s, %(timeout_seconds)s, %(permission)s,
+          %(placements)s)
         on conflict (workspace_id, name) do nothing""",
         **_parameters(values),
         id=id,
@@ -73,7 +78,8 @@ async def update(tx: Transaction, id: UUID, values: Mapping[str, object]) -> boo
         """
         update tools set name = %(name)s, description = %(description)s, schema = %(schema)s, effect = %(effect)s,
           method = %(method)s, url = %(url)s, sealed_headers = %(sealed_headers)s, header_names = %(header_names)s,
-          timeout_seconds = %(timeout_seconds)s, permission = %(permission)s, updated_at = now()
+          timeout_seconds = %(timeout_seconds)s, permission = %(permission)s,
+          placements = %(placements)s, updated_at = now()
         where id = %(id)s and not exists (select 1 from tools other where other.name = %(name)s and other.id <> %(id)s)
         """,
         **_parameters(values),
@@ -83,7 +89,7 @@ async def update(tx: Transaction, id: UUID, values: Mapping[str, object]) -> boo
 
 
 def _parameters(values: Mapping[str, object]) -> dict[str, object]:
-    return {**values, "schema": json(values["schema"])}
+    return {**values, "schema": json(values["schema"]), "placements": json(values["placements"])}
 
 
 async def lock(tx: Transaction, id: UUID) -> ToolRow | None:
@@ -91,7 +97,7 @@ async def lock(tx: Transaction, id: UUID) -> ToolRow | None:
         ToolRow,
         """
         select id, workspace_id, name, description, schema, effect, method, url, header_names, timeout_seconds,
-          permission, created_at, updated_at, sealed_headers
+          permission, placements, toolset_id, created_at, updated_at, sealed_headers
         from tools where id = %(id)s for update""",
         id=id,
     )
@@ -102,7 +108,7 @@ async def get(tx: Transaction, id: UUID) -> ToolRow | None:
         ToolRow,
         """
         select id, workspace_id, name, description, schema, effect, method, url, header_names, timeout_seconds,
-          permission, created_at, updated_at, sealed_headers
+          permission, placements, toolset_id, created_at, updated_at, sealed_headers
         from tools where id = %(id)s""",
         id=id,
     )
@@ -113,7 +119,7 @@ async def named(tx: Transaction, names: Sequence[str]) -> list[ToolRow]:
         ToolRow,
         """
         select id, workspace_id, name, description, schema, effect, method, url, header_names, timeout_seconds,
-          permission, created_at, updated_at, sealed_headers
+          permission, placements, toolset_id, created_at, updated_at, sealed_headers
         from tools where name = any(%(names)s)""",
         names=list(names),
     )
@@ -128,7 +134,7 @@ async def list_page(tx: Transaction, window: Window) -> list[ToolRow]:
         ToolRow,
         """
         select id, workspace_id, name, description, schema, effect, method, url, header_names, timeout_seconds,
-          permission, created_at, updated_at, sealed_headers
+          permission, placements, toolset_id, created_at, updated_at, sealed_headers
         from tools where %(after)s::uuid is null or id < %(after)s
         order by id desc limit %(rows)s""",
         after=window.after,

@@ -16,13 +16,14 @@ from glia.kit.outbound import Outbound
 from glia.kit.pages import Page, Window, page_of
 from glia.tools import queries
 from glia.tools.builtin import BUILT_IN
-from glia.tools.counting import CUSTOM, counted
+from glia.tools.counting import counted
 from glia.tools.custom import check_spec, origin
 from glia.tools.errors import ToolNameTaken, ToolNotFound
 from glia.tools.functions import tool
-from glia.tools.http import Endpoint, Secrets, http_tool, sealed
+from glia.tools.http import Secrets, sealed
 from glia.tools.queries import ToolRow
-from glia.tools.types import CustomTool, CustomToolSpec, Tool
+from glia.tools.rows import headers_context, tool_of, values_of
+from glia.tools.types import CustomTool, CustomToolSpec, Tool, ToolSource
 from glia.tools.web_fetch import web_fetch
 
 __all__ = ["BUILT_IN", "KNOWLEDGE_SEARCH", "MOST_TOOLS", "Secrets", "Tools", "tool", "web_fetch"]
@@ -33,10 +34,22 @@ MOST_TOOLS = 128
 
 
 class Tools:
-    def __init__(self, db: Database, *, built_in: Sequence[Tool], outbound: Outbound, secrets: Secrets) -> None:
-        """built_in: from every slice that offers tools. secrets: seals the headers of custom tools."""
+    def __init__(
+        self,
+        db: Database,
+        *,
+        built_in: Sequence[Tool],
+        outbound: Outbound,
+        secrets: Secrets,
+        sources: Sequence[ToolSource] = (),
+    ) -> None:
+        """built_in: from every slice that offers tools. secrets: seals the headers of custom tools.
+
+        sources: asked for names that are neither built-in nor the workspace's own tools.
+        """
         self._db = db
         self._built_in = {tool.name: counted(tool, tool.name) for tool in built_in}
+        self._sources = tuple(sources)
         self._outbound = outbound
         self._secrets = secrets
         if len(self._built_in) != len(built_in):
@@ -52,9 +65,9 @@ class Tools:
         self._check(spec)
         id = new_id()
         where = {"workspace_id": principal.workspace_id, "project_id": principal.project_id}
-        headers = sealed(spec.headers, self._secrets, _context(principal.workspace_id, id))
+        headers = sealed(spec.headers, self._secrets, headers_context(principal.workspace_id, id))
         async with self._db.transaction(principal.workspace_id) as tx:
-            if not await queries.insert(tx, id, _values(spec, headers, tuple(spec.headers)), **where):
+            if not await queries.insert(tx, id, values_of(spec, headers, tuple(spec.headers)), **where):
                 raise _taken(spec.name)
             return (await _get(tx, id)).shown()
 
@@ -81,7 +94,7 @@ class Tools:
             self._check(spec)
             headers, names = row.sealed_headers, row.header_names
             if "headers" in changes:
-                headers = sealed(spec.headers, self._secrets, _context(row.workspace_id, id))
+                headers = sealed(spec.headers, self._secrets, headers_context(row.workspace_id, id))
                 names = tuple(spec.headers)
             elif headers is not None and origin(spec.url) != origin(row.url):
                 # Otherwise anyone who may edit the tool could have its secrets sent to a host of their own.
@@ -89,7 +102,7 @@ class Tools:
                     f"The tool moves to {origin(spec.url)}; give `http.headers` anew, or {{}} for none.",
                     field="http.headers",
                 )
-            if not await queries.update(tx, id, _values(spec, headers, names)):
+            if not await queries.update(tx, id, values_of(spec, headers, names)):
                 raise _taken(spec.name)
             return (await _get(tx, id)).shown()
 
@@ -111,11 +124,16 @@ class Tools:
         else:
             wanted = list(dict.fromkeys(names))
         wanted = [name for name in wanted if name != KNOWLEDGE_SEARCH]
-        found = {name: self._built_in[name] for name in wanted if name in self._built_in}
+        found = {name: [self._built_in[name]] for name in wanted if name in self._built_in}
         custom = [name for name in wanted if name not in found]
         if custom:
             async with self._db.transaction(principal.workspace_id) as tx:
-                found |= {row.name: self._tool_of(row) for row in await queries.named(tx, custom)}
+                found |= {
+                    row.name: [tool_of(row, self._outbound, self._secrets)] for row in await queries.named(tx, custom)
+                }
+        for source in self._sources:
+            if rest := [name for name in custom if name not in found]:
+                found |= {name: list(tools) for name, tools in (await source.resolve(principal, rest)).items()}
         if gone := [name for name in custom if name not in found]:
             raise ToolNotFound(
                 f"The agent names tools that are not there: {', '.join(map(repr, gone))}. Create them again or take"
@@ -123,7 +141,9 @@ class Tools:
                 names=gone,
             )
         search = [self._built_in[KNOWLEDGE_SEARCH]] if has_knowledge and KNOWLEDGE_SEARCH in self._built_in else []
-        return search + [found[name] for name in wanted]
+        # One name may stand for several tools, and a tool may be named twice, by itself and with the others.
+        named = {tool.name: tool for name in wanted for tool in found[name]}
+        return (search + list(named.values()))[:MOST_TOOLS]
 
     async def check_names(self, principal: Principal, tx: Transaction, names: tuple[str, ...] | None) -> None:
         """For agents before they are kept. Raises InvalidRequest with the field `tools[2]` and near matches."""
@@ -134,12 +154,16 @@ class Tools:
         if all(name in self._built_in for name in names):
             return
         known = {*self._built_in, *(row.name for row in await queries.named(tx, names))}
+        for source in self._sources:
+            known |= await source.known(principal, tx, [name for name in names if name not in known])
         for index, name in enumerate(names):
             if name not in known:
-                raise await self._unknown(tx, name, index)
+                raise await self._unknown(principal, tx, name, index)
 
-    async def _unknown(self, tx: Transaction, name: str, index: int) -> InvalidRequest:
+    async def _unknown(self, principal: Principal, tx: Transaction, name: str, index: int) -> InvalidRequest:
         choices = [*self._built_in, *await queries.list_names(tx)]
+        for source in self._sources:
+            choices += await source.suggestions(principal, tx)
         near = difflib.get_close_matches(name, choices, n=3)
         hint = f"Did you mean {' or '.join(map(repr, near))}?" if near else f"There are {', '.join(choices[:30])}."
         return InvalidRequest(f"There is no tool {name[:80]!r} in this workspace. {hint}", field=f"tools[{index}]")
@@ -149,46 +173,12 @@ class Tools:
         if spec.name in self._built_in or spec.name == KNOWLEDGE_SEARCH:
             raise ToolNameTaken(f"{spec.name!r} is a built-in tool; choose another name.", field="name")
 
-    def _tool_of(self, row: ToolRow) -> Tool:
-        endpoint = Endpoint(
-            name=row.name,
-            description=row.description,
-            schema=row.schema,
-            effect=row.effect,
-            method=row.method,
-            url=row.url,
-            sealed_headers=row.sealed_headers,
-            secret_context=_context(row.workspace_id, row.id),
-            timeout_seconds=row.timeout_seconds,
-            permission=row.permission,
-        )
-        return counted(http_tool(endpoint, self._outbound, self._secrets), CUSTOM)
-
-
-def _context(workspace_id: UUID, id: UUID) -> str:
-    return f"tools.headers:{workspace_id}:{id}"
-
 
 def _spec_of(row: ToolRow) -> CustomToolSpec:
     """Without headers: they stay sealed."""
     return CustomToolSpec(
         **{field.name: getattr(row, field.name) for field in fields(CustomToolSpec) if field.name != "headers"}
     )
-
-
-def _values(spec: CustomToolSpec, sealed_headers: bytes | None, header_names: tuple[str, ...]) -> dict[str, object]:
-    return {
-        "name": spec.name,
-        "description": spec.description,
-        "schema": dict(spec.schema),
-        "effect": str(spec.effect),
-        "method": spec.method,
-        "url": spec.url,
-        "timeout_seconds": spec.timeout_seconds,
-        "permission": str(spec.permission),
-        "sealed_headers": sealed_headers,
-        "header_names": list(header_names),
-    }
 
 
 async def _get(tx: Transaction, id: UUID) -> ToolRow:

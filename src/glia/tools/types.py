@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import NewType
+from typing import Literal, NewType, Protocol
 from uuid import UUID
+
+from glia.identity.types import Principal
+from glia.kit.db import Transaction
 
 ToolId = NewType("ToolId", UUID)
 
@@ -106,6 +109,46 @@ class Tool:
     permission: Permission = Permission.ALWAYS
 
 
+class ToolSource(Protocol):
+    """Where an agent's tools come from besides the built-in and the workspace's own ones, such as MCP servers.
+
+    One name may stand for several tools, as `github__*` does.
+    """
+
+    async def resolve(self, principal: Principal, names: Sequence[str]) -> Mapping[str, Sequence[Tool]]:
+        """The tools behind each name that belongs here; a name that does not is missing from the answer.
+
+        Called before each run, so it must not wait for anything outside this installation.
+        """
+        ...
+
+    async def known(self, principal: Principal, tx: Transaction, names: Sequence[str]) -> set[str]:
+        """Which of the names an agent may have."""
+        ...
+
+    async def suggestions(self, principal: Principal, tx: Transaction) -> list[str]:
+        """Names to choose from, for someone who misspelt one."""
+        ...
+
+
+PlaceName = Literal["path", "query", "header", "cookie", "body", "form"]
+StyleName = Literal["repeat", "comma", "space", "pipe", "deep"]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where one argument of an HTTP tool goes, and under which name.
+
+    place: `body` makes the argument the whole body as JSON; `form` makes it a body of form fields.
+    style: how lists and objects are written in path, query, header and cookie: `repeat` names the parameter once for
+    each item, `comma`, `space` and `pipe` join them, `deep` writes `filter[name]=value`.
+    """
+
+    place: PlaceName
+    name: str
+    style: StyleName = "repeat"
+
+
 @dataclass(frozen=True)
 class CustomToolSpec:
     """An HTTP endpoint of the user's, described as a tool.
@@ -113,6 +156,8 @@ class CustomToolSpec:
     url: may hold `{placeholders}` in its path and query, named like properties of the schema.
     headers: sent with each call, kept encrypted, never shown again. effect: ONCE unless the user knows better.
     timeout_seconds: for one call from start to end, retries included.
+    placements: by property; a property without one fills its placeholder, or else goes into the query of a GET and
+    DELETE and into the JSON body of the others.
     """
 
     name: str
@@ -124,11 +169,12 @@ class CustomToolSpec:
     effect: Effect = Effect.ONCE
     timeout_seconds: float = 30.0
     permission: Permission = Permission.ALWAYS
+    placements: Mapping[str, Placement] = field(default_factory=dict[str, Placement])
 
 
 @dataclass(frozen=True)
 class CustomTool:
-    """A custom tool as it is shown: of its headers only the names."""
+    """A custom tool as it is shown: of its headers only the names. toolset_id: what it was imported with."""
 
     id: ToolId
     name: str
@@ -140,5 +186,154 @@ class CustomTool:
     header_names: tuple[str, ...]
     timeout_seconds: float
     permission: Permission
+    placements: Mapping[str, Placement]
+    toolset_id: UUID | None
     created_at: datetime
     updated_at: datetime
+
+
+McpServerId = NewType("McpServerId", UUID)
+ToolsetId = NewType("ToolsetId", UUID)
+
+
+class McpAuth(StrEnum):
+    """How an MCP server learns who calls: by the headers alone, or by a sign-in with OAuth as well."""
+
+    NONE = "none"
+    OAUTH = "oauth"
+
+
+class McpStatus(StrEnum):
+    """PENDING: not asked yet. FAILED: the last try did not work; tools it listed before are still offered."""
+
+    PENDING = "pending"
+    READY = "ready"
+    FAILED = "failed"
+    NEEDS_AUTHORIZATION = "needs_authorization"
+
+
+@dataclass(frozen=True)
+class McpServerSpec:
+    """A remote MCP server whose tools agents may use, spoken to by streamable HTTP.
+
+    name: the first part of its tools' names, as in `github__create_issue`.
+    headers: sent with each request, kept encrypted, never shown again.
+    allowed_tools: as the server names them; None for all. permissions: by tool, others have `permission`.
+    timeout_seconds: for one call of a tool.
+    """
+
+    name: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    auth: McpAuth = McpAuth.NONE
+    allowed_tools: tuple[str, ...] | None = None
+    permission: Permission = Permission.ALWAYS
+    permissions: Mapping[str, Permission] = field(default_factory=dict[str, Permission])
+    timeout_seconds: float = 60.0
+    is_enabled: bool = True
+
+
+@dataclass(frozen=True)
+class McpTool:
+    """A tool of an MCP server. name: what agents call it. own_name: what the server calls it."""
+
+    name: str
+    own_name: str
+    description: str
+    schema: Mapping[str, object]
+    effect: Effect
+    permission: Permission
+    is_allowed: bool
+
+
+@dataclass(frozen=True)
+class McpServer:
+    """A registered MCP server as it is shown.
+
+    id: None for one from the operator's file, which also has no url when it is a program of that machine.
+    protocol_version: what was agreed on when it was last asked. is_authorized: an OAuth sign-in is there.
+    """
+
+    id: McpServerId | None
+    name: str
+    url: str | None
+    header_names: tuple[str, ...]
+    auth: McpAuth
+    allowed_tools: tuple[str, ...] | None
+    permission: Permission
+    permissions: Mapping[str, Permission]
+    timeout_seconds: float
+    is_enabled: bool
+    status: McpStatus
+    last_error: str | None
+    protocol_version: str | None
+    title: str | None
+    tool_count: int
+    is_authorized: bool
+    listed_at: datetime | None
+    created_at: datetime | None
+    updated_at: datetime | None
+
+
+@dataclass(frozen=True)
+class McpSignIn:
+    """Where a person has to go to let Glia use an MCP server in their name, and until when."""
+
+    authorization_url: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class SkippedOperation:
+    """An operation of a document that became no tool. operation: as `POST /files`."""
+
+    operation: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Toolset:
+    """Tools that were imported together. Agents may name all of them as `<name>__*`."""
+
+    id: ToolsetId
+    name: str
+    title: str
+    base_url: str
+    source_url: str | None
+    header_names: tuple[str, ...]
+    tool_count: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True)
+class OpenApiImport:
+    """What to make of an OpenAPI document. One of document and url is given.
+
+    headers: sent with each call, kept encrypted; None keeps those of an earlier import of the same name.
+    permission: None leaves what each tool has. effects: by patterns of operations, where their method says too little.
+    """
+
+    name: str
+    document: str | None = None
+    url: str | None = None
+    base_url: str | None = None
+    headers: Mapping[str, str] | None = None
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    effects: Mapping[str, Effect] = field(default_factory=dict[str, Effect])
+    permission: Permission | None = None
+    timeout_seconds: float = 30.0
+
+
+@dataclass(frozen=True)
+class ImportOutcome:
+    """What an import did, or would do: names of tools. toolset: None when it was only tried."""
+
+    toolset: Toolset | None
+    tools: tuple[CustomToolSpec, ...]
+    created: tuple[str, ...]
+    updated: tuple[str, ...]
+    removed: tuple[str, ...]
+    skipped: tuple[SkippedOperation, ...]

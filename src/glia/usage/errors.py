@@ -7,7 +7,7 @@ from uuid import UUID
 
 from glia.kit.clock import wire_time
 from glia.kit.errors import InvalidRequest, NotFound, PaymentRequired
-from glia.usage.types import Refusal
+from glia.usage.types import Refusal, Unit
 
 _WHO = {
     "workspace": "This workspace",
@@ -36,7 +36,7 @@ class BudgetExceeded(PaymentRequired):
     def __init__(self, refusal: Refusal, message: str | None = None) -> None:
         self.budget_id: UUID = refusal.budget_id
         self.scope = refusal.scope
-        self.unit = refusal.unit
+        self.unit: Unit = refusal.unit
         self.limit = refusal.limit_amount
         self.spent = refusal.spent
         self.reserved = refusal.reserved

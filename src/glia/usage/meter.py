@@ -7,7 +7,8 @@ no spool on disk yet. Runs do not use this; they record in the transaction of th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from uuid import UUID
 
 import psycopg
 import structlog
@@ -26,11 +27,22 @@ _LONGEST_PAUSE_SECONDS = 5.0
 class Meter:
     """Call `add` from the event loop that `start` was called in. One per process."""
 
-    def __init__(self, db: Database, *, interval_seconds: float = 0.05, most_waiting: int = 20_000) -> None:
-        """most_waiting: how many records are kept while the database is away; further ones are counted and dropped."""
+    def __init__(
+        self,
+        db: Database,
+        *,
+        interval_seconds: float = 0.05,
+        most_waiting: int = 20_000,
+        is_limited: Callable[[UUID], bool] = lambda _workspace: False,
+    ) -> None:
+        """most_waiting: how many records are kept while the database is away; further ones are counted and dropped.
+
+        is_limited: whether budgets or credits of a workspace must hear of calls for which nothing was held.
+        """
         self._db = db
         self._interval_seconds = interval_seconds
         self._most_waiting = most_waiting
+        self._is_limited = is_limited
         self._waiting: list[UsageRecord] = []
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -96,13 +108,14 @@ class Meter:
 
     async def _write(self, records: Sequence[UsageRecord]) -> None:
         """A batch that fails in the middle is written again as a whole: what is there already changes nothing."""
-        unheld = [record for record in records if record.hold_id is None]
-        if unheld:
+        counted = [record for record in records if record.hold_id is not None or self._is_limited(record.workspace_id)]
+        apart = {record.id for record in counted}
+        plain = [record for record in records if record.id not in apart] if counted else records
+        if plain:
             async with self._db.across_workspaces() as tx:
-                await queries.insert_many(tx, unheld)
-        for record in records:
-            if record.hold_id is not None:  # each in a transaction of its own, so that locks keep their order
-                await budget_queries.settle(self._db, record)
+                await queries.insert_many(tx, plain)
+        for record in counted:  # each in a transaction of its own, so that locks keep their order
+            await budget_queries.settle(self._db, record)
 
     async def _write_singly(self, records: Sequence[UsageRecord]) -> None:
         """One record that the database refuses must not hold up the others."""

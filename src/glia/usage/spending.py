@@ -22,6 +22,7 @@ from glia.usage.types import Hold, Refusal, SpendingCall, UsageRecord
 log = structlog.get_logger(__name__)
 
 _REMEMBER_SECONDS = 5.0
+_TRUSTED_SECONDS = 60.0
 _MOST_REMEMBERED = 20_000
 
 
@@ -50,22 +51,51 @@ class Spending:
         self._db = db
         self.config = config or SpendingConfig()
         self._limited: dict[UUID, tuple[float, bool]] = {}
-        self._releases: set[asyncio.Task[None]] = set()
+        self._looking: set[UUID] = set()
+        self._changes = 0
+        self._background: set[asyncio.Task[None]] = set()
 
     async def is_limited(self, workspace_id: UUID) -> bool:
-        """Whether the workspace has any active budget, or credits. At most five seconds old, and told of changes."""
+        """Whether the workspace has any active budget, or credits. Told of changes, and looked at every five seconds.
+
+        The look is made in the background as long as the last one is not older than a minute, so that a database that
+        is away for a moment stops no call that nothing limits.
+        """
         known = self._limited.get(workspace_id)
-        if known is not None and monotonic() < known[0]:
-            return known[1]
-        if len(self._limited) >= _MOST_REMEMBERED:
-            self._limited.clear()
+        age = None if known is None else monotonic() - known[0]
+        if known is None or age is None or age > _TRUSTED_SECONDS:
+            return await self._look(workspace_id)
+        if age > _REMEMBER_SECONDS and workspace_id not in self._looking:
+            self._looking.add(workspace_id)
+            self._later(self._look_again(workspace_id))
+        return known[1]
+
+    def was_limited(self, workspace_id: UUID) -> bool:
+        """What the last look has shown; False without one."""
+        known = self._limited.get(workspace_id)
+        return known is not None and known[1]
+
+    async def _look(self, workspace_id: UUID) -> bool:
+        before = self._changes
         async with self._db.transaction(workspace_id) as tx:
             limited = await queries.has_limits(tx, workspace_id)
-        self._limited[workspace_id] = (monotonic() + _REMEMBER_SECONDS, limited)
+        if before == self._changes:  # else it may have been read before what has changed meanwhile
+            if len(self._limited) >= _MOST_REMEMBERED:
+                self._limited.clear()
+            self._limited[workspace_id] = (monotonic(), limited)
         return limited
+
+    async def _look_again(self, workspace_id: UUID) -> None:
+        try:
+            await self._look(workspace_id)
+        except (GliaError, psycopg.Error) as error:
+            log.warning("could not look for limits", workspace=str(workspace_id), error=str(error).split("\n")[0])
+        finally:
+            self._looking.discard(workspace_id)
 
     def forget(self, workspace: str) -> None:
         """Drops what is remembered of a workspace (its id) or of all (`*`). For the process's listener."""
+        self._changes += 1
         if workspace == "*":
             self._limited.clear()
         else:
@@ -141,8 +171,8 @@ class Spending:
 
     def _later(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
-        self._releases.add(task)
-        task.add_done_callback(self._releases.discard)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
 
 
 def _refusal(found: queries.Reservation) -> Refusal:

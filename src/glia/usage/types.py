@@ -15,6 +15,16 @@ CallStatus = Literal["ok", "cancelled", "failed"]
 Grouping = Literal["model", "agent", "day", "key", "run", "project"]
 
 
+@dataclass(frozen=True)
+class Payer:
+    """Whom a call is recorded for. run_id: the run that it is part of."""
+
+    workspace_id: UUID
+    project_id: UUID
+    run_id: UUID | None = None
+    agent_id: UUID | None = None
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UsageRecord:
     """One model call, metered alike whether it was streamed or not.

@@ -8,7 +8,7 @@ import os
 import time
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -26,6 +26,8 @@ from glia.knowledge.parsing.errors import (
 )
 from glia.knowledge.parsing.parse import parse
 from glia.knowledge.parsing.types import ParsedDocument, ParseLimits
+
+from ..pdfs import with_claimed_pages, with_repeated_pages
 
 W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
 
@@ -243,3 +245,24 @@ def test_every_rejection_has_its_own_code() -> None:
 
     assert len({kind.code for kind in kinds}) == len(kinds)
     assert all(400 <= kind.status < 500 for kind in kinds)
+
+
+@pytest.mark.parametrize("make", [with_claimed_pages, lambda path, _: with_repeated_pages(path, 2, 1000)])
+async def test_a_pdf_of_a_million_pages_is_refused_at_once(tmp_path: Path, make: Callable[[Path, int], Path]) -> None:
+    path = make(tmp_path / "million.pdf", 1_000_000)
+
+    started = time.monotonic()
+    with pytest.raises(DocumentLimit, match="says it has 1,000,000 pages; the limit is 20,000"):
+        await read(path)
+
+    assert path.stat().st_size < 100_000
+    assert time.monotonic() - started < 10
+
+
+async def test_without_the_limit_every_one_of_the_pages_would_be_read(tmp_path: Path) -> None:
+    path = with_repeated_pages(tmp_path / "many.pdf", 2, 20)
+
+    with pytest.raises(DocumentLimit, match="400 pages; the limit is 399"):
+        await read(path, ParseLimits(pages=399))
+    with pytest.raises(DocumentEmpty):
+        await read(path, ParseLimits(pages=400))

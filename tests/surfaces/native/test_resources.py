@@ -263,6 +263,9 @@ def test_knowledge_from_upload_to_search_to_deletion(client):
     document = f"{path}/documents/{uploaded.json['id']}"
     ready = client.until(document, lambda found: found["status"] != "processing")
     hits = client.post(f"{path}/search", {"query": "How many days of holiday?", "limit": 1}).json["data"]
+    follow_up = {"query": "and how many?", "previous": ["What of my holiday?"], "limit": 1}
+    followed = client.post(f"{path}/search", follow_up).json
+    assert followed["rewriting"] == {"query": "and how many? holiday", "by": "rules", "problem": None}
     file = client.get(f"{document}/file")
 
     assert uploaded.status == 202
@@ -332,7 +335,12 @@ def test_custom_tools_hide_their_headers(client):
 
     changed = client.patch(path, {"description": "Says the weather.", "http": {"url": "https://example.org/w/{city}"}})
 
-    assert tool["http"] == {"method": "GET", "url": "https://example.org/{city}", "header_names": ["X-Token"]}
+    assert tool["http"] == {
+        "method": "GET",
+        "url": "https://example.org/{city}",
+        "header_names": ["X-Token"],
+        "parameters": {},
+    }
     assert changed.json["http"]["url"] == "https://example.org/w/{city}"
     assert changed.json["http"]["header_names"] == ["X-Token"]
     assert changed.json["schema"] == tool["schema"]

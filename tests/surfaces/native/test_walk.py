@@ -46,10 +46,15 @@ BODIES: dict[Route, dict[str, Any]] = {
     ("POST", "/v1/agents/{agent}/memory/conversations/search"): {"query": "anything"},
     ("POST", "/v1/sessions/{session}/learn"): {},
     ("PATCH", "/v1/tools/{tool}"): {"description": "Changed"},
+    ("PATCH", "/v1/mcp-servers/{mcp_server}"): {"is_enabled": False},
+    ("POST", "/v1/mcp-servers/{mcp_server}/refresh"): {},
+    ("POST", "/v1/mcp-servers/{mcp_server}/sign-in"): {},
+    ("POST", "/v1/mcp-servers/{mcp_server}/sign-in/finish"): {"state": "none"},
     ("POST", "/v1/runs/{run}/cancel"): {},
     ("POST", "/v1/runs/{run}/resume"): {},
     ("POST", "/v1/sessions/{session}/fork"): {},
     ("POST", "/v1/sessions/{session}/prune"): {},
+    ("PATCH", "/v1/budgets/{budget}"): {"name": "Renamed"},
     ("POST", "/v1/approvals/{approval}/decide"): {"decision": "approved"},
     ("POST", "/v1/approvals/{approval}/approve"): {"always": True},
     ("POST", "/v1/approvals/{approval}/deny"): {},
@@ -131,6 +136,8 @@ def one_of_everything(client: Client) -> Things:
     assert client.post(f"/v1/sessions/{asked}/messages", {"content": "What is 17 * 23?"}).status == 202
     approval = client.get("/v1/approvals?status=pending").json["data"][0]["id"]
     webhook = client.made("/v1/webhooks", {"url": "https://hooks.invalid/"})["id"]
+    document_of_tools = {"openapi": "3.1.0", "servers": [{"url": "https://example.org"}], "paths": {"/x": {"get": {}}}}
+    toolset = client.post("/v1/toolsets/openapi", {"name": "set", "document": document_of_tools}).json["toolset"]["id"]
     me = client.get("/v1/me").json
     for fact in ("My favourite colour is blue.", "My favourite colour is green."):
         client.made("/v1/memories", {"content": fact, "agent_id": agent})
@@ -156,11 +163,14 @@ def one_of_everything(client: Client) -> Things:
         "memory": client.made("/v1/memories", {"content": "A fact of A."})["id"],
         "conflict": conflict["id"],
         "block": client.made("/v1/memory-blocks", {"label": "project", "content": "Ship it."})["id"],
+        "budget": client.made("/v1/budgets", {"scope": "workspace", "limit_calls": 1_000_000})["id"],
         "bucket": "facts",
         "tool": client.made("/v1/tools", tool)["id"],
         "webhook": webhook,
         "delivery": client.post(f"/v1/webhooks/{webhook}/ping").json["id"],
         "trigger": client.made("/v1/triggers", HOOK | {"agent_id": agent})["id"],
+        "toolset": toolset,
+        "mcp_server": client.made("/v1/mcp-servers", {"name": "mcp", "url": "http://127.0.0.1:9/mcp"})["id"],
     }
 
 
@@ -225,6 +235,7 @@ def test_bodies_cannot_name_another_workspaces_things(walk: Walk, stranger: Clie
         "trigger's session": stranger.post(
             "/v1/triggers", HOOK | {"agent_id": own_agent, "session_id": things["session"]}
         ),
+        "budget": stranger.post("/v1/budgets", {"scope": "agent", "subject_id": things["agent"], "limit_calls": 1}),
         "agent's tools": stranger.post("/v1/agents", {"name": "x", "tools": ["a_tool"]}),
         "change": stranger.patch(f"/v1/agents/{own_agent}", {"knowledge_base_ids": [things["knowledge_base"]]}),
     }
@@ -236,6 +247,7 @@ def test_bodies_cannot_name_another_workspaces_things(walk: Walk, stranger: Clie
         "agent": 400,
         "trigger": 404,
         "trigger's session": 400,
+        "budget": 400,
         "agent's tools": 400,
         "change": 400,
     }

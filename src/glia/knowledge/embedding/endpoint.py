@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from glia.kit.errors import UpstreamFailed
+from glia.knowledge.errors import EmbeddingUnusable
+from glia.usage.types import Payer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,20 +34,41 @@ class EndpointEmbedder:
     authentication, timeouts, retries and the cap on the answer's size, and raises for any other answer.
 
     dimensions: what the model gives; `probe` finds out. max_tokens: what it reads of a text.
+    post_for: makes a `post` whose calls are recorded for this payer; None records nothing.
     """
 
-    def __init__(self, post: Post, *, model: str, dimensions: int, max_tokens: int = 8192) -> None:
+    def __init__(
+        self,
+        post: Post,
+        *,
+        model: str,
+        dimensions: int,
+        max_tokens: int = 8192,
+        post_for: Callable[[Payer], Post] | None = None,
+    ) -> None:
         self._post = post
+        self._post_for = post_for
         self._model = model
         self.model_id = f"endpoint:{model}"
         self.dimensions = dimensions
         self.max_tokens = max_tokens
 
     @classmethod
-    async def probe(cls, post: Post, *, model: str, max_tokens: int = 8192) -> EndpointEmbedder:
+    async def probe(
+        cls, post: Post, *, model: str, max_tokens: int = 8192, post_for: Callable[[Payer], Post] | None = None
+    ) -> EndpointEmbedder:
         """An embedder with the dimensions that the endpoint gives for one short text. Raises UpstreamFailed."""
         items = await _request(post, model, ["dimensions"])
-        return cls(post, model=model, dimensions=len(items[0].embedding), max_tokens=max_tokens)
+        dimensions = len(items[0].embedding)
+        return cls(post, model=model, dimensions=dimensions, max_tokens=max_tokens, post_for=post_for)
+
+    def paid_by(self, payer: Payer) -> EndpointEmbedder:
+        """The same, with its calls recorded for somebody."""
+        if self._post_for is None:
+            return self
+        return EndpointEmbedder(
+            self._post_for(payer), model=self._model, dimensions=self.dimensions, max_tokens=self.max_tokens
+        )
 
     async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """One row of length 1 per text, asked for in batches of 64. Raises UpstreamFailed."""
@@ -57,9 +80,10 @@ class EndpointEmbedder:
             items = await _request(self._post, self._model, batch)
             for offset, item in enumerate(items):
                 if len(item.embedding) != self.dimensions:
-                    raise UpstreamFailed(
+                    raise EmbeddingUnusable(
                         f"The embedding model {self._model!r} gave {len(item.embedding)} dimensions where "
-                        f"{self.dimensions} were expected. Was the model changed? Index the knowledge base again."
+                        f"{self.dimensions} were expected. Bring the old model back, or set the knowledge base's "
+                        "`embedding_model` again, which makes all vectors anew."
                     )
                 vectors[start + offset] = item.embedding
         return _normalized(vectors, self._model)
@@ -96,5 +120,5 @@ def _normalized(vectors: NDArray[np.float32], model: str) -> NDArray[np.float32]
 
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     if not np.all(np.isfinite(lengths)) or not np.all(lengths > 0):
-        raise UpstreamFailed(f"The embedding model {model!r} gave a vector that is zero or not a number.")
+        raise EmbeddingUnusable(f"The embedding model {model!r} gave a vector that is zero or not a number.")
     return (vectors / lengths).astype(np.float32, copy=False)

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
+from glia.kit.errors import Unavailable
 from glia.knowledge.embedding.types import Embedder
 
 ENDPOINT = "endpoint:"
@@ -13,9 +14,10 @@ _TRY_AGAIN_SECONDS = 30.0
 
 
 class EmbedderRegistry:
-    """default: what new bases use. others: embedders that are there beside it.
+    """others: embedders that are there beside the default one.
 
-    open_endpoint: makes the embedder for a model's name as it is configured, or None when it does not answer.
+    open_endpoint: makes the embedder for a model's name as it is configured; None when there is none of that name.
+    Raises Unavailable when it does not answer.
     """
 
     def __init__(
@@ -23,25 +25,57 @@ class EmbedderRegistry:
         default: Embedder | None,
         *others: Embedder,
         open_endpoint: Callable[[str], Awaitable[Embedder | None]] | None = None,
+        default_endpoint: str | None = None,
     ) -> None:
-        self.default = default
+        """default_endpoint: takes the default's place once it answers, when it did not at the start."""
+        self._default = default
+        self._default_endpoint = default_endpoint
         self._known = {embedder.model_id: embedder for embedder in (*others, default) if embedder is not None}
         self._open_endpoint = open_endpoint
-        self._failed_at: dict[str, float] = {}
+        self._failed: dict[str, tuple[float, str | None]] = {}
         self._opening = asyncio.Lock()
 
-    async def named(self, model_id: str) -> Embedder | None:
-        """model_id: as a base keeps it, or an endpoint's model as it is configured."""
-        if model_id in self._known:
-            return self._known[model_id]
+    async def default(self) -> Embedder | None:
+        """What new bases use. Raises Unavailable when it is an endpoint that has not answered yet."""
+        if self._default is None and self._default_endpoint is not None:
+            self._default = await self.required(self._default_endpoint)
+        return None if self._default is None else self._known[self._default.model_id]
+
+    async def named(self, model_id: str, *, is_fresh: bool = False) -> Embedder | None:
+        """model_id: as a base keeps it, or an endpoint's model as it is configured.
+
+        None when there is none, or it does not answer. is_fresh: asks an endpoint anew what vectors it gives.
+        """
+        try:
+            return await self.required(model_id, is_fresh=is_fresh)
+        except Unavailable:
+            return None
+
+    async def required(self, model_id: str, *, is_fresh: bool = False) -> Embedder | None:
+        """As `named`, but raises Unavailable when the model is configured and does not answer."""
         name = model_id.removeprefix(ENDPOINT)
-        if self._open_endpoint is None or time.monotonic() - self._failed_at.get(name, -1e9) < _TRY_AGAIN_SECONDS:
-            return self._known.get(ENDPOINT + name)
+        known = self._known.get(model_id) or self._known.get(ENDPOINT + name)
+        is_endpoint = known is None or known.model_id.startswith(ENDPOINT)
+        if self._open_endpoint is None or (known is not None and not (is_fresh and is_endpoint)):
+            return known
         async with self._opening:
-            if ENDPOINT + name not in self._known:
-                opened = await self._open_endpoint(name)
-                if opened is None:
-                    self._failed_at[name] = time.monotonic()
-                    return None
-                self._known[opened.model_id] = opened
-        return self._known.get(ENDPOINT + name)
+            if not is_fresh and ENDPOINT + name in self._known:  # somebody else opened it meanwhile
+                return self._known[ENDPOINT + name]
+            return await self._open(name, self._open_endpoint)
+
+    async def _open(self, name: str, open_endpoint: Callable[[str], Awaitable[Embedder | None]]) -> Embedder | None:
+        failed_at, complaint = self._failed.get(name, (-1e9, None))
+        if time.monotonic() - failed_at < _TRY_AGAIN_SECONDS:
+            if complaint is not None:
+                raise Unavailable(complaint)
+            return None
+        try:
+            opened = await open_endpoint(name)
+        except Unavailable as failure:
+            self._failed[name] = (time.monotonic(), failure.message)
+            raise
+        if opened is None:
+            self._failed[name] = (time.monotonic(), None)
+        else:
+            self._known[opened.model_id] = opened
+        return opened

@@ -22,6 +22,10 @@ _LEVELS = 4
 def read_pdf(path: Path, *, file_name: str, limits: ParseLimits) -> tuple[str, list[Page]]:
     """The title from the file's properties (may be blank) and all its pages, also those without text."""
     reader = PdfReader(path, file_name=file_name)
+    if reader.page_count > limits.pages:
+        raise DocumentLimit(
+            f"{file_name!r} says it has {reader.page_count:,} pages; the limit is {limits.pages:,}. Split it."
+        )
     pages: list[list[Line]] = []
     characters = 0
     for index in range(reader.page_count):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import codecs
 import re
+import unicodedata
 
+from glia.knowledge.parsing.encodings import guess
 from glia.knowledge.parsing.errors import SUPPORTED, DocumentUnsupported
 from glia.knowledge.parsing.types import Block
 
@@ -17,12 +19,16 @@ _BOMS = (
 )
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\f\v\x1b\x1a\x08"))
 _UNWANTED = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f\ufeff\ufffe\uffff\ud800-\udfff]")
+# Marks that only say in which direction to write, and letters in the shape they have at a place in a word (Arabic) or
+# joined (`ﬁ`): PDFs are full of both, and no question is.
+_DIRECTIONS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_SHAPES = re.compile("[\ufb00-\ufb4f\ufb50-\ufdfb\ufe70-\ufefc]+")
 _NEWLINES = re.compile("\r\n|[\r\x0c\x85\u2028\u2029]")
 _BLANK_LINES = re.compile(r"\n(?:[^\S\n]*\n)+")
 
 
 def decode(data: bytes, *, file_name: str, declared: str | None = None) -> str:
-    """The text: by byte order mark, then as declared, as UTF-8, and last as Windows-1252.
+    """The text: by byte order mark, then as declared, as UTF-8, and last by what its bytes look like.
 
     declared: a charset the document names for itself. Raises DocumentUnsupported for binary data.
     """
@@ -34,6 +40,8 @@ def decode(data: bytes, *, file_name: str, declared: str | None = None) -> str:
     encoding = _unmarked_utf16(data) or _known(declared)
     if encoding is not None:
         return data.decode(encoding, "replace")
+    if b"\x1b$" in data:
+        return data.decode("iso2022_jp", "replace")  # would pass as UTF-8
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
@@ -42,6 +50,8 @@ def decode(data: bytes, *, file_name: str, declared: str | None = None) -> str:
 
 def clean(text: str) -> str:
     """The text with `\\n` as its only line end and without characters that PostgreSQL or JSON refuse."""
+    if not text.isascii():
+        text = _DIRECTIONS.sub("", _SHAPES.sub(lambda found: unicodedata.normalize("NFKC", found[0]), text))
     return _UNWANTED.sub("", _NEWLINES.sub("\n", text))
 
 
@@ -88,8 +98,8 @@ def _known(encoding: str | None) -> str | None:
 
 
 def _decode_damaged(data: bytes) -> str:
-    """UTF-8 with a few broken bytes stays UTF-8; otherwise it never was, and Windows-1252 reads every byte."""
+    """UTF-8 with a few broken bytes stays UTF-8; otherwise it never was."""
     text = data.decode("utf-8", "replace")
     broken = text.count("\ufffd")
     intact = len(text) - len(text.encode("ascii", "ignore")) - broken
-    return text if broken * 10 <= intact else data.decode("cp1252", "replace")
+    return text if broken * 10 <= intact else data.decode(guess(data), "replace")

@@ -69,11 +69,12 @@ class ParseLimits:
     """What one file may cost. The caller bounds how many files are parsed at the same time.
 
     memory_bytes: address space of the child, of which a child that has read nothing holds about 30 MB.
-    output_bytes: text in UTF-8.
+    output_bytes: text in UTF-8. pages: of a PDF, as it claims to have.
     """
 
     input_bytes: int = 100_000_000
     output_bytes: int = 50_000_000
+    pages: int = 20_000
     blocks: int = 500_000
     memory_bytes: int = 1_500_000_000
     cpu_seconds: int = 60

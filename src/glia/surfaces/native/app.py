@@ -26,12 +26,14 @@ from glia.surfaces.native import (
     keys,
     knowledge,
     knowledge_upkeep,
+    mcp_servers,
     memories,
     memory_blocks,
     memory_upkeep,
     runs,
     sessions,
     tools,
+    toolsets,
     triggers,
     usage,
     users,
@@ -48,7 +50,7 @@ from glia.surfaces.shared.json_body import JsonBodies
 from glia.surfaces.shared.routes import HotRoutes, Route
 from glia.wiring import House
 
-_PUBLIC = PUBLIC | {"/", "/openapi.json", "/docs"}
+_PUBLIC = PUBLIC | {"/", "/openapi.json", "/docs", mcp_servers.CALLBACK}
 
 _HOOKS = "/v1/hooks/"
 
@@ -69,6 +71,8 @@ _ROUTERS = (
     memory_upkeep.router,
     tools.router,
     triggers.router,
+    toolsets.router,
+    mcp_servers.router,
     usage.router,
     budgets.router,
     credit.router,

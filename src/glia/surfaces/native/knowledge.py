@@ -166,6 +166,21 @@ class HitOut(ChunkOut):
     scores: ScoresOut
 
 
+class RewritingOut(Out):
+    """query: what was searched for. by: what made a follow-up whole: `model`, `rules`, or `nothing` as it stood alone.
+
+    problem: why the model did not do it; null when it did, or when none is configured.
+    """
+
+    query: str
+    by: Literal["nothing", "rules", "model"]
+    problem: str | None
+
+
+class SearchOut(ListOf[HitOut]):
+    rewriting: RewritingOut
+
+
 @router.post("", status_code=201)
 async def create(body: BaseBody, house: TheHouse, principal: ThePrincipal) -> BaseOut:
     """Make a knowledge base."""
@@ -207,9 +222,9 @@ async def delete(knowledge_base: str, house: TheHouse, principal: ThePrincipal) 
 
 
 @router.post("/{knowledge_base}/search")
-async def search(knowledge_base: str, body: SearchBody, house: TheHouse, principal: ThePrincipal) -> ListOf[HitOut]:
+async def search(knowledge_base: str, body: SearchBody, house: TheHouse, principal: ThePrincipal) -> SearchOut:
     """What a question finds, best first, with the scores that decided it. `limit` is at most 100."""
-    hits = await house.knowledge.search(
+    found = await house.knowledge.find(
         principal,
         [_base_id(knowledge_base)],
         body.query,
@@ -218,7 +233,7 @@ async def search(knowledge_base: str, body: SearchBody, house: TheHouse, princip
         previous=body.previous,
         is_reranked=body.rerank,
     )
-    return ListOf(data=[hit_out(hit) for hit in hits])
+    return SearchOut(data=[hit_out(hit) for hit in found.hits], rewriting=RewritingOut.of(found.rewriting))
 
 
 @router.get("/{knowledge_base}/documents")

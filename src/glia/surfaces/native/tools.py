@@ -23,7 +23,7 @@ from glia.surfaces.native.words import (
     given,
     page_of,
 )
-from glia.tools.types import CustomTool, CustomToolSpec, Effect, Permission
+from glia.tools.types import CustomTool, CustomToolSpec, Effect, Permission, Placement, PlaceName, StyleName
 
 router = APIRouter(prefix="/v1/tools", tags=["tools"], route_class=NativeRoute)
 
@@ -31,18 +31,35 @@ EffectName = Literal["read", "idempotent", "once"]
 PermissionName = Literal["always", "ask", "never"]
 
 
+class ParameterBody(Body):
+    """Where one argument goes.
+
+    in: `path`, `query`, `header`, `cookie`, `form` or, for the whole JSON body, `body`. name: there; the property's
+    own when not given. style: how lists and objects are written.
+    """
+
+    place: PlaceName = Field(alias="in")
+    name: str | None = Field(None, max_length=200)
+    style: StyleName = "repeat"
+
+
 class HttpBody(Body):
-    """url: may hold `{placeholders}` named like properties of the schema. headers: kept encrypted, never shown."""
+    """url: may hold `{placeholders}` named like properties of the schema. headers: kept encrypted, never shown.
+
+    parameters: where arguments go, by property. Others go into the query of a GET or DELETE, else the JSON body.
+    """
 
     url: str = Field(max_length=8000)
     method: str = "POST"
     headers: dict[str, str] = Field(default_factory=dict[str, str])
+    parameters: dict[str, ParameterBody] = Field(default_factory=dict[str, ParameterBody])
 
 
 class HttpChanges(Changes):
     url: str = Field("", max_length=8000)
     method: str = ""
     headers: dict[str, str] = Field(default_factory=dict[str, str])
+    parameters: dict[str, ParameterBody] = Field(default_factory=dict[str, ParameterBody])
 
 
 class ToolBody(Body):
@@ -71,12 +88,19 @@ class ToolChanges(Changes):
     permission: PermissionName = "always"
 
 
+class ParameterOut(Out):
+    place: PlaceName = Field(serialization_alias="in")
+    name: str
+    style: StyleName
+
+
 class HttpOut(Out):
     """header_names: the headers that are sent; their values stay secret."""
 
     method: str
     url: str
     header_names: list[str]
+    parameters: dict[str, ParameterOut]
 
 
 class ToolOut(Out):
@@ -88,6 +112,7 @@ class ToolOut(Out):
     effect: EffectName
     timeout_seconds: float
     permission: PermissionName
+    toolset_id: UUID | None
     created_at: Time
     updated_at: Time
 
@@ -115,6 +140,7 @@ async def create(body: ToolBody, house: TheHouse, principal: ThePrincipal) -> To
         effect=Effect(body.effect),
         timeout_seconds=body.timeout_seconds,
         permission=Permission(body.permission),
+        placements=placements_of(body.http.parameters),
     )
     return tool_out(await house.tools.create(principal, spec))
 
@@ -161,6 +187,9 @@ async def update(tool: str, body: ToolChanges, house: TheHouse, principal: ThePr
         changes["permission"] = Permission(body.permission)
     if changes.pop("http", None) is not None:
         changes |= given(body.http)
+    if "parameters" in changes and body.http is not None:
+        del changes["parameters"]
+        changes["placements"] = placements_of(body.http.parameters)
     return tool_out(await house.tools.update(principal, parse_id(tool, "tool"), changes))
 
 
@@ -171,16 +200,26 @@ async def delete(tool: str, house: TheHouse, principal: ThePrincipal) -> Respons
     return Response(status_code=204)
 
 
+def placements_of(parameters: dict[str, ParameterBody]) -> dict[str, Placement]:
+    return {key: Placement(each.place, each.name or key, each.style) for key, each in parameters.items()}
+
+
 def tool_out(tool: CustomTool) -> ToolOut:
     return ToolOut(
         id=tool.id,
         name=tool.name,
         description=tool.description,
         parameters=dict(tool.schema),
-        http=HttpOut(method=tool.method, url=tool.url, header_names=list(tool.header_names)),
+        http=HttpOut(
+            method=tool.method,
+            url=tool.url,
+            header_names=list(tool.header_names),
+            parameters={key: ParameterOut.of(placement) for key, placement in tool.placements.items()},
+        ),
         effect=tool.effect.value,
         timeout_seconds=tool.timeout_seconds,
         permission=tool.permission.value,
+        toolset_id=tool.toolset_id,
         created_at=tool.created_at,
         updated_at=tool.updated_at,
     )

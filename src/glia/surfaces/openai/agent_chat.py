@@ -184,6 +184,12 @@ async def _outcome(runs: Runs, principal: Principal, accepted: Accepted, watcher
 def _bad_end(ended: object, accepted: Accepted) -> RunEndedBadly:
     if isinstance(ended, RunFailed):
         return RunEndedBadly(ended.error.code, ended.error.message)
+    if isinstance(ended, RunWaiting) and "budget" in ended.waiting_for:
+        return RunEndedBadly(
+            "budget_exceeded",
+            f"{ended.detail} The run {accepted.run_id} keeps what it has done and goes on by itself once there is room;"
+            f" the answer is then in GET /v1/sessions/{accepted.session_id}/messages.",
+        )
     if isinstance(ended, RunWaiting):
         words = " and ".join(ended.waiting_for)
         return RunEndedBadly(

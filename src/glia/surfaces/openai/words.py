@@ -38,6 +38,8 @@ _STATUS_OF_RUN = {
     "not_found": 404,
     "invalid_request": 400,
     "payment_required": 402,
+    "budget_exceeded": 402,
+    "price_unknown": 400,
     "run_cancelled": 409,
     "run_waiting": 409,
     "unavailable": 503,
