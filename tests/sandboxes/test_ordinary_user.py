@@ -57,8 +57,8 @@ def test_as_an_ordinary_user(code: Path, facts: str) -> None:
     assert len(results) == len(
         {"conformance": conformance.FACTS, "attacks": [*attacks.FACTS, *attacks_in_use.FACTS]}[facts]
     )
-    failures = {name: told for name, told in results.items() if told}
-    assert not failures, "\n\n".join(f"{name}\n{told}" for name, told in failures.items())
+    failures = {name: trace for name, trace in results.items() if trace}
+    assert not failures, "\n\n".join(f"{name}\n{trace}" for name, trace in failures.items())
 
 
 def _is_new_enough(path: str) -> bool:
