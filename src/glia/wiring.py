@@ -98,7 +98,7 @@ from glia.tools.mcp.servers import McpServers
 from glia.tools.service import Tools
 from glia.tools.sql import read_databases, sql_tools
 from glia.tools.toolsets import Toolsets
-from glia.tools.types import Source
+from glia.tools.types import Source, Tool
 from glia.tools.web_fetch import web_fetch
 from glia.triggers.firings import Firings
 from glia.triggers.hooks import Hooks
@@ -291,8 +291,7 @@ async def build(
     environment = os.environ if environment is None else environment
     db = Database(app_url, largest_pool=settings.database_pool, timeout_seconds=settings.database_wait_seconds)
     await db.open()
-    policy = OutboundPolicy.from_setting(settings.outbound_allow)
-    outbound, sandbox_outbound = Outbound(policy), Outbound(replace(policy, refuses_own=True))
+    outbound, sandbox_outbound = _outbound(settings), _outbound(settings, refuses_own=True)
     secrets = await load_secrets(db, settings.secret_key)
     identity = Identity(db, secrets)
     models = Models(outbound, read_configuration(environment), embedded=EmbeddedModel())
@@ -319,9 +318,6 @@ async def build(
     search = knowledge_search(knowledge, lambda context: conversations.asked(context.workspace_id, context.session_id))
     built_in = [*BUILT_IN, web_fetch(outbound), search, *memory_tools(memories)]
     edit_block = memory_block_edit(memory_blocks, memories)
-    spool = data_dir / "spool"
-    spool.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _sweep(spool)
     sandboxes = Sandboxes(
         Hosting(
             db,
@@ -332,11 +328,10 @@ async def build(
             folder=data_dir / "sandboxes",
         ),
         files,
-        spool=spool,
+        spool=_spool(data_dir),
         preview_key=secrets.derive("sandbox preview"),
     )
-    built_in += [conversation_search(conversations), edit_block, run_code(sandboxes)]
-    built_in += [*sql_tools(read_databases(settings.sql_databases))]
+    built_in += [conversation_search(conversations), edit_block, run_code(sandboxes), *_sql_tools(settings)]
     mcp_servers = McpServers(db, outbound, secrets, read_servers(settings.mcp_file, environment))
     toolsets = Toolsets(db, outbound, secrets)
     sources = (toolsets, mcp_servers.source)
@@ -433,10 +428,25 @@ async def build(
         triggers=Triggers(db, firings, secrets, event_types=_EVENT_TYPES),
         hooks=Hooks(db, firings, secrets, rate_limits),
         ticker=ticker,
-        spool=spool,
+        spool=data_dir / "spool",
         embedder=embedder,
         traces=_traces(db, outbound, environment),
     )
+
+
+def _sql_tools(settings: Settings) -> Sequence[Tool]:
+    return sql_tools(read_databases(settings.sql_databases))
+
+
+def _outbound(settings: Settings, *, refuses_own: bool = False) -> Outbound:
+    return Outbound(replace(OutboundPolicy.from_setting(settings.outbound_allow), refuses_own=refuses_own))
+
+
+def _spool(data_dir: Path) -> Path:
+    spool = data_dir / "spool"
+    spool.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _sweep(spool)
+    return spool
 
 
 def _sandbox_backend(config: SandboxConfig, data_dir: Path) -> SandboxBackend:

@@ -14,7 +14,9 @@ import pytest_asyncio
 from glia.sandboxes.backends import bubblewrap_places
 from glia.sandboxes.bubblewrap.backend import BubblewrapBackend, Places
 
-pytest.register_assert_rewrite("tests.sandboxes.attacks", "tests.sandboxes.conformance", "tests.sandboxes.rig")
+pytest.register_assert_rewrite(
+    "tests.sandboxes.attacks", "tests.sandboxes.attacks_in_use", "tests.sandboxes.conformance", "tests.sandboxes.rig"
+)
 
 from tests.sandboxes.rig import Rig  # noqa: E402
 

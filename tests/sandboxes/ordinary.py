@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from glia.sandboxes.bubblewrap.backend import BubblewrapBackend, Places
-from tests.sandboxes import attacks, conformance
+from tests.sandboxes import attacks, attacks_in_use, conformance
 from tests.sandboxes.rig import Fact, Rig
 
 _LONGEST_SECONDS = 150
@@ -39,5 +39,5 @@ async def main(base: Path, facts: Sequence[Fact]) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    told = {"conformance": conformance.FACTS, "attacks": attacks.FACTS}[sys.argv[2]]
+    told = {"conformance": conformance.FACTS, "attacks": [*attacks.FACTS, *attacks_in_use.FACTS]}[sys.argv[2]]
     print(json.dumps(asyncio.run(main(Path(sys.argv[1]), told))))

@@ -146,6 +146,8 @@ def _checked(command: Command) -> tuple[list[bytes], list[bytes]]:
         raise InvalidRequest(
             f"`timeout_seconds` is {command.timeout_seconds:g}; it lies between 0 and 86400.", field="timeout_seconds"
         )
+    if command.output_bytes < 0:
+        raise InvalidRequest(f"`output_bytes` is {command.output_bytes}; it is at least 0.", field="output_bytes")
     for name in command.env:
         if not name or "=" in name:
             raise InvalidRequest(f"`env` has the name {name!r}; a name is not empty and has no `=`.", field="env")
@@ -177,7 +179,7 @@ async def signal(dial: Dial, pid: int, number_: int) -> None:
 
 
 async def stop_all(dial: Dial, number_: int) -> None:
-    """SIGSTOP or SIGCONT for everybody inside but the agent: where there is no freezer."""
+    """SIGSTOP or SIGCONT for everybody inside but the agent, where there is no freezer; SIGKILL for all commands."""
     async with talk(dial, "freeze", number_, what="a pause", is_inline=True) as asked:
         await asked.done()
 

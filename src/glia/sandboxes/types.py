@@ -36,8 +36,9 @@ class SandboxSpec:
     template: `python`, `python-data`, `nodejs` or `shell`. env: variables for every command; never secrets, since the
     code inside reads them. egress_socket: a unix socket of the host, used by this sandbox alone, to which each TCP
     connection to 127.0.0.1:3128 inside is spliced (HTTP_PROXY and HTTPS_PROXY then point there); None is no network
-    at all. labels: kept for whoever lists processes or containers. keeps_workspace: /workspace outlives the sandbox,
-    and the server, until `SandboxBackend.remove_workspace`.
+    at all. Any user must be able to pass through its folder (mode 0711); as root, the backend gives the socket itself
+    to the sandbox's user. labels: kept for whoever lists processes or containers. keeps_workspace: /workspace outlives
+    the sandbox, and the server, until `SandboxBackend.remove_workspace`.
     """
 
     template: str = "python"

@@ -244,6 +244,18 @@ def kill_tree(leader: int, mark: bytes) -> None:
                 pass
 
 
+def kill_all_but(session: int) -> None:
+    for _ in range(100):
+        victims = [pid for pid, theirs in processes()[1].items() if theirs != session and pid != 1]
+        if not victims:
+            return
+        for pid in victims:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except OSError:
+                pass
+
+
 def processes() -> tuple[dict[int, int], dict[int, int]]:
     """The parent and the session of every process that is not a zombie."""
     parents: dict[int, int] = {}

@@ -15,7 +15,7 @@ import os
 import select
 import sys
 
-from .commands import run_command, send_signal
+from .commands import kill_all_but, run_command, send_signal
 from .link import CHUNK, Failed, Link, packed
 
 TYPE_CHECKING = False
@@ -79,11 +79,15 @@ def ping(link: Link) -> None:
 
 
 def freeze(link: Link, number: bytes) -> None:
-    """SIGSTOP or SIGCONT to everybody but us, where the host has no freezer."""
-    try:
-        os.kill(-1, int(number))
-    except ProcessLookupError:
-        pass
+    """A signal to everybody but us: SIGSTOP and SIGCONT where the host has no freezer, SIGKILL for commands only. Those
+    are in sessions of their own, and nobody can join ours."""
+    if int(number) == signal.SIGKILL:
+        kill_all_but(os.getsid(0))
+    else:
+        try:
+            os.kill(-1, int(number))
+        except ProcessLookupError:
+            pass
     link.done()
 
 

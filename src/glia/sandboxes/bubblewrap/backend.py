@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import secrets
 import time
 from collections.abc import Collection
@@ -97,7 +96,7 @@ class BubblewrapBackend:
     # --- Lives --------------------------------------------------------------------------------------------------------
 
     async def create(self, id: SandboxId, spec: SandboxSpec) -> Sandbox:
-        _check(id, spec)
+        _check(spec)
         probe = await self.probe()
         if not probe.is_available:
             raise SandboxUnavailable(f"{probe.reason} {probe.fix}".strip())
@@ -239,10 +238,8 @@ class BubblewrapBackend:
                 await self._looking
 
 
-def _check(id: SandboxId, spec: SandboxSpec) -> None:
+def _check(spec: SandboxSpec) -> None:
     """Raises InvalidRequest."""
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,63}", id):
-        raise InvalidRequest(f"{id!r} is no sandbox id: 1 to 64 of a-z, 0-9 and `-`.", field="id")
     limits = spec.limits
     smallest = (
         ("cpus", limits.cpus, 0.01),

@@ -38,6 +38,7 @@ class BubblewrapSandbox(Served):
         self._launched, self._init, self._on_end = launched, init, on_end
         self._is_paused = False
         self._ending: asyncio.Task[None] | None = None
+        self._seen_disk_bytes = 0
         self._finished_cpu_seconds, self._memory_kills, self._quota_kills = 0.0, 0, 0
         self._outer = Handle(launched.process.pid)
         self._loop = asyncio.get_running_loop()
@@ -56,16 +57,13 @@ class BubblewrapSandbox(Served):
     async def exec(self, command: Command) -> AsyncGenerator[Frame]:
         await self.check_quota()
         before = self._quota_kills
-        try:
-            async with aclosing(asking.run(self.dial, command, self._oom_kills)) as frames:
-                async for frame in frames:
-                    if isinstance(frame, Exited):
-                        self._finished_cpu_seconds += frame.cpu_seconds
-                    yield frame
-        except SandboxGone:
-            if self._quota_kills == before or not self.is_alive:
-                raise
-            raise WorkspaceFull("The command was killed because it wrote more than the workspace may hold.") from None
+        async with aclosing(asking.run(self.dial, command, self._oom_kills)) as frames:
+            async for frame in frames:
+                if isinstance(frame, Exited):
+                    self._finished_cpu_seconds += frame.cpu_seconds
+                    if frame.signal is not None and self._quota_kills > before:
+                        raise WorkspaceFull("The command was killed: it wrote more than the workspace may hold.")
+                yield frame
 
     # --- Figures ------------------------------------------------------------------------------------------------------
 
@@ -115,7 +113,9 @@ class BubblewrapSandbox(Served):
             return
         limits = self._spec.limits
         group = self._holding.group
-        is_over_disk = not self._holding.is_quota_hard and await asyncio.to_thread(self._disk_bytes) > limits.disk_bytes
+        disk = 0 if self._holding.is_quota_hard else await asyncio.to_thread(self._disk_bytes)
+        is_over_disk = disk > max(limits.disk_bytes, self._seen_disk_bytes)  # not again while it is being cleared
+        self._seen_disk_bytes = disk
         is_over_memory = False
         if group is None or group.usage().memory_bytes is None:
             is_over_memory = ((await asyncio.to_thread(self._usage)).memory_bytes or 0) > limits.memory_bytes

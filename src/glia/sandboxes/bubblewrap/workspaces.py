@@ -17,17 +17,22 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
+import stat
 import subprocess
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from glia.kit.errors import InvalidRequest
 from glia.sandboxes.bubblewrap.mounting import attach_and_mount, unmount
 from glia.sandboxes.errors import SandboxIdTaken, SandboxStartFailed
 from glia.sandboxes.types import SandboxId
 
 _SMALLEST_IMAGE = 4 * 1024 * 1024
 _PROGRAM_SECONDS = 60
+_MOST_ENTRIES, _DEEPEST = 200_000, 150
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(frozen=True)
@@ -110,20 +115,12 @@ class Workspace:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def used_bytes(self, most_entries: int = 200_000) -> int:
-        """Of a plain folder, by looking; past that many entries, as if each further one filled it."""
-        used = 0
-        for count, (where, _, names, fd) in enumerate(os.fwalk(self.files, follow_symlinks=False)):
-            del where
-            for name in names:
-                try:
-                    used += os.stat(name, dir_fd=fd, follow_symlinks=False).st_blocks * 512
-                except OSError:
-                    continue
-            if count + len(names) > most_entries:
-                return 2**62
-            most_entries -= len(names)
-        return used
+    def used_bytes(self) -> int:
+        """Of a plain folder, by looking. What cannot be looked at in full counts as full."""
+        try:
+            return _Counting().folder(os.open(self.files, _FOLDER), 0)
+        except _TooMuch:
+            return 2**62
 
     def mounted_bytes(self) -> int:
         found = os.statvfs(self.files)
@@ -139,13 +136,64 @@ class Workspace:
         os.close(self._lock)
 
     def delete(self) -> None:
-        """What was made inside may be closed even to its owner."""
+        """What was made inside may be closed even to its owner, and deeper than a path or our stack may be."""
         if self.image.exists():
             self.image.unlink()
             self.files.rmdir()
-        else:
-            shutil.rmtree(self.files, onerror=_open_up)
+        elif self.files.exists():
+            for command in (["chmod", "-R", "u+rwX"], ["rm", "-rf", "--one-file-system"]):
+                subprocess.run([*command, str(self.files)], capture_output=True, timeout=_PROGRAM_SECONDS, check=False)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class _TooMuch(Exception):
+    """More folders in each other, or more entries, than we look at."""
+
+
+class _Counting:
+    """Adds up a tree of a sandbox. Goes from descriptor to descriptor, so that no link leads out of it."""
+
+    def __init__(self) -> None:
+        self.entries = 0
+
+    def folder(self, fd: int, depth: int) -> int:
+        """Closes the descriptor."""
+        used = 0
+        try:
+            with os.scandir(fd) as entries:
+                for entry in entries:
+                    self.entries += 1
+                    if self.entries > _MOST_ENTRIES or depth > _DEEPEST:
+                        raise _TooMuch
+                    try:
+                        used += entry.stat(follow_symlinks=False).st_blocks * 512
+                        if entry.is_dir(follow_symlinks=False):
+                            used += self._below(entry.name, fd, depth)
+                    except FileNotFoundError:
+                        continue
+        finally:
+            os.close(fd)
+        return used
+
+    def _below(self, name: str, parent: int, depth: int) -> int:
+        try:
+            return self.folder(os.open(name, _FOLDER, dir_fd=parent), depth + 1)
+        except PermissionError:
+            return self._closed(name, parent, depth)
+        except NotADirectoryError:
+            return 0
+
+    def _closed(self, name: str, parent: int, depth: int) -> int:
+        """A folder closed to its owner, which we may be; opened for the look."""
+        place = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=parent)
+        mode = stat.S_IMODE(os.fstat(place).st_mode)
+        path = Path(f"/proc/self/fd/{place}")
+        try:
+            path.chmod(0o700)
+            return self.folder(os.open(name, _FOLDER, dir_fd=parent), depth + 1)
+        finally:
+            path.chmod(mode)
+            os.close(place)
 
 
 class Workspaces:
@@ -154,7 +202,7 @@ class Workspaces:
 
     def take(self, id: SandboxId) -> Workspace:
         """Raises SandboxIdTaken while a sandbox of this id lives, here or in another server."""
-        folder = self._folder / id
+        folder = self._place(id)
         while True:
             folder.mkdir(mode=0o711, parents=True, exist_ok=True)
             lock = _locked(folder)
@@ -165,12 +213,19 @@ class Workspaces:
             os.close(lock)
 
     def exists(self, id: SandboxId) -> bool:
-        return (self._folder / id / "kept").exists()
+        return (self._place(id) / "kept").exists()
+
+    def _place(self, id: SandboxId) -> Path:
+        """Raises InvalidRequest."""
+        if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,63}", id):
+            raise InvalidRequest(f"{id!r} is no sandbox id: 1 to 64 of a-z, 0-9 and `-`.", field="id")
+        return self._folder / id
 
     def ids(self) -> list[SandboxId]:
         if not self._folder.is_dir():
             return []
-        return [SandboxId(entry.name) for entry in sorted(self._folder.iterdir()) if entry.is_dir()]
+        names = sorted(entry.name for entry in self._folder.iterdir() if entry.is_dir())
+        return [SandboxId(name) for name in names if re.fullmatch(r"[a-z0-9][a-z0-9-]{0,63}", name)]
 
 
 def _locked(folder: Path) -> int | None:
@@ -232,14 +287,3 @@ def _mend(image: Path) -> None:
     if done.returncode >= 4:
         said = (done.stdout + done.stderr).decode("utf-8", "replace")
         raise SandboxStartFailed(f"The workspace's disk image is damaged: {said[:300]}")
-
-
-def _open_up(retry: object, path: str, _error: object) -> None:
-    """A folder that may not be entered: opened, then tried again; what still fails stays and is swept later."""
-    parent = Path(path).parent
-    parent.chmod(0o700)
-    if Path(path).is_dir() and not Path(path).is_symlink():
-        Path(path).chmod(0o700)
-        shutil.rmtree(path, ignore_errors=True)
-    elif callable(retry):
-        retry(path)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import secrets
 import shutil
 import socket
@@ -14,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from glia.kit.errors import GliaError, InvalidRequest
+from glia.kit.errors import GliaError
 from glia.sandboxes import asking
 from glia.sandboxes.bubblewrap.workspaces import Workspace, Workspaces
 from glia.sandboxes.errors import (
@@ -115,8 +114,6 @@ class OciBackend:
     # --- Lives --------------------------------------------------------------------------------------------------------
 
     async def create(self, id: SandboxId, spec: SandboxSpec) -> Sandbox:
-        if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,63}", id):
-            raise InvalidRequest(f"{id!r} is no sandbox id: 1 to 64 of a-z, 0-9 and `-`.", field="id")
         probe = await self.probe()
         if not probe.is_available:
             raise SandboxUnavailable(f"{probe.reason} {probe.fix}".strip())
