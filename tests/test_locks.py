@@ -55,7 +55,7 @@ def test_a_requirement_with_an_exact_version_is_locked_at_it() -> None:
     assert {(name_of(name), version) for name, version in exact} <= versions("glia.txt")
 
 
-@pytest.mark.parametrize("lock", ["glia.txt", "dev.txt", "weights.txt"])
+@pytest.mark.parametrize("lock", ["glia.txt", "dev.txt", "weights.txt", "sandbox-python-data.txt"])
 def test_every_pin_has_a_hash_and_nothing_else_is_installed(lock: str) -> None:
     text = (LOCKS / lock).read_text()
 

@@ -20,6 +20,7 @@ _COMMANDS = {
     "trigger": "Triggers: list, create, pause, resume, fire.",
     "models": "List the models that agents can use.",
     "key": "API keys: create, list, revoke.",
+    "sandbox": "Sandboxes: build their templates, try whether they work.",
     "migrate": "Bring the database to this version's schema.",
     "doctor": "Check everything that can be wrong, and explain it.",
 }

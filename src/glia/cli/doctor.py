@@ -40,6 +40,7 @@ def _findings(data_dir: str | None, port: int) -> Iterator[Finding]:
     from glia.cli.checks.machine import check_machine
     from glia.cli.checks.models import check_models
     from glia.cli.checks.place import check_place
+    from glia.cli.checks.sandbox import check_sandbox
     from glia.cli.checks.settings import check_settings
     from glia.cli.home import home
 
@@ -54,6 +55,7 @@ def _findings(data_dir: str | None, port: int) -> Iterator[Finding]:
     yield from check_place(place)
     yield from check_database(place)
     yield from check_models(place.data_dir)
+    yield from check_sandbox(place.data_dir)
 
 
 def _print(finding: Finding) -> None:

@@ -1,0 +1,1 @@
+"""Sandboxes: isolated places for code that nobody vouches for."""
