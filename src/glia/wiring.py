@@ -350,8 +350,7 @@ async def build(
     reader = Reader(ParseLimits(input_bytes=settings.limits.upload_bytes))
     ingest = Ingest(files=files, read=reader, embedders=embedders, start_job=jobs)
     crew = Crew(models=models, cite=_cite, spending=spending, contexts=ModelContexts(db))
-    subagents = Subagents(db, agents)
-    workflows = Workflows(db, agents=agents, tools=tools, outbound=outbound)
+    subagents, workflows = Subagents(db, agents), Workflows(db, agents=agents, tools=tools, outbound=outbound)
     engine = Engine(
         db,
         live,
@@ -370,8 +369,7 @@ async def build(
     budgets, credit = Budgets(db, spending), Credits(db, spending)
     runs = Runs(db, live, engine, budgets)
     budgets.on_raised = credit.on_raised = runs.limits_raised
-    jobs.runs = runs
-    subagents.start = runs.start
+    jobs.runs, subagents.start = runs, runs.start
     dispatcher = Dispatcher(db, outbound, secrets, settings.webhooks)
     rate_limits = RateLimits(default_per_minute=settings.limits.requests_per_minute)
     firings = Firings(db, runs)

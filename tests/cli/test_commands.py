@@ -100,8 +100,9 @@ async def test_the_doctor_counts_runs_that_wait_for_a_newer_engine(
             with s as (insert into glia.sessions (id, workspace_id, project_id)
                        select gen_random_uuid(), p.workspace_id, p.id from glia.projects p, generate_series(1, 2)
                        returning *)
-            insert into glia.runs (id, workspace_id, project_id, session_id, kind, status, is_background, engine_abi)
-            select gen_random_uuid(), workspace_id, project_id, id, 'agent', 'queued', true, 9 from s""")
+            insert into glia.runs (id, workspace_id, project_id, session_id, kind, status, is_background, engine_abi,
+              root_run_id)
+            select id, workspace_id, project_id, id, 'agent', 'queued', true, 9, id from s""")
 
     done = glia("doctor", "--quiet", **place)
 

@@ -8,7 +8,7 @@ import pytest
 from glia.identity.types import Principal
 from glia.kit.db import Database
 from glia.models.types import AssistantMessage, UserMessage
-from glia.runs.errors import SessionBusy
+from glia.runs.errors import SessionBusy, SessionQueueFull
 from glia.runs.events import ModelResponded, RunCancelled, RunCompleted
 from glia.runs.types import RunStatus
 from glia.tools.types import ToolContext, ToolResult
@@ -207,3 +207,20 @@ async def test_a_cancelled_queued_message_never_enters_the_conversation(
         events = await house.events(principal, session)
         assert sum(isinstance(event.payload, RunCancelled) for event in events) == 1
         assert all(event.payload.heard for event in events if isinstance(event.payload, ModelResponded))
+
+
+async def test_a_session_holds_no_more_than_a_hundred_messages_in_its_queue(
+    db: Database, database_urls: DatabaseUrls, principal: Principal
+) -> None:
+    door = Door()
+    async with rig(
+        db, database_urls.app, ScriptedModel(Say(calls=(("door", {}),))), [make_tool("door", door)]
+    ) as house:
+        session = await house.session(principal, tools=("door",))
+        await house.send(principal, session, "First")
+        await door.is_reached()
+        for number in range(100):
+            await house.send(principal, session, f"Message {number}", when_busy="queue")
+
+        with pytest.raises(SessionQueueFull):
+            await house.send(principal, session, "One more", when_busy="queue")

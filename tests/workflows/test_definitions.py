@@ -10,9 +10,11 @@ from glia.kit.db import Database
 from glia.kit.errors import InvalidRequest
 from glia.kit.pages import Window
 from glia.runs.types import RunStatus
+from glia.workflows.acts import one_tool
 from glia.workflows.errors import (
     InvalidWorkflow,
     KeyUsedOtherwise,
+    StepError,
     WorkflowNotFound,
     WorkflowSlugTaken,
 )
@@ -273,3 +275,15 @@ def test_a_schema_and_an_input_that_are_both_large_are_refused_soon() -> None:
     assert "smaller" in found[1]
     assert fault({"uniqueItems": True}, list(range(100_000))) is None
     assert fault({"uniqueItems": True}, [{"a": 1, "b": 2}, {"b": 2, "a": 1}]) is not None
+
+
+def test_a_step_calls_one_tool_even_where_a_name_stands_for_many() -> None:
+    ledger = Ledger()
+    many = [ledger.tool("files_read"), ledger.tool("files_write")]
+
+    assert one_tool(many, "files_write").name == "files_write"
+    assert one_tool(many[:1], "files").name == "files_read"
+    with pytest.raises(StepError, match="files_read, files_write"):
+        one_tool(many, "files")
+    with pytest.raises(StepError, match="agents only"):
+        one_tool([], "knowledge_search")

@@ -166,7 +166,8 @@ drop function accept_run;
 
 -- Stores messages and the run that answers them. With a worker the run is running there at once, as attempt 1.
 -- outcome: `accepted`; `queued` behind another run, whose end brings its messages into the log; `steered`, when the
--- messages went to the run at work; `known`, when the dedupe key was used before; `no_session`, `no_agent`, `busy`.
+-- messages went to the run at work; `known`, when the dedupe key was used before; `no_session`, `no_agent`, `busy`;
+-- `full`, when a hundred messages are queued already.
 create function accept_run(
   in_workspace uuid, in_project uuid, in_session uuid, in_run uuid, in_key uuid, in_background boolean,
   in_worker uuid, in_abi int, messages json, in_busy text default 'refuse', in_dedupe text default null,
@@ -223,6 +224,11 @@ begin
   end if;
   if open_run is not null and in_busy = 'refuse' then
     return query select 'busy', null::uuid, null::uuid, null::int, null::text, null::bigint, moment;
+    return;
+  end if;
+  if open_run is not null and (select count(*) from glia.runs r
+                               where r.session_id = in_session and r.status = 'queued') >= 100 then
+    return query select 'full', null::uuid, null::uuid, null::int, null::text, null::bigint, moment;
     return;
   end if;
   if in_parent is not null then

@@ -17,7 +17,7 @@ from glia.runs.types import ENGINE_ABI, WhenBusy
 class Acceptance:
     """What became of a message, and the run it belongs to. base_seq: the sequence number before the first new event."""
 
-    outcome: Literal["accepted", "queued", "steered", "known", "no_session", "no_agent", "busy"]
+    outcome: Literal["accepted", "queued", "steered", "known", "no_session", "no_agent", "busy", "full"]
     run_id: UUID | None
     agent_id: UUID | None
     agent_version: int | None

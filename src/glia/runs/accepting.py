@@ -14,7 +14,7 @@ from glia.kit.errors import Conflict, InvalidRequest
 from glia.kit.ids import new_id
 from glia.runs import accept_queries, approval_queries, queries
 from glia.runs.engine import CANCEL_CHANNEL, WORK_CHANNEL, Engine
-from glia.runs.errors import RunNotFound, SessionBusy
+from glia.runs.errors import RunNotFound, SessionBusy, SessionQueueFull
 from glia.runs.events import MessageReceived, ModelRequested, Payload, RunCancelled, RunCreated, RunStarted
 from glia.runs.live import Live
 from glia.runs.log import stored_events
@@ -302,6 +302,11 @@ def _base_of(acceptance: accept_queries.Acceptance, session_id: UUID) -> int:
             raise SessionBusy(
                 "Another run is working on this session; wait for it to end, cancel it, or say with `when_busy` whether"
                 " the message should `queue`, `interrupt` or `steer` it.",
+                session_id=str(session_id),
+            )
+        case "full":
+            raise SessionQueueFull(
+                "A hundred messages wait in this session already; let some be answered, or cancel their runs.",
                 session_id=str(session_id),
             )
         case _:

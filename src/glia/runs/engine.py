@@ -242,7 +242,8 @@ class Engine:
             log.warning("run interrupted by the database", run=str(run.id), error=str(error).strip().split("\n")[0])
         else:
             seconds = round(time.monotonic() - started, 3)
-            log.info("run ended", run=str(run.id), kind=run.kind, attempt=run.attempt, seconds=seconds)
+            event = "run waits" if pen.is_suspended else "run ended"
+            log.info(event, run=str(run.id), kind=run.kind, attempt=run.attempt, seconds=seconds)
 
     async def _work(self, pen: RunLog, held: _Held) -> None:
         run = held.run

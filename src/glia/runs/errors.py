@@ -13,6 +13,12 @@ class SessionBusy(Conflict):
     code = "session_busy"
 
 
+class SessionQueueFull(GliaError):
+    """As many messages wait for the run at work as may."""
+
+    code, status = "session_queue_full", 429
+
+
 class ApprovalNotFound(NotFound):
     code = "approval_not_found"
 

@@ -54,6 +54,7 @@ class RunLog:
         self.run = run
         self.seq: int | None = None
         """The newest event of the session that this run knows of; None before anything was read or written."""
+        self.is_suspended = False
 
     def check_lease(self) -> None:
         """Raises Fenced when this process can no longer be sure that the run is its own."""
@@ -107,6 +108,7 @@ class RunLog:
         waiting = RunWaiting(list(waiting_for), wake_at, detail)
         ending = Ending(RunStatus.WAITING, None, also, waiting_for, wake_at)
         await self._write([*payloads, waiting], ending, spent=NOTHING, usage=None, stored=None)
+        self.is_suspended = True
 
     async def _write(
         self,

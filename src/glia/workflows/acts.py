@@ -190,9 +190,7 @@ class Acts:
     async def _find(self, name: str) -> Tool:
         if name not in self._known:
             found = await self._crew.tools.resolve(self.principal, (name,), has_knowledge=False)
-            if not found:
-                raise StepError(f"The tool {name!r} is for agents only.", code="tool_not_allowed", is_final=True)
-            self._known[name] = found[0]
+            self._known[name] = one_tool(found, name)
         return self._known[name]
 
     async def _http(
@@ -253,6 +251,17 @@ class Acts:
             dedupe_key=key,
             parent_run_id=self._log.run.id,
         )
+
+
+def one_tool(found: list[Tool], name: str) -> Tool:
+    """The tool that a step names. A name may stand for all tools of a source; a step calls one. Raises StepError."""
+    exact = [tool for tool in found if tool.name == name]
+    if len(exact or found) == 1:
+        return (exact or found)[0]
+    if not found:
+        raise StepError(f"The tool {name!r} is for agents only.", code="tool_not_allowed", is_final=True)
+    names = ", ".join(tool.name for tool in found[:20])
+    raise StepError(f"{name!r} stands for several tools; name one of {names}.", code="tool_not_found", is_final=True)
 
 
 def _did_not(returned: ToolReturned) -> Did:

@@ -11,8 +11,8 @@ from glia.identity.types import Principal
 from glia.kit.db import Transaction
 from glia.kit.errors import Forbidden, InvalidRequest, NotFound
 from glia.workflows import queries
-from glia.workflows.acts import Crew
-from glia.workflows.errors import InvalidWorkflow
+from glia.workflows.acts import Crew, one_tool
+from glia.workflows.errors import InvalidWorkflow, StepError
 from glia.workflows.parsing import Parsed, parse
 from glia.workflows.types import (
     DEEPEST_NESTING,
@@ -93,9 +93,8 @@ async def _tool_problem(crew: Crew, principal: Principal, name: str) -> str | No
     try:
         async with crew.db.transaction(principal.workspace_id) as tx:
             await crew.tools.check_names(principal, tx, (name,))
-        if not await crew.tools.resolve(principal, (name,), has_knowledge=False):
-            return f"The tool {name!r} is for agents only; use an `agent` step."
-    except (NotFound, InvalidRequest, Forbidden) as error:
+        one_tool(await crew.tools.resolve(principal, (name,), has_knowledge=False), name)
+    except (NotFound, InvalidRequest, Forbidden, StepError) as error:
         return error.message
     return None
 
