@@ -87,11 +87,20 @@ async def version_at(tx: Transaction, session_id: UUID, seq: int) -> int | None:
     )
 
 
-async def snapshot_at(tx: Transaction, session_id: UUID, seq: int) -> str | None:
+@dataclass(frozen=True)
+class TakenSnapshot:
+    """session_id: whose workspace it is of."""
+
+    id: UUID
+    session_id: UUID
+
+
+async def snapshot_at(tx: Transaction, session_id: UUID, seq: int) -> TakenSnapshot | None:
     """The newest snapshot of the session's workspace by then."""
-    return await tx.value(
+    return await tx.one_or_none(
+        TakenSnapshot,
         """
-        select e.data->>'snapshot_id'
+        select (e.data->>'snapshot_id')::uuid as id, e.session_id
         from lineage(%(session_id)s) l join events e
           on e.session_id = l.piece and e.seq > l.from_seq and e.seq <= l.to_seq
         where e.seq <= %(seq)s and e.type = 'tool.returned' and e.data->>'snapshot_id' is not null

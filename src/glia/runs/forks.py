@@ -18,8 +18,8 @@ from glia.sessions.errors import SessionNotFound
 from glia.sessions.service import open_session
 from glia.sessions.types import Session
 
-BringFiles = Callable[[Transaction, UUID, UUID], Awaitable[object]]
-"""Gives a session the workspace of a snapshot: (transaction, snapshot id, session id)."""
+BringFiles = Callable[[Transaction, UUID, UUID, UUID], Awaitable[object]]
+"""Gives a session another's workspace: (transaction, the other session's id, the snapshot's id, the session's id)."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class Forks:
             return
         snapshot = await fork_queries.snapshot_at(tx, session_id, at)
         if snapshot is not None:
-            await self._bring_files(tx, UUID(snapshot), fork_id)
+            await self._bring_files(tx, snapshot.session_id, snapshot.id, fork_id)
 
 
 def _checked(source: Forkable, point: ForkPoint) -> int:

@@ -13,6 +13,8 @@ from tests.sandboxes.lives.conftest import sandboxes_of, serving
 
 from glia.models.types import ToolMessage
 from glia.runs.events import ArtifactCreated, RunCompleted, ToolReturned
+from glia.runs.forks import Forks
+from glia.runs.types import ForkPoint
 from glia.sandboxes.tools import run_code
 from glia.sandboxes.types import Probe
 
@@ -73,3 +75,49 @@ async def test_without_a_sandbox_the_agent_is_told_why(database_urls: DatabaseUr
     (returned,) = [payload for payload in events if isinstance(payload, ToolReturned)]
     assert (returned.status, returned.text) == ("error", "There is no bwrap. Install bubblewrap.")
     assert run_code(boxes.sandboxes).is_offered() is False
+
+
+async def test_a_fork_finds_the_files_as_they_were_at_its_event(
+    database_urls: DatabaseUrls, tmp_path, real_backend
+) -> None:
+    write = {"code": "echo one > note.txt", "language": "shell"}
+    overwrite = {"code": "echo two > note.txt", "language": "shell"}
+    show = {"code": "cat note.txt", "language": "shell"}
+    model = ScriptedModel(
+        Say(calls=(("run_code", write),)),
+        Say("Written."),
+        Say(calls=(("run_code", overwrite),)),
+        Say("Written again."),
+        Say(calls=(("run_code", show),)),
+        Say("Shown."),
+        Say(calls=(("run_code", show),)),
+        Say("Shown."),
+    )
+    async with opened(database_urls) as db, serving(sandboxes_of(db, real_backend, tmp_path)) as boxes:
+        principal = await make_principal(db)
+        async with engine_rig(db, database_urls.app, model, [run_code(boxes.sandboxes)]) as engine:
+            session = await engine.session(principal, tools=("run_code",))
+            for _ in range(2):
+                await engine.finish(principal, await engine.send(principal, session), seconds=120)
+            first_end = next(
+                event.seq
+                for event in await engine.events(principal, session)
+                if isinstance(event.payload, RunCompleted)
+            )
+            forks = Forks(db, engine.runs, boxes.sandboxes.fork_workspace)
+
+            fork, _ = await forks.fork(principal, session, ForkPoint(at=first_end))
+            of_fork, _ = await forks.fork(principal, fork.id, ForkPoint())
+            for id in (of_fork.id, session):
+                await engine.finish(principal, await engine.send(principal, id), seconds=120)
+            shown = {
+                id: [
+                    event.payload.text
+                    for event in await engine.events(principal, id)
+                    if isinstance(event.payload, ToolReturned)
+                ][-1]
+                for id in (of_fork.id, session)
+            }
+
+    assert "one" in shown[of_fork.id]
+    assert "two" in shown[session]

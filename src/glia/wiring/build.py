@@ -1,4 +1,4 @@
-"""The composition root: builds every service by hand. Nothing happens on import, nothing is found by magic."""
+"""Builds every service, from the database up."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, LiteralString, Protocol, get_args
 from uuid import UUID
 
-import orjson
-import psycopg
 import structlog
 
 from glia.agents.service import Agents, SpecCheck
@@ -25,39 +23,17 @@ from glia.identity.limits import RateLimits
 from glia.identity.secrets import load_secrets
 from glia.identity.service import CHANNEL as KEYS_CHANNEL
 from glia.identity.service import Identity
-from glia.identity.types import Principal, system_principal
-from glia.kit import telemetry
-from glia.kit.db import Database, PoolStats, Transaction
-from glia.kit.errors import GliaError, NotFound, Unavailable, UpstreamFailed
-from glia.kit.jobs import Job
+from glia.identity.types import Principal
+from glia.kit.db import Database, Transaction
 from glia.kit.notifications import Notifications
-from glia.kit.outbound import Outbound, OutboundPolicy, Timeouts
-from glia.knowledge.citations import read_citations
-from glia.knowledge.embedding.minilm import MiniLmEmbedder
+from glia.kit.outbound import Outbound, OutboundPolicy
 from glia.knowledge.embedding.opening import Endpoints
-from glia.knowledge.embedding.registry import EmbedderRegistry
-from glia.knowledge.embedding.types import Embedder
-from glia.knowledge.importing import Import
-from glia.knowledge.jobs import IMPORT_KIND, Ingest
-from glia.knowledge.jobs import KIND as INGEST
+from glia.knowledge.jobs import Ingest
 from glia.knowledge.parsing.types import ParseLimits
 from glia.knowledge.reading import Reader
-from glia.knowledge.renewal import (
-    FILL_KIND,
-    PACK_KIND,
-    REEMBED_KIND,
-    REINDEX_KIND,
-    Fill,
-    Pack,
-    Reembed,
-    Reindex,
-)
-from glia.knowledge.reranking import EndpointReranker
 from glia.knowledge.rewriter import Rewriter
 from glia.knowledge.service import Knowledge
 from glia.knowledge.tools import knowledge_search
-from glia.knowledge.types import FollowUp
-from glia.knowledge.vectors import embed
 from glia.memory.block_tools import memory_block_edit
 from glia.memory.blocks import MemoryBlocks
 from glia.memory.conversations import Conversations
@@ -65,14 +41,13 @@ from glia.memory.jobs import LEARN, TEND, SleepTime, nothing_to_undo
 from glia.memory.judging import Judge
 from glia.memory.service import Memories
 from glia.memory.tools import conversation_search, memory_tools
-from glia.memory.types import Embedding
 from glia.memory.upkeep import Upkeep
 from glia.models.embedded import EmbeddedModel
 from glia.models.service import Models, read_configuration
 from glia.runs.approvals import Approvals
 from glia.runs.delegation import Subagents
 from glia.runs.engine import CANCEL_CHANNEL, WORK_CHANNEL, Engine
-from glia.runs.events import Citation, Payload, TextDelta, ThinkingDelta
+from glia.runs.events import Payload, TextDelta, ThinkingDelta
 from glia.runs.exports import Exports
 from glia.runs.forks import Forks
 from glia.runs.lease import Lease
@@ -98,7 +73,7 @@ from glia.tools.mcp.servers import McpServers
 from glia.tools.service import Tools
 from glia.tools.sql import read_databases, sql_tools
 from glia.tools.toolsets import Toolsets
-from glia.tools.types import Source, Tool
+from glia.tools.types import Tool
 from glia.tools.web_fetch import web_fetch
 from glia.triggers.firings import Firings
 from glia.triggers.hooks import Hooks
@@ -110,6 +85,17 @@ from glia.usage.service import LIMITS_CHANNEL, Budgets, Credits, Spending, Usage
 from glia.webhooks.dispatcher import CHANNEL as WEBHOOKS_CHANNEL
 from glia.webhooks.dispatcher import Dispatcher
 from glia.webhooks.service import Webhooks
+from glia.wiring.house import House
+from glia.wiring.searching import (
+    cite,
+    embedders_of,
+    embedding_of,
+    knowledge_jobs,
+    minilm_of,
+    model_of,
+    open_embedder,
+    reranker_of,
+)
 from glia.workflows.service import Workflows
 from glia.workflows.types import WORKFLOW
 
@@ -120,160 +106,8 @@ log = structlog.get_logger(__name__)
 
 _TRACE_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
-_HOUSEKEEPING_SECONDS = 5.0
-_LAG_SECONDS = 0.5
-_SLEEP_TIME_SECONDS = 30.0
-_BEFORE_PROBE_SECONDS = 5.0
 _EVENT_TYPES = frozenset(payload.type for payload in get_args(Payload)) - {TextDelta.type, ThinkingDelta.type}
 """What a trigger may wait for: everything in a run but the pieces of a text."""
-
-_RERANK_TIMEOUTS = Timeouts(connect_seconds=3, idle_seconds=10, total_seconds=15)
-
-
-@dataclass
-class House:
-    """Every service of one process. `open` begins its background work, `close` ends it."""
-
-    settings: Settings
-    db: Database
-    outbound: Outbound
-    sandbox_outbound: Outbound
-    notifications: Notifications
-    lease: Lease
-    live: Live
-    engine: Engine
-    identity: Identity
-    rate_limits: RateLimits
-    agents: Agents
-    sessions: Sessions
-    runs: Runs
-    approvals: Approvals
-    forks: Forks
-    exports: Exports
-    model_calls: ModelCalls
-    workflows: Workflows
-    tools: Tools
-    toolsets: Toolsets
-    mcp_servers: McpServers
-    models: Models
-    gateway: Gateway
-    knowledge: Knowledge
-    files: Files
-    memories: Memories
-    memory_blocks: MemoryBlocks
-    conversations: Conversations
-    upkeep: Upkeep
-    sandboxes: Sandboxes
-    sleep_time: SleepTime
-    usage: Usage
-    budgets: Budgets
-    credits: Credits
-    spending: Spending
-    meter: Meter
-    webhooks: Webhooks
-    dispatcher: Dispatcher
-    triggers: Triggers
-    hooks: Hooks
-    ticker: Ticker
-    spool: Path
-    embedder: Embedder | None
-    traces: Traces | None = None
-    _pool_before: PoolStats = field(default_factory=lambda: PoolStats(0, 0, 0, 0, 0.0))
-    _tasks: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
-
-    async def open(self) -> None:
-        await self.notifications.start()
-        await asyncio.to_thread(self.lease.start)
-        self.live.start()
-        self.engine.start()
-        self.meter.start()
-        await self.sandboxes.open()
-        self.dispatcher.start()
-        if self.traces is not None:
-            await self.traces.start()
-        self.mcp_servers.start()
-        self._tasks = [
-            asyncio.create_task(self.models.watch_local_servers(), name="glia-local-models"),
-            asyncio.create_task(self._keep_house(), name="glia-housekeeping"),
-            asyncio.create_task(self._watch_lag(), name="glia-loop-lag"),
-            asyncio.create_task(self._prepare_embedder(), name="glia-embedder"),
-            asyncio.create_task(self._learn_at_night(), name="glia-sleep-time"),
-            asyncio.create_task(self._warm_sandboxes(), name="glia-warm-sandboxes"),
-            asyncio.create_task(self.ticker.run(), name="glia-triggers"),
-        ]
-
-    async def close(self) -> None:
-        """Runs get a moment to finish, the rest is handed back, then the lease is given up and the pool closed."""
-        await self.engine.stop()
-        await self.dispatcher.stop()
-        if self.traces is not None:
-            await self.traces.stop()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.sandboxes.close()
-        await self.meter.stop()
-        await self.live.stop()
-        await self.notifications.stop()
-        await asyncio.to_thread(self.lease.stop)
-        if isinstance(self.embedder, MiniLmEmbedder):
-            self.embedder.close()
-        await self.mcp_servers.close()
-        await self.outbound.close()
-        await self.sandbox_outbound.close()
-        await self.db.close()
-
-    async def _prepare_embedder(self) -> None:
-        """Builds the embedding model while nobody waits for it; loading it is left to its first use."""
-        if isinstance(self.embedder, MiniLmEmbedder):
-            try:
-                await self.embedder.build()
-            except Unavailable as error:
-                log.warning("the embedding model could not be built", error=error.message)
-
-    async def _learn_at_night(self) -> None:
-        """Looks for sessions that have been quiet for long enough to be learnt from."""
-        while True:
-            await asyncio.sleep(_SLEEP_TIME_SECONDS)
-            try:
-                await self.sleep_time.sweep()
-            except (Unavailable, psycopg.Error) as error:
-                log.warning("could not look for sessions to learn from", error=str(error))
-
-    async def _warm_sandboxes(self) -> None:
-        """Finds out whether code can be run here, once the server has answered its first requests."""
-        await asyncio.sleep(_BEFORE_PROBE_SECONDS)
-        try:
-            await self.sandboxes.warm_up()
-        except (GliaError, OSError) as error:
-            log.warning("whether sandboxes work is not known", error=str(error))
-
-    async def _watch_lag(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            asked_at = loop.time()
-            await asyncio.sleep(_LAG_SECONDS)
-            telemetry.loop_lag.observe(max(0.0, loop.time() - asked_at - _LAG_SECONDS))
-
-    def _note_pool(self) -> None:
-        before, pool = self._pool_before, self.db.pool_stats()
-        telemetry.database_connections.labels("free").set(pool.free)
-        telemetry.database_connections.labels("busy").set(pool.size - pool.free)
-        telemetry.database_waiting.set(pool.waiting)
-        telemetry.database_waits.inc(max(0, pool.waits - before.waits))
-        telemetry.database_wait_seconds.inc(max(0.0, pool.wait_seconds - before.wait_seconds))
-        self._pool_before = pool
-
-    async def _keep_house(self) -> None:
-        while True:
-            await asyncio.sleep(_HOUSEKEEPING_SECONDS)
-            self._note_pool()
-            telemetry.runs_held.set(self.engine.running)
-            telemetry.watchers.set(self.live.watchers)
-            try:
-                await self.identity.flush_last_used()
-            except (GliaError, psycopg.Error) as error:
-                log.warning("could not note when keys were used", error=str(error))
 
 
 async def build(
@@ -298,13 +132,13 @@ async def build(
     spending = Spending(db, settings.budgets)
     files, usage, meter = Files(db), Usage(db), Meter(db, is_limited=spending.was_limited)
     endpoints = Endpoints(models, meter)
-    embedder = await _embedder(settings, endpoints, data_dir)
-    memories = Memories(db, _embedding(embedder))
-    memory_blocks, conversations = MemoryBlocks(db), Conversations(db, _embedding(embedder))
-    upkeep = Upkeep(db, memories, _embedding(embedder), Judge(db, models, usage))
+    embedder = await open_embedder(settings, endpoints, data_dir)
+    memories = Memories(db, embedding_of(embedder))
+    memory_blocks, conversations = MemoryBlocks(db), Conversations(db, embedding_of(embedder))
+    upkeep = Upkeep(db, memories, embedding_of(embedder), Judge(db, models, usage))
     jobs = _StartJob()
     sleep_time = SleepTime(db, memories, conversations, upkeep, usage, jobs, models, spending)
-    embedders = _embedders(settings, endpoints, embedder, data_dir)
+    embedders = embedders_of(settings, endpoints, embedder, data_dir)
     agents: Agents
 
     knowledge = Knowledge(
@@ -312,8 +146,8 @@ async def build(
         files,
         start_job=jobs,
         embedders=embedders,
-        reranker=_reranker(settings, outbound),
-        rewrite=Rewriter(db, models, usage, lambda follow_up: _model_of(agents, follow_up)),
+        reranker=reranker_of(settings, outbound),
+        rewrite=Rewriter(db, models, usage, lambda follow_up: model_of(agents, follow_up)),
     )
     search = knowledge_search(knowledge, lambda context: conversations.asked(context.workspace_id, context.session_id))
     built_in = [*BUILT_IN, web_fetch(outbound), search, *memory_tools(memories)]
@@ -349,7 +183,7 @@ async def build(
     )
     reader = Reader(ParseLimits(input_bytes=settings.limits.upload_bytes))
     ingest = Ingest(files=files, read=reader, embedders=embedders, start_job=jobs)
-    crew = Crew(models=models, cite=_cite, spending=spending, contexts=ModelContexts(db))
+    crew = Crew(models=models, cite=cite, spending=spending, contexts=ModelContexts(db))
     subagents, workflows = Subagents(db, agents), Workflows(db, agents=agents, tools=tools, outbound=outbound)
     engine = Engine(
         db,
@@ -358,7 +192,7 @@ async def build(
         kinds_of(
             agent_work(agents, tools, crew, subagents, partial(memory_blocks.pinned, edit=edit_block)),
             {
-                **_knowledge_jobs(knowledge, ingest, outbound),
+                **knowledge_jobs(knowledge, ingest, outbound),
                 LEARN: JobKind(sleep_time.learn, nothing_to_undo),
                 TEND: JobKind(sleep_time.tend, nothing_to_undo),
             },
@@ -397,7 +231,7 @@ async def build(
         sessions=Sessions(db),
         runs=runs,
         approvals=Approvals(db, live, engine),
-        forks=Forks(db, runs),
+        forks=Forks(db, runs, sandboxes.fork_workspace),
         exports=Exports(db, agents),
         model_calls=ModelCalls(db),
         workflows=workflows,
@@ -406,7 +240,7 @@ async def build(
         mcp_servers=mcp_servers,
         models=models,
         gateway=Gateway(
-            models, meter, _minilm(embedder, data_dir), spending=spending, is_strict=settings.strict_fields
+            models, meter, minilm_of(embedder, data_dir), spending=spending, is_strict=settings.strict_fields
         ),
         knowledge=knowledge,
         files=files,
@@ -515,94 +349,6 @@ def _listen(
         notifications.on(channel, lambda _note, sleeper=sleeper: sleeper.wake())
         notifications.on_reconnect(sleeper.wake)
     return notifications
-
-
-async def _embedder(settings: Settings, endpoints: Endpoints, data_dir: Path) -> Embedder | None:
-    """The endpoint that is configured, else the built-in model; without either, documents are found by their words."""
-    if settings.embedding_model is not None:
-        try:
-            found = await endpoints.open(settings.embedding_model)
-        except Unavailable as error:
-            log.error("documents are found by their words until the embedding model answers", error=error.message)
-            return None
-        if found is None:
-            log.error("no provider has this embedding model", model=settings.embedding_model)
-        return found
-    embedder = MiniLmEmbedder(data_dir / "models")
-    if reason := embedder.unavailable_reason():
-        log.warning("documents are found by their words only", reason=reason)
-        return None
-    return embedder
-
-
-def _embedding(embedder: Embedder | None) -> Embedding | None:
-    """The same embedder, as memory wants it: memory and knowledge do not know each other."""
-    return None if embedder is None else Embedding(embedder.model_id, partial(embed, embedder))
-
-
-def _embedders(settings: Settings, endpoints: Endpoints, embedder: Embedder | None, data_dir: Path) -> EmbedderRegistry:
-    """The server's embedder, the built-in one beside it, and every endpoint that the model layer knows."""
-    minilm = _minilm(embedder, data_dir)
-    return EmbedderRegistry(
-        embedder,
-        *([] if minilm is None else [minilm]),
-        open_endpoint=endpoints.open,
-        default_endpoint=settings.embedding_model,
-    )
-
-
-def _reranker(settings: Settings, outbound: Outbound) -> EndpointReranker | None:
-    """A reranking endpoint when both its address and its model are set."""
-    url, model, key = settings.rerank_url, settings.rerank_model, settings.rerank_key
-    if url is None or model is None:
-        return None
-
-    async def post(body: Mapping[str, object]) -> bytes:
-        headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
-        answer = await outbound.request(
-            "POST", url, headers=headers, body=orjson.dumps(body), timeouts=_RERANK_TIMEOUTS, trusted=True
-        )
-        if answer.status // 100 != 2:
-            raise UpstreamFailed(f"The reranking model {model!r} answered with HTTP {answer.status}.")
-        return answer.body
-
-    return EndpointReranker(post, model=model)
-
-
-def _knowledge_jobs(knowledge: Knowledge, ingest: Ingest, outbound: Outbound) -> dict[str, JobKind]:
-    reindex = Reindex(ingest.files, ingest.read, ingest.embedders)
-    jobs: dict[str, Job] = {
-        INGEST: ingest,
-        REINDEX_KIND: reindex,
-        REEMBED_KIND: Reembed(ingest.embedders),
-        PACK_KIND: Pack(),
-        FILL_KIND: Fill(ingest),
-        IMPORT_KIND: Import(knowledge, outbound),
-    }
-    return {kind: JobKind(job, knowledge.run_ended) for kind, job in jobs.items()}
-
-
-def _minilm(embedder: Embedder | None, data_dir: Path) -> MiniLmEmbedder | None:
-    """What the gateway serves as `glia/minilm`, also when documents are embedded elsewhere."""
-    if isinstance(embedder, MiniLmEmbedder):
-        return embedder
-    minilm = MiniLmEmbedder(data_dir / "models")
-    return minilm if minilm.unavailable_reason() is None else None
-
-
-async def _model_of(agents: Agents, follow_up: FollowUp) -> str | None:
-    """The model that the asking agent is set to; None for the default one, also of an agent that is gone."""
-    if follow_up.agent_id is not None:
-        principal = system_principal(follow_up.workspace_id, follow_up.project_id)
-        with suppress(NotFound):
-            return (await agents.get(principal, follow_up.agent_id)).current.model
-    return None
-
-
-def _cite(text: str, sources: Sequence[Source]) -> tuple[list[Citation], int]:
-    found = read_citations(text, sources)
-    kept = [Citation(c.uri, c.document_id, c.document_name, c.chunk, c.page, c.quote) for c in found.found]
-    return kept, found.unknown
 
 
 def _check_tools(tools: Tools) -> SpecCheck:
