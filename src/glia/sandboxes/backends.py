@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glia.kit.errors import InvalidRequest
+from glia.sandboxes.config import SandboxConfig
+from glia.sandboxes.off import NoBackend
 from glia.sandboxes.types import SandboxBackend
 
 if TYPE_CHECKING:
@@ -67,3 +69,16 @@ def build_templates(data_dir: Path, names: Sequence[str] = (), say: Callable[[st
         was_built = templates.build(TEMPLATES[name], say)
         missing = next(state.missing for state in templates.states() if state.name == name)
         say(f"{name}: {missing or ('built' if was_built else 'ready')}")
+
+
+def configured_backend(config: SandboxConfig, data_dir: Path) -> SandboxBackend:
+    """The backend that the settings name."""
+    if config.backend == "off":
+        return NoBackend()
+    return open_backend(
+        data_dir,
+        name=config.backend,
+        state_dir=Path(config.state_dir) if config.state_dir else None,
+        oci_socket=Path(config.oci_socket),
+        oci_runtime=config.oci_runtime or None,
+    )

@@ -58,10 +58,8 @@ from glia.runs.model_calls import ModelCalls
 from glia.runs.model_contexts import ModelContexts
 from glia.runs.service import Runs
 from glia.runs.work import JobKind, agent_work, kinds_of
-from glia.sandboxes.backends import open_backend
-from glia.sandboxes.config import SandboxConfig
+from glia.sandboxes.backends import configured_backend
 from glia.sandboxes.hosting import Hosting
-from glia.sandboxes.off import NoBackend
 from glia.sandboxes.service import Sandboxes
 from glia.sandboxes.tools import run_code
 from glia.sandboxes.types import SandboxBackend
@@ -155,7 +153,7 @@ async def build(
     sandboxes = Sandboxes(
         Hosting(
             db,
-            sandbox_backend or _sandbox_backend(settings.sandbox, data_dir),
+            sandbox_backend or configured_backend(settings.sandbox, data_dir),
             outbound=sandbox_outbound,
             secrets=secrets,
             config=settings.sandbox,
@@ -279,18 +277,6 @@ def _spool(data_dir: Path) -> Path:
     spool.mkdir(mode=0o700, parents=True, exist_ok=True)
     _sweep(spool)
     return spool
-
-
-def _sandbox_backend(config: SandboxConfig, data_dir: Path) -> SandboxBackend:
-    if config.backend == "off":
-        return NoBackend()
-    return open_backend(
-        data_dir,
-        name=config.backend,
-        state_dir=Path(config.state_dir) if config.state_dir else None,
-        oci_socket=Path(config.oci_socket),
-        oci_runtime=config.oci_runtime or None,
-    )
 
 
 def _traces(db: Database, outbound: Outbound, environment: Mapping[str, str]) -> Traces | None:

@@ -7,15 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from glia.cli.checks.finding import Finding, ok, warning
-from glia.sandboxes.backends import open_backend
+from glia.cli.home import settings_environment
+from glia.kit.config import load
+from glia.sandboxes.backends import configured_backend
 from glia.sandboxes.types import Probe, TemplateState
+from glia.settings import Settings
 
 
 def look(data_dir: Path) -> tuple[Probe, tuple[TemplateState, ...]]:
     """Really starts a sandbox."""
 
     async def work() -> tuple[Probe, tuple[TemplateState, ...]]:
-        backend = open_backend(data_dir)
+        backend = configured_backend(load(Settings, settings_environment()).sandbox, data_dir)
         try:
             return await backend.probe(), await backend.templates()
         finally:
