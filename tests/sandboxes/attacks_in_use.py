@@ -20,7 +20,7 @@ from glia.sandboxes.errors import (
     SandboxGone,
     WorkspaceFull,
 )
-from glia.sandboxes.types import MIB, Command, Limits, SandboxSpec, Started, Stderr, Stdout
+from glia.sandboxes.types import MIB, Command, Limits, Sandbox, SandboxSpec, Started, Stderr, Stdout
 from tests.sandboxes.conformance import chunks_of, refusal
 from tests.sandboxes.rig import PRELUDE, SMALL, Fact, Rig, eventually, run, sh
 
@@ -159,7 +159,7 @@ say(1)
 """
     sandbox = await rig.backend.create(rig.new_id(), SandboxSpec(limits=Limits(disk_bytes=64 * MIB)))
     try:
-        assert await rig.ask(sandbox, dig) == 1
+        await _dug(rig, sandbox, dig)
         if not rig.is_hard:
             assert await refusal(sh(sandbox, "true")) is WorkspaceFull
         await sandbox.remove("d")
@@ -167,10 +167,18 @@ say(1)
         await sh(sandbox, "mkdir shut; head -c 2M /dev/zero > shut/f; chmod 000 shut")
         assert (await sandbox.stats()).disk_bytes > 2 * MIB
         assert (await sandbox.stat("shut")).mode == 0
-        assert await rig.ask(sandbox, dig) == 1
+        await _dug(rig, sandbox, dig)
     finally:
         await sandbox.kill()
     assert not (rig.state / "sandboxes" / sandbox.id).exists()
+
+
+async def _dug(rig: Rig, sandbox: Sandbox, dig: str) -> None:
+    """Where the limit is soft, its watcher may stop a tree that it cannot measure before it is finished."""
+    try:
+        assert await rig.ask(sandbox, dig) == 1
+    except WorkspaceFull:
+        assert not rig.is_hard
 
 
 @fact
