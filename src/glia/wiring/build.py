@@ -204,7 +204,7 @@ async def build(
     jobs.runs, subagents.start = runs, runs.start
     dispatcher = Dispatcher(db, outbound, secrets, settings.webhooks)
     rate_limits = RateLimits(default_per_minute=settings.limits.requests_per_minute)
-    firings = Firings(db, runs)
+    firings = Firings(db, runs, workflows.start)
     ticker = Ticker(db, firings)
     workflows.connect(runs, engine.wake)
     return House(
