@@ -107,11 +107,12 @@ def _input(arguments: str, *, is_wrapped: bool) -> Any:
         raise InvalidArguments(f"The arguments are not JSON: {error}.") from None
     if not isinstance(given, dict):
         raise InvalidArguments("The arguments must be an object.")
+    fields = cast(dict[str, Any], given)
     if not is_wrapped:
-        return cast(dict[str, Any], given)
-    if set(cast(dict[str, Any], given)) != {"input"}:
+        return fields
+    if set(fields) != {"input"}:
         raise InvalidArguments("The arguments must be an object with `input` and nothing else.")
-    return given["input"]
+    return fields["input"]
 
 
 def _name_of(workflow: Workflow) -> str:
