@@ -42,6 +42,7 @@ from glia.tools.service import Tools
 from glia.tools.types import Effect, Tool, ToolContext, ToolResult
 from glia.usage.service import Budgets, Spending
 from glia.workflows.service import Workflows
+from glia.workflows.tools import WorkflowTools
 from glia.workflows.types import WORKFLOW
 
 
@@ -148,7 +149,8 @@ async def rig(
     """
     outbound = Outbound(OutboundPolicy.from_setting(allow))
     models = models or Models(outbound, read_configuration({"GLIA_MODEL_DISCOVERY": "off"}), embedded=model)
-    toolset = Tools(db, built_in=list(tools), outbound=outbound, secrets=NoSecrets())
+    workflow_tools = WorkflowTools(db)
+    toolset = Tools(db, built_in=list(tools), outbound=outbound, secrets=NoSecrets(), sources=[workflow_tools])
     agents = Agents(db)
     live = Live(db)
     loop = asyncio.get_running_loop()
@@ -172,6 +174,7 @@ async def rig(
     budgets.on_raised = runs.limits_raised
     subagents.start = runs.start
     workflows.connect(runs, engine.wake)
+    workflow_tools.workflows = workflows
     await asyncio.to_thread(lease.start)
     live.start()
     engine.start()

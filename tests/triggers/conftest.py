@@ -44,7 +44,7 @@ class Place:
 
     def another_ticker(self) -> Ticker:
         """As another process would have it."""
-        return Ticker(self.db, Firings(self.db, self.rig.runs))
+        return Ticker(self.db, Firings(self.db, self.rig.runs, self.rig.workflows.start))
 
     async def make(self, when: When | None = None, **spec: Any) -> Trigger:
         wanted = TriggerSpec(
@@ -120,7 +120,7 @@ async def db(database_urls: DatabaseUrls) -> AsyncIterator[Database]:
 async def place(db: Database, database_urls: DatabaseUrls, principal: Principal) -> AsyncIterator[Place]:
     async with rig(db, database_urls.app, ScriptedModel(), is_working=False) as built:
         agent = (await built.agents.create(principal, AgentSpec(name="Clerk"))).id
-        firings = Firings(db, built.runs)
+        firings = Firings(db, built.runs, built.workflows.start)
         triggers = Triggers(db, firings, NoSecrets(), event_types=EVENT_TYPES)
         hooks = Hooks(db, firings, NoSecrets(), RateLimits())
         yield Place(built, principal, agent, triggers, hooks, firings, Ticker(db, firings))

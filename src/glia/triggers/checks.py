@@ -114,7 +114,25 @@ def _check_texts(spec: TriggerSpec) -> None:
             f"`max_failures` is {spec.max_failures}; it must be between 1 and {_MOST_FAILURES}, or null.",
             field="max_failures",
         )
-    templates.check(spec.message, str(type(spec.when).__struct_config__.tag))
+    _check_target(spec, str(type(spec.when).__struct_config__.tag))
+
+
+def _check_target(spec: TriggerSpec, kind: str) -> None:
+    """An agent and what it is told, or a workflow and its input: nothing of the one goes with the other."""
+    if spec.workflow_id is None:
+        if spec.agent_id is None:
+            raise InvalidRequest("Say who is to act: `agent_id` with a `message`, or `workflow_id`.", field="agent_id")
+        if spec.input is not None:
+            raise InvalidRequest("`input` is for a workflow; an agent is told a `message`.", field="input")
+        templates.check(spec.message or "", kind)
+        return
+    if spec.agent_id is not None:
+        raise InvalidRequest("Give `agent_id` or `workflow_id`, not both.", field="workflow_id")
+    if spec.message is not None:
+        raise InvalidRequest("`message` is for an agent; a workflow is given an `input`.", field="message")
+    if spec.session_id is not None:
+        raise InvalidRequest("An execution has a session of its own; leave `session_id` away.", field="session_id")
+    templates.check_input(spec.input, kind)
 
 
 def _check_event(when: OnEvent, event_types: Collection[str]) -> None:

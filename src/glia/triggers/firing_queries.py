@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, LiteralString
@@ -12,7 +13,9 @@ from glia.kit.pages import Window
 from glia.triggers.types import Cause, Firing, Outcome
 
 KEY = "trigger:"
-"""A firing's id behind this is the dedupe key of its run."""
+"""A firing's id behind this is the dedupe key of its run; of an execution the part behind the workflow's own."""
+
+_FIRED = re.compile(KEY + r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\Z")
 
 _SHOWN: LiteralString = """
     f.id, f.trigger_id, f.cause, f.outcome, f.reason, f.missed, f.scheduled_at, f.fired_at, f.run_id, f.session_id,
@@ -24,6 +27,7 @@ _SHOWN: LiteralString = """
 class Draft:
     """A firing as it is admitted. key: what makes it this one and no other, for its trigger.
 
+    message: what an agent is told, or the input of the workflow as JSON. problem: why no run can come of it.
     depth: how many triggered runs led to it, one after another.
     """
 
@@ -35,6 +39,8 @@ class Draft:
     message: str
     scheduled_at: datetime
     session_id: UUID | None = None
+    workflow_id: UUID | None = None
+    problem: str | None = None
     missed: int = 0
     depth: int = 0
 
@@ -46,10 +52,10 @@ async def insert(
     count = await tx.execute(
         """
         insert into trigger_firings (id, workspace_id, trigger_id, key, cause, outcome, reason, message, missed, depth,
-          scheduled_at, retry_at, session_id)
+          scheduled_at, retry_at, session_id, workflow_id)
         values (%(id)s, %(workspace_id)s, %(trigger_id)s, %(key)s, %(cause)s, %(outcome)s, %(reason)s, %(message)s,
           %(missed)s, %(depth)s, %(scheduled_at)s,
-          clock_timestamp() + make_interval(secs => %(retry_seconds)s::float8), %(session_id)s)
+          clock_timestamp() + make_interval(secs => %(retry_seconds)s::float8), %(session_id)s, %(workflow_id)s)
         on conflict (trigger_id, key) do nothing""",
         id=draft.id,
         workspace_id=draft.workspace_id,
@@ -64,6 +70,7 @@ async def insert(
         scheduled_at=draft.scheduled_at,
         retry_seconds=retry_seconds,
         session_id=draft.session_id,
+        workflow_id=draft.workflow_id,
     )
     return count == 1
 
@@ -152,10 +159,11 @@ class Pending:
     outcome: Outcome
     message: str
     session_id: UUID | None
+    workflow_id: UUID | None
     tries: int
 
 
-_PENDING: LiteralString = "id, trigger_id, outcome, coalesce(message, '') as message, session_id, tries"
+_PENDING: LiteralString = "id, trigger_id, outcome, coalesce(message, '') as message, session_id, workflow_id, tries"
 
 
 async def take(tx: Transaction, id: UUID, lease_seconds: float) -> Pending | None:
@@ -239,7 +247,8 @@ async def failures_in_a_row(tx: Transaction, trigger_id: UUID, most: int) -> int
           select bool_and(failed) over (order by id desc) as still from (
             select f.id, f.outcome = 'failed' or r.status = 'failed' as failed
             from trigger_firings f
-            left join runs r on r.workspace_id = f.workspace_id and r.dedupe_key = %(key)s || f.id::text
+            left join runs r on r.workspace_id = f.workspace_id and r.dedupe_key =
+              coalesce('workflow:' || f.workflow_id || ':', '') || %(key)s || f.id
             where f.trigger_id = %(trigger_id)s
               and f.fired_at >= (select failing_since from triggers where id = %(trigger_id)s)
               and (f.outcome = 'failed' or r.status in ('completed', 'failed', 'cancelled'))
@@ -295,7 +304,7 @@ async def take_events(tx: Transaction, limit: int) -> list[Happened]:
           returning id, trigger_id, session_id, seq
         ) select t.id, t.trigger_id, e.session_id, e.seq, e.type, e.at, e.run_id, r.agent_id, e.data
         from taken t join events e on e.session_id = t.session_id and e.seq = t.seq join runs r on r.id = e.run_id
-        where r.kind = 'agent'
+        where r.kind in ('agent', 'workflow')
         order by t.trigger_id, t.id""",
         limit=limit,
     )
@@ -314,10 +323,11 @@ async def ancestor(tx: Transaction, run_id: UUID) -> Ancestor | None:
     key: str | None = await tx.value(
         "select root.dedupe_key from runs r join runs root on root.id = r.root_run_id where r.id = %(id)s", id=run_id
     )
-    if key is None or not key.startswith(KEY):
+    fired = None if key is None else _FIRED.search(key)
+    if fired is None:
         return None
     return await tx.one_or_none(
         Ancestor,
         "select trigger_id, depth from trigger_firings where id = %(id)s",
-        id=UUID(key.removeprefix(KEY)),
+        id=UUID(fired[1]),
     )

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+import orjson
 import structlog
 
 from glia.identity.types import Principal, system_principal
@@ -20,7 +21,7 @@ from glia.runs.types import Accepted, Said
 from glia.triggers import firing_queries as rows
 from glia.triggers import queries
 from glia.triggers.firing_queries import Draft, Open
-from glia.triggers.types import Outcome, Overlap, Starter, Status, Trigger
+from glia.triggers.types import Outcome, Overlap, Starter, StartWorkflow, Status, Trigger
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +40,7 @@ class Admission:
     firing_id: UUID
     outcome: Outcome
     message: str
+    workflow_id: UUID | None = None
     reason: str | None = None
     cancels: tuple[UUID, ...] = ()
 
@@ -61,9 +63,10 @@ def decide(overlap: Overlap, open: Sequence[Open]) -> tuple[Outcome, str | None]
 
 
 class Firings:
-    def __init__(self, db: Database, starter: Starter) -> None:
+    def __init__(self, db: Database, starter: Starter, start_workflow: StartWorkflow) -> None:
         self._db = db
         self._starter = starter
+        self._start_workflow = start_workflow
 
     async def admit(
         self, tx: Transaction, trigger: Trigger, draft: Draft, *, refusal: str | None = None
@@ -73,8 +76,14 @@ class Firings:
         refusal: why it shall only be noted that there was a reason to fire.
         """
         open = await rows.open_firings(tx, trigger.id)
-        outcome, reason = (Outcome.SKIPPED, refusal) if refusal else decide(trigger.overlap, open)
-        if trigger.overlap is Overlap.CANCEL_PREVIOUS and outcome is not Outcome.SKIPPED:
+        if refusal:
+            outcome, reason = Outcome.SKIPPED, refusal
+        elif draft.problem:
+            outcome, reason = Outcome.FAILED, draft.problem
+        else:
+            outcome, reason = decide(trigger.overlap, open)
+        is_on_its_way = outcome in (Outcome.STARTING, Outcome.WAITING)
+        if trigger.overlap is Overlap.CANCEL_PREVIOUS and is_on_its_way:
             await rows.skip_waiting(tx, trigger.id, "A later firing took its place.")
         retry = {Outcome.STARTING: LEASE_SECONDS, Outcome.WAITING: _FIRST_WAIT_SECONDS}.get(outcome)
         if not await rows.insert(tx, draft, outcome, reason=reason, retry_seconds=retry):
@@ -83,7 +92,9 @@ class Firings:
             await rows.prune(tx, trigger.id, keep=KEPT_FIRINGS)
         if outcome is Outcome.WAITING:
             await queries.tell(tx)
-        return Admission(draft.id, outcome, draft.message, reason, _runs_of(open))
+        if outcome is Outcome.FAILED:
+            await self.pause_if_failing(tx, trigger)
+        return Admission(draft.id, outcome, draft.message, draft.workflow_id, reason, _runs_of(open))
 
     async def pause_if_failing(self, tx: Transaction, trigger: Trigger) -> bool:
         """Whether the trigger has failed as often in a row as it may. The transaction holds it."""
@@ -136,13 +147,19 @@ class Firings:
                 await rows.put_off(tx, firing_id)
             else:
                 await rows.settle(tx, firing_id, outcome, reason or "")
-        await self.start(trigger, Admission(firing_id, outcome, pending.message, reason, _runs_of(open)))
+        admission = Admission(firing_id, outcome, pending.message, pending.workflow_id, reason, _runs_of(open))
+        await self.start(trigger, admission)
         return True
 
     async def _begin(self, trigger: Trigger, admission: Admission) -> Accepted:
         principal = _principal(trigger)
-        said = [Said("user", admission.message)]
         key = f"{rows.KEY}{admission.firing_id}"
+        if admission.workflow_id is not None:
+            input = orjson.loads(admission.message)
+            return await self._start_workflow(principal, admission.workflow_id, input, dedupe_key=key)
+        if trigger.agent_id is None:
+            raise NotFound("The trigger was changed to start a workflow before this firing had its turn.")
+        said = [Said("user", admission.message)]
         if trigger.is_in_session:
             if trigger.session_id is None:
                 raise NotFound("The trigger's session is gone; give it another, or none.")

@@ -17,9 +17,9 @@ from glia.triggers.types import OnEvent, Trigger, TriggerSpec
 CHANNEL: LiteralString = "glia_triggers"
 
 _COLUMNS: LiteralString = """
-    id, workspace_id, project_id, name, agent_id, session_id, is_in_session, message, spec as "when", overlap, missed,
-    max_failures, status, pause_reason, next_at, is_armed, cooled_at, firings, last_fired_at, created_by, created_at,
-    updated_at"""
+    id, workspace_id, project_id, name, agent_id, session_id, is_in_session, message, workflow_id,
+    input, spec as "when", overlap, missed, max_failures, status, pause_reason, next_at, is_armed, cooled_at, firings,
+    last_fired_at, created_by, created_at, updated_at"""
 
 
 def _values(spec: TriggerSpec) -> dict[str, object]:
@@ -30,6 +30,8 @@ def _values(spec: TriggerSpec) -> dict[str, object]:
         "session_id": spec.session_id,
         "is_in_session": spec.session_id is not None,
         "message": spec.message,
+        "workflow_id": spec.workflow_id,
+        "input": None if spec.workflow_id is None else json(spec.input),
         "kind": when["kind"],
         "spec": json(when),
         "overlap": str(spec.overlap),
@@ -55,12 +57,12 @@ async def insert(
     return await tx.one(
         Trigger,
         """
-        insert into triggers (id, workspace_id, project_id, name, agent_id, session_id, is_in_session, message, kind,
-          spec, overlap, missed, max_failures, next_at, event_type, event_agent_id, sealed_secret, token_hash,
-          created_by)
+        insert into triggers (id, workspace_id, project_id, name, agent_id, session_id, is_in_session, message,
+          workflow_id, input, kind, spec, overlap, missed, max_failures, next_at, event_type, event_agent_id,
+          sealed_secret, token_hash, created_by)
         values (%(id)s, %(workspace_id)s, %(project_id)s, %(name)s, %(agent_id)s, %(session_id)s, %(is_in_session)s,
-          %(message)s, %(kind)s, %(spec)s, %(overlap)s, %(missed)s, %(max_failures)s, %(next_at)s, %(event_type)s,
-          %(event_agent_id)s, %(sealed_secret)s, %(token_hash)s, %(created_by)s)
+          %(message)s, %(workflow_id)s, %(input)s, %(kind)s, %(spec)s, %(overlap)s, %(missed)s, %(max_failures)s,
+          %(next_at)s, %(event_type)s, %(event_agent_id)s, %(sealed_secret)s, %(token_hash)s, %(created_by)s)
         returning """
         + _COLUMNS,
         **_values(spec),
@@ -101,7 +103,13 @@ async def lock_due(tx: Transaction, id: UUID) -> Trigger | None:
 
 
 async def list_page(
-    tx: Transaction, window: Window, *, agent_id: UUID | None, kind: str | None, status: str | None
+    tx: Transaction,
+    window: Window,
+    *,
+    agent_id: UUID | None,
+    workflow_id: UUID | None,
+    kind: str | None,
+    status: str | None,
 ) -> list[Trigger]:
     return await tx.many(
         Trigger,
@@ -110,11 +118,13 @@ async def list_page(
         + """
         from triggers
         where (%(agent_id)s::uuid is null or agent_id = %(agent_id)s)
+          and (%(workflow_id)s::uuid is null or workflow_id = %(workflow_id)s)
           and (%(kind)s::text is null or kind = %(kind)s)
           and (%(status)s::text is null or status = %(status)s)
           and (%(after)s::uuid is null or id < %(after)s)
         order by id desc limit %(rows)s""",
         agent_id=agent_id,
+        workflow_id=workflow_id,
         kind=kind,
         status=status,
         after=window.after,
@@ -126,7 +136,8 @@ async def update(tx: Transaction, id: UUID, spec: TriggerSpec, *, next_at: datet
     await tx.execute(
         """
         update triggers set name = %(name)s, agent_id = %(agent_id)s, session_id = %(session_id)s,
-          is_in_session = %(is_in_session)s, message = %(message)s, kind = %(kind)s,
+          is_in_session = %(is_in_session)s, message = %(message)s, workflow_id = %(workflow_id)s,
+          input = %(input)s, kind = %(kind)s,
           is_armed = is_armed or spec is distinct from %(spec)s, spec = %(spec)s, overlap = %(overlap)s,
           missed = %(missed)s, max_failures = %(max_failures)s, event_type = %(event_type)s,
           event_agent_id = %(event_agent_id)s, next_at = %(next_at)s, status = %(status)s,
@@ -272,3 +283,7 @@ async def has_session(tx: Transaction, id: UUID, agent_id: UUID) -> bool:
 
 async def has_agent(tx: Transaction, id: UUID) -> bool:
     return bool(await tx.value("select true from agents where id = %(id)s and deleted_at is null", id=id))
+
+
+async def has_workflow(tx: Transaction, id: UUID) -> bool:
+    return bool(await tx.value("select true from workflows where id = %(id)s and deleted_at is null", id=id))

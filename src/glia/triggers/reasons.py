@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from glia.kit.clock import wire_time
 from glia.kit.db import Transaction
+from glia.kit.errors import InvalidRequest
 from glia.kit.ids import new_id
 from glia.triggers import conditions, queries, schedules, templates
 from glia.triggers import firing_queries as rows
@@ -41,7 +42,7 @@ def draft(
     missed: int = 0,
     depth: int = 0,
 ) -> Draft:
-    """A firing of the trigger, with its message filled in. values: what this kind has to say beside the times."""
+    """A firing of the trigger, filled in. values: what this kind has to say beside the times."""
     scheduled_at = scheduled_at or now
     zone = ZoneInfo(trigger.when.timezone) if isinstance(trigger.when, Cron) else UTC
     known: dict[str, object] = {
@@ -49,18 +50,31 @@ def draft(
         "scheduled_at": scheduled_at.astimezone(zone).isoformat(timespec="seconds"),
         "fired_at": now.astimezone(zone).isoformat(timespec="seconds"),
     }
+    message, problem = _filled(trigger, known | (values or {}))
     return Draft(
         new_id(),
         trigger.workspace_id,
         trigger.id,
         key,
         cause,
-        templates.render(trigger.message, known | (values or {})),
+        message,
         scheduled_at,
         trigger.session_id,
+        trigger.workflow_id,
+        problem,
         missed,
         depth,
     )
+
+
+def _filled(trigger: Trigger, values: dict[str, object]) -> tuple[str, str | None]:
+    """What is said or handed on, and why it cannot be."""
+    if trigger.workflow_id is None:
+        return templates.render(trigger.message or "", values), None
+    try:
+        return templates.fill(trigger.input, values), None
+    except InvalidRequest as error:
+        return "", error.message
 
 
 async def on_time(tx: Transaction, trigger: Trigger, firings: Firings) -> Admission | None:

@@ -101,21 +101,27 @@ class Triggers:
         window: Window,
         *,
         agent_id: UUID | None = None,
+        workflow_id: UUID | None = None,
         kind: str | None = None,
         status: Status | None = None,
     ) -> Page[Trigger]:
         principal.require("triggers:read")
         async with self._db.transaction(principal.workspace_id) as tx:
-            rows = await queries.list_page(tx, window, agent_id=agent_id, kind=kind, status=status)
+            rows = await queries.list_page(
+                tx, window, agent_id=agent_id, workflow_id=workflow_id, kind=kind, status=status
+            )
         return page_of(rows, window, lambda trigger: trigger.id)
 
     async def update(self, principal: Principal, id: UUID, changes: Mapping[str, Any]) -> Trigger:
-        """changes: fields of TriggerSpec. A new `when` counts from now on, and revives a trigger that has ended."""
+        """changes: fields of TriggerSpec. A new `when` counts from now on, and revives a trigger that has ended.
+
+        Naming a workflow takes the agent and its message away, and the other way round.
+        """
         _require_writer(principal)
         async with self._db.transaction(principal.workspace_id) as tx:
             before = _there(await queries.lock(tx, id), id)
             now = await queries.now(tx)
-            spec = replace(_spec_of(before), **changes)
+            spec = replace(_spec_of(before), **_let_go(before, changes), **changes)
             is_new = "when" in changes and spec.when != before.when
             _check_kind(before.when, spec.when)
             spec = checks.settled(spec, now, event_types=self._event_types, is_new=is_new)
@@ -240,15 +246,29 @@ def _require_writer(principal: Principal) -> None:
 
 async def _check_references(tx: Transaction, spec: TriggerSpec) -> None:
     """Foreign keys look past row-level security, so what is named must be seen first."""
-    if not await queries.has_agent(tx, spec.agent_id):
+    if spec.workflow_id is not None and not await queries.has_workflow(tx, spec.workflow_id):
+        raise InvalidRequest(f"There is no workflow '{spec.workflow_id}' in this workspace.", field="workflow_id")
+    if spec.agent_id is not None and not await queries.has_agent(tx, spec.agent_id):
         raise InvalidRequest(f"There is no agent '{spec.agent_id}' in this workspace.", field="agent_id")
-    if spec.session_id is not None and not await queries.has_session(tx, spec.session_id, spec.agent_id):
+    if spec.session_id is not None and not (
+        spec.agent_id is not None and await queries.has_session(tx, spec.session_id, spec.agent_id)
+    ):
         raise InvalidRequest(
             f"There is no session '{spec.session_id}' with this agent in this workspace.", field="session_id"
         )
     watched = spec.when.agent_id if isinstance(spec.when, (OnEvent, OnMetric)) else None
     if watched is not None and not await queries.has_agent(tx, watched):
         raise InvalidRequest(f"There is no agent '{watched}' in this workspace.", field="when.agent_id")
+
+
+def _let_go(before: Trigger, changes: Mapping[str, Any]) -> dict[str, object]:
+    """What goes when a trigger changes from an agent to a workflow or back, unless it is given anew."""
+    gone: dict[str, object] = {}
+    if before.workflow_id is None and changes.get("workflow_id") is not None:
+        gone = {"agent_id": None, "message": None, "session_id": None, "input": {}}
+    elif before.agent_id is None and changes.get("agent_id") is not None:
+        gone = {"workflow_id": None, "input": None}
+    return {name: value for name, value in gone.items() if name not in changes}
 
 
 def _check_kind(before: When, after: When) -> None:

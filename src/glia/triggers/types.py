@@ -138,14 +138,18 @@ class Outcome(StrEnum):
 class TriggerSpec:
     """What a person says about a trigger.
 
-    message: what the agent is told; `{{ placeholders }}` are filled in. session_id: say it there each time; None opens
-    a new session for each firing. max_failures: pause after this many failures in a row; None never does.
+    Either agent_id and message, or workflow_id and input. message: what the agent is told; `{{ placeholders }}` are
+    filled in. session_id: say it there each time; None opens a new session for each firing. input: JSON that the
+    workflow is started with; placeholders in its texts are filled in. max_failures: pause after this many failures in
+    a row; None never does.
     """
 
     name: str
-    agent_id: UUID
-    message: str
+    agent_id: UUID | None
+    message: str | None
     when: When
+    workflow_id: UUID | None = None
+    input: Any = None
     session_id: UUID | None = None
     overlap: Overlap = Overlap.SKIP
     missed: Missed = Missed.ONCE
@@ -164,10 +168,12 @@ class Trigger:
     workspace_id: UUID
     project_id: UUID
     name: str
-    agent_id: UUID
+    agent_id: UUID | None
     session_id: UUID | None
     is_in_session: bool
-    message: str
+    message: str | None
+    workflow_id: UUID | None
+    input: Any
     when: When
     overlap: Overlap
     missed: Missed
@@ -236,3 +242,11 @@ class Starter(Protocol):
     ) -> Accepted: ...
 
     async def cancel(self, principal: Principal, id: UUID) -> object: ...
+
+
+class StartWorkflow(Protocol):
+    """What triggers need of workflows. With a dedupe_key that was used before, the first execution is returned."""
+
+    async def __call__(
+        self, principal: Principal, workflow: UUID | str, input: Any, *, dedupe_key: str | None = None
+    ) -> Accepted: ...

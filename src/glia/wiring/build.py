@@ -95,6 +95,7 @@ from glia.wiring.searching import (
     reranker_of,
 )
 from glia.workflows.service import Workflows
+from glia.workflows.tools import WorkflowTools
 from glia.workflows.types import WORKFLOW
 
 if TYPE_CHECKING:
@@ -166,7 +167,8 @@ async def build(
     built_in += [conversation_search(conversations), edit_block, run_code(sandboxes), *_sql_tools(settings)]
     mcp_servers = McpServers(db, outbound, secrets, read_servers(settings.mcp_file, environment))
     toolsets = Toolsets(db, outbound, secrets)
-    sources = (toolsets, mcp_servers.source)
+    workflow_tools = WorkflowTools(db)
+    sources = (toolsets, mcp_servers.source, workflow_tools)
     tools = Tools(db, built_in=built_in, outbound=outbound, secrets=secrets, sources=sources)
     agents = Agents(db, checks=(_check_tools(tools), _check_knowledge(knowledge)))
     live = Live(db)
@@ -204,9 +206,10 @@ async def build(
     jobs.runs, subagents.start = runs, runs.start
     dispatcher = Dispatcher(db, outbound, secrets, settings.webhooks)
     rate_limits = RateLimits(default_per_minute=settings.limits.requests_per_minute)
-    firings = Firings(db, runs)
+    firings = Firings(db, runs, workflows.start)
     ticker = Ticker(db, firings)
     workflows.connect(runs, engine.wake)
+    workflow_tools.workflows = workflows
     return House(
         settings=settings,
         db=db,

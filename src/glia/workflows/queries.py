@@ -165,6 +165,18 @@ async def depth_of(tx: Transaction, run_id: UUID) -> int | None:
     return await tx.value("select depth from runs where id = %(run_id)s", run_id=run_id)
 
 
+@dataclass(frozen=True)
+class Caller:
+    """The run that starts an execution."""
+
+    key_id: UUID | None
+    depth: int
+
+
+async def caller(tx: Transaction, run_id: UUID) -> Caller:
+    return await tx.one(Caller, "select key_id, depth from runs where id = %(run_id)s", run_id=run_id)
+
+
 async def insert_run(
     tx: Transaction,
     id: UUID,

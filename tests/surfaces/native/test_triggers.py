@@ -208,3 +208,38 @@ def test_a_trigger_takes_the_right_to_start_runs(client: Client, agent: dict[str
     refused = server.client(key).post("/v1/triggers", body(agent))
 
     assert (refused.status, refused.error["details"]["scope"]) == (403, "runs:write")
+
+
+def test_a_trigger_starts_a_workflow(client: Client, agent: dict[str, Any]):
+    flow = client.made("/v1/workflows", {"name": "Fan", "steps": [{"id": "a", "kind": "tool", "tool": "current_time"}]})
+    wanted = {"name": "Nightly", "workflow_id": flow["slug"], "input": {"at": "{{ fired_at }}"}, "when": CRON}
+    made = client.made("/v1/triggers", wanted)
+    assert (made["workflow_id"], made["input"]) == (flow["id"], wanted["input"])
+    assert (made["agent_id"], made["message"]) == (None, None)
+
+    fired = client.post(f"/v1/triggers/{made['id']}/fire").json
+
+    found = client.until(f"/v1/workflows/{flow['id']}/executions/{fired['run_id']}", lambda one: one["finished_at"])
+    assert found["status"] == "completed"
+    assert found["input"]["at"][:2] == "20"
+    assert [one["id"] for one in client.get(f"/v1/triggers?workflow_id={flow['slug']}").json["data"]] == [made["id"]]
+    changed = client.patch(f"/v1/triggers/{made['id']}", {"agent_id": agent["slug"], "message": "Hello."}).json
+    assert (changed["agent_id"], changed["workflow_id"]) == (agent["id"], None)
+
+
+def test_what_a_trigger_cannot_start_names_its_field(client: Client, agent: dict[str, Any]):
+    flow = client.made("/v1/workflows", {"name": "Own", "steps": [{"id": "a", "kind": "tool", "tool": "current_time"}]})
+    wanted = {"name": "Nightly", "when": CRON}
+    for more, field in [
+        ({"workflow_id": "nowhere"}, "workflow_id"),
+        ({"workflow_id": "00000000-0000-7000-8000-000000000000"}, "workflow_id"),
+        ({}, "agent_id"),
+        ({"agent_id": agent["id"]}, "message"),
+        ({"agent_id": agent["id"], "message": "Hello.", "input": {}}, "input"),
+        ({"agent_id": agent["id"], "workflow_id": flow["id"]}, "workflow_id"),
+        ({"workflow_id": flow["id"], "message": "Hello."}, "message"),
+        ({"workflow_id": flow["id"], "session_id": agent["id"]}, "session_id"),
+        ({"workflow_id": flow["id"], "input": {"a": "{{ payload }}"}}, "input"),
+    ]:
+        refused = client.post("/v1/triggers", wanted | more)
+        assert (refused.status, refused.error["field"]) == (400, field), more

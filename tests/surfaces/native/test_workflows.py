@@ -105,3 +105,15 @@ def test_a_reader_may_look_and_not_change(client, server):
     assert reader.post("/v1/workflows", {"name": "No", "steps": [SUM]}).status == 403
     assert reader.post("/v1/workflows/double/run", {}).status == 403
     assert reader.get("/v1/workflows/double/executions").status == 403
+
+
+def test_an_agent_may_have_a_workflow_as_a_tool(client: Any):
+    step = {"id": "a", "kind": "tool", "tool": "current_time"}
+    client.made("/v1/workflows", {"name": "Tell", "slug": "tell-time", "steps": [step]})
+
+    made = client.made("/v1/agents", {"name": "Teller", "tools": ["workflow__tell-time"]})
+    refused = client.post("/v1/agents", {"name": "Teller", "tools": ["workflow__tell-tim"]})
+
+    assert made["tools"] == ["workflow__tell-time"]
+    assert (refused.status, refused.error["field"]) == (400, "tools[0]")
+    assert "workflow__tell-time" in refused.error["message"]

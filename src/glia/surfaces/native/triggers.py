@@ -13,6 +13,7 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from glia.identity.types import Principal
+from glia.kit.errors import InvalidRequest
 from glia.kit.ids import parse_id
 from glia.surfaces.native.times import moment_of
 from glia.surfaces.native.words import (
@@ -46,6 +47,7 @@ from glia.triggers.types import (
     When,
 )
 from glia.wiring import House
+from glia.workflows.errors import WorkflowNotFound
 
 router = APIRouter(prefix="/v1/triggers", tags=["triggers"], route_class=NativeRoute)
 
@@ -86,14 +88,18 @@ class WhenBody(Body):
 class TriggerBody(Body):
     """agent_id: the agent's id or slug. message: what it is told; `{{ placeholders }}` are filled in.
 
+    workflow_id: a workflow's id or slug, in place of both. input: what it is started with, else `{}`; placeholders in
+    its texts are filled in, and a text that is one placeholder becomes the value itself.
     session_id: say it in this session each time; null opens a new one for each firing. overlap: what becomes of a
     firing while the run of an earlier one is not over. missed: what becomes of firings that no process was there for.
     max_failures: pause after this many failures in a row; null for never.
     """
 
     name: str
-    agent_id: str = Field(max_length=200)
-    message: str
+    agent_id: str | None = Field(None, max_length=200)
+    message: str | None = None
+    workflow_id: str | None = Field(None, max_length=200)
+    input: Any = None
     when: WhenBody
     session_id: str | None = None
     overlap: OverlapName = "skip"
@@ -102,11 +108,17 @@ class TriggerBody(Body):
 
 
 class TriggerChanges(Changes):
-    """when: replaces the old one whole, and counts from now on."""
+    """when: replaces the old one whole, and counts from now on.
+
+    Naming a workflow takes the agent away with its message and session; naming an agent takes the workflow and its
+    input away.
+    """
 
     name: str = ""
     agent_id: str = Field("", max_length=200)
     message: str = ""
+    workflow_id: str = Field("", max_length=200)
+    input: Any = None
     when: WhenBody | None = None
     session_id: str | None = None
     overlap: OverlapName = "skip"
@@ -134,9 +146,11 @@ class TriggerOut(Out):
 
     id: UUID
     name: str
-    agent_id: UUID
+    agent_id: UUID | None
     session_id: UUID | None
-    message: str
+    message: str | None
+    workflow_id: UUID | None
+    input: Any
     when: dict[str, Any]
     overlap: OverlapName
     missed: MissedName
@@ -190,8 +204,10 @@ async def create(body: TriggerBody, house: TheHouse, principal: ThePrincipal) ->
     """Make a trigger. For a webhook the answer holds its secret, or its address, which is not shown again."""
     spec = TriggerSpec(
         name=body.name,
-        agent_id=(await house.agents.find(principal, body.agent_id)).id,
+        agent_id=None if body.agent_id is None else (await house.agents.find(principal, body.agent_id)).id,
         message=body.message,
+        workflow_id=None if body.workflow_id is None else await _workflow_id(house, principal, body.workflow_id),
+        input=body.input if body.workflow_id is None or "input" in body.model_fields_set else {},
         when=await _when(house, principal, body.when),
         session_id=None if body.session_id is None else id_of(body.session_id, "session_id"),
         overlap=Overlap(body.overlap),
@@ -207,13 +223,15 @@ async def list_triggers(
     principal: ThePrincipal,
     window: TheWindow,
     agent_id: Annotated[str | None, Query(description="Only triggers of this agent; its id or slug.")] = None,
+    workflow_id: Annotated[str | None, Query(description="Only triggers of this workflow; its id or slug.")] = None,
     kind: Annotated[KindName | None, Query(description="Only triggers of this kind.")] = None,
     status: Annotated[StatusName | None, Query(description="Only triggers in this state.")] = None,
 ) -> ListOf[TriggerOut]:
     """List triggers, newest first."""
     agent = None if agent_id is None else await agent_id_of(house, principal, agent_id)
     state = None if status is None else Status(status)
-    found = await house.triggers.list(principal, window, agent_id=agent, kind=kind, status=state)
+    workflow = None if workflow_id is None else await _workflow_id(house, principal, workflow_id)
+    found = await house.triggers.list(principal, window, agent_id=agent, workflow_id=workflow, kind=kind, status=state)
     return page_of(found, trigger_out)
 
 
@@ -238,6 +256,8 @@ async def update(trigger: str, body: TriggerChanges, house: TheHouse, principal:
     changes = given(body)
     if "agent_id" in changes:
         changes["agent_id"] = (await house.agents.find(principal, body.agent_id)).id
+    if "workflow_id" in changes:
+        changes["workflow_id"] = await _workflow_id(house, principal, body.workflow_id)
     if changes.pop("when", None) is not None and body.when is not None:
         changes["when"] = await _when(house, principal, body.when)
     if body.session_id is not None:
@@ -309,6 +329,13 @@ async def _when(house: House, principal: Principal, body: WhenBody) -> When:
     if "agent_id" in said and said["kind"] in {"event", "metric"}:
         said["agent_id"] = (await house.agents.find(principal, said["agent_id"])).id
     return read_when(said)
+
+
+async def _workflow_id(house: House, principal: Principal, reference: str) -> UUID:
+    try:
+        return (await house.workflows.find(principal, reference)).id
+    except WorkflowNotFound as error:
+        raise InvalidRequest(error.message, field="workflow_id") from None
 
 
 def trigger_out(trigger: Trigger) -> TriggerOut:
