@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,7 +36,7 @@ from glia.runs.loop import Crew
 from glia.runs.model_contexts import ModelContexts
 from glia.runs.service import Runs, Said
 from glia.runs.types import Accepted
-from glia.runs.work import agent_work, kinds_of
+from glia.runs.work import JobKind, agent_work, kinds_of
 from glia.sessions.service import Sessions
 from glia.tools.service import Tools
 from glia.tools.types import Effect, Tool, ToolContext, ToolResult
@@ -142,10 +142,11 @@ async def rig(
     is_working: bool = True,
     models: Models | None = None,
     allow: str = "",
+    jobs: Mapping[str, JobKind] | None = None,
 ) -> AsyncIterator[Rig]:
     """is_working: False for a process that accepts but never claims, as if it had no room.
 
-    allow: addresses that outbound calls may reach.
+    allow: addresses that outbound calls may reach. jobs: what it does besides agents' runs.
     """
     outbound = Outbound(OutboundPolicy.from_setting(allow))
     models = models or Models(outbound, read_configuration({"GLIA_MODEL_DISCOVERY": "off"}), embedded=model)
@@ -168,7 +169,7 @@ async def rig(
     subagents = Subagents(db, agents)
     config = config or EngineConfig(poll_seconds=0.1, drain_seconds=0.5, most_at_once=200 if is_working else 0)
     workflows = Workflows(db, agents=agents, tools=toolset, outbound=outbound)
-    kinds = kinds_of(agent_work(agents, toolset, crew, subagents), {}, {WORKFLOW: workflows.work})
+    kinds = kinds_of(agent_work(agents, toolset, crew, subagents), jobs or {}, {WORKFLOW: workflows.work})
     engine = Engine(db, live, lease, kinds, config)
     runs = Runs(db, live, engine, budgets)
     budgets.on_raised = runs.limits_raised

@@ -11,6 +11,7 @@ import psycopg
 import structlog
 
 from glia.agents.service import Agents
+from glia.evaluations.service import Evaluations, EvaluationSets
 from glia.files.service import Files
 from glia.gateway.service import Gateway
 from glia.identity.limits import RateLimits
@@ -105,6 +106,8 @@ class House:
     meter: Meter
     webhooks: Webhooks
     dispatcher: Dispatcher
+    evaluation_sets: EvaluationSets
+    evaluations: Evaluations
     triggers: Triggers
     hooks: Hooks
     ticker: Ticker

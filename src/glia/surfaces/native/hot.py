@@ -1,7 +1,7 @@
 """The routes that bare ASGI handlers serve, said once more for the OpenAPI document and for `405`.
 
-`stream.py`, `upload.py` and `hooks.py` answer these requests before the framework sees them; nothing here is ever
-called.
+`stream.py`, `upload.py`, `evaluation_import.py` and `hooks.py` answer these requests before the framework sees them;
+nothing here is ever called.
 """
 
 from __future__ import annotations
@@ -227,6 +227,31 @@ async def put_tar(sandbox: str, path: str = ".") -> NoReturn:
 async def upload(knowledge_base: str) -> NoReturn:
     """Upload a document (PDF, DOCX, TXT, Markdown, HTML). It is processed in the background."""
     raise LookupError(knowledge_base)
+
+
+class ImportedOut(Out):
+    added: int
+
+
+@router.post(
+    "/evaluation-sets/{evaluation_set}/import",
+    tags=["evaluations"],
+    status_code=201,
+    response_model=ImportedOut,
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/x-ndjson": {"schema": {"type": "string"}},
+                "application/json": {"schema": {"$ref": "#/components/schemas/CasesBody"}},
+            },
+        }
+    },
+)
+async def import_cases(evaluation_set: str) -> NoReturn:
+    """Add cases from JSON lines, one object a line, or from `{"cases": [...]}`: all of them or none. At most 10 MiB
+    and 10,000 cases."""
+    raise LookupError(evaluation_set)
 
 
 @router.post(
