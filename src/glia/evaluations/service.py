@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from typing import Any
+from dataclasses import replace
 from uuid import UUID
 
 from glia.agents.errors import AgentNotFound
@@ -112,7 +112,7 @@ class Evaluations:
             sums = {one.name: one for one in await rows.score_sums(tx, id)}
             figures = await rows.figures(tx, id)
         scorers = [_summary_of(scorer, sums.get(scorer.name)) for scorer in evaluation.settings.scorers]
-        return Summary(**{**_fields(figures), "scorers": scorers})
+        return replace(figures, scorers=scorers)
 
     async def list(
         self,
@@ -256,11 +256,6 @@ def _summary_of(scorer: Scorer, found: rows.ScoreSum | None) -> ScorerSummary:
         mean=None if found.mean is None else round(found.mean, 6),
         pass_rate=round(found.passed / found.scored, 6) if found.scored else None,
     )
-
-
-def _fields(summary: Summary) -> dict[str, Any]:
-    """Any: the fields of Summary."""
-    return {name: getattr(summary, name) for name in Summary.__dataclass_fields__}
 
 
 async def _evaluation(tx: Transaction, id: UUID) -> Evaluation:

@@ -69,7 +69,12 @@ class EvaluationSets:
         async with self._db.transaction(principal.workspace_id) as tx:
             await _lock_set(tx, id)
             before = await _set(tx, id)
-            after = {"name": before.name, "description": before.description, "metadata": before.metadata, **changes}
+            after: dict[str, Any] = {
+                "name": before.name,
+                "description": before.description,
+                "metadata": before.metadata,
+                **changes,
+            }
             _check_set(**after)
             await queries.update_set(tx, id, **after)
             return await _set(tx, id)
