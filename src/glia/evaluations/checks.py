@@ -181,7 +181,7 @@ def _read_scorer(given: object, where: str) -> Scorer:
         scorer = cast(Scorer, msgspec.convert(tree, _KINDS[str(kind)]))
     except msgspec.ValidationError as error:
         raise _refusal(str(error), where) from None
-    scorer = cast(Scorer, msgspec.structs.replace(scorer, name=scorer.name.strip() or scorer.kind))
+    scorer = msgspec.structs.replace(scorer, name=scorer.name.strip() or scorer.kind)
     _check_scorer(scorer, where)
     return scorer
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass, field, replace
+from typing import cast
 from uuid import UUID
 
 import structlog
@@ -204,10 +205,16 @@ def _principal(evaluation: Evaluation) -> Principal:
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
     """What the engine is to hear of: that the job is another's now, or that the database is away, before all else."""
-    for kind in (Fenced, DatabaseUnavailable, StorageFull, BaseException):
-        found = errors.subgroup(kind)
-        while isinstance(found, BaseExceptionGroup):
-            found = found.exceptions[0]
-        if found is not None:
-            return found
-    return errors
+    found = _leaves(errors)
+    for kind in (Fenced, DatabaseUnavailable, StorageFull):
+        for one in found:
+            if isinstance(one, kind):
+                return one
+    return found[0]
+
+
+def _leaves(error: BaseException) -> list[BaseException]:
+    if not isinstance(error, BaseExceptionGroup):
+        return [error]
+    group = cast(BaseExceptionGroup[BaseException], error)
+    return [leaf for one in group.exceptions for leaf in _leaves(one)]

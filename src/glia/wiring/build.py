@@ -17,6 +17,10 @@ import structlog
 
 from glia.agents.service import Agents, SpecCheck
 from glia.agents.types import AgentSpec
+from glia.evaluations.jobs import KIND as EVALUATE
+from glia.evaluations.jobs import Evaluator
+from glia.evaluations.judging import Judge as AnswerJudge
+from glia.evaluations.service import Evaluations, EvaluationSets
 from glia.files.service import Files
 from glia.gateway.service import Gateway
 from glia.identity.limits import RateLimits
@@ -184,6 +188,7 @@ async def build(
     reader = Reader(ParseLimits(input_bytes=settings.limits.upload_bytes))
     ingest = Ingest(files=files, read=reader, embedders=embedders, start_job=jobs)
     crew = Crew(models=models, cite=cite, spending=spending, contexts=ModelContexts(db))
+    evaluator = Evaluator(db, AnswerJudge(models, spending), usage)
     subagents, workflows = Subagents(db, agents), Workflows(db, agents=agents, tools=tools, outbound=outbound)
     engine = Engine(
         db,
@@ -195,6 +200,7 @@ async def build(
                 **knowledge_jobs(knowledge, ingest, outbound),
                 LEARN: JobKind(sleep_time.learn, nothing_to_undo),
                 TEND: JobKind(sleep_time.tend, nothing_to_undo),
+                EVALUATE: JobKind(evaluator.work, evaluator.ended),
             },
             {WORKFLOW: workflows.work},
         ),
@@ -204,6 +210,7 @@ async def build(
     runs = Runs(db, live, engine, budgets)
     budgets.on_raised = credit.on_raised = runs.limits_raised
     jobs.runs, subagents.start = runs, runs.start
+    evaluator.runs = runs
     dispatcher = Dispatcher(db, outbound, secrets, settings.webhooks)
     rate_limits = RateLimits(default_per_minute=settings.limits.requests_per_minute)
     firings = Firings(db, runs, workflows.start)
@@ -258,6 +265,8 @@ async def build(
         meter=meter,
         webhooks=Webhooks(db, outbound, secrets, dispatcher, settings.webhooks),
         dispatcher=dispatcher,
+        evaluation_sets=EvaluationSets(db),
+        evaluations=Evaluations(db, runs, jobs, models),
         triggers=Triggers(db, firings, secrets, event_types=_EVENT_TYPES),
         hooks=Hooks(db, firings, secrets, rate_limits),
         ticker=ticker,

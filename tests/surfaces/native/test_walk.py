@@ -86,11 +86,17 @@ BODIES: dict[Route, dict[str, Any]] = {
     ("POST", "/v1/triggers/{trigger}/secret"): {},
     ("PATCH", "/v1/workflows/{workflow}"): {"description": "Changed"},
     ("POST", "/v1/workflows/{workflow}/run"): {},
+    ("PATCH", "/v1/evaluation-sets/{evaluation_set}"): {"name": "Renamed"},
+    ("POST", "/v1/evaluation-sets/{evaluation_set}/cases"): {"cases": [{"input": "More"}]},
+    ("POST", "/v1/evaluation-sets/{evaluation_set}/import"): {"cases": [{"input": "More"}]},
+    ("PATCH", "/v1/evaluation-sets/{evaluation_set}/cases/{case}"): {"name": "Renamed"},
+    ("POST", "/v1/evaluations/{evaluation}/cancel"): {},
 }
 # Opened by a signature or by knowing the address, whoever asks; tests/triggers has what that is worth.
 OPEN_TO_ALL = ("POST", "/v1/hooks/{hook}")
 UPLOAD = ("POST", "/v1/knowledge-bases/{knowledge_base}/documents")
 COMPARE = ("GET", "/v1/sessions/{session}/compare")
+COMPARE_EVALUATIONS = ("GET", "/v1/evaluations/{evaluation}/compare")
 STREAM = ("GET", "/v1/sessions/{session}/events/stream")
 
 
@@ -113,6 +119,8 @@ class Walk:
             return client.upload(path, b"Some words.").status
         if route == COMPARE:
             path += f"?with={self.things['session']}"
+        if route == COMPARE_EVALUATIONS:
+            path += f"?with={self.things['evaluation']}"
         if route == STREAM:
             with client.stream(method, path) as stream:
                 return stream.status
@@ -160,6 +168,12 @@ def one_of_everything(client: Client) -> Things:
     for fact in ("My favourite colour is blue.", "My favourite colour is green."):
         client.made("/v1/memories", {"content": fact, "agent_id": agent})
     (conflict,) = client.get(f"/v1/memories/conflicts?agent_id={agent}").json["data"]
+    evaluation_set = client.made("/v1/evaluation-sets", {"name": "Set", "cases": [{"input": "Hello"}]})["id"]
+    case = client.get(f"/v1/evaluation-sets/{evaluation_set}/cases").json["data"][0]["id"]
+    evaluation = client.post(
+        "/v1/evaluations", {"evaluation_set_id": evaluation_set, "agent_id": agent, "scorers": [{"kind": "exact"}]}
+    ).json["id"]
+    client.until(f"/v1/evaluations/{evaluation}", lambda found: found["status"] == "completed")
     client.request("PUT", f"/v1/agents/{agent}/memory/policies/facts", {"max_count": 1000})
     made = client.post(f"/v1/sessions/{session}/messages", {"content": "run: open('a.csv', 'w').write('1')"})
     assert made.status == 200, made.body
@@ -197,6 +211,10 @@ def one_of_everything(client: Client) -> Things:
         "artifact": artifact["id"],
         "webhook": webhook,
         "delivery": client.post(f"/v1/webhooks/{webhook}/ping").json["id"],
+        "evaluation_set": evaluation_set,
+        "case": case,
+        "evaluation": evaluation,
+        "result": client.get(f"/v1/evaluations/{evaluation}/results").json["data"][0]["id"],
         "trigger": client.made("/v1/triggers", HOOK | {"agent_id": agent})["id"],
         "toolset": toolset,
         "mcp_server": client.made("/v1/mcp-servers", {"name": "mcp", "url": "http://127.0.0.1:9/mcp"})["id"],
@@ -252,13 +270,17 @@ def test_lists_do_not_show_another_workspaces_things(walk: Walk, client: Client,
 
     assert [id for id in ids if id in shown_to_stranger] == []
     assert [
-        id for id in ids if id not in shown_to_owner and id not in {walk.things["document"], walk.things["delivery"]}
+        id
+        for id in ids
+        if id not in shown_to_owner
+        and id not in {walk.things[name] for name in ("document", "delivery", "case", "result")}
     ] == []
 
 
 def test_bodies_cannot_name_another_workspaces_things(walk: Walk, stranger: Client):
     things = walk.things
     own_agent = stranger.made("/v1/agents", {"name": "Own"})["id"]
+    own_set = stranger.made("/v1/evaluation-sets", {"name": "Own", "cases": [{"input": "x"}]})["id"]
     before = {path: len(stranger.get(path).json["data"]) for path in ("/v1/agents", "/v1/sessions", "/v1/memories")}
 
     answers = {
@@ -269,6 +291,14 @@ def test_bodies_cannot_name_another_workspaces_things(walk: Walk, stranger: Clie
         "trigger": stranger.post("/v1/triggers", HOOK | {"agent_id": things["agent"]}),
         "trigger's session": stranger.post(
             "/v1/triggers", HOOK | {"agent_id": own_agent, "session_id": things["session"]}
+        ),
+        "evaluation's agent": stranger.post(
+            "/v1/evaluations",
+            {"evaluation_set_id": own_set, "agent_id": things["agent"], "scorers": [{"kind": "exact"}]},
+        ),
+        "evaluation's set": stranger.post(
+            "/v1/evaluations",
+            {"evaluation_set_id": things["evaluation_set"], "agent_id": own_agent, "scorers": [{"kind": "exact"}]},
         ),
         "budget": stranger.post("/v1/budgets", {"scope": "agent", "subject_id": things["agent"], "limit_calls": 1}),
         "agent's tools": stranger.post("/v1/agents", {"name": "x", "tools": ["a_tool"]}),
@@ -282,6 +312,8 @@ def test_bodies_cannot_name_another_workspaces_things(walk: Walk, stranger: Clie
         "agent": 400,
         "trigger": 404,
         "trigger's session": 400,
+        "evaluation's agent": 404,
+        "evaluation's set": 404,
         "budget": 400,
         "agent's tools": 400,
         "change": 400,
