@@ -42,11 +42,9 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 def case_lines(cases: Sequence[Case]) -> bytes:
     """Each case as it could be imported: what a person said of it, without ids."""
-    lines: list[bytes] = []
-    for case in cases:
-        said = {name: getattr(case, name) for name in CaseSpec.__struct_fields__}
-        lines.append(_encode({name: value for name, value in said.items() if value not in (None, "", {})}) + b"\n")
-    return b"".join(lines)
+    fields = CaseSpec.__struct_fields__
+    said = (CaseSpec(**{name: getattr(case, name) for name in fields}) for case in cases)
+    return b"".join(_encode(spec) + b"\n" for spec in said)
 
 
 async def csv_of(evaluation: Evaluation, pages: AsyncIterator[Sequence[Result]]) -> AsyncGenerator[bytes, None]:

@@ -148,7 +148,7 @@ class EvaluationSet:
     updated_at: datetime
 
 
-class CaseSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class CaseSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """What a person says of a case. None: nothing is expected, and scorers that need it leave the case unscored.
 
     expected_tools: names, in order; an empty list says that none may be called. expected_documents: ids or names.

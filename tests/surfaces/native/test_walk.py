@@ -139,9 +139,9 @@ def routes_of(document: dict[str, Any]) -> list[Route]:
     order = {"GET": 0, "PATCH": 1, "PUT": 2, "POST": 3, "DELETE": 4}
     found = [(method.upper(), path) for path, methods in document["paths"].items() for method in methods if "{" in path]
     # Who is deactivated is not there any more, as if deleted.
-    ends = "/v1/users/{user}/deactivate"
+    ends = {"/v1/users/{user}/deactivate", "/v1/evaluation-sets/{evaluation_set}"}  # takes its evaluations along
     found.remove(OPEN_TO_ALL)
-    return sorted(found, key=lambda route: (order[route[0]], route[1] == ends, -route[1].count("/"), route[1]))
+    return sorted(found, key=lambda route: (order[route[0]], route[1] in ends, -route[1].count("/"), route[1]))
 
 
 def one_of_everything(client: Client) -> Things:
