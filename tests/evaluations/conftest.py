@@ -21,6 +21,8 @@ from glia.identity.types import Principal
 from glia.kit.db import Database
 from glia.kit.errors import GliaError
 from glia.kit.pages import Window
+from glia.models.providers import Provider
+from glia.models.resolving import EMBEDDED
 from glia.models.types import FinishReason, ModelEvent, ModelRequest, ModelResponse, TokenUsage, UserMessage
 from glia.runs.work import JobKind
 from glia.tools.types import ToolContext, ToolResult
@@ -57,6 +59,7 @@ class Judging:
     is_embedded: bool = False
     id: str = "p/judge"
     price: None = None
+    provider: Provider = EMBEDDED
     requests: list[ModelRequest] = field(default_factory=list)
 
     async def resolve(self, name: str | None) -> Judging:
@@ -80,6 +83,7 @@ class Lab:
     agent: UUID
     sets: EvaluationSets
     evaluations: Evaluations
+    evaluator: Evaluator
     judging: Judging
 
     async def make_set(self, *cases: dict[str, Any]) -> UUID:
@@ -133,7 +137,7 @@ async def lab(
         if agent is None:
             agent = (await built.agents.create(principal, AgentSpec(name="Clerk"))).id
         evaluations = Evaluations(db, built.runs, built.runs.start_job, judging)  # type: ignore[arg-type]
-        yield Lab(built, principal, agent, EvaluationSets(db), evaluations, judging)
+        yield Lab(built, principal, agent, EvaluationSets(db), evaluations, evaluator, judging)
 
 
 @pytest.fixture

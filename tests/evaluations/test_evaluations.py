@@ -14,10 +14,12 @@ import pytest
 
 from glia.evaluations import checks
 from glia.evaluations.errors import CaseNotFound, EvaluationNotFound, EvaluationSetNotFound, EvaluationUnderWay
+from glia.evaluations.judging import Judge
 from glia.identity.types import Principal
 from glia.kit.errors import InvalidRequest, UpstreamFailed
 from glia.kit.pages import Window
-from glia.usage.service import Usage
+from glia.usage.service import Spending, Usage
+from glia.usage.types import BudgetSpec
 from tests.evaluations.conftest import EXACT, Lab
 from tests.runs.rig import Say
 
@@ -323,3 +325,29 @@ async def test_a_set_that_is_not_there_is_not_found(place: Lab) -> None:
     with pytest.raises(InvalidRequest) as refused:
         await place.start(await place.make_set())
     assert refused.value.field == "evaluation_set_id"
+
+
+@pytest.mark.parametrize(("limit", "is_asked"), [(1, False), (2, True)])
+async def test_a_judge_is_asked_only_if_the_budget_has_room(place: Lab, db: Any, limit: int, is_asked: bool) -> None:
+    await place.rig.budgets.create(place.principal, BudgetSpec(scope="workspace", limit_calls=limit))
+    place.evaluator.judge = Judge(place.judging, Spending(db))  # type: ignore[arg-type]
+    set_id = await place.make_set({"input": "Hello"})
+
+    evaluation = await place.done(set_id, RUBRIC)
+
+    (score,) = (await place.results(evaluation))[0].scores
+    assert len(place.judging.requests) == is_asked
+    assert (score.score is not None) == is_asked
+    assert is_asked or "could not be asked" in score.reason
+    (budget,) = (await place.rig.budgets.list(place.principal, Window())).items
+    assert (budget.state.spent_calls, budget.state.reserved_calls) == (limit, 0)
+
+
+async def test_an_expression_that_takes_too_long_is_given_up(place: Lab, answers: dict[str, Say]) -> None:
+    answers["Go."] = Say("a" * 20_000 + "b" + "a" * 20_000)
+    set_id = await place.make_set({"input": "Go.", "expected_answer": r"^(a+)(a+)(a+)b\3\2\1a$"})
+
+    (result,) = await place.results(await place.done(set_id, REGEX))
+
+    assert result.scores[0].score is None
+    assert "took longer than 1000 ms" in result.scores[0].reason

@@ -42,7 +42,7 @@ class Evaluator:
 
     def __init__(self, db: Database, judge: Judge, usage: Usage) -> None:
         self._db = db
-        self._judge = judge
+        self.judge = judge
         self._usage = usage
 
     async def work(self, job: JobContext) -> None:
@@ -144,7 +144,7 @@ class Evaluator:
         for index, scorer in enumerate(work.evaluation.settings.scorers):
             score = without_answer(scorer, outcome)
             if score is None and isinstance(scorer, Rubric):
-                judgement = await self._judge.score(scorer, task.case, outcome, work.payer(task, index))
+                judgement = await self.judge.score(scorer, task.case, outcome, work.payer(task, index))
                 score = judgement.score
                 if judgement.record is not None:
                     records.append(judgement.record)
