@@ -12,6 +12,7 @@ from tests.conftest import DatabaseUrls
 from tests.failures.conftest import Installation
 
 CASES = 6
+VERDICT = '{"score": 0.5}'
 SCORERS = [{"kind": "exact"}, {"kind": "rubric", "model": "openai/scripted", "rubric": "Be done."}]
 
 
@@ -33,7 +34,8 @@ async def test_an_evaluation_survives_its_process(
 ) -> None:
     first = await place.serve()
     place.outside.is_answering.clear()
-    cases = [{"input": f"Case {number}", "expected_answer": "All is done."} for number in range(CASES)]
+    place.outside.words = (VERDICT,)  # the agent's answer, and the judge's
+    cases = [{"input": f"Case {number}", "expected_answer": VERDICT} for number in range(CASES)]
     status, made = await first.post("/v1/evaluation-sets", {"name": "Set", "cases": cases})
     assert status == 201, made
     body = {"evaluation_set_id": made["id"], "agent_id": str(place.agents["agent"]), "concurrency": 2}
@@ -68,4 +70,6 @@ async def test_an_evaluation_survives_its_process(
         assert value(admin, "select count(*) from sessions where agent_id is not null") == CASES
         done = "select count(*) from evaluation_results where status = 'completed' and scores @> %s"
         assert admin.execute(done, ['[{"name": "exact", "score": 1.0}]']).fetchone() == (CASES,)
-        assert admin.execute(done, ['[{"name": "rubric", "score": null}]']).fetchone() == (CASES,)
+        assert admin.execute(done, ['[{"name": "rubric", "score": 0.5}]']).fetchone() == (CASES,)
+        judged = "select count(*) from usage_records u join evaluations e on e.run_id = u.run_id"
+        assert value(admin, judged) == CASES
