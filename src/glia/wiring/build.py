@@ -185,8 +185,12 @@ async def build(
         on_lost=lambda worker: _call(loop, lambda: engine.lost(worker)),
         on_cancelled=lambda runs: _call(loop, lambda: engine.cancel_all(runs)),
     )
-    reader = Reader(ParseLimits(input_bytes=settings.limits.upload_bytes))
-    ingest = Ingest(files=files, read=reader, embedders=embedders, start_job=jobs)
+    ingest = Ingest(
+        files=files,
+        read=Reader(ParseLimits(input_bytes=settings.limits.upload_bytes)),
+        embedders=embedders,
+        start_job=jobs,
+    )
     crew = Crew(models=models, cite=cite, spending=spending, contexts=ModelContexts(db))
     evaluator = Evaluator(db, AnswerJudge(models, spending), usage)
     subagents, workflows = Subagents(db, agents), Workflows(db, agents=agents, tools=tools, outbound=outbound)
@@ -209,8 +213,7 @@ async def build(
     budgets, credit = Budgets(db, spending), Credits(db, spending)
     runs = Runs(db, live, engine, budgets)
     budgets.on_raised = credit.on_raised = runs.limits_raised
-    jobs.runs, subagents.start = runs, runs.start
-    evaluator.runs = runs
+    jobs.runs, subagents.start, evaluator.runs = runs, runs.start, runs
     dispatcher = Dispatcher(db, outbound, secrets, settings.webhooks)
     rate_limits = RateLimits(default_per_minute=settings.limits.requests_per_minute)
     firings = Firings(db, runs, workflows.start)
