@@ -1,5 +1,6 @@
 """Sessions that share a history, and files that hold one."""
 
+import json
 from uuid import UUID, uuid4
 
 import orjson
@@ -264,3 +265,31 @@ async def test_a_model_call_shows_exactly_what_was_sent(
             assert abs(sum(part.share for part in sent.parts) - 1) < 0.001
             assert {part.kind for part in sent.parts} >= {"instructions", "tool", "user"}
         assert [call.step for call in listed] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "value"),
+    [
+        ("events", "seq", 2**70),
+        ("message.received", "role", [1]),
+        ("model.responded", "step", {"a": 1}),
+        ("run.completed", "dropped_citations", "many"),
+    ],
+)
+async def test_a_damaged_export_is_refused_before_anything_is_kept(
+    db: Database, database_urls: DatabaseUrls, principal: Principal, place: str, name: str, value: object
+) -> None:
+    async with rig(db, database_urls.app, ScriptedModel(Say("A"))) as house:
+        session = await house.session(principal)
+        await house.finish(principal, await house.send(principal, session, "One"))
+        exports = Exports(db, house.agents)
+        file = orjson.loads(await exports.session(principal, session))
+        await exports.import_session(principal, orjson.dumps(file))  # whole, it is taken
+        if place == "events":
+            damaged = json.dumps(file | {"events": [*file["events"][:-1], file["events"][-1] | {name: value}]}).encode()
+        else:
+            next(event for event in file["events"] if event["type"] == place)["data"][name] = value
+            damaged = orjson.dumps(file)
+
+        with pytest.raises(InvalidRequest, match="cannot be imported"):
+            await exports.import_session(principal, damaged)

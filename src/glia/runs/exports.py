@@ -25,6 +25,7 @@ from glia.runs import fork_queries, queries
 from glia.runs.errors import RunNotFound
 from glia.runs.events import Event
 from glia.runs.fork_queries import EndedRun
+from glia.runs.model_contexts import SentContext
 from glia.runs.types import Run
 from glia.sessions.errors import SessionNotFound
 from glia.sessions.service import open_session
@@ -32,6 +33,7 @@ from glia.sessions.types import Session
 
 FORMAT = "glia.session/1"
 MOST_EVENTS = 200_000
+_HIGHEST_SEQ = 2**53
 
 
 class ExportedEvent(msgspec.Struct):
@@ -228,11 +230,31 @@ def _read(body: bytes) -> Export:
     for is_right, wrong in checks:
         if not is_right:
             raise InvalidRequest(f"The file cannot be imported: {wrong}.", field="file")
+    _check_data(export)
     return export
 
 
+def _check_data(export: Export) -> None:
+    """Whoever reads the log later may rely on its events, so one that cannot be read is refused here.
+
+    Events of types that this version does not know come from a newer one; readers pass over them.
+    """
+    at = "contexts"
+    try:
+        for number, context in enumerate(export.contexts):
+            at = f"contexts[{number}]"
+            msgspec.convert(msgspec.json.decode(msgspec.json.decode(context, type=_Context).body), SentContext)
+        for number, event in enumerate(export.events):
+            at = f"events[{number}]"
+            _ = Event(event.seq, event.type, event.at, None, None, bytes(event.data).decode()).payload
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidRequest(f"The file cannot be imported: `{at}` is damaged: {error}.", field="file") from None
+
+
 def _is_rising(events: Sequence[ExportedEvent]) -> bool:
-    return all(one.seq < other.seq for one, other in pairwise(events)) and all(event.seq > 0 for event in events)
+    return all(one.seq < other.seq for one, other in pairwise(events)) and all(
+        0 < event.seq <= _HIGHEST_SEQ for event in events
+    )
 
 
 def _is_plain(events: Sequence[ExportedEvent]) -> bool:

@@ -10,6 +10,7 @@ from fastapi.requests import Request
 from fastapi.responses import Response
 from pydantic import Field
 
+from glia.kit.errors import InvalidRequest
 from glia.kit.ids import parse_id
 from glia.runs.types import ForkPoint
 from glia.surfaces.native.sessions import SessionOut
@@ -138,6 +139,8 @@ class ReflectionOut(Out):
 @router.post("/sessions/{session}/fork", status_code=201, tags=["sessions"])
 async def fork(session: str, body: ForkBody, house: TheHouse, principal: ThePrincipal) -> ForkOut:
     """Open a session that shares this one's history up to an event and goes on in its own way."""
+    if body.newest_version and body.agent_version is not None:
+        raise InvalidRequest("`agent_version` and `newest_version` exclude each other.", field="newest_version")
     point = ForkPoint(
         at=body.at,
         agent_version=body.agent_version,
