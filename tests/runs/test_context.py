@@ -1,14 +1,18 @@
 """What a model is sent of a long conversation, and the calls beside it."""
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
+import pytest
 
 from glia.agents.types import ContextSettings, Deliberation, Limits
 from glia.identity.types import Principal
 from glia.kit.db import Database
 from glia.models.errors import ModelFailed
+from glia.models.service import ResolvedModel
 from glia.models.types import AssistantMessage, ModelRequest, SystemMessage, ToolMessage, UserMessage
+from glia.runs.asides import Aside, Asides, free
 from glia.runs.events import ContextCompacted, PlanMade, ReflectionMade, RunCompleted
 from glia.tools.types import ToolContext, ToolResult
 from tests.conftest import DatabaseUrls
@@ -191,3 +195,39 @@ async def test_what_was_sent_is_stored_once_for_an_agent_that_does_not_change(
             bodies = await tx.values("select body::text from model_contexts")
         assert len(bodies) == 1
         assert orjson.loads(bodies[0])["instructions"] == "Be brief."
+
+
+@pytest.mark.parametrize("says", ["", "   ", None])
+async def test_a_summary_that_no_model_writes_is_made_by_rules(
+    db: Database, database_urls: DatabaseUrls, principal: Principal, says: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def ask(_self: Asides, _number: int, model: ResolvedModel, *_rest: object, **_named: object) -> Aside:
+        if says is None:
+            raise ModelFailed("It is down.", kind="server", provider="openai")
+        return free(says, model.id)
+
+    monkeypatch.setattr(Asides, "ask", ask)
+    monkeypatch.setattr(ResolvedModel, "is_embedded", property(lambda _self: False))
+    model = ScriptedModel(*[Say(f"Answer {n} " + "word " * 60) for n in range(8)])
+    async with rig(db, database_urls.app, model) as house:
+        session = await house.session(principal, context=SMALL)
+        for n in range(8):
+            last = await house.finish(principal, await house.send(principal, session, f"Question {n}?"))
+            assert isinstance(last.payload, RunCompleted)
+
+        compacted = await payloads(house, principal, session, ContextCompacted)
+        assert compacted
+        assert all("Question" in event.summary for event in compacted)
+
+
+async def test_a_summary_model_that_is_not_there_costs_no_run_its_life(
+    db: Database, database_urls: DatabaseUrls, principal: Principal
+) -> None:
+    model = ScriptedModel(*[Say(f"Answer {n} " + "word " * 60) for n in range(8)])
+    async with rig(db, database_urls.app, model) as house:
+        session = await house.session(principal, context=replace(SMALL, summary_model="nowhere/gone"))
+        for n in range(8):
+            last = await house.finish(principal, await house.send(principal, session, f"Question {n}?"))
+            assert isinstance(last.payload, RunCompleted)
+
+        assert await payloads(house, principal, session, ContextCompacted)

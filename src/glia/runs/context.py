@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from glia.agents.types import AgentVersion
+from glia.models.errors import ModelAmbiguous, ModelFailed, ModelNotFound
 from glia.models.service import Models, ResolvedModel, estimate_tokens
 from glia.models.types import AssistantMessage, Message, SystemMessage, ToolMessage, UserMessage
 from glia.runs.asides import Aside, Asides, free
@@ -16,6 +19,8 @@ _WINDOW = 32_000
 """Tokens, for models of which nothing is known. One that can read less says so, and then the run compacts at once."""
 
 _SUMMARY_TOKENS = 1_200
+_BY_RULES = "glia/embedded"
+"""Who wrote a summary that no model could write."""
 _LONGEST_PASSAGE = 6_000
 """Characters of one message that a summary is made from."""
 
@@ -75,13 +80,18 @@ class Context:
         return True
 
     async def _summarise(self, number: int, model: ResolvedModel, older: list[Message]) -> Aside:
+        """By the model that is to write it, or by rules when that fails or says nothing: the run has to go on."""
         name = self._agent.context.summary_model
-        chosen = model if name is None else await self._models.resolve(name)
-        if chosen.is_embedded:
-            return free(_gist(older), chosen.id)
-        room = int(self.window(chosen) * 0.7)
-        messages: list[Message] = [SystemMessage(_TASK), UserMessage(_transcript(older, room))]
-        return await self._asides.ask(number, chosen, messages, most_tokens=_SUMMARY_TOKENS)
+        try:
+            chosen = model if name is None else await self._models.resolve(name)
+            if chosen.is_embedded:
+                return free(_gist(older), chosen.id)
+            room = int(self.window(chosen) * 0.7)
+            messages: list[Message] = [SystemMessage(_TASK), UserMessage(_transcript(older, room))]
+            aside = await self._asides.ask(number, chosen, messages, most_tokens=_SUMMARY_TOKENS)
+        except (ModelFailed, ModelNotFound, ModelAmbiguous):
+            return free(_gist(older), _BY_RULES)
+        return aside if aside.text.strip() else replace(aside, text=_gist(older))
 
 
 def _cut(talk: Conversation, keep_tokens: int) -> int | None:
