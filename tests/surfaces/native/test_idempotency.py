@@ -213,3 +213,16 @@ def test_a_message_that_was_refused_frees_its_key(client, slow_agent, open_sessi
 
     assert refused.error["code"] == "session_busy"
     assert accepted.status == 202
+
+
+def test_a_message_whose_process_died_before_it_answered_is_not_said_twice(client, agent, open_session, server):
+    """What a kill between storing the run and keeping its answer leaves behind: a run, and a key without an answer."""
+    path = f"{open_session(agent)}/messages"
+    first = client.post(path, {"content": "What is 2 + 3?"}, headers=KEY)
+    set_age(server, 65, is_answered=False)
+
+    again = client.post(path, {"content": "What is 2 + 3?"}, headers=KEY)
+
+    assert again.status == 200
+    assert (again.json["run_id"], again.json["content"]) == (first.json["run_id"], first.json["content"])
+    assert [said["role"] for said in client.get(path).json["data"]] == ["user", "assistant"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -10,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 
-from glia.identity.service import Answer, IdempotentAnswers
+from glia.identity.service import Answer, Claim, IdempotentAnswers
 from glia.identity.types import Principal
 from glia.kit.clock import wire_time
 from glia.kit.errors import GliaError, InvalidRequest, Unavailable
@@ -130,7 +131,12 @@ class Conversation:
             said = [Said("user", body.content)]
             when_busy = cast(WhenBusy, body.when_busy)
             accepted = await self.runs.accept(
-                principal, session_id, said, is_background=body.background, when_busy=when_busy
+                principal,
+                session_id,
+                said,
+                is_background=body.background,
+                when_busy=when_busy,
+                dedupe_key=None if claim is None else _dedupe_key(claim, raw),
             )
         except BaseException:
             if claim is not None:
@@ -139,7 +145,7 @@ class Conversation:
         if claim is not None:
             await self.answers.keep(principal, claim, Answer(202, {}, msgspec.json.encode(accepted)))
         await join_trace(self.traces, request, accepted)
-        return accepted, False
+        return accepted, accepted.outcome == "known"
 
     async def follow_session(self, request: Request, send: Send, session: str) -> None:
         """GET /v1/sessions/{id}/events/stream: everything after `Last-Event-ID` or `?after=`, then what comes."""
@@ -190,6 +196,15 @@ async def run_chunks(follower: Follower, accepted: Accepted, *, previews: bool) 
         yield chunk_of(item)
         if isinstance(item, Event) and item.is_final and item.run_id == accepted.run_id:
             return
+
+
+def _dedupe_key(claim: Claim, raw: bytes) -> str:
+    """Stored with the run itself: a process may die after it stored the run and before it kept the answer.
+
+    The day keeps a key that is used again later from naming an old run.
+    """
+    named = f"{claim.route}\n{claim.key}\n{claim.at:%Y-%m-%d}\n".encode() + raw
+    return f"message:{hashlib.sha256(named).hexdigest()}"
 
 
 async def finished_message(follower: Follower, accepted: Accepted) -> tuple[int, dict[str, object]]:
