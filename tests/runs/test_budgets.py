@@ -26,6 +26,7 @@ from glia.models.providers import Provider
 from glia.models.service import Models
 from glia.models.types import FinishReason, ModelEvent, ModelRequest, ModelResponse, TextDelta, TokenUsage, ToolCall
 from glia.runs.events import BudgetExceeded, ModelResponded, RunFailed, RunWaiting
+from glia.runs.model_calls import ModelCalls
 from glia.runs.types import Accepted, RunStatus
 from glia.tools.types import ToolContext, ToolResult
 from glia.usage import spending as spending_module
@@ -476,3 +477,16 @@ def test_the_event_is_readable() -> None:
     from glia.runs.events import encode
 
     assert json.loads(encode(event))["limit"] == 5
+
+
+async def test_the_cap_that_a_budget_set_is_shown_as_it_was_sent(
+    house: Rig, principal: Principal, talker: Talker
+) -> None:
+    await house.budgets.create(principal, BudgetSpec(scope="workspace", limit_micros=100_000))
+    accepted = await house.send(principal, await house.session(principal))
+    await house.finish(principal, accepted)
+
+    sent = await ModelCalls(house.db).get(principal, accepted.run_id, 1)
+
+    assert talker.requests[0].settings.max_output_tokens is not None
+    assert sent.settings["max_output_tokens"] == talker.requests[0].settings.max_output_tokens

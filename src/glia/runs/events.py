@@ -91,7 +91,8 @@ class ModelResponded(msgspec.Struct, frozen=True):
     """provider_state: what the provider wants to see again with the next request, such as signed thinking.
 
     heard: the sequence number up to which the request told the model what was said; 0: everything before this event.
-    context: names what was sent besides the messages: instructions, tools, settings.
+    context: names what was sent besides the messages: instructions, tools, settings. max_output_tokens: the cap that
+    the request had, when a budget set another than the agent's settings.
     """
 
     type: ClassVar = "model.responded"
@@ -107,6 +108,7 @@ class ModelResponded(msgspec.Struct, frozen=True):
     provider_state: str = ""
     heard: int = 0
     context: str = ""
+    max_output_tokens: int | None = None
 
 
 class ContextCompacted(msgspec.Struct, frozen=True):

@@ -336,6 +336,7 @@ class AgentLoop:
             provider_state=response.provider_state,
             heard=asked.heard,
             context=asked.context,
+            max_output_tokens=asked.request.settings.max_output_tokens,
         )
         return note, [self._calls.announce(step, call) for call in calls if self._calls.is_free(call)]
 

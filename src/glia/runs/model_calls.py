@@ -88,7 +88,7 @@ class ModelCalls:
             call=_call(event, response),
             instructions=context.instructions,
             tools=[msgspec.to_builtins(tool) for tool in context.tools],
-            settings=context.settings,
+            settings=context.settings | _cap(response),
             messages=[_shown(message) for message in talk.messages],
             parts=_parts(context, talk, response.usage.input_tokens),
         )
@@ -114,6 +114,11 @@ class ModelCalls:
             if await queries.get(tx, run_id) is None:
                 raise RunNotFound(f"There is no run '{run_id}' in this workspace.", run_id=str(run_id))
             return await queries.read_steps(tx, run_id)
+
+
+def _cap(response: ModelResponded) -> dict[str, Any]:
+    """The cap on the answer, which a budget may have set for this call alone."""
+    return {} if response.max_output_tokens is None else {"max_output_tokens": response.max_output_tokens}
 
 
 def _call(event: Event, response: ModelResponded) -> ModelCall:
