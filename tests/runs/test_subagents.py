@@ -6,16 +6,17 @@ from uuid import UUID
 
 import pytest
 
-from glia.agents.types import AgentSpec, Limits
+from glia.agents.types import AgentSpec, Limits, Permissions
 from glia.identity.types import Principal
 from glia.kit.db import Database
 from glia.kit.errors import InvalidRequest
 from glia.kit.pages import Window
 from glia.models.types import ModelRequest, SystemMessage, ToolMessage
-from glia.runs.events import ChildStarted, RunCompleted
+from glia.runs.events import ChildStarted, RunCompleted, RunWaiting
 from glia.runs.types import RunStatus
+from glia.tools.types import Permission, ToolContext, ToolResult
 from tests.conftest import DatabaseUrls
-from tests.runs.rig import Rig, Say, ScriptedModel, rig
+from tests.runs.rig import Rig, Say, ScriptedModel, make_tool, rig
 
 
 @dataclass
@@ -165,3 +166,64 @@ async def test_agents_in_a_circle_are_refused(db: Database, database_urls: Datab
             await house.agents.update(principal, a, {"subagents": (a,)})
 
         assert refused.value.field == "subagents"
+
+
+async def test_a_request_is_told_when_a_task_below_waits_for_a_person(
+    db: Database, database_urls: DatabaseUrls, principal: Principal
+) -> None:
+    async def pay(_context: ToolContext, _arguments: str) -> ToolResult:
+        return ToolResult("paid")
+
+    model = Cast(boss=[ask("clerk"), Say("Done")], clerk=[Say(calls=(("pay", {}),)), Say("Paid")])
+    async with rig(db, database_urls.app, model, [make_tool("pay", pay)]) as house:
+        clerk = await house.agents.create(
+            principal,
+            AgentSpec(
+                name="clerk", instructions="clerk", tools=("pay",), permissions=Permissions(default=Permission.ASK)
+            ),
+        )
+        boss = await agent(house, principal, "boss", subagents=(clerk.id,))
+        accepted = await house.start(principal, boss)
+
+        async with asyncio.timeout(15):
+            told = await house.runs.outcome(principal, accepted, or_need=True)
+
+        assert isinstance(told.payload, RunWaiting)
+        [approval] = (await house.approvals.list(principal, Window(10))).items
+        await house.approvals.decide(principal, approval.id, "approved")
+        assert isinstance((await house.finish(principal, accepted)).payload, RunCompleted)
+
+
+async def test_a_request_goes_on_waiting_while_a_task_below_is_at_work(
+    db: Database, database_urls: DatabaseUrls, principal: Principal
+) -> None:
+    slow = Say(" ".join(["word"] * 60), pause_seconds=0.05)
+    async with rig(db, database_urls.app, Cast(boss=[ask("clerk"), Say("Done")], clerk=[slow])) as house:
+        clerk = await agent(house, principal, "clerk")
+        boss = await agent(house, principal, "boss", subagents=(clerk,))
+        accepted = await house.start(principal, boss)
+
+        async with asyncio.timeout(15):
+            last = await house.runs.outcome(principal, accepted, or_need=True)
+
+        assert isinstance(last.payload, RunCompleted)
+
+
+async def test_the_runs_of_a_session_that_is_deleted_leave_nobody_waiting(
+    db: Database, database_urls: DatabaseUrls, principal: Principal
+) -> None:
+    slow = Say(" ".join(["word"] * 400), pause_seconds=0.05)
+    async with rig(db, database_urls.app, Cast(boss=[ask("clerk"), Say("Alone")], clerk=[slow])) as house:
+        clerk = await agent(house, principal, "clerk")
+        boss = await agent(house, principal, "boss", subagents=(clerk,))
+        accepted = await house.start(principal, boss)
+        async with asyncio.timeout(15):
+            while len(tree := (await house.runs.list(principal, Window(10), root_run_id=accepted.run_id)).items) < 2:
+                await asyncio.sleep(0.01)
+        child = next(run for run in tree if run.id != accepted.run_id)
+
+        await house.runs.cancel_session(principal, child.session_id)
+
+        last = await house.finish(principal, accepted)
+        assert isinstance(last.payload, RunCompleted)
+        assert (await house.runs.get(principal, child.id)).status is RunStatus.CANCELLED

@@ -225,12 +225,26 @@ class Accepting:
         Ended runs stay as they are.
         """
         principal.require("runs:write")
+        return await self._cancel_tree(principal, id)
+
+    async def _cancel_tree(self, principal: Principal, id: UUID) -> Run:
         run = await self._cancel(principal, id)
         async with self._db.transaction(principal.workspace_id) as tx:
             children = await queries.open_children(tx, id)
         for child in children:
-            await self.cancel(principal, child)
+            await self._cancel_tree(principal, child)
         return run
+
+    async def cancel_session(self, principal: Principal, session_id: UUID) -> None:
+        """Stops all open runs of a session that is about to be deleted, with the runs that they wait for.
+
+        Nobody could see them any more, and a run above would wait for them for as long as they do.
+        """
+        principal.require("sessions:write")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            runs = await queries.open_in_session(tx, session_id)
+        for run in runs:
+            await self._cancel_tree(principal, run)
 
     async def _cancel(self, principal: Principal, id: UUID) -> Run:
         async with self._db.transaction(principal.workspace_id) as tx:

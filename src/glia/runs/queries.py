@@ -399,6 +399,33 @@ async def has_open_children(tx: Transaction, id: UUID) -> bool:
     )
 
 
+async def tree_needs_someone(tx: Transaction, id: UUID) -> bool:
+    """Whether a run and those it waits for all wait, and at least one of them for a person or a budget."""
+    return bool(
+        await tx.value(
+            """
+            with recursive tree as (
+              select id, status, waiting_for from runs where id = %(id)s
+              union all
+              select c.id, c.status, c.waiting_for from tree t join runs c on c.parent_run_id = t.id
+              where c.status in ('queued', 'running', 'waiting')
+            )
+            select bool_and(status = 'waiting') and bool_or(waiting_for && array['approval', 'budget']) from tree""",
+            id=id,
+        )
+    )
+
+
+async def open_in_session(tx: Transaction, session_id: UUID) -> list[UUID]:
+    """Runs of a session that have not ended, the newest first, so that none begins because one before it ended."""
+    return await tx.values(
+        """
+        select id from runs where session_id = %(session_id)s and status in ('queued', 'running', 'waiting')
+        order by created_at desc""",
+        session_id=session_id,
+    )
+
+
 async def open_children(tx: Transaction, id: UUID) -> list[UUID]:
     return await tx.values(
         "select id from runs where parent_run_id = %(id)s and status in ('queued', 'running', 'waiting')", id=id

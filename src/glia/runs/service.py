@@ -13,7 +13,7 @@ from glia.kit.pages import Page, Window, page_of
 from glia.runs import fork_queries, queries
 from glia.runs.accepting import LONGEST_MESSAGE, Accepting, get_run, no_session
 from glia.runs.engine import Engine
-from glia.runs.events import ConversationMessage, Event, Preview
+from glia.runs.events import ConversationMessage, Event, Preview, RunWaiting
 from glia.runs.live import Live, Signal, Watcher
 from glia.runs.progress import messages_of
 from glia.runs.types import Accepted, Run, RunStatus, Said
@@ -23,6 +23,8 @@ __all__ = ["LONGEST_MESSAGE", "Runs", "Said", "Signal", "Watcher"]
 
 HEARTBEAT_SECONDS = 14.0
 _READ_AT_ONCE = 500
+_LOOK_SECONDS = 1.0
+"""How often a request that waits for a run looks whether all that the run waits for needs a person."""
 
 
 class Runs(Accepting):
@@ -121,24 +123,25 @@ class Runs(Accepting):
         after: int,
         previews: bool = False,
         watcher: Watcher | None = None,
+        quiet_seconds: float = HEARTBEAT_SECONDS,
     ) -> AsyncGenerator[Event | Preview | None, None]:
         """Every event above `after`, those to come included, each once and in order, without end.
 
-        Yields None when nothing happened for 14 seconds, so that the reader can send a heartbeat. previews: also
+        Yields None when nothing happened for `quiet_seconds`, so that the reader can send a heartbeat. previews: also
         text that is being written and not stored yet. watcher: entered before the event above `after` was written,
         so that nothing has to be read from the log.
         """
         principal.require("sessions:read")
         if watcher is not None:
-            async for item in self._follow(principal, watcher, after, is_behind=False):
+            async for item in self._follow(principal, watcher, after, quiet_seconds, is_behind=False):
                 yield item
             return
         with self._live.watch(session_id, previews=previews) as own:
-            async for item in self._follow(principal, own, after, is_behind=True):
+            async for item in self._follow(principal, own, after, quiet_seconds, is_behind=True):
                 yield item
 
     async def _follow(
-        self, principal: Principal, watcher: Watcher, after: int, *, is_behind: bool
+        self, principal: Principal, watcher: Watcher, after: int, quiet_seconds: float, *, is_behind: bool
     ) -> AsyncGenerator[Event | Preview | None, None]:
         while True:
             while is_behind:
@@ -147,7 +150,7 @@ class Runs(Accepting):
                     after = event.seq
                     yield event
                 is_behind = len(events) == _READ_AT_ONCE
-            item = await watcher.next(HEARTBEAT_SECONDS)
+            item = await watcher.next(quiet_seconds)
             if item is Signal.BEHIND or (isinstance(item, Event) and item.seq > after + 1):
                 is_behind = True
             elif not isinstance(item, Event):
@@ -156,18 +159,29 @@ class Runs(Accepting):
                 after = item.seq
                 yield item
 
+    async def _need_someone(self, principal: Principal, id: UUID) -> bool:
+        async with self._db.transaction(principal.workspace_id) as tx:
+            return await queries.tree_needs_someone(tx, id)
+
     async def outcome(
         self, principal: Principal, accepted: Accepted, watcher: Watcher | None = None, *, or_need: bool = False
     ) -> Event:
         """Waits for the run's last event. Leaving early leaves the run alone.
 
-        or_need: or for the first one that says that the run waits for a person or a budget.
+        or_need: or for the first one that says that the run waits for a person or a budget, or for runs that do.
         """
-        items = self.follow(principal, accepted.session_id, after=accepted.after, watcher=watcher)
+        quiet_seconds = _LOOK_SECONDS if or_need else HEARTBEAT_SECONDS
+        items = self.follow(
+            principal, accepted.session_id, after=accepted.after, watcher=watcher, quiet_seconds=quiet_seconds
+        )
+        waits: Event | None = None
         async with aclosing(items):
             async for item in items:
+                if item is None and waits is not None and await self._need_someone(principal, accepted.run_id):
+                    return waits
                 if not isinstance(item, Event) or item.run_id != accepted.run_id:
                     continue
                 if item.is_final or (or_need and item.needs_someone):
                     return item
+                waits = item if or_need and item.type == RunWaiting.type else None
         raise Unavailable("The run's log ended before the run did.")

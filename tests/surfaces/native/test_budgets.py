@@ -146,3 +146,15 @@ def test_usage_has_a_total_beside_its_groups(client: Client):
 
     assert [row["group"] for row in found["data"]] == [client.get("/v1/me").json["project_id"]]
     assert found["total"]["calls"] == found["data"][0]["calls"] == 1
+
+
+def test_a_session_that_is_deleted_takes_its_waiting_run_along(client: Client):
+    agent = client.made("/v1/agents", {"name": "Asker", "permissions": {"tools": {"calculator": "ask"}}})["id"]
+    session = client.made("/v1/sessions", {"agent_id": agent})["id"]
+    run = client.post(f"/v1/sessions/{session}/messages", {"content": "What is 17 * 23?"}).json["run_id"]
+    [approval] = client.get(f"/v1/approvals?run_id={run}").json["data"]
+
+    assert client.delete(f"/v1/sessions/{session}").status == 204
+
+    assert client.get(f"/v1/runs/{run}").json["status"] == "cancelled"
+    assert client.get(f"/v1/approvals/{approval['id']}").json["status"] == "cancelled"

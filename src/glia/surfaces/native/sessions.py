@@ -115,8 +115,10 @@ async def get(session: str, house: TheHouse, principal: ThePrincipal) -> Session
 
 @router.delete("/{session}", status_code=204, response_class=Response)
 async def delete(session: str, house: TheHouse, principal: ThePrincipal) -> Response:
-    """Delete a session."""
-    await house.sessions.delete(principal, parse_id(session, "session"))
+    """Delete a session. Its open runs are cancelled."""
+    id = parse_id(session, "session")
+    await house.runs.cancel_session(principal, id)
+    await house.sessions.delete(principal, id)
     return Response(status_code=204)
 
 
