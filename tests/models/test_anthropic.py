@@ -271,3 +271,16 @@ async def test_a_stream_that_ends_in_the_middle_is_a_failure(server, outbound: O
         await answer(client(server, outbound))
 
     assert caught.value.kind == "server"
+
+
+async def test_a_conversation_that_was_cut_before_an_answer_begins_with_the_user_all_the_same(
+    server, outbound: Outbound
+) -> None:
+    server.says(start(), *stop("end_turn"), done=False)
+    messages = [SystemMessage("s"), SystemMessage("A summary."), AssistantMessage("Four."), UserMessage("And now?")]
+
+    await answer(client(server, outbound), ModelRequest("claude-opus-5", messages))
+
+    turns = server.posts[0].json["messages"]
+    assert [turn["role"] for turn in turns] == ["user", "assistant", "user"]
+    assert turns[1]["content"][0]["text"] == "Four."

@@ -31,6 +31,9 @@ DEFAULT_OUTPUT_TOKENS_CLAUDE_3 = 4_096
 THINKING_BUDGETS: Mapping[str, int] = {"low": 2_048, "medium": 8_192, "high": 24_576}
 MIN_THINKING_BUDGET = 1_024
 
+_EARLIER = "[What came before is summarised in your instructions.]"
+"""Stands for the user's turn that the API wants first, where a summary has replaced the beginning."""
+
 _EPHEMERAL: Block = {"type": "ephemeral"}
 _VERSION = re.compile(r"claude-(?:opus|sonnet|haiku)-(\d+)(?:-(\d{1,2}))?(?!\d)")
 _UNSAFE_ID = re.compile(r"[^a-zA-Z0-9_-]")
@@ -225,6 +228,8 @@ def _turns(messages: Sequence[Message], provider: Provider) -> list[Block]:
             turns[-1][1].extend(blocks)
         else:
             turns.append((role, blocks))
+    if turns and turns[0][0] == "assistant":
+        turns.insert(0, ("user", [{"type": "text", "text": _EARLIER}]))
     for role, blocks in turns:
         if role == "user":
             blocks.sort(key=lambda block: block["type"] != "tool_result")
