@@ -225,6 +225,7 @@ def test_a_wrong_decision_names_its_field(client):
         ({"decision": "denied", "arguments": {}}, "arguments"),
         ({"decision": "denied", "always": True}, "always"),
         ({"decision": "approved", "note": "x" * 10_001}, "note"),
+        ({"decision": "approved", "argument": {}}, "argument"),
     ):
         refused = client.post(path, body)
         assert (refused.status, refused.error["field"]) == (400, field), refused.body

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
+from pydantic import ConfigDict
 
 from glia.kit.errors import InvalidRequest
 from glia.kit.ids import parse_id
@@ -54,7 +55,13 @@ class ApprovalOut(Out):
     created_at: Time
 
 
-class DecisionBody(Body):
+class Decision(Body):
+    """A misspelt field would let a call happen as nobody meant it, so here one is refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class DecisionBody(Decision):
     """decision: `approved` or `denied`. arguments: in place of the model's. note: the model reads it.
 
     always: the agent may call this tool from now on without asking.
@@ -66,7 +73,7 @@ class DecisionBody(Body):
     always: bool = False
 
 
-class ApproveBody(Body):
+class ApproveBody(Decision):
     """As a decision that approves."""
 
     arguments: dict[str, Any] | None = None
@@ -74,7 +81,7 @@ class ApproveBody(Body):
     always: bool = False
 
 
-class DenyBody(Body):
+class DenyBody(Decision):
     """note: why, for the model."""
 
     note: str = ""
