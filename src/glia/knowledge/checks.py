@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from glia.kit.errors import InvalidRequest
+from glia.knowledge.types import Filter
 
 LONGEST_NAME = 200
 LONGEST_DESCRIPTION = 10_000
@@ -58,6 +60,11 @@ def clean_folder(folder: str) -> str:
             field="path",
         )
     return cleaned
+
+
+def clean_filter(where: Filter) -> Filter:
+    """The filter with its folder in the form that documents have theirs in."""
+    return replace(where, path=clean_folder(where.path) or None) if where.path else where
 
 
 def check_limit(limit: int, most: int) -> None:
