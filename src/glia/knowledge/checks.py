@@ -37,8 +37,8 @@ def check_document(name: str, folder: str, metadata: Mapping[str, object]) -> st
     """The folder in its one form: `a/b`, without slashes around it."""
     if not name.strip() or len(name) > 500 or "\0" in name:
         raise InvalidRequest(
-            f"The file name {name[:50]!r} is empty, longer than 500 characters or holds a NUL; rename the file.",
-            field="file",
+            f"The name {name[:50]!r} is empty, longer than 500 characters or holds a NUL; choose another.",
+            field="name",
         )
     size = len(json.dumps(dict(metadata), ensure_ascii=False))
     if size > LARGEST_METADATA or "\\u0000" in json.dumps(dict(metadata)):
