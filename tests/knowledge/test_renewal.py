@@ -107,6 +107,8 @@ async def test_folders_and_metadata_narrow_a_search(house: House, principal: Pri
     assert await found(Filter(path="birds")) == ["Terns fly.", "Terns nest."]
     assert await found(Filter(path="birdsong_")) == ["Terns rest."]
     assert await found(Filter(path="bird%")) == []
+    assert await found(Filter(path="/birds/sea/")) == await found(Filter(path="birds/sea"))
+    assert await found(Filter(path="/")) == await found(Filter())
     assert await found(Filter(metadata={"tags": ["b"]})) == ["Terns fly."]
     assert await found(Filter(path="birds", metadata={"year": 2021})) == ["Terns nest."]
     assert await found(Filter(document_ids=[])) == []

@@ -55,6 +55,21 @@ def test_facts_are_learnt_in_the_third_person() -> None:
     assert next(learn("By the way, I don't eat meat.", "Ada")).content == "Ada does not eat meat."
 
 
+def test_a_dot_inside_a_fact_does_not_end_it() -> None:
+    said = (
+        "My email is ada@example.com. My height is 1.83 m! My dentist is called Dr. Okafor.\n"
+        "I work at J. Smith and Sons. I live in St. Gallen. My homepage is https://ada.example/a?b=1."
+    )
+    assert [one.content for one in learn(said, "Ada")] == [
+        "Ada's email is ada@example.com.",
+        "Ada's height is 1.83 m.",
+        "Ada's dentist is called Dr. Okafor.",
+        "Ada works at J. Smith and Sons.",
+        "Ada lives in St. Gallen.",
+        "Ada's homepage is https://ada.example/a?b=1.",
+    ]
+
+
 def test_what_holds_for_the_moment_is_not_learnt() -> None:
     assert list(learn("I like this one. My question is simple. What is my name? I want that.")) == []
 

@@ -1,4 +1,4 @@
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -8,7 +8,7 @@ from glia.kit.errors import InvalidRequest, Unavailable
 from glia.memory.errors import MemoryNotFound
 from glia.memory.quality import quality_of
 from glia.memory.service import Memories
-from glia.memory.types import By, Draft, Embedding, Memory, Origin, Policy, Scope, Status, Tier
+from glia.memory.types import By, Draft, Embedding, Memory, MemorySettings, Origin, Policy, Scope, Status, Tier
 from glia.memory.upkeep import Upkeep
 
 
@@ -93,6 +93,33 @@ async def test_memories_that_prove_themselves_rise_and_the_others_run_out(
     }
     assert (await memories.get(principal, over.id)).status is Status.FORGOTTEN
     assert (await upkeep.settings(principal, agent)).tended_at is not None
+
+
+async def test_what_one_session_learnt_stays_there_however_memories_are_kept_in_order(
+    upkeep: Upkeep, memories: Memories, principal: Principal, agent: UUID, save, db: Database, say
+) -> None:
+    session = await say(agent, "I live in Lviv.")
+    learnt = Origin(session_id=session, by=By.EXTRACTION)
+    lasting = await save("Ada lives in Kyiv.")
+    note = await save("Ada drinks green tea every single morning at home.")
+    await save("Ada lives in Lviv.", learnt, tier=Tier.WORKING)
+    await save("Ada drinks green tea every single morning at home now.", learnt, tier=Tier.WORKING, importance=0.9)
+    private = await save("Ada looks for another job.", learnt, tier=Tier.WORKING, importance=0.8)
+    await age(db, principal, private, 0.02, accesses=5)
+
+    await upkeep.tend(principal, agent)
+    await upkeep.consolidate(principal, agent, alike=0.8)
+    summary = await upkeep.summarise(principal, agent, most=10)
+
+    assert summary is not None
+    assert summary.content == f"{lasting.content}\n{note.content}"
+    assert not (await upkeep.check(principal, agent)).issues
+    elsewhere = await memories.search(principal, "Ada", Scope(agent, is_narrow=True, session_id=uuid4()))
+    assert [memory.id for memory in elsewhere.memories] == [summary.id]
+    assert (await memories.get(principal, private.id)).tier is Tier.WORKING
+    await upkeep.set_settings(principal, agent, MemorySettings(shares_sessions=True))
+    assert (await upkeep.tend(principal, agent)).promoted == 1
+    assert (await memories.get(principal, private.id)).tier is Tier.SHORT
 
 
 async def test_strength_halves_with_time_and_use_slows_that(

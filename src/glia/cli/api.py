@@ -13,11 +13,12 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from glia.cli.home import data_directory
-from glia.kit.errors import GliaError, Unauthorized, Unavailable
+from glia.kit.errors import GliaError, InvalidRequest, Unauthorized, Unavailable
 from glia.kit.outbound import Outbound, OutboundFailed, OutboundPolicy, Timeouts
 from glia.kit.sse import SseParser
 
 URL_VARIABLE, KEY_VARIABLE = "GLIA_URL", "GLIA_API_KEY"
+LARGEST_UPLOAD = 512 * 1024 * 1024
 DEFAULT_URL = "http://127.0.0.1:8700"
 FINAL_EVENTS = frozenset({"run.completed", "run.failed", "run.cancelled"})
 
@@ -35,6 +36,18 @@ class ServerAbsent(Unavailable):
 
 class Refused(GliaError):
     """The server answered with an error; the message is the server's own."""
+
+
+def _content(file: Path) -> bytes:
+    try:
+        size = file.stat().st_size
+        if size > LARGEST_UPLOAD:
+            raise InvalidRequest(
+                f"{file.name} has {size:,} bytes; the most that is sent from here is {LARGEST_UPLOAD:,}. Split it."
+            )
+        return file.read_bytes()
+    except OSError as error:
+        raise InvalidRequest(f"{file.name} cannot be read: {error.strerror}.") from error
 
 
 class Api:
@@ -68,13 +81,16 @@ class Api:
                 return found
 
     async def upload(self, path: str, file: Path, *, folder: str = "") -> Json:
-        """Sends a file as the multipart field `file`. folder: where it goes, as the field `path`."""
+        """Sends a file as the multipart field `file`. folder: where it goes, as the field `path`.
+
+        Raises InvalidRequest for a file that cannot be read, or is over LARGEST_UPLOAD: it is held in memory.
+        """
         boundary = f"glia-{secrets.token_hex(16)}"
         name = file.name.translate({ord('"'): "%22", ord("\r"): "%0D", ord("\n"): "%0A"})
         head = f'--{boundary}\r\ncontent-disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
         lies_in = f'--{boundary}\r\ncontent-disposition: form-data; name="path"\r\n\r\n{folder}\r\n' if folder else ""
         head = lies_in + head
-        body = b"".join((head.encode(), await asyncio.to_thread(file.read_bytes), f"\r\n--{boundary}--\r\n".encode()))
+        body = b"".join((head.encode(), await asyncio.to_thread(_content, file), f"\r\n--{boundary}--\r\n".encode()))
         return await self._send("POST", path, body, {"content-type": f"multipart/form-data; boundary={boundary}"})
 
     async def ask(self, session_id: str, content: str) -> AsyncGenerator[Json, None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from pathlib import Path
 from typing import Any, cast
 
@@ -58,13 +59,15 @@ async def _add(data_dir: str | None, files: tuple[Path, ...], name: str) -> bool
     async with connect(data_dir) as api:
         base = await find_base(api, name) or await api.post("/v1/knowledge-bases", {"name": name})
         found = files_below(files)
+        if not found:
+            click.echo("There is no file to add.", err=True)
         results = [
             await _add_one(api, base["id"], file, folder, _bar(done, len(found)))
             for done, (file, folder) in enumerate(found)
         ]
     if len(results) > 1:
         click.echo(f"{sum(results)} of {len(results)} documents are ready.")
-    return all(results)
+    return bool(results) and all(results)
 
 
 def files_below(given: tuple[Path, ...]) -> list[tuple[Path, str]]:
@@ -110,18 +113,22 @@ async def _add_one(api: Api, base_id: str, file: Path, folder: str, bar: str) ->
     if document["status"] != "ready":
         click.echo(f"{file.name}: {_reason(document)}", err=True)
         return False
-    pages = document.get("pages")
-    click.echo(f"{file.name}: ready, {f'{pages} pages, ' if pages else ''}{document['chunks']} chunks")
+    pages, kept = document.get("pages"), document["name"]
+    same = "" if kept == file.name else f" (the same content as {kept}, which is kept)"
+    click.echo(f"{file.name}: ready, {f'{pages} pages, ' if pages else ''}{document['chunks']} chunks{same}")
     return True
 
 
 async def _wait(api: Api, path: str, name: str) -> Json:
-    async with asyncio.timeout(_LONGEST_WAIT_SECONDS):
-        while (document := await api.get(path))["status"] == "processing":
-            progress: Json = document.get("progress") or {}
-            phase, done, total = progress.get("phase", "processing"), progress.get("done"), progress.get("total")
-            _progress(f"{name}: {phase}" + (f" {done}/{total}" if total else ""))
-            await asyncio.sleep(_POLL_SECONDS)
+    """The document when it is ready, has failed, waits for a model, or takes over an hour."""
+    end = time.monotonic() + _LONGEST_WAIT_SECONDS
+    while (document := await api.get(path))["status"] == "processing":
+        progress: Json = document.get("progress") or {}
+        phase, done, total = progress.get("phase", "processing"), progress.get("done"), progress.get("total")
+        if phase == "waiting" or time.monotonic() > end:
+            break
+        _progress(f"{name}: {phase}" + (f" {done}/{total}" if total else ""))
+        await asyncio.sleep(_POLL_SECONDS)
     return document
 
 
@@ -157,4 +164,6 @@ def _reason(document: Json) -> str:
     error: Any = document.get("error")  # a text, or `{code, message}`
     if isinstance(error, dict):
         return str(cast(Json, error).get("message"))
+    if document["status"] == "processing":
+        return str(error or "is not ready after an hour; it goes on at the server without this command")
     return str(error or f"ended as {document['status']}")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from glia.kit.errors import InvalidRequest
+from glia.knowledge.types import Filter
 
 LONGEST_NAME = 200
 LONGEST_DESCRIPTION = 10_000
@@ -35,8 +37,8 @@ def check_document(name: str, folder: str, metadata: Mapping[str, object]) -> st
     """The folder in its one form: `a/b`, without slashes around it."""
     if not name.strip() or len(name) > 500 or "\0" in name:
         raise InvalidRequest(
-            f"The file name {name[:50]!r} is empty, longer than 500 characters or holds a NUL; rename the file.",
-            field="file",
+            f"The name {name[:50]!r} is empty, longer than 500 characters or holds a NUL; choose another.",
+            field="name",
         )
     size = len(json.dumps(dict(metadata), ensure_ascii=False))
     if size > LARGEST_METADATA or "\\u0000" in json.dumps(dict(metadata)):
@@ -58,6 +60,11 @@ def clean_folder(folder: str) -> str:
             field="path",
         )
     return cleaned
+
+
+def clean_filter(where: Filter) -> Filter:
+    """The filter with its folder in the form that documents have theirs in."""
+    return replace(where, path=clean_folder(where.path) or None) if where.path else where
 
 
 def check_limit(limit: int, most: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -16,9 +17,10 @@ from glia.kit.ids import new_id
 from glia.kit.pages import LARGEST_LIMIT, Page, Window, page_of
 from glia.knowledge import contents, queries
 from glia.knowledge.bases import Bases, base_of
-from glia.knowledge.checks import check_document, check_import, check_limit, clean_folder
+from glia.knowledge.checks import check_document, check_import, check_limit, clean_filter, clean_folder
 from glia.knowledge.errors import DocumentNotFound, FileNotKept
 from glia.knowledge.jobs import IMPORT_KIND, KIND
+from glia.knowledge.removal import remove
 from glia.knowledge.renewal import REINDEX_KIND
 from glia.knowledge.types import EVERYTHING, Chunk, Document, DocumentStatus, Filter, Folder
 
@@ -113,6 +115,7 @@ class Documents(Bases):
     ) -> Page[Document]:
         """Newest first. Of the filter, path and metadata count."""
         principal.require("knowledge:read")
+        where = clean_filter(where)
         async with self._db.transaction(principal.workspace_id) as tx:
             await base_of(tx, base_id)
             rows = await queries.list_documents(tx, base_id, window, where)
@@ -170,14 +173,18 @@ class Documents(Bases):
             await queries.start_reindex(tx, id, run_id=run_id)
             return await _document(tx, base_id, id)
 
-    async def replace_source(self, principal: Principal, base_id: UUID, document: Document) -> None:
-        """Deletes what was fetched earlier from where this document came from."""
-        if document.source_url is None:
+    async def replace_source(self, principal: Principal, base_id: UUID, document: Document, url: str) -> None:
+        """Deletes what was fetched from `url` before this document, whose content lies there now.
+
+        One that is still being processed does that itself once it is ready, so that the old is found until then.
+        """
+        if document.status is not DocumentStatus.READY:
             return
         async with self._db.transaction(principal.workspace_id) as tx:
-            older = await queries.list_of_source(tx, base_id, document.source_url, but=document.id)
-        for id in older:
-            await self.delete_document(principal, base_id, id)
+            others = await queries.list_of_source(tx, base_id, url, but=document.id)
+        for id in others:
+            with suppress(DocumentNotFound):  # deleted by somebody else meanwhile
+                await self.delete_document(principal, base_id, id)
 
     async def delete_document(self, principal: Principal, base_id: UUID, id: UUID) -> None:
         """Deletes the document, its chunks and its file. A run that processes it ends quietly."""
@@ -186,13 +193,8 @@ class Documents(Bases):
             if await queries.lock_work(tx, id) is None:
                 raise _no_document(id)
             await _document(tx, base_id, id)
-            await contents.delete_contents(tx, id)
-            deleted = await queries.delete_document(tx, base_id, id)
-            if deleted is None:
+            if not await remove(tx, self._files, base_id, id):
                 raise _no_document(id)
-            await queries.add_to_base(tx, base_id, chunks=-deleted.chunks, lexemes=-deleted.lexemes)
-            if deleted.file_id is not None:
-                await self._files.delete(tx, deleted.file_id)
 
     async def chunks(
         self, principal: Principal, base_id: UUID, document_id: UUID, *, after: int = -1, limit: int = 100

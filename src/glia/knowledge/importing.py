@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -22,6 +23,7 @@ from glia.identity.types import Principal, system_principal
 from glia.kit.errors import GliaError, InvalidRequest, NotFound, UpstreamFailed
 from glia.kit.jobs import JobContext
 from glia.kit.outbound import Outbound, Response, Timeouts
+from glia.kit.outbound.target import follow, parse
 from glia.knowledge.checks import MOST_PAGES
 from glia.knowledge.service import Knowledge
 
@@ -29,6 +31,8 @@ _AGENT = "glia"
 _LARGEST_PAGE = 25_000_000
 _LARGEST_SITEMAP = 50_000_000
 _MOST_SITEMAPS = 50
+_MOST_REDIRECTS = 5
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SECONDS_BETWEEN = 0.2
 _TIMEOUTS = Timeouts(connect_seconds=10, idle_seconds=20, total_seconds=60)
 _EXTENSIONS = {"text/html": ".html", "application/xhtml+xml": ".html", "application/pdf": ".pdf", "text/plain": ".txt"}
@@ -88,9 +92,13 @@ class Import:
             if url in seen:
                 continue
             seen.add(url)
-            await robots.require(url)
-            body = (await _fetched(self.outbound, url, _LARGEST_SITEMAP)).body
-            pages, maps = read_sitemap(body, url)
+            try:
+                pages, maps = await self._sitemap(url, robots)
+            except GliaError as error:
+                if url == order.url:
+                    raise
+                log.warning("sitemap not read", url=url, code=error.code)
+                continue
             # A sitemap may speak for its own host only.
             found |= dict.fromkeys(page for page in pages if urlsplit(page).netloc == host)
             waiting += [page for page in maps if urlsplit(page).netloc == host]
@@ -98,9 +106,12 @@ class Import:
             raise InvalidRequest(f"{order.url} lists no pages of {host}; give its sitemap.xml.", field="url")
         return list(found)[: order.most_pages]
 
+    async def _sitemap(self, url: str, robots: _Robots) -> tuple[list[str], list[str]]:
+        body = (await _fetched(self.outbound, robots, url, _LARGEST_SITEMAP)).body
+        return read_sitemap(unpacked(body, url), url)
+
     async def _one(self, principal: Principal, order: _Order, url: str, robots: _Robots) -> None:
-        await robots.require(url)
-        answer = await _fetched(self.outbound, url, _LARGEST_PAGE)
+        answer = await _fetched(self.outbound, robots, url, _LARGEST_PAGE)
         media_type = (answer.headers.get("content-type") or "text/html").partition(";")[0].strip().lower()
         with tempfile.TemporaryDirectory(prefix="glia-") as folder:
             path = Path(folder) / "page"
@@ -114,7 +125,7 @@ class Import:
                 folder=order.folder,
                 source_url=url,
             )
-        await self.knowledge.replace_source(principal, order.base_id, document)
+        await self.knowledge.replace_source(principal, order.base_id, document, url)
 
 
 class _Robots:
@@ -137,19 +148,43 @@ class _Robots:
         rules = RobotFileParser()
         lines: list[str] = []
         answer = await self._outbound.request(
-            "GET", f"{origin}/robots.txt", timeouts=_TIMEOUTS, largest_body_bytes=500_000
+            "GET", f"{origin}/robots.txt", timeouts=_TIMEOUTS, largest_body_bytes=500_000, redirects=_MOST_REDIRECTS
         )
+        if answer.status // 100 == 5:  # its rules are not known, which is not the same as none (RFC 9309, 2.3.1.4)
+            raise UpstreamFailed(f"{origin}/robots.txt answered with HTTP {answer.status}; import again later.")
         if answer.status // 100 == 2:
-            lines = answer.body.decode("utf-8", "replace").splitlines()
+            lines = answer.body.decode("utf-8-sig", "replace").splitlines()
         rules.parse(lines)
         return rules
 
 
-async def _fetched(outbound: Outbound, url: str, largest_bytes: int) -> Response:
-    answer = await outbound.request("GET", url, timeouts=_TIMEOUTS, largest_body_bytes=largest_bytes)
-    if answer.status != 200:
-        raise UpstreamFailed(f"{url} answered with HTTP {answer.status}; check the address.")
-    return answer
+async def _fetched(outbound: Outbound, robots: _Robots, url: str, largest_bytes: int) -> Response:
+    """What lies there in the end. Redirects are followed one by one: each may lead to a host with other rules."""
+    here = url
+    for _ in range(_MOST_REDIRECTS + 1):
+        await robots.require(here)
+        answer = await outbound.request("GET", here, timeouts=_TIMEOUTS, largest_body_bytes=largest_bytes)
+        location = answer.headers.get("location")
+        if answer.status not in _REDIRECTS or location is None:
+            if answer.status != 200:
+                raise UpstreamFailed(f"{here} answered with HTTP {answer.status}; check the address.")
+            return answer
+        here = follow(parse(here), location).url
+    raise UpstreamFailed(f"{url} redirects more than {_MOST_REDIRECTS} times; check the address.")
+
+
+def unpacked(data: bytes, url: str) -> bytes:
+    """What a gzip file such as `sitemap.xml.gz` holds; anything else as it is."""
+    if not data.startswith(b"\x1f\x8b"):
+        return data
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        plain = unpacker.decompress(data, _LARGEST_SITEMAP)
+    except zlib.error as error:
+        raise InvalidRequest(f"{url} is a damaged gzip file ({error}).", field="url") from error
+    if not unpacker.eof:
+        raise InvalidRequest(f"{url} is cut off, or unpacks to over {_LARGEST_SITEMAP:,} bytes.", field="url")
+    return plain
 
 
 def read_sitemap(data: bytes, url: str) -> tuple[list[str], list[str]]:

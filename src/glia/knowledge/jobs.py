@@ -23,6 +23,7 @@ from glia.kit.jobs import JobContext, StartJob
 from glia.knowledge import contents, filling, packing, queries, vectors
 from glia.knowledge.embedding.types import Embedder
 from glia.knowledge.errors import DocumentFailed, EmbeddingUnusable, FileNotKept
+from glia.knowledge.removal import remove
 from glia.knowledge.types import DocumentStatus, Embedders, Passage, Read, Reading
 from glia.knowledge.words import AUTO, detected_config
 from glia.models.errors import ModelFailed
@@ -119,8 +120,11 @@ class Task:
             await self._fail(error)
             raise
         async with self._job.transaction() as tx:
+            older = await queries.lock_older_of_source(tx, self.id)
             work = await self._lock(tx)
             await queries.set_ready(tx, self.id)
+            for id in older:
+                await remove(tx, self._ingest.files, work.knowledge_base_id, id)
         await self._pack(work.knowledge_base_id)
 
     async def _wait_for_model(self, error: GliaError) -> None:

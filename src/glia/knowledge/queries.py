@@ -233,6 +233,20 @@ async def list_of_source(tx: Transaction, base_id: UUID, source_url: str, *, but
     )
 
 
+async def lock_older_of_source(tx: Transaction, id: UUID) -> list[UUID]:
+    """What was fetched earlier from where this document came from, held until the transaction ends.
+
+    To be called before the document itself is locked: documents are locked in the order of their ids.
+    """
+    return await tx.values(
+        """
+        select o.id from documents d
+        join documents o on o.knowledge_base_id = d.knowledge_base_id and o.source_url = d.source_url and o.id < d.id
+        where d.id = %(id)s order by o.id for update of o""",
+        id=id,
+    )
+
+
 @dataclass(frozen=True)
 class Deleted:
     file_id: UUID | None

@@ -15,7 +15,7 @@ from glia.kit.jobs import StartJob
 from glia.knowledge import contents, filling, packing, queries, reembedding, vectors
 from glia.knowledge import search as searching
 from glia.knowledge.bases import no_base
-from glia.knowledge.checks import check_search
+from glia.knowledge.checks import check_search, clean_filter
 from glia.knowledge.documents import Documents
 from glia.knowledge.documents import Download as Download  # noqa: PLC0414  # outsiders enter by the service
 from glia.knowledge.jobs import forget
@@ -101,6 +101,7 @@ class Knowledge(Documents):
         """
         principal.require("knowledge:read")
         check_search(base_ids, query, limit)
+        where = clean_filter(where)
         follow_up = FollowUp(query, previous, principal.workspace_id, principal.project_id, agent_id)
         rewriting = await followed_up(follow_up, self._rewrite)
         query = rewriting.query

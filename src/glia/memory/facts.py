@@ -145,7 +145,8 @@ _FIRST_PERSON: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     )
 )
 _REMEMBER = re.compile(r"(?:please )?(?:remember|note|keep in mind|don't forget)(?: that|:)? (.+)", re.IGNORECASE)
-_SENTENCE = re.compile(r"[^.!?\n]+[.!?]?")
+# A sentence ends where a space or the line's end follows: the dots of 1.83, ada@example.com and Dr. Okafor end none.
+_SENTENCE_END = re.compile(r"(?<!\b[A-Z]\.)(?<!\b[DMJS]r\.)(?<!\b[MS][ts]\.)(?<!\bMrs\.)(?<!\bProf\.)(?<=[.!?])\s+|\n+")
 # "I like the second one" and "my answer is no" hold for the moment they are said in.
 _PASSING = re.compile(r"\b(?:this|that|these|those|it|one|question|answer|point|code|error|problem)\b", re.IGNORECASE)
 
@@ -153,8 +154,8 @@ _PASSING = re.compile(r"\b(?:this|that|these|those|it|one|question|answer|point|
 def learn(text: str, who: str = "The user") -> Iterator[Learnt]:
     """The lasting facts that somebody states about themselves, in the third person; at most 20, nothing sensitive."""
     found = 0
-    for match in _SENTENCE.finditer(text[:20_000]):
-        sentence = " ".join(match.group().split())
+    for part in _SENTENCE_END.split(text[:20_000]):
+        sentence = " ".join(part.split())
         if not 5 <= len(sentence) <= _LONGEST_SENTENCE or sentence.endswith("?") or is_sensitive(sentence):
             continue
         learnt = _learn_one(sentence.rstrip(".!"), who)

@@ -287,7 +287,10 @@ async def insert_feedback(
 
 
 async def contradicting(tx: Transaction, memory: Memory) -> list[Memory]:
-    """Active memories of the same owner and user on the same topic with another value, locked."""
+    """Active memories of the same owner and user on the same topic with another value, locked.
+
+    What only one session finds contradicts nothing outside it: others would lose what they know and not see why.
+    """
     return await tx.many(
         Memory,
         "select"
@@ -297,7 +300,7 @@ async def contradicting(tx: Transaction, memory: Memory) -> list[Memory]:
         where m.scope_id = (select scope_id from memories where id = %(id)s) and m.topic = %(topic)s
           and m.status = 'active' and m.id <> %(id)s and m.value is distinct from %(value)s
           and m.user_name is not distinct from %(user_name)s
-          and (m.tier <> 'working' or %(tier)s <> 'working' or m.session_id is not distinct from %(session_id)s)
+          and case when m.tier = 'working' then m.session_id end is not distinct from %(only_in)s::uuid
           and not exists (select from memory_conflicts c where c.kept = 'both'
             and (c.older_id, c.newer_id) in ((m.id, %(id)s), (%(id)s, m.id)))
         order by m.id limit 100 for update""",
@@ -305,8 +308,7 @@ async def contradicting(tx: Transaction, memory: Memory) -> list[Memory]:
         topic=memory.topic,
         value=memory.value,
         user_name=memory.user_name,
-        tier=memory.tier,
-        session_id=memory.session_id,
+        only_in=memory.only_in,
     )
 
 

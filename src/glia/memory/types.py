@@ -86,6 +86,11 @@ class Memory:
     created_at: datetime
     updated_at: datetime
 
+    @property
+    def only_in(self) -> UUID | None:
+        """The one session that finds it; None when others do too."""
+        return self.session_id if self.tier is Tier.WORKING else None
+
 
 @dataclass(frozen=True)
 class Origin:

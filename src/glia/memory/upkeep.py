@@ -333,7 +333,9 @@ async def _beside(tx: Transaction, principal: Principal, agent_id: UUID, newer: 
     return [
         Pair(one.memory, newer)
         for one in found
-        if one.memory.id < newer.id and (one.memory.agent_id, one.memory.user_name) == (agent_id, newer.user_name)
+        if one.memory.id < newer.id
+        and (one.memory.agent_id, one.memory.user_name, one.memory.only_in)
+        == (agent_id, newer.user_name, newer.only_in)
     ]
 
 

@@ -26,6 +26,7 @@ async def near_duplicates(
 ) -> list[Pair]:
     """Pairs with the same owner, user and bucket whose words are alike, the one worth keeping first.
 
+    What only one session finds is never merged with what others find, who would lose it or learn of it.
     Alike: the share of words they have in common (Jaccard), which one word in ten may change. Words with a digit must
     all be the same, and so must negations, which PostgreSQL drops as stop words: "is" and "is not" are no duplicates.
     """
@@ -33,11 +34,11 @@ async def near_duplicates(
         Pair,
         """
         with candidates as materialized (
-          select m.id, m.user_name, m.bucket, m.tier, m.session_id, m.strength, m.words,
+          select m.id, m.user_name, m.bucket, m.only_in, m.strength, m.words,
             array(select x from unnest(m.words) x where x ~ '[0-9]' order by 1) as figures,
             lower(m.content) ~ '\\y(not|no|never|without|cannot|nobody|nothing)\\y|n''t\\y' as is_negated
           from (
-            select id, user_name, bucket, tier, session_id, content,
+            select id, user_name, bucket, case when tier = 'working' then session_id end as only_in, content,
               memory_strength(importance, tier, used_at, accesses, now()) as strength,
               array(select w.lexeme from memory_words w where w.memory_id = memories.id order by 1) as words
             from memories
@@ -60,7 +61,7 @@ async def near_duplicates(
             / cardinality(array(select unnest(a.words) union select unnest(b.words))) as similarity
         ) o
         where a.user_name is not distinct from b.user_name and a.bucket = b.bucket and a.figures = b.figures
-          and a.is_negated = b.is_negated and (a.tier <> 'working' or a.session_id is not distinct from b.session_id)
+          and a.is_negated = b.is_negated and a.only_in is not distinct from b.only_in
           and o.similarity >= %(least)s
         order by o.similarity desc, 1, 2 limit %(limit)s""",
         scope_id=scope_id,
@@ -91,7 +92,10 @@ async def lock_many(tx: Transaction, ids: list[UUID]) -> list[Memory]:
 
 
 async def due_for_promotion(tx: Transaction, scope_id: UUID, *, limit: int) -> list[Memory]:
-    """Working memories that were used and count for something; short ones that have proven themselves for a day."""
+    """Working memories that were used and count for something; short ones that have proven themselves for a day.
+
+    What was learnt in a session leaves it only where the agent's sessions share what they learn.
+    """
     return await tx.many(
         Memory,
         "select"
@@ -100,7 +104,8 @@ async def due_for_promotion(tx: Transaction, scope_id: UUID, *, limit: int) -> l
         from memories m
         where m.scope_id = %(scope_id)s and m.status = 'active' and (
           (m.tier = 'working' and m.importance > 0.6 and m.accesses + m.reinforced > 2
-            and m.created_at < now() - interval '10 minutes')
+            and m.created_at < now() - interval '10 minutes' and (m.session_id is null or exists (
+              select from memory_settings s where s.agent_id = m.agent_id and s.shares_sessions)))
           or (m.tier = 'short' and m.created_at < now() - interval '1 day'
             and (m.reinforced >= 3 or (m.importance > 0.75 and m.accesses + m.reinforced >= 3))))
         order by m.id limit %(limit)s for update""",
@@ -188,6 +193,7 @@ async def delete_many(tx: Transaction, ids: list[UUID]) -> int:
 
 
 async def oldest(tx: Transaction, scope_id: UUID, user_name: str | None, *, limit: int) -> list[Memory]:
+    """Without working memories: most belong to one session, and all are gone in an hour."""
     return await tx.many(
         Memory,
         "select"
@@ -195,7 +201,7 @@ async def oldest(tx: Transaction, scope_id: UUID, user_name: str | None, *, limi
         + """
         from memories m
         where m.scope_id = %(scope_id)s and m.status = 'active' and m.user_name is not distinct from %(user_name)s
-          and not m.metadata @> '{"kind": "summary"}'
+          and m.tier <> 'working' and not m.metadata @> '{"kind": "summary"}'
         order by m.id limit %(limit)s for update""",
         scope_id=scope_id,
         user_name=user_name,
@@ -226,7 +232,8 @@ async def issues(tx: Transaction, scope_id: UUID, model: str | None, *, limit: i
           ('contradicted', 'medium', true, m.topic is not null and exists (select from memories o
             where o.scope_id = m.scope_id and o.topic = m.topic and o.status = 'active' and o.id > m.id
               and o.value is distinct from m.value and o.user_name is not distinct from m.user_name
-              and (o.tier <> 'working' or m.tier <> 'working' or o.session_id is not distinct from m.session_id)
+              and case when o.tier = 'working' then o.session_id end
+                is not distinct from case when m.tier = 'working' then m.session_id end
               and not exists (select from memory_conflicts c where c.kept = 'both'
                 and c.older_id = m.id and c.newer_id = o.id)))
         ) i(kind, severity, is_repairable, is_so)

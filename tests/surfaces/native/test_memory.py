@@ -138,6 +138,7 @@ def test_bad_values_are_refused_in_words(client, agent):
         ("POST", "/v1/memory-blocks", {"label": "a", "content": "x" * 3_000}),
         ("PUT", f"/v1/agents/{agent['id']}/memory/settings", {"idle_seconds": -1}),
         ("PUT", f"/v1/agents/{agent['id']}/memory/policies/a", {}),
+        ("POST", f"/v1/agents/{agent['id']}/memory/forget", {"max_count": 0}),  # bounds of no bucket
     ):
         answer = client.request(method, path, body)
         assert answer.status == 400, (path, answer.body)

@@ -267,6 +267,11 @@ def test_knowledge_from_upload_to_search_to_deletion(client):
     follow_up = {"query": "and how many?", "previous": ["What of my holiday?"], "limit": 1}
     followed = client.post(f"{path}/search", follow_up).json
     assert followed["rewriting"] == {"query": "and how many? holiday", "by": "rules", "problem": None}
+    only = [
+        client.post(f"{path}/search", {"query": "holiday", "document_ids": [id]}) for id in (ready["id"], base["id"])
+    ]
+    assert [(answer.status, len(answer.json["data"])) for answer in only] == [(200, 2), (200, 0)]
+    assert client.post(f"{path}/search", {"query": "holiday", "document_ids": ["x"]}).status == 400
     file = client.get(f"{document}/file")
 
     assert uploaded.status == 202

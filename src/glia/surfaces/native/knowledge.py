@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import APIRouter
 from fastapi.responses import Response, StreamingResponse
-from pydantic import Field
+from pydantic import Field, Strict
 
 from glia.kit.ids import parse_id
 from glia.knowledge.types import Chunk, Document, Filter, Hit
@@ -143,7 +143,7 @@ class SearchBody(Body):
     limit: int = 10
     path: str | None = Field(None, max_length=500)
     metadata: dict[str, object] | None = None
-    document_ids: list[UUID] | None = Field(None, max_length=1000)
+    document_ids: list[Annotated[UUID, Strict(False)]] | None = Field(None, max_length=1000)
     previous: list[str] = Field(default_factory=list, max_length=20)
     rerank: bool = True
 

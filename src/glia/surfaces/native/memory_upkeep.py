@@ -13,6 +13,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from glia.identity.types import Principal
+from glia.kit.errors import InvalidRequest
 from glia.kit.ids import parse_id
 from glia.memory.types import MemorySettings, Policy, Tier
 from glia.surfaces.native.memories import MemoryOut, TierName
@@ -235,6 +236,11 @@ async def buckets(agent: TheAgent, house: TheHouse, principal: ThePrincipal) -> 
 async def forget(agent: TheAgent, body: ForgetBody, house: TheHouse, principal: ThePrincipal) -> ListOf[ForgottenOut]:
     """Forget by a policy, once. Answers what goes, and why."""
     policy = None
+    if body.bucket is None and given_bound(body):
+        raise InvalidRequest(
+            f"`{given_bound(body)}` needs `bucket`, the one to forget in; without bounds the policies are followed.",
+            field="bucket",
+        )
     if body.bucket is not None:
         policy = Policy(body.bucket, body.max_age_seconds, body.max_count, body.min_strength, body.is_archiving)
     gone = await house.upkeep.forget(
@@ -245,6 +251,11 @@ async def forget(agent: TheAgent, body: ForgetBody, house: TheHouse, principal: 
         is_dry_run=body.is_dry_run,
     )
     return ListOf(data=[ForgottenOut.of(one) for one in gone])
+
+
+def given_bound(body: ForgetBody) -> str | None:
+    bounds = ("max_age_seconds", "max_count", "min_strength")
+    return next((name for name in bounds if getattr(body, name) is not None), None)
 
 
 @router.post("/agents/{agent}/memory/consolidate")
