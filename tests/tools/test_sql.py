@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import psycopg
 import pytest
@@ -67,12 +68,13 @@ class Databases:
 @pytest.fixture
 def databases(context: ToolContext, admin: psycopg.Connection, database_urls: DatabaseUrls, books: Path) -> Databases:
     url = url_of(database_urls)
-    return Databases(context, f"shop={url}, least={url}?role={ROLE},books=sqlite:///{books}")
+    return Databases(context, f"shop={url}, least={url}&role={ROLE},books=sqlite:///{books}")
 
 
 def url_of(urls: DatabaseUrls) -> str:
     info = psycopg.conninfo.conninfo_to_dict(urls.admin)
-    return f"postgresql://{info.get('user', '')}@{info['host']}:{info['port']}/{info['dbname']}"
+    who = f"{info.get('user', '')}:{quote(str(info.get('password', '')), safe='')}"
+    return f"postgresql://{who}@/{info['dbname']}?host={quote(str(info['host']), safe='')}&port={info['port']}"
 
 
 @pytest.mark.parametrize(("database", "table"), [("shop", "orders"), ("books", "books")])

@@ -60,5 +60,9 @@ begin
   get diagnostics gone = row_count;
   return gone;
 end $$;
+-- It runs with the owner's rights, who sees rows only through policies as well: those of the workspace that was entered.
+create policy pruning on events to current_user using (workspace_id = (select glia.current_workspace()));
+create policy pruning on sessions to current_user using (workspace_id = (select glia.current_workspace()));
+create policy pruning on runs to current_user using (workspace_id = (select glia.current_workspace()));
 revoke all on function prune_events(uuid, uuid) from public;
 grant execute on function prune_events(uuid, uuid) to glia_app;
