@@ -59,7 +59,8 @@ def leaks(admin: psycopg.Connection) -> set[str]:
             group by c.relname
             having bool_or('glia_app' = any(p.roles)) and bool_and(
               'glia_system' = any(p.roles)
-              or p.cmd = 'ALL' and p.permissive = 'PERMISSIVE' and p.roles = '{glia_app}' and p.qual
+              or p.cmd = 'ALL' and p.permissive = 'PERMISSIVE'
+              and (p.roles = '{glia_app}' or p.policyname = 'pruning') and p.qual
                 ~ '^\\(workspace_id = \\( SELECT (glia\\.)?current_workspace\\(\\) AS current_workspace\\)\\)$'
               and (p.with_check is null or p.with_check = p.qual))"""
         )
