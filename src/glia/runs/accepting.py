@@ -17,7 +17,7 @@ from glia.runs.engine import CANCEL_CHANNEL, WORK_CHANNEL, Engine
 from glia.runs.errors import RunNotFound, SessionBusy, SessionQueueFull
 from glia.runs.events import MessageReceived, ModelRequested, Payload, RunCancelled, RunCreated, RunStarted
 from glia.runs.live import Live
-from glia.runs.log import stored_events
+from glia.runs.log import append_unfenced, stored_events
 from glia.runs.types import AGENT, Accepted, Run, RunId, RunStatus, Said, WhenBusy
 from glia.sessions.errors import SessionNotFound
 from glia.sessions.service import open_session
@@ -214,7 +214,7 @@ class Accepting:
             kind=kind,
             input=input,
         )
-        await self._store(tx, session.id, run_id, None, [RunCreated(kind, True)])
+        await append_unfenced(tx, self._live, session.id, run_id, None, [RunCreated(kind, True)])
         await tx.execute("select pg_notify(%(channel)s, '')", channel=WORK_CHANNEL)
         tx.after_commit.append(self._engine.wake)
         return run_id
@@ -257,18 +257,11 @@ class Accepting:
                 tx.after_commit.append(lambda: self._engine.cancel(id))
             elif not before.is_final and run.status is RunStatus.CANCELLED:
                 await approval_queries.withdraw(tx, id)
-                await self._store(tx, run.session_id, id, run.attempt, [RunCancelled()])
+                await append_unfenced(tx, self._live, run.session_id, id, run.attempt, [RunCancelled()])
             if not before.is_final:
                 tx.after_commit.append(self._engine.wake)
                 await tx.execute("select pg_notify(%(channel)s, '')", channel=WORK_CHANNEL)
         return run
-
-    async def _store(
-        self, tx: Transaction, session_id: UUID, run_id: UUID, attempt: int | None, payloads: Sequence[Payload]
-    ) -> None:
-        place = await queries.append_unfenced(tx, session_id, run_id, attempt, payloads)
-        events = stored_events(payloads, place.first_seq, place.at, run_id, attempt)
-        tx.after_commit.append(lambda: self._live.stored(session_id, events))
 
     async def _call_workers(self) -> None:
         """Wakes one worker when that is enough: this process, if it has room; else whoever listens."""

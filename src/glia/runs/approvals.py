@@ -15,7 +15,7 @@ from glia.runs.engine import Engine
 from glia.runs.errors import ApprovalDecidedAlready, ApprovalNotFound
 from glia.runs.events import ApprovalDecided, encode_any
 from glia.runs.live import Live
-from glia.runs.log import stored_events
+from glia.runs.log import append_unfenced
 from glia.runs.types import AGENT, Approval
 
 LONGEST_NOTE = 10_000
@@ -94,7 +94,8 @@ class Approvals:
             decided = ApprovalDecided(
                 id, pending.tool_call_id, decision, principal.name, note, arguments, is_remembered
             )
-            await self._append(tx, pending, decided)
+            place = (pending.session_id, pending.run_id, pending.attempt)
+            await append_unfenced(tx, self._live, *place, [decided])
             # An agent's model is asked once all its calls are decided; the branches of a workflow go on one by one.
             if pending.run_kind != AGENT or not await approval_queries.has_pending(tx, pending.run_id):
                 await queries.resume(tx, pending.run_id, "approval")
@@ -112,12 +113,6 @@ class Approvals:
         async with self._db.transaction(principal.workspace_id) as tx:
             if not await approval_queries.revoke(tx, agent_id, tool):
                 raise ApprovalNotFound(f"Nobody has allowed this agent to call {tool[:100]!r} without asking.")
-
-    async def _append(self, tx: Transaction, pending: approval_queries.Pending, decided: ApprovalDecided) -> None:
-        where = (pending.session_id, pending.run_id, pending.attempt)
-        place = await queries.append_unfenced(tx, *where, [decided])
-        events = stored_events([decided], place.first_seq, place.at, pending.run_id, pending.attempt)
-        tx.after_commit.append(lambda: self._live.stored(pending.session_id, events))
 
 
 def _checked(decision: str, note: str, arguments: Mapping[str, object] | None, *, is_remembered: bool) -> str | None:

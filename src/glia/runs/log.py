@@ -244,3 +244,12 @@ def stored_events(
         Event(first_seq + number, payload.type, at, run_id, attempt, encode(payload))
         for number, payload in enumerate(payloads)
     ]
+
+
+async def append_unfenced(
+    tx: Transaction, live: Live, session_id: UUID, run_id: UUID, attempt: int | None, payloads: Sequence[Payload]
+) -> None:
+    """For writers that hold the session or the run in this transaction; watchers are told once it is committed."""
+    place = await queries.append_unfenced(tx, session_id, run_id, attempt, payloads)
+    events = stored_events(payloads, place.first_seq, place.at, run_id, attempt)
+    tx.after_commit.append(lambda: live.stored(session_id, events))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import cast
 
 import msgspec
@@ -299,18 +300,25 @@ class AgentLoop:
         plan = plan_text(self._progress.plan) if self._progress.plan else ""
         return "\n\n".join(part for part in (own, cite, self._pinned, plan) if part)
 
+    @cached_property
+    def _tools(self) -> list[ToolSpec]:
+        return [ToolSpec(tool.name, tool.description, tool.schema) for tool in self._toolbox.tools]
+
+    @cached_property
+    def _tool_tokens(self) -> int:
+        return sum(estimate_tokens(f"{tool.name}{tool.description}{tool.schema}") for tool in self._tools)
+
     @property
     def _fixed_tokens(self) -> int:
         """About how many tokens every request has besides the messages."""
-        tools = sum(estimate_tokens(f"{tool.name}{tool.description}{tool.schema}") for tool in self._toolbox.tools)
-        return estimate_tokens(self._instructions) + tools
+        return estimate_tokens(self._instructions) + self._tool_tokens
 
     def _request(self) -> ModelRequest:
         settings = self._agent.settings
         return ModelRequest(
             model="",
             messages=[SystemMessage(self._instructions), *self._progress.talk.messages],
-            tools=[ToolSpec(tool.name, tool.description, tool.schema) for tool in self._toolbox.tools],
+            tools=self._tools,
             settings=ModelSettings(
                 temperature=settings.temperature,
                 top_p=settings.top_p,
