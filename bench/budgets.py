@@ -18,10 +18,10 @@ import time
 import psutil
 import psycopg
 
+from databases import fresh_database
 from glia.identity.types import Principal
 from glia.kit.db import Database
 from glia.kit.ids import new_id
-from glia.kit.migrate import migrate
 from glia.usage.service import Budgets, Credits, Spending
 from glia.usage.types import BudgetSpec, CallBound, Period, SpendingCall, UsageRecord
 
@@ -121,14 +121,7 @@ async def measure(
 
 
 async def main(arguments: argparse.Namespace) -> None:
-    name = f"bench_{new_id().hex}"
-    url = psycopg.conninfo.make_conninfo(arguments.database_url, dbname=name)
-    with psycopg.connect(arguments.database_url, autocommit=True) as admin:
-        admin.execute(f"create database {name}".encode())
-    try:
-        with psycopg.connect(url, autocommit=True) as admin:
-            admin.execute("create extension if not exists vector")
-        migrate(url)
+    with fresh_database(arguments.database_url) as url:
         db = Database(url, largest_pool=arguments.clients)
         await db.open()
         for label, budgets, has_credit in (
@@ -143,9 +136,6 @@ async def main(arguments: argparse.Namespace) -> None:
                 db, url, label, calls=arguments.calls, clients=arguments.clients, budgets=budgets, has_credit=has_credit
             )
         await db.close()
-    finally:
-        with psycopg.connect(arguments.database_url, autocommit=True) as admin:
-            admin.execute(f"drop database if exists {name} with (force)".encode())
 
 
 if __name__ == "__main__":

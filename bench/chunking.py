@@ -13,17 +13,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import csv
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import psycopg
-
+from databases import fresh_database, write_csv
 from glia.kit.db import Database
-from glia.kit.ids import new_id
-from glia.kit.migrate import migrate
 from glia.knowledge import search
 from glia.knowledge.chunking import ChunkText, chunk
 from glia.knowledge.parsing.text import read_text
@@ -97,23 +93,10 @@ def main() -> None:
     parser.add_argument("--characters", nargs="+", type=int, default=[400, 800, 1600])
     parser.add_argument("--csv", type=Path, help="where to write the results")
     options = parser.parse_args()
-    admin_url, name = os.environ["GLIA_TEST_DATABASE_URL"], f"bench_{new_id().hex}"
-    with psycopg.connect(admin_url, autocommit=True) as admin:
-        admin.execute(f"create database {name}".encode())
-        url = psycopg.conninfo.make_conninfo(admin_url, dbname=name)
-        try:
-            with psycopg.connect(url, autocommit=True) as connection:
-                connection.execute("create extension if not exists vector")
-            migrate(url)
-            measured = asyncio.run(run(url, options))
-        finally:
-            admin.execute(f"drop database {name} with (force)".encode())
+    with fresh_database(os.environ["GLIA_TEST_DATABASE_URL"]) as url:
+        measured = asyncio.run(run(url, options))
     if options.csv:
-        with options.csv.open("w", newline="", encoding="utf-8") as file:
-            file.write("# python bench/chunking.py DATA/chunking_eval --csv OUT\n")
-            writer = csv.DictWriter(file, _COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(measured)
+        write_csv(options.csv, _COLUMNS, measured, "python bench/chunking.py DATA/chunking_eval --csv OUT")
 
 
 if __name__ == "__main__":

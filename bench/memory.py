@@ -26,14 +26,12 @@ from functools import partial
 from pathlib import Path
 from uuid import UUID
 
-import psycopg
-
+from databases import fresh_database
 from glia.agents.service import Agents
 from glia.agents.types import AgentSpec
 from glia.identity.types import Principal
 from glia.kit.db import Database
 from glia.kit.ids import new_id
-from glia.kit.migrate import migrate
 from glia.knowledge.embedding.minilm import MiniLmEmbedder
 from glia.knowledge.vectors import embed
 from glia.memory import turn_queries
@@ -217,20 +215,11 @@ async def main() -> None:
     parser.add_argument("--models", type=Path, help="folder of built models; without it only words are compared")
     parser.add_argument("--csv", type=Path)
     options = parser.parse_args()
-    admin_url, name = os.environ["GLIA_TEST_DATABASE_URL"], f"bench_{new_id().hex}"
-    with psycopg.connect(admin_url, autocommit=True) as admin:
-        admin.execute(f"create database {name}".encode())
-        url = psycopg.conninfo.make_conninfo(admin_url, dbname=name)
-        try:
-            with psycopg.connect(url, autocommit=True) as connection:
-                connection.execute("create extension if not exists vector")
-            migrate(url)
-            db = Database(url)
-            await db.open()
-            results = await measure(db, options.data, MiniLmEmbedder(options.models) if options.models else None)
-            await db.close()
-        finally:
-            admin.execute(f"drop database {name} with (force)".encode())
+    with fresh_database(os.environ["GLIA_TEST_DATABASE_URL"]) as url:
+        db = Database(url)
+        await db.open()
+        results = await measure(db, options.data, MiniLmEmbedder(options.models) if options.models else None)
+        await db.close()
     if options.csv:
         write_csv(options.csv, results, has_models=options.models is not None)
 

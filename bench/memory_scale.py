@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import csv
 import os
 import random
 import re
@@ -24,12 +23,12 @@ from uuid import UUID
 import numpy as np
 import psycopg
 
+from databases import fresh_database, write_csv
 from glia.agents.service import Agents
 from glia.agents.types import AgentSpec
 from glia.identity.types import Principal
 from glia.kit.db import Database
 from glia.kit.ids import new_id
-from glia.kit.migrate import migrate
 from glia.knowledge import vectors
 from glia.knowledge.embedding.minilm import MiniLmEmbedder
 from glia.memory import search
@@ -186,23 +185,10 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="an .npy file that keeps the real vectors for the next run")
     parser.add_argument("--csv", type=Path, help="where to write the results")
     options = parser.parse_args()
-    admin_url, name = os.environ["GLIA_TEST_DATABASE_URL"], f"bench_{new_id().hex}"
-    with psycopg.connect(admin_url, autocommit=True) as admin:
-        admin.execute(f"create database {name}".encode())
-        url = psycopg.conninfo.make_conninfo(admin_url, dbname=name)
-        try:
-            with psycopg.connect(url, autocommit=True) as connection:
-                connection.execute("create extension if not exists vector")
-            migrate(url)
-            measured = asyncio.run(run(url, options))
-        finally:
-            admin.execute(f"drop database {name} with (force)".encode())
+    with fresh_database(os.environ["GLIA_TEST_DATABASE_URL"]) as url:
+        measured = asyncio.run(run(url, options))
     if options.csv:
-        with options.csv.open("w", newline="", encoding="utf-8") as file:
-            file.write("# python bench/memory_scale.py DATA --models MODELS --csv OUT\n")
-            writer = csv.DictWriter(file, _COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(measured)
+        write_csv(options.csv, _COLUMNS, measured, "python bench/memory_scale.py DATA --models MODELS --csv OUT")
 
 
 if __name__ == "__main__":

@@ -23,11 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-import psycopg
-
+from databases import fresh_database
 from glia.kit.db import Database
 from glia.kit.ids import new_id
-from glia.kit.migrate import migrate
 from glia.knowledge import contents, queries, search, vectors
 from glia.knowledge.chunking import chunk
 from glia.knowledge.embedding.minilm import MiniLmEmbedder
@@ -230,26 +228,17 @@ async def main() -> None:
     parser.add_argument("--cut", nargs="+", default=["whole", "cut"], choices=["whole", "cut"])
     parser.add_argument("--csv", type=Path, help="where to write the results")
     options = parser.parse_args()
-    admin_url, name = os.environ["GLIA_TEST_DATABASE_URL"], f"bench_{new_id().hex}"
-    with psycopg.connect(admin_url, autocommit=True) as admin:
-        admin.execute(f"create database {name}".encode())
-        url = psycopg.conninfo.make_conninfo(admin_url, dbname=name)
-        try:
-            with psycopg.connect(url, autocommit=True) as connection:
-                connection.execute("create extension if not exists vector")
-            migrate(url)
-            embedder = MiniLmEmbedder(options.models) if options.models else None
-            db = Database(url)
-            await db.open()
-            measured: list[dict[str, object]] = []
-            for folder in options.sets:
-                for cut in options.cut:
-                    measured += await measure(db, options.data / folder, cut, embedder)
-            if options.csv:
-                write(options.csv, measured)
-            await db.close()
-        finally:
-            admin.execute(f"drop database {name} with (force)".encode())
+    with fresh_database(os.environ["GLIA_TEST_DATABASE_URL"]) as url:
+        embedder = MiniLmEmbedder(options.models) if options.models else None
+        db = Database(url)
+        await db.open()
+        measured: list[dict[str, object]] = []
+        for folder in options.sets:
+            for cut in options.cut:
+                measured += await measure(db, options.data / folder, cut, embedder)
+        if options.csv:
+            write(options.csv, measured)
+        await db.close()
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import csv
 import json
 import os
 import random
@@ -33,9 +32,9 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
+from databases import fresh_database, write_csv
 from glia.kit.db import Database
 from glia.kit.ids import new_id
-from glia.kit.migrate import migrate
 from glia.knowledge import contents, packing, queries, search, vectors
 from glia.knowledge.embedding.minilm import MiniLmEmbedder
 from glia.knowledge.jobs import index_passages
@@ -278,14 +277,6 @@ async def measure(
     return measured
 
 
-def write(path: Path, measured: Sequence[dict[str, object]], command: str) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        file.write(f"# {command}\n")
-        writer = csv.DictWriter(file, _COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(measured)
-
-
 async def run(url: str, options: argparse.Namespace) -> list[dict[str, object]]:
     folders = [options.data / name for name in options.sets]
     largest = max(options.chunks)
@@ -320,22 +311,10 @@ def main() -> None:
     parser.add_argument("--leave", action="store_true", help="do not drop the database at the end; prints its name")
     parser.add_argument("--csv", type=Path, help="where to write the results")
     options = parser.parse_args()
-    admin_url, name = os.environ["GLIA_TEST_DATABASE_URL"], f"bench_{new_id().hex}"
-    with psycopg.connect(admin_url, autocommit=True) as admin:
-        admin.execute(f"create database {name}".encode())
-        url = psycopg.conninfo.make_conninfo(admin_url, dbname=name)
-        try:
-            with psycopg.connect(url, autocommit=True) as connection:
-                connection.execute("create extension if not exists vector")
-            migrate(url)
-            measured = asyncio.run(run(url, options))
-            if options.csv:
-                write(options.csv, measured, "python bench/search_scale.py DATA --models MODELS --csv OUT")
-        finally:
-            if options.leave:
-                print(f"left: {name}")
-            else:
-                admin.execute(f"drop database {name} with (force)".encode())
+    with fresh_database(os.environ["GLIA_TEST_DATABASE_URL"], is_left=options.leave) as url:
+        measured = asyncio.run(run(url, options))
+        if options.csv:
+            write_csv(options.csv, _COLUMNS, measured, "python bench/search_scale.py DATA --models MODELS --csv OUT")
 
 
 if __name__ == "__main__":

@@ -11,17 +11,17 @@ from __future__ import annotations
 import argparse
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import psycopg
 
+from databases import fresh_database
 from glia.kit.db import Database
 from glia.kit.ids import new_id
-from glia.kit.migrate import migrate
 from glia.kit.notifications import Notifications
 from glia.triggers.firings import Firings
 from glia.triggers.queries import CHANNEL
@@ -41,21 +41,6 @@ def main() -> None:
     given = parser.parse_args()
     with fresh_database(given.database_url) as url:
         asyncio.run(measure(url, given))
-
-
-@contextmanager
-def fresh_database(url: str) -> Iterator[str]:
-    name = f"bench_{new_id().hex}"
-    with psycopg.connect(url, autocommit=True) as admin:
-        admin.execute(f"create database {name}".encode())
-        own = psycopg.conninfo.make_conninfo(url, dbname=name)
-        with psycopg.connect(own, autocommit=True) as connection:
-            connection.execute("create extension if not exists vector")
-        migrate(own)
-        try:
-            yield own
-        finally:
-            admin.execute(f"drop database {name} with (force)".encode())
 
 
 async def measure(url: str, given: argparse.Namespace) -> None:

@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 
-from glia.kit.migrate import migrate
+from databases import fresh_database
 
 ROUNDS = 12
 APPENDS = 1000
@@ -22,19 +22,12 @@ _APPEND = (
 
 
 def main(url: str) -> None:
-    name = f"bench_{uuid4().hex}"
-    with psycopg.connect(url, autocommit=True) as admin:
-        admin.execute(f"create database {name}".encode())
-        try:
-            _measure(psycopg.conninfo.make_conninfo(url, dbname=name))
-        finally:
-            admin.execute(f"drop database {name} with (force)".encode())
+    with fresh_database(url) as own:
+        _measure(own)
 
 
 def _measure(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as admin:
-        admin.execute("create extension if not exists vector")
-        migrate(url)
         admin.execute("set search_path = glia, public")
         workspace, run = _furnish(admin)
         best: dict[str, float] = {}
