@@ -99,7 +99,7 @@ async def ticking(url: str) -> AsyncIterator[Database]:
     db = Database(url, largest_pool=2)
     await db.open()
     nobody: Any = None  # nothing fires, so nothing is started
-    ticker = Ticker(db, Firings(db, nobody))
+    ticker = Ticker(db, Firings(db, nobody, nobody))
     notifications = Notifications(url)
     notifications.on(CHANNEL, lambda _note: ticker.wake())
     await notifications.start()

@@ -10,86 +10,11 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 import uvicorn
-from prometheus_client import generate_latest
 
-from glia import __version__
-from glia.kit import telemetry
+from glia.front import Front, VitalSigns
 from glia.kit.errors import Conflict
-from glia.surfaces.mcp.app import mcp_surface
-from glia.surfaces.mcp.app import owns as is_mcp
-from glia.surfaces.native.app import native_surface
-from glia.surfaces.openai.app import openai_surface, openapi_paths, owns
-from glia.surfaces.shared.asgi import App, Receive, Scope, Send, send_bytes, send_json
+from glia.surfaces.shared.asgi import App
 from glia.wiring import House
-
-SURFACES = ("native", "openai", "mcp")
-"""Names that `--listen NAME=PORT` takes."""
-
-
-class VitalSigns:
-    """What tells those who watch over a process how it is: /health, /ready and /metrics."""
-
-    paths = frozenset({"/health", "/ready", "/metrics"})
-
-    def __init__(self, house: House) -> None:
-        self._house = house
-
-    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
-        match scope["path"]:
-            case "/health":
-                await send_json(send, 200, {"status": "ok", "version": __version__})
-            case "/ready":
-                await self._ready(send)
-            case "/metrics":
-                await send_bytes(send, 200, generate_latest(telemetry.registry), b"text/plain; version=0.0.4")
-            case path:
-                problem = {"code": "not_found", "message": f"There is only {', '.join(sorted(self.paths))}, no {path}."}
-                await send_json(send, 404, {"error": problem})
-
-    async def _ready(self, send: Send) -> None:
-        """Ready to take runs: the database answers, and this process holds a lease."""
-        checks = {"database": await self._house.db.is_reachable(), "worker": self._house.lease.worker_id is not None}
-        is_ready = all(checks.values())
-        await send_json(send, 200 if is_ready else 503, {"status": "ready" if is_ready else "not ready", **checks})
-
-
-class Front:
-    """Sends each request to the surface its path belongs to, and answers what belongs to none."""
-
-    def __init__(self, house: House) -> None:
-        self._signs = VitalSigns(house)
-        self.native = native_surface(house, more_paths=openapi_paths())
-        self.openai = openai_surface(house)
-        self.mcp = mcp_surface(house)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
-        path: str = scope["path"]
-        if path in VitalSigns.paths:
-            await self._signs(scope, receive, send)
-        elif is_mcp(path):
-            await self.mcp(scope, receive, send)
-        elif owns(scope["method"], path):
-            await self.openai(scope, receive, send)
-        else:
-            await self.native(scope, receive, send)
-
-
-class Alone:
-    """The OpenAI surface on a port of its own, where nobody else answers for its document."""
-
-    def __init__(self, openai: App) -> None:
-        self._openai = openai
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == "/openapi.json":
-            info = {"title": "Glia, the OpenAI surface", "version": __version__}
-            await send_json(send, 200, {"openapi": "3.1.0", "info": info, "paths": openapi_paths()})
-        else:
-            await self._openai(scope, receive, send)
 
 
 class Server:
@@ -98,8 +23,7 @@ class Server:
     def __init__(self, house: House, *, host: str, port: int, listen: Mapping[str, int]) -> None:
         """Binds at once, so that a port in use is told before anything else begins. Raises PortTaken."""
         front = Front(house)
-        surfaces: dict[str, App] = {"native": front.native, "openai": Alone(front.openai), "mcp": front.mcp}
-        places: list[tuple[App, int]] = [(front, port), *((surfaces[name], at) for name, at in listen.items())]
+        places: list[tuple[App, int]] = [(front, port), *((front.alone(name), at) for name, at in listen.items())]
         self._sockets = [bind(host, at) for _, at in places]
         self._servers = [_Quiet(_config(app)) for app, _ in places]
 
@@ -132,6 +56,7 @@ async def show_vital_signs(house: House, stop: asyncio.Event, *, host: str, port
 
 
 _BACKLOG = 2048  # as uvicorn's own
+_LARGEST_FRAME = 1024 * 1024
 
 
 class PortTaken(Conflict):
@@ -167,7 +92,9 @@ def _config(app: App) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        ws="none",
+        ws="websockets-sansio",
+        ws_max_size=_LARGEST_FRAME,
+        ws_max_queue=16,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=3,
     )

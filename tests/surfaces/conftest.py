@@ -21,13 +21,13 @@ import pytest
 import structlog
 import uvicorn
 
+from glia.front import Front
 from glia.identity import service
 from glia.identity.passwords import Cost, Passwords
 from glia.identity.types import Credentials
 from glia.kit.ids import new_id
 from glia.server import raise_file_limit
 from glia.settings import LimitSettings, Settings
-from glia.surfaces.native.app import native_surface
 from glia.wiring import House, build
 from tests.sandboxes.lives.bare import BareBackend
 
@@ -278,7 +278,7 @@ class Server:
         listener.listen(512)
         self.port = listener.getsockname()[1]
         config = uvicorn.Config(
-            native_surface(self.house), lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=1
+            Front(self.house), lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=1
         )
         server = uvicorn.Server(config)
         server.capture_signals = _no_signals  # type: ignore[method-assign]
@@ -290,6 +290,17 @@ class Server:
         server.should_exit = True
         await serving
         await self.house.close()
+
+
+def native_document(client: Client) -> dict[str, Any]:
+    """The native surface's OpenAPI document without the routes that OpenAI's surface has at the same address."""
+    document = client.get("/openapi.json").json
+    kept = {path: methods for path, methods in document["paths"].items() if not _is_openai(methods)}
+    return {**document, "paths": kept}
+
+
+def _is_openai(methods: dict[str, Any]) -> bool:
+    return any("openai" in operation["tags"] for operation in methods.values())
 
 
 def _share_built_models(folder: Path) -> None:

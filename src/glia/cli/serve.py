@@ -18,11 +18,12 @@ import structlog
 import uvloop
 
 from glia.cli.home import Home, home
+from glia.front import SURFACES
 from glia.identity.types import Credentials
 from glia.kit.errors import GliaError, StorageFull
 from glia.kit.migrate import migrate
 from glia.kit.postgres import EmbeddedPostgres
-from glia.server import SURFACES, Server, raise_file_limit
+from glia.server import Server, raise_file_limit
 from glia.wiring import build
 from glia.worker import stop_event
 

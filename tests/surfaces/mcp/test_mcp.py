@@ -228,15 +228,6 @@ def test_a_body_that_is_too_large_is_refused(mcp_port: int, client: Client) -> N
 
 
 def test_the_front_sends_mcp_to_its_surface(server: Server) -> None:
-    from glia.server import Front
+    answer = server.client().get("/mcp")
 
-    front = server.do(_front)
-
-    assert isinstance(front, Front)
-    assert front.mcp is not front.native
-
-
-async def _front(house: Any) -> Any:
-    from glia.server import Front
-
-    return Front(house)
+    assert answer.json["jsonrpc"] == "2.0"

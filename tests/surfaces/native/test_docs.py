@@ -11,7 +11,7 @@ import msgspec
 
 from glia.surfaces.native.hot import MessageBody as Described
 from glia.surfaces.native.stream import MessageBody
-from tests.surfaces.conftest import Client
+from tests.surfaces.conftest import Client, native_document
 
 GUIDE = Path(__file__).parents[3] / "docs" / "api.md"
 
@@ -48,7 +48,7 @@ def test_the_guide_names_every_route(client: Client):
 
 
 def test_every_operation_is_described_whole(client: Client):
-    document = client.get("/openapi.json").json
+    document = native_document(client)
 
     for path, methods in document["paths"].items():
         for method, operation in methods.items():

@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 import pytest
 import uvicorn
 
+from glia.front import Front
 from glia.identity.types import Principal
-from glia.server import Front, bind
+from glia.server import bind
 from glia.settings import Settings
 from glia.wiring import House, build
 from tests.conftest import DatabaseUrls

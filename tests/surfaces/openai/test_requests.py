@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import struct
+from functools import partial
 from typing import Any
 
 import httpx2 as httpx
@@ -13,7 +14,7 @@ import pytest
 from openai import OpenAI
 
 from glia.agents.types import AgentSpec
-from glia.server import Alone
+from glia.front import with_document
 from glia.surfaces.openai import chat
 from glia.surfaces.openai.app import openapi_paths, owns
 from tests.models.conftest import Reply
@@ -196,7 +197,7 @@ async def test_a_port_of_its_own_has_the_document_that_its_errors_name() -> None
     async def surface(scope: Any, receive: Any, send: Any) -> None:
         raise AssertionError("The surface itself has no document.")
 
-    transport = httpx.ASGITransport(app=Alone(surface))
+    transport = httpx.ASGITransport(app=partial(with_document, surface))
     async with httpx.AsyncClient(transport=transport, base_url="http://glia") as alone:
         document = (await alone.get("/openapi.json")).json()
 

@@ -25,25 +25,12 @@ from glia.agents.types import (
 )
 from glia.identity.types import Principal
 from glia.kit.errors import InvalidRequest
-from glia.surfaces.native.words import (
-    Body,
-    Changes,
-    ListOf,
-    NativeRoute,
-    Out,
-    TheHouse,
-    ThePrincipal,
-    TheWindow,
-    Time,
-    agent_id_of,
-    given,
-    id_of,
-    page_of,
-)
+from glia.surfaces.native.words import ListOf, TheWindow, agent_id_of, page_of
+from glia.surfaces.shared.bodies import Body, Changes, Out, TheHouse, ThePrincipal, Time, WatchedRoute, given, id_of
 from glia.tools.types import Permission
 from glia.wiring import House
 
-router = APIRouter(prefix="/v1/agents", tags=["agents"], route_class=NativeRoute)
+router = APIRouter(prefix="/v1/agents", tags=["agents"], route_class=WatchedRoute)
 
 
 class LimitsBody(Body):

@@ -11,20 +11,10 @@ from pydantic import ConfigDict
 
 from glia.kit.errors import InvalidRequest
 from glia.kit.ids import parse_id
-from glia.surfaces.native.words import (
-    Body,
-    ListOf,
-    NativeRoute,
-    Out,
-    TheHouse,
-    ThePrincipal,
-    TheWindow,
-    Time,
-    agent_id_of,
-    page_of,
-)
+from glia.surfaces.native.words import ListOf, TheWindow, agent_id_of, page_of
+from glia.surfaces.shared.bodies import Body, Out, TheHouse, ThePrincipal, Time, WatchedRoute
 
-router = APIRouter(prefix="/v1", tags=["approvals"], route_class=NativeRoute)
+router = APIRouter(prefix="/v1", tags=["approvals"], route_class=WatchedRoute)
 
 
 class ApprovalOut(Out):

@@ -11,9 +11,9 @@ from pydantic import Field
 
 from glia.identity.types import Tokens
 from glia.surfaces.native.users import UserOut
-from glia.surfaces.native.words import Body, NativeRoute, Out, TheHouse, ThePrincipal
+from glia.surfaces.shared.bodies import Body, Out, TheHouse, ThePrincipal, WatchedRoute
 
-router = APIRouter(prefix="/v1", tags=["auth"], route_class=NativeRoute)
+router = APIRouter(prefix="/v1", tags=["auth"], route_class=WatchedRoute)
 
 
 class LoginBody(Body):

@@ -11,23 +11,11 @@ from pydantic import Field
 
 from glia.kit.ids import parse_id
 from glia.surfaces.native.times import moment_of
-from glia.surfaces.native.words import (
-    Body,
-    Changes,
-    ListOf,
-    NativeRoute,
-    Out,
-    TheHouse,
-    ThePrincipal,
-    TheWindow,
-    Time,
-    given,
-    id_of,
-    page_of,
-)
+from glia.surfaces.native.words import ListOf, TheWindow, page_of
+from glia.surfaces.shared.bodies import Body, Changes, Out, TheHouse, ThePrincipal, Time, WatchedRoute, given, id_of
 from glia.usage.types import Budget, BudgetSpec, OpenHold, Period, Scope
 
-router = APIRouter(prefix="/v1/budgets", tags=["budgets"], route_class=NativeRoute)
+router = APIRouter(prefix="/v1/budgets", tags=["budgets"], route_class=WatchedRoute)
 
 _WARNINGS = Field(default_factory=lambda: [80], max_length=10)
 

@@ -7,19 +7,10 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import Field
 
-from glia.surfaces.native.words import (
-    Body,
-    ListOf,
-    NativeRoute,
-    Out,
-    TheHouse,
-    ThePrincipal,
-    TheWindow,
-    Time,
-    page_of,
-)
+from glia.surfaces.native.words import ListOf, TheWindow, page_of
+from glia.surfaces.shared.bodies import Body, Out, TheHouse, ThePrincipal, Time, WatchedRoute
 
-router = APIRouter(prefix="/v1/credits", tags=["credits"], route_class=NativeRoute)
+router = APIRouter(prefix="/v1/credits", tags=["credits"], route_class=WatchedRoute)
 
 
 class CreditsBody(Body):

@@ -11,21 +11,10 @@ from pydantic import Field
 
 from glia.evaluations.types import Case, EvaluationSet
 from glia.kit.ids import parse_id
-from glia.surfaces.native.words import (
-    Body,
-    Changes,
-    ListOf,
-    NativeRoute,
-    Out,
-    TheHouse,
-    ThePrincipal,
-    TheWindow,
-    Time,
-    given,
-    page_of,
-)
+from glia.surfaces.native.words import ListOf, TheWindow, page_of
+from glia.surfaces.shared.bodies import Body, Changes, Out, TheHouse, ThePrincipal, Time, WatchedRoute, given
 
-router = APIRouter(prefix="/v1/evaluation-sets", tags=["evaluations"], route_class=NativeRoute)
+router = APIRouter(prefix="/v1/evaluation-sets", tags=["evaluations"], route_class=WatchedRoute)
 
 
 class SetBody(Body):

@@ -22,24 +22,10 @@ from glia.evaluations.types import (
 )
 from glia.kit.errors import InvalidRequest
 from glia.kit.ids import parse_id
-from glia.surfaces.native.words import (
-    Body,
-    LimitText,
-    ListOf,
-    NativeRoute,
-    Out,
-    TheHouse,
-    ThePrincipal,
-    TheWindow,
-    Time,
-    agent_id_of,
-    given,
-    id_of,
-    number_of,
-    page_of,
-)
+from glia.surfaces.native.words import LimitText, ListOf, TheWindow, agent_id_of, page_of
+from glia.surfaces.shared.bodies import Body, Out, TheHouse, ThePrincipal, Time, WatchedRoute, given, id_of, number_of
 
-router = APIRouter(prefix="/v1/evaluations", tags=["evaluations"], route_class=NativeRoute)
+router = APIRouter(prefix="/v1/evaluations", tags=["evaluations"], route_class=WatchedRoute)
 
 StatusName = Literal["queued", "running", "completed", "failed", "cancelled"]
 ResultStatusName = Literal["pending", "running", "completed", "failed", "cancelled"]

@@ -14,18 +14,10 @@ from glia.kit.errors import InvalidRequest
 from glia.kit.ids import parse_id
 from glia.runs.types import ForkPoint
 from glia.surfaces.native.sessions import SessionOut
-from glia.surfaces.native.words import (
-    Body,
-    ListOf,
-    NativeRoute,
-    Out,
-    TheHouse,
-    ThePrincipal,
-    agent_id_of,
-    number_of,
-)
+from glia.surfaces.native.words import ListOf, agent_id_of
+from glia.surfaces.shared.bodies import Body, Out, TheHouse, ThePrincipal, WatchedRoute, number_of
 
-router = APIRouter(prefix="/v1", route_class=NativeRoute)
+router = APIRouter(prefix="/v1", route_class=WatchedRoute)
 
 
 class ForkBody(Body):

@@ -16,7 +16,8 @@ from pydantic import BaseModel
 from glia.surfaces.native.knowledge import DocumentOut
 from glia.surfaces.native.runs import RunUsageOut
 from glia.surfaces.native.sessions import CitationOut
-from glia.surfaces.native.words import AfterText, Out, Time
+from glia.surfaces.native.words import AfterText
+from glia.surfaces.shared.bodies import Out, Time
 
 router = APIRouter(prefix="/v1")
 

@@ -13,19 +13,10 @@ from glia.identity.types import ApiKey, Role
 from glia.kit.ids import parse_id
 from glia.surfaces.native.times import moment_of
 from glia.surfaces.native.users import RoleName
-from glia.surfaces.native.words import (
-    Body,
-    ListOf,
-    NativeRoute,
-    Out,
-    TheHouse,
-    ThePrincipal,
-    TheWindow,
-    Time,
-    page_of,
-)
+from glia.surfaces.native.words import ListOf, TheWindow, page_of
+from glia.surfaces.shared.bodies import Body, Out, TheHouse, ThePrincipal, Time, WatchedRoute
 
-router = APIRouter(prefix="/v1/keys", tags=["keys"], route_class=NativeRoute)
+router = APIRouter(prefix="/v1/keys", tags=["keys"], route_class=WatchedRoute)
 
 
 class KeyBody(Body):

@@ -13,23 +13,10 @@ from pydantic import Field, Strict
 
 from glia.kit.ids import parse_id
 from glia.knowledge.types import Chunk, Document, Filter, Hit
-from glia.surfaces.native.words import (
-    Body,
-    Changes,
-    LimitText,
-    ListOf,
-    NativeRoute,
-    Out,
-    TheHouse,
-    ThePrincipal,
-    TheWindow,
-    Time,
-    given,
-    number_of,
-    page_of,
-)
+from glia.surfaces.native.words import LimitText, ListOf, TheWindow, page_of
+from glia.surfaces.shared.bodies import Body, Changes, Out, TheHouse, ThePrincipal, Time, WatchedRoute, given, number_of
 
-router = APIRouter(prefix="/v1/knowledge-bases", tags=["knowledge"], route_class=NativeRoute)
+router = APIRouter(prefix="/v1/knowledge-bases", tags=["knowledge"], route_class=WatchedRoute)
 
 CHUNKS_AT_ONCE = 100
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,100}/[A-Za-z0-9!#$&^_.+-]{1,100}")

@@ -9,9 +9,10 @@ from pydantic import Field
 
 from glia.kit.ids import parse_id
 from glia.surfaces.native.knowledge import DocumentOut, document_out
-from glia.surfaces.native.words import Body, Changes, ListOf, NativeRoute, Out, TheHouse, ThePrincipal, given
+from glia.surfaces.native.words import ListOf
+from glia.surfaces.shared.bodies import Body, Changes, Out, TheHouse, ThePrincipal, WatchedRoute, given
 
-router = APIRouter(prefix="/v1/knowledge-bases", tags=["knowledge"], route_class=NativeRoute)
+router = APIRouter(prefix="/v1/knowledge-bases", tags=["knowledge"], route_class=WatchedRoute)
 
 
 class DocumentChanges(Changes):

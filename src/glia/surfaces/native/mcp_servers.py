@@ -14,22 +14,11 @@ from pydantic import Field
 from glia.kit.errors import GliaError
 from glia.kit.ids import parse_id
 from glia.surfaces.native.tools import EffectName, PermissionName
-from glia.surfaces.native.words import (
-    Body,
-    Changes,
-    ListOf,
-    NativeRoute,
-    Out,
-    TheHouse,
-    ThePrincipal,
-    TheWindow,
-    Time,
-    given,
-    page_of,
-)
+from glia.surfaces.native.words import ListOf, TheWindow, page_of
+from glia.surfaces.shared.bodies import Body, Changes, Out, TheHouse, ThePrincipal, Time, WatchedRoute, given
 from glia.tools.types import McpAuth, McpServerSpec, McpTool, Permission
 
-router = APIRouter(prefix="/v1/mcp-servers", tags=["mcp servers"], route_class=NativeRoute)
+router = APIRouter(prefix="/v1/mcp-servers", tags=["mcp servers"], route_class=WatchedRoute)
 
 CALLBACK = "/v1/mcp-servers/callback"
 """Where authorization servers send people back to; it needs no key, because its `state` says who they are."""

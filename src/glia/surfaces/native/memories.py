@@ -12,23 +12,10 @@ from pydantic import Field
 from glia.kit.errors import InvalidRequest
 from glia.kit.ids import parse_id
 from glia.memory.types import By, Draft, Filter, Found, Scope, Status, Tier
-from glia.surfaces.native.words import (
-    Body,
-    Changes,
-    ListOf,
-    NativeRoute,
-    Out,
-    TheHouse,
-    ThePrincipal,
-    TheWindow,
-    Time,
-    agent_id_of,
-    given,
-    id_of,
-    page_of,
-)
+from glia.surfaces.native.words import ListOf, TheWindow, agent_id_of, page_of
+from glia.surfaces.shared.bodies import Body, Changes, Out, TheHouse, ThePrincipal, Time, WatchedRoute, given, id_of
 
-router = APIRouter(prefix="/v1/memories", tags=["memories"], route_class=NativeRoute)
+router = APIRouter(prefix="/v1/memories", tags=["memories"], route_class=WatchedRoute)
 
 TierName = Literal["working", "short", "long"]
 

@@ -11,22 +11,10 @@ from pydantic import Field
 
 from glia.kit.ids import parse_id
 from glia.memory.types import BlockSpec
-from glia.surfaces.native.words import (
-    Body,
-    Changes,
-    ListOf,
-    NativeRoute,
-    Out,
-    TheHouse,
-    ThePrincipal,
-    TheWindow,
-    Time,
-    agent_id_of,
-    given,
-    page_of,
-)
+from glia.surfaces.native.words import ListOf, TheWindow, agent_id_of, page_of
+from glia.surfaces.shared.bodies import Body, Changes, Out, TheHouse, ThePrincipal, Time, WatchedRoute, given
 
-router = APIRouter(prefix="/v1/memory-blocks", tags=["memory blocks"], route_class=NativeRoute)
+router = APIRouter(prefix="/v1/memory-blocks", tags=["memory blocks"], route_class=WatchedRoute)
 
 
 class BlockBody(Body):

@@ -17,21 +17,11 @@ from glia.kit.errors import InvalidRequest
 from glia.kit.ids import parse_id
 from glia.memory.types import MemorySettings, Policy, Tier
 from glia.surfaces.native.memories import MemoryOut, TierName
-from glia.surfaces.native.words import (
-    Body,
-    LimitText,
-    ListOf,
-    NativeRoute,
-    Out,
-    TheHouse,
-    ThePrincipal,
-    Time,
-    id_of,
-    number_of,
-)
+from glia.surfaces.native.words import LimitText, ListOf
+from glia.surfaces.shared.bodies import Body, Out, TheHouse, ThePrincipal, Time, WatchedRoute, id_of, number_of
 from glia.wiring import House
 
-router = APIRouter(prefix="/v1", tags=["memory"], route_class=NativeRoute)
+router = APIRouter(prefix="/v1", tags=["memory"], route_class=WatchedRoute)
 
 COMMON = "@common"
 TheAgent = Annotated[str, Path(description="The agent's id or slug; `@common` for the common memories.")]

@@ -13,22 +13,10 @@ from glia.kit.errors import InvalidRequest
 from glia.kit.ids import parse_id
 from glia.runs.types import Run, RunStatus
 from glia.surfaces.native.sessions import EventOut, event_window, events_page
-from glia.surfaces.native.words import (
-    AfterText,
-    Body,
-    LimitText,
-    ListOf,
-    NativeRoute,
-    Out,
-    TheHouse,
-    ThePrincipal,
-    TheWindow,
-    Time,
-    agent_id_of,
-    page_of,
-)
+from glia.surfaces.native.words import AfterText, LimitText, ListOf, TheWindow, agent_id_of, page_of
+from glia.surfaces.shared.bodies import Body, Out, TheHouse, ThePrincipal, Time, WatchedRoute
 
-router = APIRouter(prefix="/v1", tags=["runs"], route_class=NativeRoute)
+router = APIRouter(prefix="/v1", tags=["runs"], route_class=WatchedRoute)
 
 StatusText = Annotated[
     str | None,

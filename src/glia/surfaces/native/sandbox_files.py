@@ -14,22 +14,10 @@ from pydantic import Field
 from glia.kit.ids import parse_id
 from glia.sandboxes.types import FileInfo
 from glia.surfaces.native.sandboxes import sandbox_id
-from glia.surfaces.native.words import (
-    Body,
-    LimitText,
-    ListOf,
-    NativeRoute,
-    Out,
-    TheHouse,
-    ThePrincipal,
-    TheWindow,
-    Time,
-    id_of,
-    number_of,
-    page_of,
-)
+from glia.surfaces.native.words import LimitText, ListOf, TheWindow, page_of
+from glia.surfaces.shared.bodies import Body, Out, TheHouse, ThePrincipal, Time, WatchedRoute, id_of, number_of
 
-router = APIRouter(prefix="/v1", tags=["sandboxes"], route_class=NativeRoute)
+router = APIRouter(prefix="/v1", tags=["sandboxes"], route_class=WatchedRoute)
 
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,100}/[A-Za-z0-9!#$&^_.+-]{1,100}")
 

@@ -7,9 +7,9 @@ from uuid import UUID
 from fastapi import APIRouter
 
 from glia.surfaces.native.sandboxes import sandbox_id
-from glia.surfaces.native.words import Body, NativeRoute, Out, TheHouse, ThePrincipal, Time, number_of
+from glia.surfaces.shared.bodies import Body, Out, TheHouse, ThePrincipal, Time, WatchedRoute, number_of
 
-router = APIRouter(prefix="/v1/sandboxes", tags=["sandboxes"], route_class=NativeRoute)
+router = APIRouter(prefix="/v1/sandboxes", tags=["sandboxes"], route_class=WatchedRoute)
 
 
 class PreviewBody(Body):

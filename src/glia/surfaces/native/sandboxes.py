@@ -16,21 +16,10 @@ from glia.sandboxes.records import NewSandbox, SandboxRecord, SecretSpec
 from glia.sandboxes.types import Limits
 from glia.surfaces.native.times import moment_of
 from glia.surfaces.native.usage import MomentText
-from glia.surfaces.native.words import (
-    Body,
-    ListOf,
-    NativeRoute,
-    Out,
-    TheHouse,
-    ThePrincipal,
-    TheWindow,
-    Time,
-    given,
-    id_of,
-    page_of,
-)
+from glia.surfaces.native.words import ListOf, TheWindow, page_of
+from glia.surfaces.shared.bodies import Body, Out, TheHouse, ThePrincipal, Time, WatchedRoute, given, id_of
 
-router = APIRouter(prefix="/v1", tags=["sandboxes"], route_class=NativeRoute)
+router = APIRouter(prefix="/v1", tags=["sandboxes"], route_class=WatchedRoute)
 
 LanguageName = Literal["python", "javascript", "shell"]
 

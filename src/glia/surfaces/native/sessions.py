@@ -12,23 +12,10 @@ from pydantic import BaseModel, Field
 from glia.kit.ids import parse_id
 from glia.runs.events import ConversationMessage, Event
 from glia.surfaces.native.stream import events_json
-from glia.surfaces.native.words import (
-    AfterText,
-    Body,
-    LimitText,
-    ListOf,
-    NativeRoute,
-    Out,
-    TheHouse,
-    ThePrincipal,
-    TheWindow,
-    Time,
-    agent_id_of,
-    number_of,
-    page_of,
-)
+from glia.surfaces.native.words import AfterText, LimitText, ListOf, TheWindow, agent_id_of, page_of
+from glia.surfaces.shared.bodies import Body, Out, TheHouse, ThePrincipal, Time, WatchedRoute, number_of
 
-router = APIRouter(prefix="/v1/sessions", tags=["sessions"], route_class=NativeRoute)
+router = APIRouter(prefix="/v1/sessions", tags=["sessions"], route_class=WatchedRoute)
 
 EVENTS_AT_ONCE = 100
 

@@ -10,22 +10,11 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from glia.kit.ids import parse_id
-from glia.surfaces.native.words import (
-    Body,
-    Changes,
-    ListOf,
-    NativeRoute,
-    Out,
-    TheHouse,
-    ThePrincipal,
-    TheWindow,
-    Time,
-    given,
-    page_of,
-)
+from glia.surfaces.native.words import ListOf, TheWindow, page_of
+from glia.surfaces.shared.bodies import Body, Changes, Out, TheHouse, ThePrincipal, Time, WatchedRoute, given
 from glia.tools.types import CustomTool, CustomToolSpec, Effect, Permission, Placement, PlaceName, StyleName
 
-router = APIRouter(prefix="/v1/tools", tags=["tools"], route_class=NativeRoute)
+router = APIRouter(prefix="/v1/tools", tags=["tools"], route_class=WatchedRoute)
 
 EffectName = Literal["read", "idempotent", "once"]
 PermissionName = Literal["always", "ask", "never"]

@@ -12,20 +12,11 @@ from pydantic import Field
 
 from glia.kit.ids import parse_id
 from glia.surfaces.native.tools import EffectName, PermissionName, ToolOut, tool_out
-from glia.surfaces.native.words import (
-    Body,
-    ListOf,
-    NativeRoute,
-    Out,
-    TheHouse,
-    ThePrincipal,
-    TheWindow,
-    Time,
-    page_of,
-)
+from glia.surfaces.native.words import ListOf, TheWindow, page_of
+from glia.surfaces.shared.bodies import Body, Out, TheHouse, ThePrincipal, Time, WatchedRoute
 from glia.tools.types import CustomToolSpec, Effect, ImportOutcome, OpenApiImport, Permission
 
-router = APIRouter(prefix="/v1/toolsets", tags=["toolsets"], route_class=NativeRoute)
+router = APIRouter(prefix="/v1/toolsets", tags=["toolsets"], route_class=WatchedRoute)
 
 
 class OpenApiBody(Body):

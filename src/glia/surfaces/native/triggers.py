@@ -16,22 +16,18 @@ from glia.identity.types import Principal
 from glia.kit.errors import InvalidRequest
 from glia.kit.ids import parse_id
 from glia.surfaces.native.times import moment_of
-from glia.surfaces.native.words import (
+from glia.surfaces.native.words import LimitText, ListOf, TheWindow, agent_id_of, page_of
+from glia.surfaces.shared.bodies import (
     Body,
     Changes,
-    LimitText,
-    ListOf,
-    NativeRoute,
     Out,
     TheHouse,
     ThePrincipal,
-    TheWindow,
     Time,
-    agent_id_of,
+    WatchedRoute,
     given,
     id_of,
     number_of,
-    page_of,
 )
 from glia.triggers.service import MOST_PREVIEWED, read_when
 from glia.triggers.types import (
@@ -49,7 +45,7 @@ from glia.triggers.types import (
 from glia.wiring import House
 from glia.workflows.errors import WorkflowNotFound
 
-router = APIRouter(prefix="/v1/triggers", tags=["triggers"], route_class=NativeRoute)
+router = APIRouter(prefix="/v1/triggers", tags=["triggers"], route_class=WatchedRoute)
 
 OverlapName = Literal["skip", "queue", "cancel_previous"]
 MissedName = Literal["once", "skip"]

@@ -10,10 +10,11 @@ from pydantic import WithJsonSchema
 
 from glia.kit.clock import now
 from glia.surfaces.native.times import moment_of
-from glia.surfaces.native.words import ListOf, NativeRoute, Out, TheHouse, ThePrincipal, TheWindow, Time, page_of
+from glia.surfaces.native.words import ListOf, TheWindow, page_of
+from glia.surfaces.shared.bodies import Out, TheHouse, ThePrincipal, Time, WatchedRoute
 from glia.usage.types import Grouping
 
-router = APIRouter(prefix="/v1/usage", tags=["usage"], route_class=NativeRoute)
+router = APIRouter(prefix="/v1/usage", tags=["usage"], route_class=WatchedRoute)
 
 MomentText = Annotated[str | None, WithJsonSchema({"type": "string", "format": "date-time"}), Query()]
 GroupText = Annotated[

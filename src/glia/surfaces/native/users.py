@@ -11,19 +11,10 @@ from pydantic import Field
 
 from glia.identity.types import Role
 from glia.kit.ids import parse_id
-from glia.surfaces.native.words import (
-    Body,
-    ListOf,
-    NativeRoute,
-    Out,
-    TheHouse,
-    ThePrincipal,
-    TheWindow,
-    Time,
-    page_of,
-)
+from glia.surfaces.native.words import ListOf, TheWindow, page_of
+from glia.surfaces.shared.bodies import Body, Out, TheHouse, ThePrincipal, Time, WatchedRoute
 
-router = APIRouter(prefix="/v1/users", tags=["users"], route_class=NativeRoute)
+router = APIRouter(prefix="/v1/users", tags=["users"], route_class=WatchedRoute)
 
 RoleName = Literal["admin", "user", "read-only"]
 

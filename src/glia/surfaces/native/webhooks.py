@@ -12,22 +12,11 @@ from pydantic import Field
 from glia.kit.errors import InvalidRequest
 from glia.kit.ids import parse_id
 from glia.surfaces.native.times import moment_of
-from glia.surfaces.native.words import (
-    Body,
-    Changes,
-    ListOf,
-    NativeRoute,
-    Out,
-    TheHouse,
-    ThePrincipal,
-    TheWindow,
-    Time,
-    given,
-    page_of,
-)
+from glia.surfaces.native.words import ListOf, TheWindow, page_of
+from glia.surfaces.shared.bodies import Body, Changes, Out, TheHouse, ThePrincipal, Time, WatchedRoute, given
 from glia.webhooks.types import EVENT_TYPES, Attempt, Delivery, DeliveryStatus, Webhook, WebhookSpec
 
-router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"], route_class=NativeRoute)
+router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"], route_class=WatchedRoute)
 
 StatusName = Literal["pending", "delivered", "failed"]
 

@@ -13,24 +13,13 @@ from glia.identity.types import Principal
 from glia.kit.errors import InvalidRequest
 from glia.kit.ids import parse_id
 from glia.runs.types import RunStatus
-from glia.surfaces.native.words import (
-    Body,
-    Changes,
-    ListOf,
-    NativeRoute,
-    Out,
-    TheHouse,
-    ThePrincipal,
-    TheWindow,
-    Time,
-    given,
-    page_of,
-)
+from glia.surfaces.native.words import ListOf, TheWindow, page_of
+from glia.surfaces.shared.bodies import Body, Changes, Out, TheHouse, ThePrincipal, Time, WatchedRoute, given
 from glia.wiring import House
 from glia.workflows.errors import WorkflowNotFound
 from glia.workflows.types import StepStatus, Workflow, WorkflowSpec, WorkflowVersion
 
-router = APIRouter(prefix="/v1/workflows", tags=["workflows"], route_class=NativeRoute)
+router = APIRouter(prefix="/v1/workflows", tags=["workflows"], route_class=WatchedRoute)
 
 Steps = Annotated[
     list[Any],

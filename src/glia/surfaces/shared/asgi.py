@@ -23,6 +23,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 T = TypeVar("T")
 
+_NOT_IN_HEADERS = re.compile(r"[^\x20-\x7e]")
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,30}", re.ASCII)
 
 LARGEST_BODY_BYTES = 10 * 1024 * 1024
@@ -170,5 +171,5 @@ async def send_bytes(
 
 def ignored_header(ignored: Iterable[str]) -> list[tuple[bytes, bytes]]:
     """Tells a client which of its fields had no effect."""
-    names = ", ".join(name.encode("ascii", "replace").decode()[:100] for name in ignored)
+    names = ", ".join(_NOT_IN_HEADERS.sub("?", name[:100]) for name in ignored)
     return [(b"x-ignored-fields", names[:2000].encode())] if names else []

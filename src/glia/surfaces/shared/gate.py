@@ -5,7 +5,7 @@ Every request that reaches what lies behind the gate has a principal, unless its
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from typing import Protocol
 
@@ -26,6 +26,10 @@ class ErrorBody(Protocol):
         ...
 
 
+def status_of_error(error: GliaError) -> int:
+    return error.status
+
+
 class Gate:
     """Wraps a surface's app."""
 
@@ -38,19 +42,24 @@ class Gate:
         surface: str,
         error_body: ErrorBody,
         is_public: Callable[[str], bool] = lambda _path: False,
+        status_of: Callable[[GliaError], int] = status_of_error,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
+        """status_of: for surfaces that know fewer statuses than we. headers: on every answer."""
         self._app = app
         self._identity = identity
         self._rate_limits = rate_limits
         self._error_body = error_body
         self._is_public = is_public
+        self._status_of = status_of
+        self._headers = [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()]
         self._counted = cache(partial(telemetry.requests.labels, surface))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = str(new_id())
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
-        answer = _Answer(send, request_id)
+        answer = _Answer(send, request_id, self._headers)
         telemetry.requests_open.inc()
         try:
             request = Request(scope, receive)
@@ -75,7 +84,7 @@ class Gate:
         )
         request.scope["state"]["principal"] = authenticated.principal
         decision = self._rate_limits.allow(authenticated.limited_as, authenticated.rate_per_minute)
-        answer.headers = [(name.lower().encode(), value.encode()) for name, value in decision.headers().items()]
+        answer.headers += [(name.lower().encode(), value.encode()) for name, value in decision.headers().items()]
         if not decision.is_allowed:
             raise RateLimited(
                 f"This key may make {decision.limit} requests a minute; wait {decision.retry_after_seconds} s.",
@@ -95,16 +104,16 @@ class Gate:
             headers.append((b"connection", b"close"))  # the rest of the body may still come; it is no next request
         if error.status == 401:
             headers.append((b"www-authenticate", b"Bearer"))
-        await send_json(answer, error.status, self._error_body(error, request_id), headers)
+        await send_json(answer, self._status_of(error), self._error_body(error, request_id), headers)
 
 
 class _Answer:
     """The way out: adds the gate's headers and remembers the status."""
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(self, send: Send, request_id: str, headers: Sequence[tuple[bytes, bytes]]) -> None:
         self._send = send
         self._request_id = request_id.encode()
-        self.headers: list[tuple[bytes, bytes]] = []
+        self.headers = [*headers]
         self.status = 499
         self.has_begun = False
 
