@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import Case
 from schemathesis.checks import not_a_server_error
 from schemathesis.config import SchemathesisConfig
+from schemathesis.core.failures import Failure, FailureGroup
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_schema_conformance,
@@ -43,12 +44,22 @@ def fuzz(
     """
     schema = schemathesis.openapi.from_dict(document, config=SchemathesisConfig())
     called = 0
+    failures: list[str] = []
     for operation in _operations(schema):
         if (operation.method.upper(), operation.path) in without:
             continue
         called += 1
-        _try(operation, _call(client, prefix, things or {}, headers or {}), examples)
+        try:
+            _try(operation, _call(client, prefix, things or {}, headers or {}), examples)
+        except (FailureGroup, Failure) as failure:
+            failures.append(f"{operation.method.upper()} {operation.path}: {_said(failure)}")
+    assert not failures, "\n\n".join(failures)
     return called
+
+
+def _said(failure: BaseException) -> str:
+    inner = failure.exceptions if isinstance(failure, BaseExceptionGroup) else [failure]
+    return "\n".join([str(failure), *(f"{type(one).__name__}: {one}" for one in inner)])
 
 
 def _operations(schema: Any) -> Iterator[Any]:

@@ -46,8 +46,8 @@ _REASONS = {
 def usual_statuses(path: str, method: str, operation: Json) -> Iterable[str]:
     """The failures that a route of ours can have by its kind."""
     found = {"400", "401", "403", "429", "500", "503"}
-    if "{" in path or method == "POST":
-        found.add("404")
+    if "{" in path or method == "POST" or operation.get("parameters"):
+        found.add("404")  # parameters of a query may name things, too
     if method in {"POST", "PATCH", "PUT"}:
         found |= {"409", "413", "415"}
     if "multipart/form-data" in operation.get("requestBody", {}).get("content", {}):
