@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 from uuid import UUID
@@ -24,6 +24,9 @@ from glia.sessions.service import open_session
 
 LONGEST_MESSAGE = 400_000
 """Characters; about 100,000 tokens."""
+
+AlsoStored = Callable[[Transaction, UUID], Awaitable[None]]
+"""Told, in the transaction that accepts a run, of the run's id."""
 
 _WHEN_BUSY = ("refuse", "queue", "interrupt", "steer")
 
@@ -80,11 +83,12 @@ class Accepting:
         metadata: dict[str, object] | None = None,
         dedupe_key: str | None = None,
         parent_run_id: UUID | None = None,
+        also: AlsoStored | None = None,
     ) -> Accepted:
         """Opens a session with an agent and begins its first run, in one transaction.
 
         agent_version: at which the session stays. dedupe_key: as for `accept`; a later try opens no session either.
-        parent_run_id: the run that waits for this one.
+        parent_run_id: the run that waits for this one. also: what else is stored with a run that is new.
         """
         principal.require("runs:write")
         _check(said, "refuse")
@@ -96,6 +100,7 @@ class Accepting:
                 is_background=is_background,
                 dedupe_key=dedupe_key,
                 parent_run_id=parent_run_id,
+                also=also,
             )
         )
         return await asyncio.shield(starting)
@@ -109,6 +114,7 @@ class Accepting:
         is_background: bool,
         dedupe_key: str | None,
         parent_run_id: UUID | None,
+        also: AlsoStored | None,
     ) -> Accepted:
         messages = _messages(said)
         try:
@@ -127,6 +133,8 @@ class Accepting:
                 acceptance = await accept_queries.accept_in(tx, wanted, messages)
                 if acceptance.outcome == "known":
                     raise _Known(acceptance)
+                if also is not None:
+                    await also(tx, wanted.run_id)
         except _Known as known:
             return await self._known(principal, known.acceptance)
         return await self._begin(principal, wanted, messages, acceptance)

@@ -28,6 +28,7 @@ from glia.identity.secrets import load_secrets
 from glia.identity.service import CHANNEL as KEYS_CHANNEL
 from glia.identity.service import Identity
 from glia.identity.types import Principal
+from glia.jobs.service import Jobs
 from glia.kit.db import Database, Transaction
 from glia.kit.notifications import Notifications
 from glia.kit.outbound import Outbound, OutboundPolicy
@@ -270,6 +271,7 @@ async def build(
         dispatcher=dispatcher,
         evaluation_sets=EvaluationSets(db),
         evaluations=Evaluations(db, runs, jobs, models),
+        jobs=Jobs(db, agents, runs),
         triggers=Triggers(db, firings, secrets, event_types=_EVENT_TYPES),
         hooks=Hooks(db, firings, secrets, rate_limits),
         ticker=ticker,

@@ -16,6 +16,7 @@ from glia.files.service import Files
 from glia.gateway.service import Gateway
 from glia.identity.limits import RateLimits
 from glia.identity.service import Identity
+from glia.jobs.service import Jobs
 from glia.kit import telemetry
 from glia.kit.db import Database, PoolStats
 from glia.kit.errors import GliaError, Unavailable
@@ -108,6 +109,7 @@ class House:
     dispatcher: Dispatcher
     evaluation_sets: EvaluationSets
     evaluations: Evaluations
+    jobs: Jobs
     triggers: Triggers
     hooks: Hooks
     ticker: Ticker

@@ -84,6 +84,7 @@ BODIES: dict[Route, dict[str, Any]] = {
     ("POST", "/v1/evaluation-sets/{evaluation_set}/import"): {"cases": [{"input": "More"}]},
     ("PATCH", "/v1/evaluation-sets/{evaluation_set}/cases/{case}"): {"name": "Renamed"},
     ("POST", "/v1/evaluations/{evaluation}/cancel"): {},
+    ("PATCH", "/v1/jobs/{job}"): {"title": "Renamed"},
 }
 # Opened by a signature or by knowing the address, whoever asks; tests/triggers has what that is worth.
 OPEN_TO_ALL = ("POST", "/v1/hooks/{hook}")
@@ -185,6 +186,8 @@ def one_of_everything(client: Client) -> Things:
         "mcp_server": client.made("/v1/mcp-servers", {"name": "mcp", "url": "http://127.0.0.1:9/mcp"})["id"],
         "workflow": workflow,
         "execution": execution,
+        "job": client.made("/v1/jobs", {"title": "A's job", "agent_id": agent, "resources": ["a-thing-of-a"]})["id"],
+        "resource": "a-thing-of-a",
     }
 
 

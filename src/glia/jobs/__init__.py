@@ -1,0 +1,1 @@
+"""Jobs: tracked tasks with progress and children."""
