@@ -75,3 +75,33 @@ def test_an_answer_without_marks_or_sources_cites_nothing() -> None:
     assert citations("Nothing to see.", [GUIDE]) == []
     assert read_citations(f"Odd [{URI}7]", []) == ([], 1)
     assert citations("", []) == []
+
+
+WEB = [
+    Source(url, "", title, 0, None, "", f"{title} is a town. It has {n} wells.")
+    for n, (url, title) in enumerate(
+        [("https://towns.example/a", "A"), ("https://towns.example/a/b?c=1", "B"), ("https://towns.example/", "All")]
+    )
+]
+
+
+def test_pages_are_cited_by_their_addresses_in_the_order_of_the_text() -> None:
+    text = (
+        "B has 1 well ([B](https://towns.example/a/b?c=1)). A too [https://towns.example/a]. See https://towns.example."
+    )
+
+    found, unknown = read_citations(text, WEB)
+
+    assert [citation.uri for citation in found] == [WEB[1].uri, WEB[0].uri, WEB[2].uri]
+    assert found[0].quote == "It has 1 wells."
+    assert unknown == 0
+
+
+def test_a_page_that_was_not_found_is_no_citation_and_not_an_invented_one() -> None:
+    assert read_citations("See https://towns.example/a/c and https://other.example.", WEB) == ([], 0)
+
+
+def test_pages_and_passages_are_cited_together() -> None:
+    text = f"Wells: https://towns.example/a. Two years [{URI}7]."
+
+    assert [citation.uri for citation in citations(text, [GUIDE, *WEB])] == [WEB[0].uri, GUIDE.uri]

@@ -23,6 +23,7 @@ LONGEST_INSTRUCTIONS = 200_000
 LONGEST_APPROVAL_SECONDS = 90 * 86400
 MOST_RULES = 200
 MOST_SUBAGENTS = 50
+MOST_SEARCH_RESULTS = 30
 
 SpecCheck = Callable[[Principal, Transaction, AgentSpec], Awaitable[None]]
 """Raises InvalidRequest when a spec names a tool, model or knowledge base that is not there."""
@@ -170,6 +171,12 @@ def _check(spec: AgentSpec) -> None:
             raise InvalidRequest(
                 f"`limits.{name}` is {value}; it must be between {smallest} and {largest}.", field=f"limits.{name}"
             )
+    if not 1 <= spec.search_depth <= MOST_SEARCH_RESULTS:
+        raise InvalidRequest(
+            f"`search_depth` is {spec.search_depth}; it must be between 1 and {MOST_SEARCH_RESULTS}: 5 is quick, 15"
+            " balanced, 30 thorough.",
+            field="search_depth",
+        )
     _check_permissions(spec.permissions)
 
 

@@ -104,6 +104,7 @@ class AgentSpec:
 
     tools: names of the tools it may use; None means the safe built-in ones. Knowledge search comes with
     knowledge_base_ids in any case. subagents: agents it may give tasks to, each offered to it as a tool.
+    search_depth: the most results of each of its web searches; 5 is quick, 15 balanced, 30 thorough.
     """
 
     name: str
@@ -119,6 +120,7 @@ class AgentSpec:
     subagents: tuple[UUID, ...] = ()
     context: ContextSettings = field(default_factory=ContextSettings)
     deliberation: Deliberation = field(default_factory=Deliberation)
+    search_depth: int = 15
     metadata: dict[str, object] = field(default_factory=dict[str, object])
 
 

@@ -1,9 +1,10 @@
-"""Which passages an answer cites, read from the `[kb://...]` marks in its text."""
+"""Which passages an answer cites, read from the `[kb://...]` marks and the addresses of web pages in its text."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 from glia.knowledge.types import Citation
@@ -14,6 +15,7 @@ LONGEST_QUOTE = 400
 _MARK = re.compile(r"kb://[^\s\[\](){}<>,;#\"'`】]+#\d+")
 _BRACKETED = re.compile(r"[\[(【<]\s*kb://[^\])】>]*[\])】>]")
 _SENTENCE_END = re.compile(r"(?<=[.!?。！？])[\"'”’)\]]*\s+|\n{2,}|\n(?=[-*•#|])")
+_ADDRESS_END = r"/?(?![\w/?#&=%~+@:-]|[.,;!][\w/?#&=%~+@-])"
 _WORD = re.compile(r"\w+")
 
 
@@ -32,15 +34,34 @@ def citations(text: str, sources: Sequence[Source]) -> list[Citation]:
 def read_citations(text: str, sources: Sequence[Source]) -> Citations:
     """As `citations`, and how many marks were dropped because a model made them up."""
     by_uri: Mapping[str, Source] = {source.uri.lower(): source for source in sources}
-    found: dict[str, Citation] = {}
+    marks: list[tuple[int, Source]] = []
     unknown = 0
     for mark in _MARK.finditer(text):
         source = by_uri.get(mark[0].lower())
         if source is None:
             unknown += 1
-        elif source.uri not in found:
-            found[source.uri] = _citation(source, _claim_before(text, mark.start()))
+        else:
+            marks.append((mark.start(), source))
+    marks += _web_marks(text, by_uri.values())
+    found: dict[str, Citation] = {}
+    for position, source in sorted(marks, key=itemgetter(0)):
+        if source.uri not in found:
+            found[source.uri] = _citation(source, _claim_before(text, position))
     return Citations(list(found.values()), unknown)
+
+
+def _web_marks(text: str, sources: Iterable[Source]) -> list[tuple[int, Source]]:
+    """Where the text first names the address of a web page. A longer address that begins alike is another page."""
+    found: list[tuple[int, Source]] = []
+    if "http" not in text:
+        return found
+    for source in sources:
+        if not source.uri.startswith(("https://", "http://")):
+            continue
+        mark = re.search(re.escape(source.uri.rstrip("/")) + _ADDRESS_END, text)
+        if mark is not None:
+            found.append((mark.start(), source))
+    return found
 
 
 def _citation(source: Source, claim: str) -> Citation:

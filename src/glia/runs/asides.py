@@ -10,9 +10,10 @@ import msgspec
 from glia.kit.errors import GliaError, UpstreamFailed
 from glia.models.service import Models, ResolvedModel
 from glia.models.types import Message, ModelRequest, ModelResponse, ModelSettings, TokenUsage
-from glia.runs.events import StepUsage
+from glia.runs.events import StepUsage, ToolReturned
 from glia.runs.purse import Purse
 from glia.runs.types import Run, Spent
+from glia.tools.types import Charge
 from glia.usage.types import CallStatus, Hold, UsageRecord
 
 
@@ -107,5 +108,26 @@ def usage_json(
         latency_ms=latency_ms,
         status=status,
         hold_id=hold_id,
+    )
+    return msgspec.json.encode(record).decode()
+
+
+def charge_json(run: Run, charge: Charge, returned: ToolReturned) -> str:
+    """The usage record of a tool call that cost something, as JSON."""
+    record = UsageRecord(
+        workspace_id=run.workspace_id,
+        project_id=run.project_id,
+        operation=charge.operation,
+        model=charge.service,
+        agent_id=run.agent_id,
+        run_id=run.id,
+        key_id=run.key_id,
+        input_tokens=0,
+        output_tokens=0,
+        is_streamed=False,
+        cost_micros=charge.cost_micros,
+        latency_ms=returned.duration_ms,
+        status="ok" if returned.status == "ok" else "failed",
+        hold_id=charge.hold_id,
     )
     return msgspec.json.encode(record).decode()

@@ -15,6 +15,7 @@ from glia.kit import clock
 from glia.kit.db import Transaction
 from glia.kit.ids import new_id
 from glia.runs import approval_queries, queries
+from glia.runs.asides import charge_json
 from glia.runs.events import (
     ApprovalDecided,
     ApprovalRequested,
@@ -113,7 +114,10 @@ class ToolCalls:
             if left == 0 and is_last:
                 payloads.append(ModelRequested(progress.step + 1, self._agent.model))
                 progress.requested_step = progress.step + 1
-            await self._log.append(*payloads, spent=Spent(tool_calls=1))
+            charge = outcome.charge
+            spent = Spent(tool_calls=1, cost_micros=None if charge is None else charge.cost_micros)
+            usage = None if charge is None else charge_json(self._log.run, charge, outcome)
+            await self._log.append(*payloads, spent=spent, usage=usage)
             note_return(progress, outcome)
 
         await _together([one(call) for call in sorted.ready])

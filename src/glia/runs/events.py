@@ -14,7 +14,7 @@ from uuid import UUID
 
 import msgspec
 
-from glia.tools.types import MadeArtifact, Source
+from glia.tools.types import Charge, MadeArtifact, Source
 
 
 class MessageReceived(msgspec.Struct, frozen=True):
@@ -194,7 +194,7 @@ class ArtifactCreated(msgspec.Struct, frozen=True):
 class ToolReturned(msgspec.Struct, frozen=True):
     """status: `unknown` when the call may or may not have happened and must not be repeated.
 
-    snapshot_id: the session's workspace after the call, when the call changed it.
+    snapshot_id: the session's workspace after the call, when the call changed it. charge: what the call cost.
     """
 
     type: ClassVar = "tool.returned"
@@ -207,6 +207,7 @@ class ToolReturned(msgspec.Struct, frozen=True):
     sources: list[Source] = []
     artifacts: list[MadeArtifact] = []
     snapshot_id: str | None = None
+    charge: Charge | None = None
 
 
 class ApprovalRequested(msgspec.Struct, frozen=True):

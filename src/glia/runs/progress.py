@@ -163,6 +163,8 @@ def note_return(progress: Progress, returned: ToolReturned) -> None:
     progress.returned[returned.tool_call_id] = returned
     progress.tool_calls += 1
     progress.sources.extend(returned.sources)
+    if returned.charge is not None and returned.charge.cost_micros is not None:
+        progress.cost_micros = (progress.cost_micros or 0) + returned.charge.cost_micros
 
 
 def messages_of(events: Iterable[Event]) -> list[ConversationMessage]:

@@ -62,6 +62,7 @@ class Toolbox:
             sources=list(result.sources),
             artifacts=list(result.artifacts),
             snapshot_id=result.snapshot_id,
+            charge=result.charge,
         )
 
     async def _result(self, call: CalledTool, key: str, earlier: ToolCalled | None) -> ToolResult:

@@ -90,6 +90,8 @@ def agent_work(agents: Agents, tools: Tools, crew: Crew, subagents: Subagents, p
             run_id=run.id,
             idempotency_key="",
             knowledge_base_ids=agent.knowledge_base_ids,
+            search_depth=agent.search_depth,
+            key_id=run.key_id,
         )
         toolbox = Toolbox(offered, context, check_lease=log.check_lease)
         loop = AgentLoop(crew, log, agent, toolbox, Gate(agent.permissions, granted), pinned.text)

@@ -40,7 +40,8 @@ class ToolContext:
     """Who calls, and for which run.
 
     idempotency_key: the same for every try of this call, for ever different from any other call's.
-    knowledge_base_ids: what the agent may search.
+    knowledge_base_ids: what the agent may search. search_depth: the most results of a web search.
+    key_id: the key that the run was begun with, which pays for what a call costs.
     """
 
     workspace_id: UUID
@@ -50,13 +51,16 @@ class ToolContext:
     run_id: UUID
     idempotency_key: str
     knowledge_base_ids: tuple[UUID, ...] = ()
+    search_depth: int = 15
+    key_id: UUID | None = None
 
 
 @dataclass(frozen=True)
 class Source:
     """A passage that a tool found and an answer may cite.
 
-    uri: `kb://<knowledge base>/<document>#<chunk>`. page: counted from 1, None where the format has no pages.
+    uri: `kb://<knowledge base>/<document>#<chunk>`, or the address of a web page, which has no document_id and its
+    title as document_name. page: counted from 1, None where the format has no pages.
     """
 
     uri: str
@@ -86,6 +90,23 @@ class ChildRun:
     session_id: UUID
 
 
+ChargedOperation = Literal["search", "image", "speech", "video", "inference"]
+
+
+@dataclass(frozen=True)
+class Charge:
+    """What a tool's call of a paid service cost.
+
+    service: who did it, as `provider/what`. cost_micros: micro-dollars; 0 when it is free, None when nobody knows.
+    hold_id: what was held for the call, if anything limits spending.
+    """
+
+    operation: ChargedOperation
+    service: str
+    cost_micros: int | None
+    hold_id: UUID | None = None
+
+
 @dataclass(frozen=True)
 class ToolResult:
     """text: what the model reads. is_error: the tool could not do it; the text says why and what to try.
@@ -93,6 +114,7 @@ class ToolResult:
     is_unknown: the call went out and nobody can tell whether it took effect. Always an error too.
     snapshot_id: the session's workspace after the call, when the call changed it.
     child: there is no result yet; the tool is called again, with the same key, once this run has ended.
+    charge: what the call cost at a service outside, whether it succeeded or not.
     """
 
     text: str
@@ -102,6 +124,7 @@ class ToolResult:
     artifacts: tuple[MadeArtifact, ...] = ()
     snapshot_id: str | None = None
     child: ChildRun | None = None
+    charge: Charge | None = None
 
 
 @dataclass(frozen=True)
@@ -352,3 +375,21 @@ class ImportOutcome:
     updated: tuple[str, ...]
     removed: tuple[str, ...]
     skipped: tuple[SkippedOperation, ...]
+
+
+SearchProviderName = Literal["auto", "tavily", "duckduckgo", "off"]
+
+
+@dataclass(frozen=True)
+class SearchConfig:
+    """provider: `auto` is Tavily when its key is there and DuckDuckGo otherwise. The URLs are those of the services.
+
+    tavily_key: TAVILY_API_KEY of the environment when not set. tavily_credit_micros: what one credit of your Tavily
+    plan costs in micro-dollars; unknown when not set, and then searches are recorded without a cost.
+    """
+
+    provider: SearchProviderName = "auto"
+    tavily_key: str | None = None
+    tavily_url: str = "https://api.tavily.com"
+    tavily_credit_micros: int | None = None
+    duckduckgo_url: str = "https://html.duckduckgo.com/html/"

@@ -10,7 +10,9 @@ from uuid import UUID
 from glia.kit.clock import now
 from glia.kit.ids import new_id
 
-Operation = Literal["chat", "embeddings"]
+Operation = Literal["chat", "embeddings", "search", "image", "speech", "video", "inference"]
+"""The first two are model calls; the others are calls of paid services by tools, which count no tokens."""
+
 CallStatus = Literal["ok", "cancelled", "failed"]
 Grouping = Literal["model", "agent", "day", "key", "run", "project"]
 
@@ -27,7 +29,7 @@ class Payer:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UsageRecord:
-    """One model call, metered alike whether it was streamed or not.
+    """One call of a model or of a paid service, metered alike whether it was streamed or not.
 
     model: `provider/name` that answered. cached_input_tokens and thinking_tokens are parts of input and output.
     cost_micros: micro-dollars; None when the price is not known, never 0 for want of one.

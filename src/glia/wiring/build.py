@@ -78,6 +78,7 @@ from glia.tools.sql import read_databases, sql_tools
 from glia.tools.toolsets import Toolsets
 from glia.tools.types import Tool
 from glia.tools.web_fetch import web_fetch
+from glia.tools.web_search import searcher_of, web_search
 from glia.triggers.firings import Firings
 from glia.triggers.hooks import Hooks
 from glia.triggers.queries import CHANNEL as TRIGGERS_CHANNEL
@@ -154,7 +155,13 @@ async def build(
         rewrite=Rewriter(db, models, usage, lambda follow_up: model_of(agents, follow_up)),
     )
     search = knowledge_search(knowledge, lambda context: conversations.asked(context.workspace_id, context.session_id))
-    built_in = [*BUILT_IN, web_fetch(outbound), search, *memory_tools(memories)]
+    built_in = [
+        *BUILT_IN,
+        web_fetch(outbound),
+        web_search(searcher_of(settings.search, outbound, environment), spending),
+        search,
+        *memory_tools(memories),
+    ]
     edit_block = memory_block_edit(memory_blocks, memories)
     sandboxes = Sandboxes(
         Hosting(

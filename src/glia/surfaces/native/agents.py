@@ -99,7 +99,8 @@ class SettingsBody(Body):
 class AgentBody(Body):
     """tools: names of tools; left away, the agent has the built-in ones that are safe for everyone.
 
-    subagents: ids or slugs of agents that it may give tasks to, each offered to it as a tool.
+    subagents: ids or slugs of agents that it may give tasks to, each offered to it as a tool. search_depth: the most
+    results of each web search, up to 30.
     """
 
     name: str
@@ -116,6 +117,7 @@ class AgentBody(Body):
     subagents: list[str] = Field(default_factory=list[str], max_length=100)
     context: ContextBody | None = None
     deliberation: DeliberationBody | None = None
+    search_depth: int = AgentSpec.search_depth
     metadata: dict[str, Any] = Field(default_factory=dict[str, Any])
 
 
@@ -138,6 +140,7 @@ class AgentChanges(Changes):
     subagents: list[str] = Field(default_factory=list[str], max_length=100)
     context: ContextBody | None = None
     deliberation: DeliberationBody | None = None
+    search_depth: int = AgentSpec.search_depth
     metadata: dict[str, Any] = Field(default_factory=dict[str, Any])
 
 
@@ -200,6 +203,7 @@ class VersionOut(Out):
     subagents: list[UUID]
     context: ContextOut
     deliberation: DeliberationOut
+    search_depth: int
     metadata: dict[str, Any]
     created_by: str
     created_at: Time | None
@@ -230,6 +234,7 @@ async def create(body: AgentBody, house: TheHouse, principal: ThePrincipal) -> A
         subagents=await _subagents(house, principal, body.subagents),
         context=ContextSettings(**given(body.context)),
         deliberation=Deliberation(**given(body.deliberation)),
+        search_depth=body.search_depth,
         metadata=body.metadata,
     )
     return agent_out(await house.agents.create(principal, spec, slug=body.slug))
