@@ -28,6 +28,7 @@ from glia.models.types import (
 )
 from glia.runs.approvals import Approvals
 from glia.runs.delegation import Subagents
+from glia.runs.deliberation import Notebook
 from glia.runs.engine import Engine, EngineConfig
 from glia.runs.events import Event
 from glia.runs.lease import Lease
@@ -106,6 +107,7 @@ class Rig:
     budgets: Budgets
     spending: Spending
     workflows: Workflows
+    models: Models
     tools: list[Tool] = field(default_factory=list)
 
     async def session(self, principal: Principal, **spec: object) -> UUID:
@@ -143,6 +145,7 @@ async def rig(
     models: Models | None = None,
     allow: str = "",
     jobs: Mapping[str, JobKind] | None = None,
+    notebook: Notebook | None = None,
 ) -> AsyncIterator[Rig]:
     """is_working: False for a process that accepts but never claims, as if it had no room.
 
@@ -165,7 +168,10 @@ async def rig(
     )
     spending = Spending(db)
     budgets = Budgets(db, spending)
-    crew = Crew(models=models, cite=lambda text, sources: ([], 0), spending=spending, contexts=ModelContexts(db))
+    contexts = ModelContexts(db)
+    crew = Crew(
+        models=models, cite=lambda text, sources: ([], 0), spending=spending, contexts=contexts, notebook=notebook
+    )
     subagents = Subagents(db, agents)
     config = config or EngineConfig(poll_seconds=0.1, drain_seconds=0.5, most_at_once=200 if is_working else 0)
     workflows = Workflows(db, agents=agents, tools=toolset, outbound=outbound)
@@ -182,7 +188,7 @@ async def rig(
     try:
         approvals = Approvals(db, live, engine)
         sessions = Sessions(db)
-        services = (runs, approvals, agents, sessions, model, budgets, spending, workflows)
+        services = (runs, approvals, agents, sessions, model, budgets, spending, workflows, models)
         yield Rig(db, live, lease, engine, *services, list(tools))
     finally:
         await engine.stop()

@@ -129,11 +129,17 @@ class ContextCompacted(msgspec.Struct, frozen=True):
 
 
 class PlanStep(msgspec.Struct, frozen=True):
-    """depends_on: numbers of steps, from 1, that come first."""
+    """depends_on: numbers of steps, from 1, that come first. arguments: for the tool, as far as they are known.
+
+    is_parallel: may be done beside others. on_failure: what becomes of the plan when the step fails.
+    """
 
     action: str
     tool: str = ""
     depends_on: list[int] = []
+    arguments: dict[str, Any] = {}
+    is_parallel: bool = False
+    on_failure: Literal["retry", "skip", "abort"] = "retry"
 
 
 class PlanMade(msgspec.Struct, frozen=True):

@@ -28,7 +28,7 @@ from glia.models.types import (
 from glia.runs.asides import Asides, step_usage, usage_json
 from glia.runs.calls import ToolCalls
 from glia.runs.context import Context
-from glia.runs.deliberation import advice, make_plan, plan_text, reflect
+from glia.runs.deliberation import Notebook, advice, make_plan, plan_text, reflect
 from glia.runs.deltas import Deltas
 from glia.runs.errors import LimitReached
 from glia.runs.events import (
@@ -43,7 +43,7 @@ from glia.runs.events import (
     RunUsage,
     ToolCalled,
 )
-from glia.runs.log import RunLog
+from glia.runs.log import AlsoWrite, RunLog
 from glia.runs.model_contexts import ModelContexts
 from glia.runs.permissions import Gate
 from glia.runs.progress import Progress, fold, note_aside, note_response
@@ -68,12 +68,13 @@ _CITE = (
 
 @dataclass(frozen=True)
 class Crew:
-    """What every agent's run works with."""
+    """What every agent's run works with. notebook: keeps plans and reflections beside the log."""
 
     models: Models
     cite: Cite
     spending: Spending
     contexts: ModelContexts
+    notebook: Notebook | None = None
 
 
 @dataclass(frozen=True)
@@ -179,7 +180,9 @@ class AgentLoop:
     async def _plan(self) -> None:
         model = await self._crew.models.resolve(self._agent.model)
         plan, aside = await make_plan(self._asides, model, self._progress.talk.asked, self._toolbox.tools)
-        await self._log.append(plan, spent=aside.spent, usage=aside.record)
+        book, run = self._crew.notebook, self._log.run
+        also: AlsoWrite | None = None if book is None else lambda tx: book.plan_made(tx, run, plan)
+        await self._log.append(plan, spent=aside.spent, usage=aside.record, also=also)
         note_aside(self._progress, plan.usage, plan.cost_micros)
         self._progress.plan = plan
 
@@ -195,7 +198,11 @@ class AgentLoop:
             answer,
             revise_below=deliberation.revise_below if self._limit_reached() is None else None,
         )
-        await self._log.append(made, spent=aside.spent, usage=aside.record)
+        book, run, task = self._crew.notebook, self._log.run, progress.talk.asked
+        also: AlsoWrite | None = (
+            None if book is None else lambda tx: book.reflected(tx, run, made, task=task, answer=answer)
+        )
+        await self._log.append(made, spent=aside.spent, usage=aside.record, also=also)
         note_aside(progress, made.usage, made.cost_micros)
         progress.reflection = made
         if made.is_revised:

@@ -49,6 +49,8 @@ from glia.memory.tools import conversation_search, memory_tools
 from glia.memory.upkeep import Upkeep
 from glia.models.embedded import EmbeddedModel
 from glia.models.service import Models, read_configuration
+from glia.plans.asking import Thinkers
+from glia.plans.service import PlanNotebook, Plans, Reflections
 from glia.runs.approvals import Approvals
 from glia.runs.delegation import Subagents
 from glia.runs.engine import CANCEL_CHANNEL, WORK_CHANNEL, Engine
@@ -199,7 +201,7 @@ async def build(
         embedders=embedders,
         start_job=jobs,
     )
-    crew = Crew(models=models, cite=cite, spending=spending, contexts=ModelContexts(db))
+    crew = Crew(models=models, cite=cite, spending=spending, contexts=ModelContexts(db), notebook=PlanNotebook())
     evaluator = Evaluator(db, AnswerJudge(models, spending), usage)
     subagents, workflows = Subagents(db, agents), Workflows(db, agents=agents, tools=tools, outbound=outbound)
     engine = Engine(
@@ -250,6 +252,8 @@ async def build(
         sessions=Sessions(db),
         runs=runs,
         approvals=Approvals(db, live, engine),
+        plans=Plans(db, thinkers := Thinkers(agents, tools, models, spending, usage), runs),
+        reflections=Reflections(db, thinkers),
         forks=Forks(db, runs, sandboxes.fork_workspace),
         exports=Exports(db, agents),
         model_calls=ModelCalls(db),

@@ -31,6 +31,7 @@ from glia.memory.jobs import SleepTime
 from glia.memory.service import Memories
 from glia.memory.upkeep import Upkeep
 from glia.models.service import Models
+from glia.plans.service import Plans, Reflections
 from glia.runs.approvals import Approvals
 from glia.runs.engine import Engine
 from glia.runs.exports import Exports
@@ -83,6 +84,8 @@ class House:
     sessions: Sessions
     runs: Runs
     approvals: Approvals
+    plans: Plans
+    reflections: Reflections
     forks: Forks
     exports: Exports
     model_calls: ModelCalls
