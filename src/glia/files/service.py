@@ -63,6 +63,30 @@ class Files:
             )
         return file
 
+    async def write_bytes(
+        self, tx: Transaction, content: bytes, *, workspace_id: UUID, project_id: UUID, name: str, media_type: str
+    ) -> FileRef:
+        """Keeps content that is in memory already, as part of the caller's transaction."""
+        file = await queries.insert(
+            tx,
+            new_id(),
+            Fingerprint(hashlib.sha256(content).hexdigest(), len(content)),
+            workspace_id=workspace_id,
+            project_id=project_id,
+            name=name,
+            media_type=media_type,
+        )
+        for part, start in enumerate(range(0, len(content), PART_BYTES)):
+            data = content[start : start + PART_BYTES]
+            await queries.insert_part(tx, file.id, part, data, workspace_id=workspace_id)
+        return file
+
+    async def read_bytes(self, tx: Transaction, id: UUID) -> bytes:
+        """The whole content, for files that are small enough to be held. Raises FileMissing."""
+        size_bytes = (await _get(tx, id)).size_bytes
+        parts = [await queries.get_part(tx, id, part) for part in range(-(-size_bytes // PART_BYTES))]
+        return b"".join(part for part in parts if part is not None)
+
     async def get(self, workspace_id: UUID, id: UUID) -> FileRef:
         async with self._db.transaction(workspace_id) as tx:
             return await _get(tx, id)

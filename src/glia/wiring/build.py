@@ -88,9 +88,11 @@ from glia.triggers.service import Triggers
 from glia.triggers.ticker import Ticker
 from glia.usage.meter import Meter
 from glia.usage.service import LIMITS_CHANNEL, Budgets, Credits, Spending, Usage
+from glia.virtual_files.service import VirtualFiles
 from glia.webhooks.dispatcher import CHANNEL as WEBHOOKS_CHANNEL
 from glia.webhooks.dispatcher import Dispatcher
 from glia.webhooks.service import Webhooks
+from glia.wiring.agent_tools import agent_tools
 from glia.wiring.house import House
 from glia.wiring.searching import (
     cite,
@@ -140,7 +142,7 @@ async def build(
     files, usage, meter = Files(db), Usage(db), Meter(db, is_limited=spending.was_limited)
     endpoints = Endpoints(models, meter)
     embedder = await open_embedder(settings, endpoints, data_dir)
-    memories = Memories(db, embedding_of(embedder))
+    memories, virtual_files = Memories(db, embedding_of(embedder)), VirtualFiles(db, files)
     memory_blocks, conversations = MemoryBlocks(db), Conversations(db, embedding_of(embedder))
     upkeep = Upkeep(db, memories, embedding_of(embedder), Judge(db, models, usage))
     jobs = _StartJob()
@@ -178,7 +180,13 @@ async def build(
         spool=_spool(data_dir),
         preview_key=secrets.derive("sandbox preview"),
     )
-    built_in += [conversation_search(conversations), edit_block, run_code(sandboxes), *_sql_tools(settings)]
+    built_in += [
+        conversation_search(conversations),
+        edit_block,
+        run_code(sandboxes),
+        *_sql_tools(settings),
+        *agent_tools(virtual_files),
+    ]
     mcp_servers = McpServers(db, outbound, secrets, read_servers(settings.mcp_file, environment))
     toolsets = Toolsets(db, outbound, secrets)
     workflow_tools = WorkflowTools(db)
@@ -267,6 +275,7 @@ async def build(
         ),
         knowledge=knowledge,
         files=files,
+        virtual_files=virtual_files,
         memories=memories,
         memory_blocks=memory_blocks,
         conversations=conversations,

@@ -51,6 +51,7 @@ from glia.triggers.service import Triggers
 from glia.triggers.ticker import Ticker
 from glia.usage.meter import Meter
 from glia.usage.service import Budgets, Credits, Spending, Usage
+from glia.virtual_files.service import VirtualFiles
 from glia.webhooks.dispatcher import Dispatcher
 from glia.webhooks.service import Webhooks
 from glia.workflows.service import Workflows
@@ -97,6 +98,7 @@ class House:
     gateway: Gateway
     knowledge: Knowledge
     files: Files
+    virtual_files: VirtualFiles
     memories: Memories
     memory_blocks: MemoryBlocks
     conversations: Conversations

@@ -38,6 +38,9 @@ BODIES: dict[Route, dict[str, Any]] = {
     ("POST", "/v1/agents/{agent}/memory/tend"): {},
     ("POST", "/v1/agents/{agent}/memory/conversations/search"): {"query": "anything"},
     ("POST", "/v1/sessions/{session}/learn"): {},
+    ("PUT", "/v1/agents/{agent}/files"): {"path": "/b.txt", "content": "More"},
+    ("POST", "/v1/agents/{agent}/files/copy"): {"source": "/a.txt", "target": "/copy.txt"},
+    ("POST", "/v1/agents/{agent}/files/move"): {"source": "/copy.txt", "target": "/moved.txt"},
     ("PATCH", "/v1/tools/{tool}"): {"description": "Changed"},
     ("PATCH", "/v1/mcp-servers/{mcp_server}"): {"is_enabled": False},
     ("POST", "/v1/mcp-servers/{mcp_server}/refresh"): {},
@@ -93,6 +96,9 @@ OPEN_TO_ALL = ("POST", "/v1/hooks/{hook}")
 UPLOAD = ("POST", "/v1/knowledge-bases/{knowledge_base}/documents")
 COMPARE = ("GET", "/v1/sessions/{session}/compare")
 COMPARE_EVALUATIONS = ("GET", "/v1/evaluations/{evaluation}/compare")
+FILES = ("DELETE", "/v1/agents/{agent}/files")
+FILE_CONTENT = ("GET", "/v1/agents/{agent}/files/content")
+FILE_SEARCH = ("GET", "/v1/agents/{agent}/files/search")
 STREAM = ("GET", "/v1/sessions/{session}/events/stream")
 
 
@@ -109,6 +115,9 @@ SPECIAL: dict[Route, Callable[[Client, str], int]] = {
     COMPARE: lambda client, path: client.get(f"{path}?with={path.split('/')[3]}").status,
     COMPARE_EVALUATIONS: lambda client, path: client.get(f"{path}?with={path.split('/')[3]}").status,
     STREAM: _followed,
+    FILES: lambda client, path: client.delete(f"{path}?path=/a.txt").status,
+    FILE_CONTENT: lambda client, path: client.get(f"{path}?path=/a.txt").status,
+    FILE_SEARCH: lambda client, path: client.get(f"{path}?query=words").status,
 }
 
 
@@ -118,6 +127,7 @@ def one_of_everything(client: Client) -> Things:
     permissions = {"tools": {"calculator": "ask"}}
     spec = {"name": "A's agent", "knowledge_base_ids": [base], "permissions": permissions}
     agent = client.made("/v1/agents", spec)["id"]
+    client.request("PUT", f"/v1/agents/{agent}/files", {"path": "/a.txt", "content": "Words in A."})
     session = client.made("/v1/sessions", {"agent_id": agent})["id"]
     run = client.post(f"/v1/sessions/{session}/messages", {"content": "Hello"}).json["run_id"]
     tool = {

@@ -7,6 +7,7 @@ from fastapi.responses import HTMLResponse
 from glia.identity.service import IdempotentAnswers
 from glia.kit.errors import GliaError
 from glia.surfaces.native import (
+    agent_files,
     agents,
     approvals,
     auth,
@@ -61,6 +62,7 @@ _ROUTERS = (
     users.router,
     keys.router,
     agents.router,
+    agent_files.router,
     sessions.router,
     runs.router,
     approvals.router,
