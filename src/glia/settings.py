@@ -9,6 +9,7 @@ from pathlib import Path
 from glia.kit.telemetry import LogFormat
 from glia.runs.config import EngineConfig
 from glia.sandboxes.config import SandboxConfig
+from glia.storage.config import StorageConfig
 from glia.usage.service import SpendingConfig
 from glia.webhooks.config import WebhookConfig
 
@@ -74,6 +75,7 @@ class Settings:
     runs: EngineConfig = field(default_factory=EngineConfig)
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     webhooks: WebhookConfig = field(default_factory=WebhookConfig)
+    storage: StorageConfig = field(default_factory=StorageConfig)
     limits: LimitSettings = field(default_factory=LimitSettings)
     budgets: SpendingConfig = field(default_factory=SpendingConfig)
     log: LogSettings = field(default_factory=LogSettings)
