@@ -61,6 +61,8 @@ from glia.runs.loop import Crew
 from glia.runs.model_calls import ModelCalls
 from glia.runs.model_contexts import ModelContexts
 from glia.runs.service import Runs
+from glia.runs.tool_runs import tool_work
+from glia.runs.types import TOOL
 from glia.runs.work import JobKind, agent_work, kinds_of
 from glia.sandboxes.backends import configured_backend
 from glia.sandboxes.hosting import Hosting
@@ -208,7 +210,7 @@ async def build(
                 TEND: JobKind(sleep_time.tend, nothing_to_undo),
                 EVALUATE: JobKind(evaluator.work, evaluator.ended),
             },
-            {WORKFLOW: workflows.work},
+            {WORKFLOW: workflows.work, TOOL: tool_work(tools)},
         ),
         settings.runs,
     )
