@@ -10,6 +10,7 @@ from glia.kit.telemetry import LogFormat
 from glia.runs.config import EngineConfig
 from glia.sandboxes.config import SandboxConfig
 from glia.tools.types import SearchConfig
+from glia.storage.config import StorageConfig
 from glia.usage.service import SpendingConfig
 from glia.webhooks.config import WebhookConfig
 
@@ -76,6 +77,7 @@ class Settings:
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     webhooks: WebhookConfig = field(default_factory=WebhookConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
+    storage: StorageConfig = field(default_factory=StorageConfig)
     limits: LimitSettings = field(default_factory=LimitSettings)
     budgets: SpendingConfig = field(default_factory=SpendingConfig)
     log: LogSettings = field(default_factory=LogSettings)

@@ -27,6 +27,7 @@ SYSTEM_MAY = {
     "trace_export": {"SELECT", "INSERT", "UPDATE"},
     "trace_parents": {"SELECT", "DELETE"},
     "trace_outbox": {"SELECT", "UPDATE", "DELETE"},
+    "stored_object_leftovers": {"SELECT", "UPDATE", "DELETE"},
 }
 SYSTEM_MAY_UPDATE_COLUMNS = {("api_keys", "last_used_at")}
 OPEN_TO_ALL_WORKSPACES = {"workers", "trace_export", "sandbox_hosts"}

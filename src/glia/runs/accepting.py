@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 from uuid import UUID
@@ -18,7 +19,7 @@ from glia.runs.errors import RunNotFound, SessionBusy, SessionQueueFull
 from glia.runs.events import MessageReceived, ModelRequested, Payload, RunCancelled, RunCreated, RunStarted
 from glia.runs.live import Live
 from glia.runs.log import append_unfenced, stored_events
-from glia.runs.types import AGENT, Accepted, Run, RunId, RunStatus, Said, WhenBusy
+from glia.runs.types import AGENT, TOOL, Accepted, Run, RunId, RunStatus, Said, WhenBusy
 from glia.sessions.errors import SessionNotFound
 from glia.sessions.service import open_session
 
@@ -226,6 +227,31 @@ class Accepting:
         await tx.execute("select pg_notify(%(channel)s, '')", channel=WORK_CHANNEL)
         tx.after_commit.append(self._engine.wake)
         return run_id
+
+    async def start_tool(self, principal: Principal, tool: str, arguments: Mapping[str, object]) -> Accepted:
+        """A run that calls this tool once, with the consent that the tool asks for. The tool must be there already."""
+        principal.require("runs:write")
+        principal.require("tools:call")
+        return await asyncio.shield(asyncio.ensure_future(self._start_tool(principal, tool, arguments)))
+
+    async def _start_tool(self, principal: Principal, tool: str, arguments: Mapping[str, object]) -> Accepted:
+        run_id = RunId(new_id())
+        async with self._db.transaction(principal.workspace_id) as tx:
+            session = await open_session(tx, principal, agent_id=None, title=tool)
+            await queries.insert_job(
+                tx,
+                run_id,
+                workspace_id=principal.workspace_id,
+                project_id=principal.project_id,
+                session_id=session.id,
+                kind=TOOL,
+                input={"tool": tool, "arguments": dict(arguments)},
+                key_id=principal.key_id,
+            )
+            await append_unfenced(tx, self._live, session.id, run_id, None, [RunCreated(TOOL, True)])
+            await tx.execute("select pg_notify(%(channel)s, '')", channel=WORK_CHANNEL)
+            tx.after_commit.append(self._engine.wake)
+        return Accepted(run_id, session.id, 0)
 
     async def cancel(self, principal: Principal, id: UUID) -> Run:
         """Stops a run within a second, wherever it is, with the runs it waits for; what it has done and said stays.

@@ -23,13 +23,14 @@ async def insert_job(
     session_id: UUID,
     kind: str,
     input: dict[str, object],
+    key_id: UUID | None = None,
 ) -> None:
     await tx.execute(
         """
         insert into runs (id, workspace_id, project_id, session_id, kind, status, is_background, engine_abi, input,
-          root_run_id)
+          root_run_id, key_id)
         values (%(id)s, %(workspace_id)s, %(project_id)s, %(session_id)s, %(kind)s, 'queued', true, %(abi)s, %(input)s,
-          %(id)s)""",
+          %(id)s, %(key_id)s)""",
         id=id,
         workspace_id=workspace_id,
         project_id=project_id,
@@ -37,6 +38,7 @@ async def insert_job(
         kind=kind,
         abi=ENGINE_ABI,
         input=json(input),
+        key_id=key_id,
     )
 
 

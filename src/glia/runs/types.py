@@ -16,6 +16,9 @@ ENGINE_ABI = 1
 AGENT = "agent"
 """The kind of run that is an agent's turn. Every other kind is a job of some slice, such as `knowledge.ingest`."""
 
+TOOL = "tool"
+"""The kind of run that is one tool call, without an agent."""
+
 
 class RunStatus(StrEnum):
     QUEUED = "queued"

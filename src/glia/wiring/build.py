@@ -24,7 +24,7 @@ from glia.evaluations.service import Evaluations, EvaluationSets
 from glia.files.service import Files
 from glia.gateway.service import Gateway
 from glia.identity.limits import RateLimits
-from glia.identity.secrets import load_secrets
+from glia.identity.secrets import Secrets, load_secrets
 from glia.identity.service import CHANNEL as KEYS_CHANNEL
 from glia.identity.service import Identity
 from glia.identity.types import Principal
@@ -64,6 +64,8 @@ from glia.runs.loop import Crew
 from glia.runs.model_calls import ModelCalls
 from glia.runs.model_contexts import ModelContexts
 from glia.runs.service import Runs
+from glia.runs.tool_runs import tool_work
+from glia.runs.types import TOOL
 from glia.runs.work import JobKind, agent_work, kinds_of
 from glia.sandboxes.backends import configured_backend
 from glia.sandboxes.hosting import Hosting
@@ -72,6 +74,8 @@ from glia.sandboxes.tools import run_code
 from glia.sandboxes.types import SandboxBackend
 from glia.sessions.service import Sessions
 from glia.settings import Settings
+from glia.storage.building import stores_of
+from glia.storage.service import Objects
 from glia.tools.builtin import BUILT_IN
 from glia.tools.mcp.operator import read_servers
 from glia.tools.mcp.servers import McpServers
@@ -224,7 +228,7 @@ async def build(
                 TEND: JobKind(sleep_time.tend, nothing_to_undo),
                 EVALUATE: JobKind(evaluator.work, evaluator.ended),
             },
-            {WORKFLOW: workflows.work},
+            {WORKFLOW: workflows.work, TOOL: tool_work(tools)},
         ),
         settings.runs,
     )
@@ -276,6 +280,7 @@ async def build(
         knowledge=knowledge,
         files=files,
         virtual_files=virtual_files,
+        objects=_objects(db, settings, data_dir, secrets),
         memories=memories,
         memory_blocks=memory_blocks,
         conversations=conversations,
@@ -299,6 +304,11 @@ async def build(
         embedder=embedder,
         traces=_traces(db, outbound, environment),
     )
+
+
+def _objects(db: Database, settings: Settings, data_dir: Path, secrets: Secrets) -> Objects:
+    stores = stores_of(settings.storage, data_dir / "objects")
+    return Objects(db, stores, settings.storage, link_key=secrets.derive("storage link"))
 
 
 def _sql_tools(settings: Settings) -> Sequence[Tool]:

@@ -43,6 +43,7 @@ from glia.runs.service import Runs
 from glia.sandboxes.service import Sandboxes
 from glia.sessions.service import Sessions
 from glia.settings import Settings
+from glia.storage.service import Objects
 from glia.tools.mcp.servers import McpServers
 from glia.tools.service import Tools
 from glia.tools.toolsets import Toolsets
@@ -99,6 +100,7 @@ class House:
     knowledge: Knowledge
     files: Files
     virtual_files: VirtualFiles
+    objects: Objects
     memories: Memories
     memory_blocks: MemoryBlocks
     conversations: Conversations
@@ -143,6 +145,7 @@ class House:
             asyncio.create_task(self._learn_at_night(), name="glia-sleep-time"),
             asyncio.create_task(self._warm_sandboxes(), name="glia-warm-sandboxes"),
             asyncio.create_task(self.ticker.run(), name="glia-triggers"),
+            asyncio.create_task(self.objects.keep_clean(), name="glia-stored-objects"),
         ]
 
     async def close(self) -> None:

@@ -35,7 +35,13 @@ class Upload:
 
 @asynccontextmanager
 async def received_file(
-    request: Request, folder: Path, *, largest_bytes: int, field: str = "file", wanted: Collection[str] = ()
+    request: Request,
+    folder: Path,
+    *,
+    largest_bytes: int,
+    field: str = "file",
+    wanted: Collection[str] = (),
+    may_be_empty: bool = False,
 ) -> AsyncGenerator[Upload]:
     """Receives the file of a form into `folder` and deletes it in the end, whatever happens.
 
@@ -49,7 +55,7 @@ async def received_file(
     sink = _Sink(path, boundary, largest_bytes, field, wanted)
     try:
         await _receive(request, sink)
-        yield await asyncio.to_thread(sink.finish)
+        yield await asyncio.to_thread(sink.finish, may_be_empty)
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             raise StorageFull(f"The disk with {folder} is full; free some space, then upload again.") from error
@@ -119,7 +125,7 @@ class _Sink:
         if self._received - self._size > _MOST_OTHER_BYTES:
             raise TooLarge(f"The form has more than {_MOST_OTHER_BYTES} bytes beside its file; send only the file.")
 
-    def finish(self) -> Upload:
+    def finish(self, may_be_empty: bool = False) -> Upload:
         if self._file is None or self._name is None:
             raise InvalidRequest(
                 f"The form has no file in the field `{self._field}`; send it as `curl -F {self._field}=@NAME`.",
@@ -128,7 +134,7 @@ class _Sink:
         if not self._is_whole:
             raise InvalidRequest("The form ends in the middle; upload the file again.", field=self._field)
         self._file.close()
-        if self._size == 0:
+        if self._size == 0 and not may_be_empty:
             raise InvalidRequest(f"The file {self._name!r} is empty.", field=self._field)
         digest = self._digest.hexdigest()
         return Upload(self._path, self._name, self._media_type, self._size, digest, self._ignored, self._texts())

@@ -14,7 +14,7 @@ Handler = Callable[..., Awaitable[None]]
 
 @dataclass(frozen=True)
 class Route:
-    """path: with placeholders, as `/v1/sessions/{session}/messages`."""
+    """path: with placeholders, as `/v1/sessions/{session}/messages`; the last may hold slashes, as `{name:path}`."""
 
     method: str
     path: str
@@ -26,10 +26,7 @@ class HotRoutes:
 
     def __init__(self, routes: Sequence[Route], rest: App) -> None:
         self._rest = rest
-        self._routes = [
-            (route.method, re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", route.path)), route.handler)
-            for route in routes
-        ]
+        self._routes = [(route.method, re.compile(_pattern(route.path), re.DOTALL), route.handler) for route in routes]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         for method, pattern, handler in self._routes:
@@ -37,3 +34,8 @@ class HotRoutes:
                 await handler(Request(scope, receive), send, **match.groupdict())
                 return
         await self._rest(scope, receive, send)
+
+
+def _pattern(path: str) -> str:
+    whole = re.sub(r"\{(\w+):path\}", r"(?P<\1>.+)", path)
+    return re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", whole)

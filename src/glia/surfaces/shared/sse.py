@@ -28,18 +28,24 @@ async def stream(
     headers: Iterable[tuple[bytes, bytes]] = (),
 ) -> None:
     """Sends chunks until they end or the reader leaves, whichever comes first. The generator is always closed."""
-    await send(
-        {
-            "type": "http.response.start",
-            "status": 200,
-            "headers": [
-                (b"content-type", b"text/event-stream; charset=utf-8"),
-                (b"cache-control", b"no-store"),
-                (b"x-accel-buffering", b"no"),
-                *headers,
-            ],
-        }
-    )
+    about = [
+        (b"content-type", b"text/event-stream; charset=utf-8"),
+        (b"cache-control", b"no-store"),
+        (b"x-accel-buffering", b"no"),
+        *headers,
+    ]
+    await send_while_read(receive, send, 200, about, chunks)
+
+
+async def send_while_read(
+    receive: Receive,
+    send: Send,
+    status: int,
+    headers: Iterable[tuple[bytes, bytes]],
+    chunks: AsyncGenerator[bytes, None],
+) -> None:
+    """An answer piece by piece, until it ends or the reader leaves. The generator is always closed."""
+    await send({"type": "http.response.start", "status": status, "headers": [*headers]})
     reader = _Reader(receive)
     try:
         async for chunk in chunks:
