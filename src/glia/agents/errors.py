@@ -11,3 +11,19 @@ class AgentNotFound(NotFound):
 
 class SlugTaken(Conflict):
     code = "slug_taken"
+
+
+class DraftNotFound(NotFound):
+    code = "draft_not_found"
+
+
+class NumberTaken(Conflict):
+    code = "number_taken"
+
+
+class RelationshipNotFound(NotFound):
+    code = "relationship_not_found"
+
+
+class SpecializationNotFound(NotFound):
+    code = "specialization_not_found"

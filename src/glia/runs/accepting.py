@@ -392,7 +392,7 @@ class _Known(Exception):
 
 
 def _messages(said: Sequence[Said]) -> list[MessageReceived]:
-    return [MessageReceived(str(new_id()), entry.role, entry.content) for entry in said]
+    return [MessageReceived(str(new_id()), entry.role, entry.content, entry.metadata) for entry in said]
 
 
 async def get_run(tx: Transaction, id: UUID) -> Run:

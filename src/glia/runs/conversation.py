@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from glia.models.service import estimate_tokens
@@ -12,6 +12,7 @@ from glia.runs.events import ContextCompacted, Event, MessageReceived, ModelResp
 
 _TOKENS_PER_MESSAGE = 4
 SUMMARY = "This is a summary of the conversation before this point, which is no longer shown in full:\n\n"
+_DELETED = "This result was deleted."
 _INTERRUPTED = "This call was interrupted; its outcome is unknown."
 
 
@@ -100,6 +101,34 @@ class Conversation:
         if call is not None:
             self._add(ToolMessage(call.provider_id, call.name, returned.text, returned.status != "ok"))
             self.release()
+
+    def edit(self, seq: int, text: str | None) -> None:
+        """Gives the message of an event another text, or takes it away when text is None.
+
+        An answer may be named by the event that ended its run as well. What a tool returned keeps its place, because
+        providers want to see a result for every call.
+        """
+        index = self._place_of(seq)
+        if index is None:
+            return
+        before = self.messages[index]
+        self.tokens -= tokens_of(before)
+        if text is None and not isinstance(before, ToolMessage):
+            del self.messages[index], self.seqs[index]
+            return
+        changed = {"provider_state": ""} if isinstance(before, AssistantMessage) else {}  # it repeats the old text
+        self.messages[index] = replace(before, text=_DELETED if text is None else text, **changed)
+        self.tokens += tokens_of(self.messages[index])
+
+    def _place_of(self, seq: int) -> int | None:
+        if seq in self.seqs:
+            return self.seqs.index(seq)
+        answers = [
+            index
+            for index, message in enumerate(self.messages)
+            if self.seqs[index] < seq and isinstance(message, AssistantMessage) and not message.tool_calls
+        ]
+        return max(answers, key=lambda index: self.seqs[index], default=None)
 
     def compact(self, compacted: ContextCompacted) -> None:
         """Replaces what lies up to a sequence number by its summary."""

@@ -43,3 +43,7 @@ class CrashLoop(GliaError):
     """The run was begun again and again without ever ending, so it is parked."""
 
     code, status = "crash_loop", 500
+
+
+class MessageNotFound(NotFound):
+    code = "message_not_found"

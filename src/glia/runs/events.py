@@ -7,7 +7,7 @@ next attempt number.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Literal
 from uuid import UUID
@@ -17,11 +17,33 @@ import msgspec
 from glia.tools.types import Charge, MadeArtifact, Source
 
 
-class MessageReceived(msgspec.Struct, frozen=True):
+class MessageReceived(msgspec.Struct, frozen=True, omit_defaults=True):
+    """metadata: what a client keeps with the message; no model sees it."""
+
     type: ClassVar = "message.received"
     message_id: str
     role: Literal["user", "assistant", "system"]
     content: str
+    metadata: dict[str, Any] = {}
+
+
+class MessageEdited(msgspec.Struct, frozen=True):
+    """Another text, or other metadata, for the message of the event `seq`; None leaves what it was.
+
+    The entry itself stays as it was written. Runs that begin after this one read the new text.
+    """
+
+    type: ClassVar = "message.edited"
+    seq: int
+    content: str | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class MessageDeleted(msgspec.Struct, frozen=True):
+    """Nobody is shown the message of the event `seq` any more, and runs that begin after this one do not read it."""
+
+    type: ClassVar = "message.deleted"
+    seq: int
 
 
 class RunCreated(msgspec.Struct, frozen=True):
@@ -434,6 +456,8 @@ class UnknownPayload(msgspec.Struct, frozen=True):
 
 Payload = (
     MessageReceived
+    | MessageEdited
+    | MessageDeleted
     | RunCreated
     | RunStarted
     | ModelRequested
@@ -469,6 +493,8 @@ _BY_TYPE: dict[str, msgspec.json.Decoder[Payload]] = {
     payload.type: msgspec.json.Decoder(payload)
     for payload in (
         MessageReceived,
+        MessageEdited,
+        MessageDeleted,
         RunCreated,
         RunStarted,
         ModelRequested,
@@ -545,13 +571,17 @@ class Preview:
 
 @dataclass(frozen=True)
 class ConversationMessage:
-    """An entry of a session as people see it. at and run_id come from the event it was read from."""
+    """An entry of a session as people see it. at and run_id come from the event it was read from.
+
+    metadata: what a client keeps with it.
+    """
 
     id: str
     role: str
     content: str
     event: Event
     answer: AnswerMessage | None = None
+    metadata: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 def encode(payload: Payload) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from glia.models.types import UserMessage
@@ -18,6 +18,8 @@ from glia.runs.events import (
     ContextCompacted,
     ConversationMessage,
     Event,
+    MessageDeleted,
+    MessageEdited,
     MessageReceived,
     ModelRequested,
     ModelResponded,
@@ -94,6 +96,10 @@ def hear(talk: Conversation, event: Event, payload: Payload | UnknownPayload) ->
     match payload:
         case MessageReceived():
             talk.hear(event)
+        case MessageEdited(seq=seq, content=content) if content is not None:
+            talk.edit(seq, content)
+        case MessageDeleted(seq=seq):
+            talk.edit(seq, None)
         case ModelRequested():
             talk.request(event.run_id)
         case ModelResponded() as response:
@@ -169,15 +175,27 @@ def note_return(progress: Progress, returned: ToolReturned) -> None:
 
 def messages_of(events: Iterable[Event]) -> list[ConversationMessage]:
     """The messages of a log: what was received, and each run's answer, cancelled ones with what was seen of them."""
-    found: list[ConversationMessage] = []
+    found: dict[int, ConversationMessage] = {}
     for event in events:
         match event.payload:
-            case MessageReceived(message_id=id, role=role, content=content):
-                found.append(ConversationMessage(id, role, content, event))
+            case MessageReceived(message_id=id, role=role, content=content, metadata=metadata):
+                found[event.seq] = ConversationMessage(id, role, content, event, metadata=metadata)
             case RunCompleted(message=AnswerMessage() as answer):
-                found.append(ConversationMessage(answer.id, "assistant", answer.content, event, answer))
+                found[event.seq] = ConversationMessage(answer.id, "assistant", answer.content, event, answer)
             case RunCancelled(text=text) | RunFailed(text=text) if text:
-                found.append(ConversationMessage(f"{event.run_id}:partial", "assistant", text, event))
+                found[event.seq] = ConversationMessage(f"{event.run_id}:partial", "assistant", text, event)
+            case MessageEdited(seq=seq) as edited if seq in found:
+                found[seq] = _edited(found[seq], edited)
+            case MessageDeleted(seq=seq):
+                found.pop(seq, None)
             case _:
                 pass
-    return found
+    return list(found.values())
+
+
+def _edited(message: ConversationMessage, edited: MessageEdited) -> ConversationMessage:
+    return replace(
+        message,
+        content=message.content if edited.content is None else edited.content,
+        metadata=message.metadata if edited.metadata is None else edited.metadata,
+    )

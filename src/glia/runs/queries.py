@@ -102,7 +102,7 @@ class Place:
 
 
 async def append_unfenced(
-    tx: Transaction, session_id: UUID, run_id: UUID, attempt: int | None, payloads: Sequence[Payload]
+    tx: Transaction, session_id: UUID, run_id: UUID | None, attempt: int | None, payloads: Sequence[Payload]
 ) -> Place:
     """For writers that hold the session or the run in this transaction: accepting a run, cancelling a queued one."""
     return await tx.one(
@@ -302,6 +302,8 @@ async def last_sign(tx: Transaction, session_id: UUID, run_id: UUID) -> LastSign
 
 CONVERSATION_TYPES = (
     "message.received",
+    "message.edited",
+    "message.deleted",
     "model.requested",
     "model.responded",
     "tool.called",
@@ -358,7 +360,8 @@ async def read_said(tx: Transaction, session_id: UUID) -> list[Event]:
         _EVENTS
         + """
         where session_id = %(session_id)s
-          and type in ('message.received', 'run.completed', 'run.failed', 'run.cancelled')
+          and type in ('message.received', 'message.edited', 'message.deleted', 'run.completed', 'run.failed',
+            'run.cancelled')
         order by seq""",
         session_id=session_id,
     )

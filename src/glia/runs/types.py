@@ -78,10 +78,14 @@ class Run:
 
 @dataclass(frozen=True)
 class Said:
-    """An entry put into the log before the run: the user's message, or history that a client brings along."""
+    """An entry put into the log before the run: the user's message, or history that a client brings along.
+
+    metadata: what the client keeps with it; no model sees it.
+    """
 
     role: Literal["user", "assistant", "system"]
     content: str
+    metadata: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 WhenBusy = Literal["refuse", "queue", "interrupt", "steer"]

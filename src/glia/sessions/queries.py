@@ -6,7 +6,7 @@ from uuid import UUID
 
 from glia.kit.db import Transaction, json
 from glia.kit.pages import Window
-from glia.sessions.types import Session
+from glia.sessions.types import Session, SessionFilter
 
 
 async def insert(
@@ -60,6 +60,42 @@ async def list_page(tx: Transaction, window: Window, agent_id: UUID | None) -> l
         agent_id=agent_id,
         after=window.after,
         rows=window.limit + 1,
+    )
+
+
+async def list_recent(tx: Transaction, wanted: SessionFilter, *, limit: int, offset: int) -> list[Session]:
+    return await tx.many(
+        Session,
+        """
+        select id, project_id, agent_id, agent_version, title, metadata, last_seq, created_at, updated_at
+        from sessions
+        where deleted_at is null and agent_id is not null
+          and (%(agent_id)s::uuid is null or agent_id = %(agent_id)s)
+          and metadata @> %(metadata)s
+          and (%(since)s::timestamptz is null or created_at >= %(since)s)
+          and (%(until)s::timestamptz is null or created_at < %(until)s)
+        order by updated_at desc, id desc limit %(limit)s offset %(offset)s""",
+        agent_id=wanted.agent_id,
+        metadata=json(wanted.metadata),
+        since=wanted.since,
+        until=wanted.until,
+        limit=limit,
+        offset=offset,
+    )
+
+
+async def update(tx: Transaction, id: UUID, *, title: str | None, metadata: dict[str, object] | None) -> Session | None:
+    """Changes what is not None."""
+    return await tx.one_or_none(
+        Session,
+        """
+        update sessions set title = coalesce(%(title)s, title), metadata = coalesce(%(metadata)s, metadata),
+          updated_at = clock_timestamp()
+        where id = %(id)s and deleted_at is null
+        returning id, project_id, agent_id, agent_version, title, metadata, last_seq, created_at, updated_at""",
+        id=id,
+        title=title,
+        metadata=None if metadata is None else json(metadata),
     )
 
 

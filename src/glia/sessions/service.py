@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from uuid import UUID
 
 from glia.identity.types import Principal
@@ -10,7 +11,7 @@ from glia.kit.ids import new_id
 from glia.kit.pages import Page, Window, page_of
 from glia.sessions import queries
 from glia.sessions.errors import SessionNotFound
-from glia.sessions.types import Session
+from glia.sessions.types import Session, SessionFilter
 
 
 class Sessions:
@@ -43,6 +44,25 @@ class Sessions:
         async with self._db.transaction(principal.workspace_id) as tx:
             rows = await queries.list_page(tx, window, agent_id)
         return page_of(rows, window, lambda session: session.id)
+
+    async def recent(
+        self, principal: Principal, wanted: SessionFilter, *, limit: int, offset: int = 0
+    ) -> builtins.list[Session]:
+        """The conversations that fit, those first in which something happened last."""
+        principal.require("sessions:read")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            return await queries.list_recent(tx, wanted, limit=limit, offset=offset)
+
+    async def update(
+        self, principal: Principal, id: UUID, *, title: str | None = None, metadata: dict[str, object] | None = None
+    ) -> Session:
+        """Changes what is given; metadata is replaced as a whole."""
+        principal.require("sessions:write")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            session = await queries.update(tx, id, title=title, metadata=metadata)
+        if session is None:
+            raise SessionNotFound(f"There is no session '{id}' in this workspace.", session_id=str(id))
+        return session
 
     async def delete(self, principal: Principal, id: UUID) -> None:
         """Hides the session; its log stays for audit until the workspace prunes it."""

@@ -11,6 +11,17 @@ SessionId = NewType("SessionId", UUID)
 
 
 @dataclass(frozen=True)
+class SessionFilter:
+    """Which conversations are wanted. metadata: what theirs holds, among other things. since: opened then or later;
+    until: opened before."""
+
+    agent_id: UUID | None = None
+    metadata: dict[str, object] = field(default_factory=dict[str, object])
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True)
 class Session:
     """agent_id: None for a session that holds a job instead of a conversation. agent_version: the version at which the
     conversation stays; None when each run takes the newest.

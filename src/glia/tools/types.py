@@ -169,6 +169,16 @@ class ToolSource(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class CallsOfTool:
+    """Which calls of a tool are counted: those that came back at `since` or later and before `until`."""
+
+    workspace_id: UUID
+    tool: str
+    since: datetime
+    until: datetime
+
+
 PlaceName = Literal["path", "query", "header", "cookie", "body", "form"]
 StyleName = Literal["repeat", "comma", "space", "pipe", "deep"]
 

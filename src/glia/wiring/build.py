@@ -15,6 +15,8 @@ from uuid import UUID
 
 import structlog
 
+from glia.agents.drafts import Drafts
+from glia.agents.relations import Relations
 from glia.agents.service import Agents, SpecCheck
 from glia.agents.types import AgentSpec
 from glia.evaluations.jobs import KIND as EVALUATE
@@ -61,6 +63,7 @@ from glia.runs.lease import Lease
 from glia.runs.live import CHANNEL as EVENTS_CHANNEL
 from glia.runs.live import Live
 from glia.runs.loop import Crew
+from glia.runs.messages import Messages
 from glia.runs.model_calls import ModelCalls
 from glia.runs.model_contexts import ModelContexts
 from glia.runs.service import Runs
@@ -261,8 +264,11 @@ async def build(
         identity=identity,
         rate_limits=rate_limits,
         agents=agents,
+        drafts=Drafts(db, agents),
+        relations=Relations(db, agents),
         sessions=Sessions(db),
         runs=runs,
+        messages=Messages(db, live),
         approvals=Approvals(db, live, engine),
         plans=Plans(db, thinkers := Thinkers(agents, tools, models, spending, usage), runs),
         reflections=Reflections(db, thinkers),

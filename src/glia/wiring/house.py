@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import psycopg
 import structlog
 
+from glia.agents.drafts import Drafts
+from glia.agents.relations import Relations
 from glia.agents.service import Agents
 from glia.evaluations.service import Evaluations, EvaluationSets
 from glia.files.service import Files
@@ -38,6 +40,7 @@ from glia.runs.exports import Exports
 from glia.runs.forks import Forks
 from glia.runs.lease import Lease
 from glia.runs.live import Live
+from glia.runs.messages import Messages
 from glia.runs.model_calls import ModelCalls
 from glia.runs.service import Runs
 from glia.sandboxes.service import Sandboxes
@@ -83,8 +86,11 @@ class House:
     identity: Identity
     rate_limits: RateLimits
     agents: Agents
+    drafts: Drafts
+    relations: Relations
     sessions: Sessions
     runs: Runs
+    messages: Messages
     approvals: Approvals
     plans: Plans
     reflections: Reflections
