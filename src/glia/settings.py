@@ -9,8 +9,8 @@ from pathlib import Path
 from glia.kit.telemetry import LogFormat
 from glia.runs.config import EngineConfig
 from glia.sandboxes.config import SandboxConfig
-from glia.tools.types import SearchConfig
 from glia.storage.config import StorageConfig
+from glia.tools.types import SearchConfig
 from glia.usage.service import SpendingConfig
 from glia.webhooks.config import WebhookConfig
 
