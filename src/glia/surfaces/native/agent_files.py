@@ -12,22 +12,11 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from glia.kit.errors import InvalidRequest
-from glia.surfaces.native.words import (
-    Body,
-    ListOf,
-    NativeRoute,
-    Out,
-    TheHouse,
-    ThePrincipal,
-    TheWindow,
-    Time,
-    agent_id_of,
-    id_of,
-    page_of,
-)
+from glia.surfaces.native.words import ListOf, TheWindow, agent_id_of, page_of
+from glia.surfaces.shared.bodies import Body, Out, TheHouse, ThePrincipal, Time, WatchedRoute, id_of
 from glia.virtual_files.types import Action, Hit, Tree
 
-router = APIRouter(prefix="/v1/agents/{agent}/files", tags=["agent files"], route_class=NativeRoute)
+router = APIRouter(prefix="/v1/agents/{agent}/files", tags=["agent files"], route_class=WatchedRoute)
 
 Session = Annotated[str | None, Query(description="The tree of this session of the agent's instead of its own.")]
 Path = Annotated[str, Query(description="The file, as `/notes/today.md`.")]
