@@ -90,12 +90,16 @@ class Deliberation:
 
 @dataclass(frozen=True)
 class AgentSettings:
-    """How the model is asked. None leaves the choice to the provider."""
+    """How the model is asked. None leaves the choice to the provider.
+
+    is_model_preferred: where no provider has the agent's model, the default model answers instead of nobody.
+    """
 
     temperature: float | None = None
     top_p: float | None = None
     max_output_tokens: int | None = None
     thinking_effort: Literal["low", "medium", "high"] | None = None
+    is_model_preferred: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,9 @@ class AgentSpec:
     tools: names of the tools it may use; None means the safe built-in ones. Knowledge search comes with
     knowledge_base_ids in any case. subagents: agents it may give tasks to, each offered to it as a tool.
     search_depth: the most results of each of its web searches; 5 is quick, 15 balanced, 30 thorough.
+    tools: names of the tools it may use, with `?` behind those that need not be there; None means the safe built-in
+    ones. Knowledge search comes with knowledge_base_ids in any case. subagents: agents it may give tasks to, each
+    offered to it as a tool.
     """
 
     name: str

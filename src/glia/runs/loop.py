@@ -12,7 +12,7 @@ import msgspec
 
 from glia.agents.types import AgentVersion
 from glia.kit.ids import new_id
-from glia.models.errors import ModelFailed
+from glia.models.errors import ModelFailed, ModelNotFound
 from glia.models.service import Models, ResolvedModel, estimate_input_tokens, estimate_tokens
 from glia.models.types import (
     ModelRequest,
@@ -177,8 +177,16 @@ class AgentLoop:
     def _will_reflect(self) -> bool:
         return self._agent.deliberation.reflects and self._progress.reflection is None
 
+    async def _model(self) -> ResolvedModel:
+        try:
+            return await self._crew.models.resolve(self._agent.model)
+        except ModelNotFound:
+            if not self._agent.settings.is_model_preferred:
+                raise
+            return await self._crew.models.resolve(None)
+
     async def _plan(self) -> None:
-        model = await self._crew.models.resolve(self._agent.model)
+        model = await self._model()
         plan, aside = await make_plan(self._asides, model, self._progress.talk.asked, self._toolbox.tools)
         book, run = self._crew.notebook, self._log.run
         also: AlsoWrite | None = None if book is None else lambda tx: book.plan_made(tx, run, plan)
@@ -188,7 +196,7 @@ class AgentLoop:
 
     async def _reflect(self) -> None:
         progress, deliberation = self._progress, self._agent.deliberation
-        model = await self._crew.models.resolve(self._agent.model)
+        model = await self._model()
         answer = progress.response.text if progress.response else ""
         made, aside = await reflect(
             self._asides,
@@ -259,7 +267,7 @@ class AgentLoop:
 
     async def _answered(self, step: int) -> ModelResponse:
         """The model's answer. A conversation that turns out to be too long for it is compacted, once."""
-        model = await self._crew.models.resolve(self._agent.model)
+        model = await self._model()
         await self._context.fit(self._progress, model, fixed_tokens=self._fixed_tokens)
         try:
             return await self._stream(step, await self._prepare(step, model))

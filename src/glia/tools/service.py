@@ -29,6 +29,8 @@ from glia.tools.web_fetch import web_fetch
 __all__ = ["BUILT_IN", "KNOWLEDGE_SEARCH", "MOST_TOOLS", "Secrets", "Tools", "tool", "web_fetch"]
 
 KNOWLEDGE_SEARCH = "knowledge_search"
+IF_THERE = "?"
+"""Behind a name in an agent's `tools`: the tool is used once there is one of this name, and not missed before."""
 MOST_TOOLS = 128
 """Per agent; providers refuse more."""
 
@@ -123,6 +125,8 @@ class Tools:
             wanted = [tool.name for tool in self._built_in.values() if _is_offered(tool)]
         else:
             wanted = list(dict.fromkeys(names))
+        optional = {name[:-1] for name in wanted if name.endswith(IF_THERE)}
+        wanted = list(dict.fromkeys(name.removesuffix(IF_THERE) for name in wanted))
         wanted = [name for name in wanted if name != KNOWLEDGE_SEARCH]
         found = {name: [self._built_in[name]] for name in wanted if name in self._built_in}
         custom = [name for name in wanted if name not in found]
@@ -134,7 +138,7 @@ class Tools:
         for source in self._sources:
             if rest := [name for name in custom if name not in found]:
                 found |= {name: list(tools) for name, tools in (await source.resolve(principal, rest)).items()}
-        if gone := [name for name in custom if name not in found]:
+        if gone := [name for name in custom if name not in found and name not in optional]:
             raise ToolNotFound(
                 f"The agent names tools that are not there: {', '.join(map(repr, gone))}. Create them again or take"
                 " them out of the agent's `tools`.",
@@ -142,7 +146,7 @@ class Tools:
             )
         search = [self._built_in[KNOWLEDGE_SEARCH]] if has_knowledge and KNOWLEDGE_SEARCH in self._built_in else []
         # One name may stand for several tools, and a tool may be named twice, by itself and with the others.
-        named = {tool.name: tool for name in wanted for tool in found[name]}
+        named = {tool.name: tool for name in wanted for tool in found.get(name, ())}
         return (search + list(named.values()))[:MOST_TOOLS]
 
     async def check_names(self, principal: Principal, tx: Transaction, names: tuple[str, ...] | None) -> None:
@@ -151,13 +155,14 @@ class Tools:
             return
         if len(names) > MOST_TOOLS:
             raise InvalidRequest(f"`tools` names {len(names)} tools; the most is {MOST_TOOLS}.", field="tools")
-        if all(name in self._built_in for name in names):
+        needed = [name for name in names if not name.endswith(IF_THERE)]
+        if all(name in self._built_in for name in needed):
             return
-        known = {*self._built_in, *(row.name for row in await queries.named(tx, names))}
+        known = {*self._built_in, *(row.name for row in await queries.named(tx, needed))}
         for source in self._sources:
-            known |= await source.known(principal, tx, [name for name in names if name not in known])
+            known |= await source.known(principal, tx, [name for name in needed if name not in known])
         for index, name in enumerate(names):
-            if name not in known:
+            if name in needed and name not in known:
                 raise await self._unknown(principal, tx, name, index)
 
     async def _unknown(self, principal: Principal, tx: Transaction, name: str, index: int) -> InvalidRequest:

@@ -1,0 +1,1 @@
+"""NeuronAgent's API: the same agents, sessions and runs in the words of its clients."""
