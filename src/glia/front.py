@@ -20,6 +20,7 @@ MAKERS: dict[str, str] = {
     "native": "glia.surfaces.native.app:native_surface",
     "openai": "glia.surfaces.openai.app:openai_surface",
     "mcp": "glia.surfaces.mcp.app:mcp_surface",
+    "neura": "glia.surfaces.neura.app:neura_surface",
 }
 """Where each surface is made. All but the first three answer under `/<name>`."""
 

@@ -177,8 +177,14 @@ class AgentLoop:
     def _will_reflect(self) -> bool:
         return self._agent.deliberation.reflects and self._progress.reflection is None
 
+    async def _model(self) -> ResolvedModel:
+        resolve = self._crew.models.resolve
+        if self._agent.settings.default_if_unknown:
+            resolve = self._crew.models.resolve_or_default
+        return await resolve(self._agent.model)
+
     async def _plan(self) -> None:
-        model = await self._crew.models.resolve(self._agent.model)
+        model = await self._model()
         plan, aside = await make_plan(self._asides, model, self._progress.talk.asked, self._toolbox.tools)
         book, run = self._crew.notebook, self._log.run
         also: AlsoWrite | None = None if book is None else lambda tx: book.plan_made(tx, run, plan)
@@ -188,7 +194,7 @@ class AgentLoop:
 
     async def _reflect(self) -> None:
         progress, deliberation = self._progress, self._agent.deliberation
-        model = await self._crew.models.resolve(self._agent.model)
+        model = await self._model()
         answer = progress.response.text if progress.response else ""
         made, aside = await reflect(
             self._asides,
@@ -259,7 +265,7 @@ class AgentLoop:
 
     async def _answered(self, step: int) -> ModelResponse:
         """The model's answer. A conversation that turns out to be too long for it is compacted, once."""
-        model = await self._crew.models.resolve(self._agent.model)
+        model = await self._model()
         await self._context.fit(self._progress, model, fixed_tokens=self._fixed_tokens)
         try:
             return await self._stream(step, await self._prepare(step, model))
@@ -307,6 +313,14 @@ class AgentLoop:
         plan = plan_text(self._progress.plan) if self._progress.plan else ""
         return "\n\n".join(part for part in (own, cite, self._pinned, plan) if part)
 
+    @property
+    def _offered(self) -> list[ToolSpec]:
+        """None for the last model call of an agent that is to answer with what it has."""
+        limits = self._agent.limits
+        if limits.ends_with_answer and self._progress.step + 1 >= limits.max_iterations:
+            return []
+        return self._tools
+
     @cached_property
     def _tools(self) -> list[ToolSpec]:
         return [ToolSpec(tool.name, tool.description, tool.schema) for tool in self._toolbox.tools]
@@ -325,7 +339,7 @@ class AgentLoop:
         return ModelRequest(
             model="",
             messages=[SystemMessage(self._instructions), *self._progress.talk.messages],
-            tools=self._tools,
+            tools=self._offered,
             settings=ModelSettings(
                 temperature=settings.temperature,
                 top_p=settings.top_p,

@@ -26,9 +26,11 @@ from glia.tools.rows import headers_context, tool_of, values_of
 from glia.tools.types import CustomTool, CustomToolSpec, Tool, ToolSource
 from glia.tools.web_fetch import web_fetch
 
-__all__ = ["BUILT_IN", "KNOWLEDGE_SEARCH", "MOST_TOOLS", "Secrets", "Tools", "tool", "web_fetch"]
+__all__ = ["BUILT_IN", "DEFAULT_TOOLS", "KNOWLEDGE_SEARCH", "MOST_TOOLS", "Secrets", "Tools", "tool", "web_fetch"]
 
 KNOWLEDGE_SEARCH = "knowledge_search"
+DEFAULT_TOOLS = "default"
+"""Among an agent's tools: all those that an agent has which names none."""
 MOST_TOOLS = 128
 """Per agent; providers refuse more."""
 
@@ -119,11 +121,11 @@ class Tools:
         Knowledge search comes exactly when the agent has knowledge. Raises ToolNotFound, which names every name
         that is no longer there.
         """
-        if names is None:
-            wanted = [tool.name for tool in self._built_in.values() if _is_offered(tool)]
-        else:
-            wanted = list(dict.fromkeys(names))
-        wanted = [name for name in wanted if name != KNOWLEDGE_SEARCH]
+        wanted = list(dict.fromkeys((DEFAULT_TOOLS,) if names is None else names))
+        if DEFAULT_TOOLS in wanted:
+            at = wanted.index(DEFAULT_TOOLS)
+            wanted[at : at + 1] = [tool.name for tool in self._built_in.values() if _is_offered(tool)]
+        wanted = [name for name in dict.fromkeys(wanted) if name != KNOWLEDGE_SEARCH]
         found = {name: [self._built_in[name]] for name in wanted if name in self._built_in}
         custom = [name for name in wanted if name not in found]
         if custom:
@@ -149,6 +151,7 @@ class Tools:
         """For agents before they are kept. Raises InvalidRequest with the field `tools[2]` and near matches."""
         if names is None:
             return
+        given, names = names, tuple(name for name in names if name != DEFAULT_TOOLS)
         if len(names) > MOST_TOOLS:
             raise InvalidRequest(f"`tools` names {len(names)} tools; the most is {MOST_TOOLS}.", field="tools")
         if all(name in self._built_in for name in names):
@@ -156,8 +159,8 @@ class Tools:
         known = {*self._built_in, *(row.name for row in await queries.named(tx, names))}
         for source in self._sources:
             known |= await source.known(principal, tx, [name for name in names if name not in known])
-        for index, name in enumerate(names):
-            if name not in known:
+        for index, name in enumerate(given):
+            if name not in known and name != DEFAULT_TOOLS:
                 raise await self._unknown(principal, tx, name, index)
 
     async def _unknown(self, principal: Principal, tx: Transaction, name: str, index: int) -> InvalidRequest:
@@ -170,7 +173,7 @@ class Tools:
 
     def _check(self, spec: CustomToolSpec) -> None:
         check_spec(spec)
-        if spec.name in self._built_in or spec.name == KNOWLEDGE_SEARCH:
+        if spec.name in self._built_in or spec.name in (KNOWLEDGE_SEARCH, DEFAULT_TOOLS):
             raise ToolNameTaken(f"{spec.name!r} is a built-in tool; choose another name.", field="name")
 
 
