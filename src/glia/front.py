@@ -21,6 +21,7 @@ MAKERS: dict[str, str] = {
     "openai": "glia.surfaces.openai.app:openai_surface",
     "mcp": "glia.surfaces.mcp.app:mcp_surface",
     "neuronagent": "glia.surfaces.neuronagent.app:neuronagent_surface",
+    "neura": "glia.surfaces.neura.app:neura_surface",
 }
 """Where each surface is made. All but the first three answer under `/<name>`."""
 

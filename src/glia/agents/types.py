@@ -18,7 +18,8 @@ class Limits:
 
     max_iterations: calls of the model. timeout_seconds: from start to end, without what it waits for people, budgets
     or other agents. max_tokens: input and output of all model calls. max_cost_micros: micro-dollars, None for no limit.
-    max_depth: how many runs of other agents may lie below one another.
+    max_depth: how many runs of other agents may lie below one another. ends_with_answer: the last call of the model
+    that max_iterations allows is made without tools, so that it answers with what it has instead of failing.
     """
 
     max_iterations: int = 20
@@ -26,6 +27,7 @@ class Limits:
     max_tokens: int = 1_000_000
     max_cost_micros: int | None = None
     max_depth: int = 3
+    ends_with_answer: bool = False
 
 
 Comparison = Literal["eq", "ne", "lt", "lte", "gt", "gte", "in", "not_in", "contains", "starts_with", "exists"]
@@ -93,6 +95,7 @@ class AgentSettings:
     """How the model is asked. None leaves the choice to the provider.
 
     is_model_preferred: where no provider has the agent's model, the default model answers instead of nobody.
+    default_if_unknown: when no provider has the agent's model, the server's default model answers instead.
     """
 
     temperature: float | None = None
@@ -100,14 +103,16 @@ class AgentSettings:
     max_output_tokens: int | None = None
     thinking_effort: Literal["low", "medium", "high"] | None = None
     is_model_preferred: bool = False
+    default_if_unknown: bool = False
 
 
 @dataclass(frozen=True)
 class AgentSpec:
     """Everything about an agent that a version keeps.
 
-    tools: names of the tools it may use; None means the safe built-in ones. Knowledge search comes with
-    knowledge_base_ids in any case. subagents: agents it may give tasks to, each offered to it as a tool.
+    tools: names of the tools it may use; None means the safe built-in ones, as `default` does among others. Knowledge
+    search comes with knowledge_base_ids in any case. subagents: agents it may give tasks to, each offered to it as a
+    tool.
     search_depth: the most results of each of its web searches; 5 is quick, 15 balanced, 30 thorough.
     tools: names of the tools it may use, with `?` behind those that need not be there; None means the safe built-in
     ones. Knowledge search comes with knowledge_base_ids in any case. subagents: agents it may give tasks to, each

@@ -77,6 +77,7 @@ class ModelAmbiguous(NotFound):
     """Several providers have a model of this name, so a bare name does not say which."""
 
     def __init__(self, name: str, choices: list[str]) -> None:
+        self.choices = choices
         super().__init__(
             f"The model {name!r} is offered by several providers. Write one of {', '.join(map(repr, choices))}.",
             field="model",

@@ -15,7 +15,7 @@ from glia.models.bounds import largest_call, largest_forwarded_input, largest_in
 from glia.models.counting import count_call
 from glia.models.discovery import Configuration, read_configuration
 from glia.models.embeddings import BATCH_SIZE, embed_batch
-from glia.models.errors import ModelFailed
+from glia.models.errors import ModelAmbiguous, ModelFailed, ModelNotFound
 from glia.models.estimate import estimate_input_tokens, estimate_tokens
 from glia.models.listing import PROBE_SECONDS, Listings, LocalServers
 from glia.models.openai_chat import OpenAiChat
@@ -103,6 +103,15 @@ class Models:
         Raises ModelNotFound, ModelAmbiguous, or ModelFailed when the default's provider does not say what it has.
         """
         return await self._resolver.resolve(name)
+
+    async def resolve_or_default(self, name: str | None) -> ResolvedModel:
+        """As `resolve`; the first of several that have the name, and the default for one that nobody has."""
+        try:
+            return await self.resolve(name)
+        except ModelAmbiguous as ambiguous:
+            return await self.resolve(ambiguous.choices[0])
+        except (ModelNotFound, ModelFailed):  # it failed to say what it has
+            return await self.resolve(None)
 
     async def stream(
         self, name: str | ResolvedModel | None, request: ModelRequest, *, fallback: str | None = None

@@ -184,6 +184,10 @@ class AgentLoop:
             if not self._agent.settings.is_model_preferred:
                 raise
             return await self._crew.models.resolve(None)
+        resolve = self._crew.models.resolve
+        if self._agent.settings.default_if_unknown:
+            resolve = self._crew.models.resolve_or_default
+        return await resolve(self._agent.model)
 
     async def _plan(self) -> None:
         model = await self._model()
@@ -315,6 +319,14 @@ class AgentLoop:
         plan = plan_text(self._progress.plan) if self._progress.plan else ""
         return "\n\n".join(part for part in (own, cite, self._pinned, plan) if part)
 
+    @property
+    def _offered(self) -> list[ToolSpec]:
+        """None for the last model call of an agent that is to answer with what it has."""
+        limits = self._agent.limits
+        if limits.ends_with_answer and self._progress.step + 1 >= limits.max_iterations:
+            return []
+        return self._tools
+
     @cached_property
     def _tools(self) -> list[ToolSpec]:
         return [ToolSpec(tool.name, tool.description, tool.schema) for tool in self._toolbox.tools]
@@ -333,7 +345,7 @@ class AgentLoop:
         return ModelRequest(
             model="",
             messages=[SystemMessage(self._instructions), *self._progress.talk.messages],
-            tools=self._tools,
+            tools=self._offered,
             settings=ModelSettings(
                 temperature=settings.temperature,
                 top_p=settings.top_p,

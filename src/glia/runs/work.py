@@ -26,7 +26,7 @@ from glia.runs.loop import AgentLoop, Crew
 from glia.runs.permissions import Gate, may_ask
 from glia.runs.toolbox import Toolbox
 from glia.runs.types import AGENT, RunStatus, Spent
-from glia.tools.service import Tools
+from glia.tools.service import DEFAULT_TOOLS, Tools
 from glia.tools.types import ToolContext
 from glia.usage.types import CallStatus
 
@@ -76,7 +76,7 @@ def agent_work(agents: Agents, tools: Tools, crew: Crew, subagents: Subagents, p
         agent = await versions.get(principal, run.agent_id, run.agent_version)
         offered = await tools.resolve(principal, agent.tools, has_knowledge=bool(agent.knowledge_base_ids))
         pinned = await pin(run.workspace_id, run.agent_id, run.session_id)
-        if agent.tools is None:  # an agent that lists its tools has no others
+        if agent.tools is None or DEFAULT_TOOLS in agent.tools:  # an agent that lists its tools has no others
             offered = [*offered, *pinned.tools]
         offered = [*offered, *await subagents.tools(principal, run, agent)]
         granted: list[str] = []

@@ -26,11 +26,13 @@ from glia.tools.rows import headers_context, tool_of, values_of
 from glia.tools.types import CustomTool, CustomToolSpec, Tool, ToolSource
 from glia.tools.web_fetch import web_fetch
 
-__all__ = ["BUILT_IN", "KNOWLEDGE_SEARCH", "MOST_TOOLS", "Secrets", "Tools", "tool", "web_fetch"]
+__all__ = ["BUILT_IN", "DEFAULT_TOOLS", "KNOWLEDGE_SEARCH", "MOST_TOOLS", "Secrets", "Tools", "tool", "web_fetch"]
 
 KNOWLEDGE_SEARCH = "knowledge_search"
 IF_THERE = "?"
 """Behind a name in an agent's `tools`: the tool is used once there is one of this name, and not missed before."""
+DEFAULT_TOOLS = "default"
+"""Among an agent's tools: all those that an agent has which names none."""
 MOST_TOOLS = 128
 """Per agent; providers refuse more."""
 
@@ -128,6 +130,11 @@ class Tools:
         optional = {name[:-1] for name in wanted if name.endswith(IF_THERE)}
         wanted = list(dict.fromkeys(name.removesuffix(IF_THERE) for name in wanted))
         wanted = [name for name in wanted if name != KNOWLEDGE_SEARCH]
+        wanted = list(dict.fromkeys((DEFAULT_TOOLS,) if names is None else names))
+        if DEFAULT_TOOLS in wanted:
+            at = wanted.index(DEFAULT_TOOLS)
+            wanted[at : at + 1] = [tool.name for tool in self._built_in.values() if _is_offered(tool)]
+        wanted = [name for name in dict.fromkeys(wanted) if name != KNOWLEDGE_SEARCH]
         found = {name: [self._built_in[name]] for name in wanted if name in self._built_in}
         custom = [name for name in wanted if name not in found]
         if custom:
@@ -153,6 +160,7 @@ class Tools:
         """For agents before they are kept. Raises InvalidRequest with the field `tools[2]` and near matches."""
         if names is None:
             return
+        given, names = names, tuple(name for name in names if name != DEFAULT_TOOLS)
         if len(names) > MOST_TOOLS:
             raise InvalidRequest(f"`tools` names {len(names)} tools; the most is {MOST_TOOLS}.", field="tools")
         needed = [name for name in names if not name.endswith(IF_THERE)]
@@ -163,6 +171,9 @@ class Tools:
             known |= await source.known(principal, tx, [name for name in needed if name not in known])
         for index, name in enumerate(names):
             if name in needed and name not in known:
+            known |= await source.known(principal, tx, [name for name in names if name not in known])
+        for index, name in enumerate(given):
+            if name not in known and name != DEFAULT_TOOLS:
                 raise await self._unknown(principal, tx, name, index)
 
     async def _unknown(self, principal: Principal, tx: Transaction, name: str, index: int) -> InvalidRequest:
@@ -175,7 +186,7 @@ class Tools:
 
     def _check(self, spec: CustomToolSpec) -> None:
         check_spec(spec)
-        if spec.name in self._built_in or spec.name == KNOWLEDGE_SEARCH:
+        if spec.name in self._built_in or spec.name in (KNOWLEDGE_SEARCH, DEFAULT_TOOLS):
             raise ToolNameTaken(f"{spec.name!r} is a built-in tool; choose another name.", field="name")
 
 

@@ -34,11 +34,14 @@ router = APIRouter(prefix="/v1/agents", tags=["agents"], route_class=WatchedRout
 
 
 class LimitsBody(Body):
+    """ends_with_answer: the last model call that `max_iterations` allows has no tools, so that it answers."""
+
     max_iterations: int = Limits.max_iterations
     timeout_seconds: float = Limits.timeout_seconds
     max_tokens: int = Limits.max_tokens
     max_cost_micros: int | None = None
     max_depth: int = Limits.max_depth
+    ends_with_answer: bool = False
 
 
 class RuleBody(Body):
@@ -90,14 +93,17 @@ class DeliberationBody(Body):
 
 
 class SettingsBody(Body):
+    """default_if_unknown: when no provider has the agent's model, the server's default model answers instead."""
+
     temperature: float | None = None
     top_p: float | None = None
     max_output_tokens: int | None = None
     thinking_effort: str | None = Field(None, max_length=100)
+    default_if_unknown: bool = False
 
 
 class AgentBody(Body):
-    """tools: names of tools; left away, the agent has the built-in ones that are safe for everyone.
+    """tools: names of tools; left away, the agent has the built-in ones that are safe for everyone, as with `default`.
 
     subagents: ids or slugs of agents that it may give tasks to, each offered to it as a tool. search_depth: the most
     results of each web search, up to 30.
@@ -150,6 +156,7 @@ class LimitsOut(Out):
     max_tokens: int
     max_cost_micros: int | None
     max_depth: int
+    ends_with_answer: bool
 
 
 class RuleOut(Out):
@@ -186,6 +193,7 @@ class SettingsOut(Out):
     top_p: float | None
     max_output_tokens: int | None
     thinking_effort: str | None
+    default_if_unknown: bool
 
 
 class VersionOut(Out):

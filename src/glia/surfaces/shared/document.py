@@ -29,6 +29,7 @@ _IDEMPOTENCY: Json = {
 _REASONS = {
     "400": "The request cannot be right.",
     "401": "No credential, or one that opens nothing.",
+    "402": "The credit or a budget does not cover it.",
     "403": "The credential lacks a scope.",
     "404": "There is no such thing in this workspace.",
     "409": "It conflicts with what is there.",

@@ -89,6 +89,7 @@ class Gate:
             raise RateLimited(
                 f"This key may make {decision.limit} requests a minute; wait {decision.retry_after_seconds} s.",
                 retry_after_seconds=decision.retry_after_seconds,
+                limit=decision.limit,
             )
 
     async def _refuse(self, answer: _Answer, error: GliaError, request_id: str) -> None:

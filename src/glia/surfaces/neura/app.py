@@ -1,0 +1,65 @@
+"""Puts the Neura surface together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from glia.surfaces.neura import agents, not_built
+from glia.surfaces.neura.auth import PUBLIC, is_public
+from glia.surfaces.neura.words import ERROR, neura_error, neura_status
+from glia.surfaces.shared.api import surface_api, surface_app
+from glia.surfaces.shared.asgi import App
+from glia.surfaces.shared.document import Description, Json
+from glia.surfaces.shared.routes import Route
+from glia.wiring import House
+
+ROUTERS = (
+    agents.router,
+    not_built.router,
+)
+"""The last one answers for what is not built, so it comes after all others."""
+
+_TEXT = """Neura's API on this server. Requests and answers are JSON in snake_case, times are ISO 8601 in UTC.
+
+Sign in with the GraphQL mutation `login` at `/graphql` and send `Authorization: Bearer <accessToken>`, or send a key as
+`X-API-Key: <key>`. Every POST takes an `Idempotency-Key`. Fields that had no effect are named in the header
+`X-Ignored-Fields`."""
+
+
+def neura_surface(house: House) -> App:
+    return surface_app(
+        house,
+        name="neura",
+        api=surface_api(house, ROUTERS, DESCRIPTION),
+        error_body=neura_error,
+        status_of=neura_status,
+        hot=hot_routes(house),
+        is_public=is_public,
+    )
+
+
+def hot_routes(house: House) -> list[Route]:
+    """Those that carry conversations and uploads, answered without the framework."""
+    return []
+
+
+def _statuses(path: str, method: str, operation: Json) -> Iterable[str]:
+    if "501" in operation["responses"]:
+        return {"401", "403", "429", "500", "400"}
+    found = {"400", "401", "403", "429", "500"}
+    if "{" in path or method == "POST":
+        found.add("404")
+    if method in {"POST", "PUT"}:
+        found |= {"413", "415"}
+    if path.endswith(("/chat", "/chat/stream", "/chat/completions")):
+        found.add("402")
+    return found
+
+
+DESCRIPTION = Description(
+    title="Neura on Glia",
+    text=_TEXT,
+    error=ERROR,
+    public=PUBLIC,
+    statuses=_statuses,
+)
