@@ -94,7 +94,6 @@ class Deliberation:
 class AgentSettings:
     """How the model is asked. None leaves the choice to the provider.
 
-    is_model_preferred: where no provider has the agent's model, the default model answers instead of nobody.
     default_if_unknown: when no provider has the agent's model, the server's default model answers instead.
     """
 
@@ -102,7 +101,6 @@ class AgentSettings:
     top_p: float | None = None
     max_output_tokens: int | None = None
     thinking_effort: Literal["low", "medium", "high"] | None = None
-    is_model_preferred: bool = False
     default_if_unknown: bool = False
 
 
@@ -110,13 +108,10 @@ class AgentSettings:
 class AgentSpec:
     """Everything about an agent that a version keeps.
 
-    tools: names of the tools it may use; None means the safe built-in ones, as `default` does among others. Knowledge
-    search comes with knowledge_base_ids in any case. subagents: agents it may give tasks to, each offered to it as a
-    tool.
-    search_depth: the most results of each of its web searches; 5 is quick, 15 balanced, 30 thorough.
     tools: names of the tools it may use, with `?` behind those that need not be there; None means the safe built-in
-    ones. Knowledge search comes with knowledge_base_ids in any case. subagents: agents it may give tasks to, each
-    offered to it as a tool.
+    ones, as `default` does among others. Knowledge search comes with knowledge_base_ids in any case.
+    subagents: agents it may give tasks to, each offered to it as a tool.
+    search_depth: the most results of each of its web searches; 5 is quick, 15 balanced, 30 thorough.
     """
 
     name: str

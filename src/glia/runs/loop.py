@@ -12,7 +12,7 @@ import msgspec
 
 from glia.agents.types import AgentVersion
 from glia.kit.ids import new_id
-from glia.models.errors import ModelFailed, ModelNotFound
+from glia.models.errors import ModelFailed
 from glia.models.service import Models, ResolvedModel, estimate_input_tokens, estimate_tokens
 from glia.models.types import (
     ModelRequest,
@@ -178,12 +178,6 @@ class AgentLoop:
         return self._agent.deliberation.reflects and self._progress.reflection is None
 
     async def _model(self) -> ResolvedModel:
-        try:
-            return await self._crew.models.resolve(self._agent.model)
-        except ModelNotFound:
-            if not self._agent.settings.is_model_preferred:
-                raise
-            return await self._crew.models.resolve(None)
         resolve = self._crew.models.resolve
         if self._agent.settings.default_if_unknown:
             resolve = self._crew.models.resolve_or_default

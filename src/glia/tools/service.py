@@ -169,11 +169,8 @@ class Tools:
         known = {*self._built_in, *(row.name for row in await queries.named(tx, needed))}
         for source in self._sources:
             known |= await source.known(principal, tx, [name for name in needed if name not in known])
-        for index, name in enumerate(names):
-            if name in needed and name not in known:
-            known |= await source.known(principal, tx, [name for name in names if name not in known])
         for index, name in enumerate(given):
-            if name not in known and name != DEFAULT_TOOLS:
+            if name in needed and name not in known:
                 raise await self._unknown(principal, tx, name, index)
 
     async def _unknown(self, principal: Principal, tx: Transaction, name: str, index: int) -> InvalidRequest:

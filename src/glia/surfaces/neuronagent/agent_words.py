@@ -140,7 +140,7 @@ def _settings(config: dict[str, Any], before: AgentSettings) -> AgentSettings:
         temperature=_number(config, "temperature", 0, 2),
         top_p=_number(config, "top_p", 0, 1),
         max_output_tokens=_whole(config, "max_tokens"),
-        is_model_preferred=True,
+        default_if_unknown=True,
     )
 
 
