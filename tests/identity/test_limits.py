@@ -122,3 +122,20 @@ def test_what_was_looked_up_lapses_and_makes_room() -> None:
     clock.now += 55
     assert recent.get("c") is None
     assert len(recent) == 0
+
+
+def test_a_strict_minute_refuses_one_more_than_the_limit_however_evenly_they_come() -> None:
+    now = [0.0]
+    limits = RateLimits(clock=lambda: now[0])
+    key = new_id()
+
+    decisions = []
+    for _ in range(61):
+        decisions.append(limits.allow(key, 60, is_strict=True))
+        now[0] += 0.5
+    now[0] = 60.0
+    again = limits.allow(key, 60, is_strict=True)
+
+    assert [decision.is_allowed for decision in decisions] == [True] * 60 + [False]
+    assert (decisions[-1].requests, decisions[-1].retry_after_seconds) == (61, 30)
+    assert (again.is_allowed, again.requests, again.remaining) == (True, 1, 59)

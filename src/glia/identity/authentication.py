@@ -106,7 +106,9 @@ class Authentication:
             if is_fresh:
                 self._unknown.put(digest, True)
             raise _unknown_key()
-        principal = Principal(owner.workspace_id, owner.project_id, owner.scopes, owner.user_id, owner.id)
+        principal = Principal(
+            owner.workspace_id, owner.project_id, owner.scopes, owner.user_id, owner.id, agent_id=owner.agent_id
+        )
         found = Authenticated(principal, owner.rate_per_minute, owner.id)
         if is_fresh:
             left = None if owner.expires_at is None else (owner.expires_at - now()).total_seconds()

@@ -19,6 +19,8 @@ from glia.kit.ids import new_id
 from glia.kit.pages import Page, Window, page_of
 
 LARGEST_RATE = 1_000_000
+SCOPES_OF_TALK = frozenset({"agents:read", "runs:read", "runs:write", "sessions:read", "sessions:write"})
+"""What talking to an agent takes; a key that is bound to one has these."""
 
 
 class Keys:
@@ -37,21 +39,27 @@ class Keys:
         rate_per_minute: int | None = None,
         expires_at: datetime | None = None,
         surface: str = "native",
+        agent_id: UUID | None = None,
     ) -> tuple[ApiKey, str]:
         """A new key of the caller's project, and its text, which nobody can ever read again.
 
         scopes: what it may do; all of its role when not given. role: the smallest that includes the scopes, or `user`.
-        surface: how the key looks; it opens every surface all the same.
+        surface: how the key looks; it opens every surface all the same. agent_id: the only agent that it may talk to;
+        it can do nothing else then, and has the scopes for that.
         Raises Forbidden when the key would have more rights than its maker.
         """
         principal.require("keys:write")
-        settled = settle(scopes, role)
+        if agent_id is not None and (scopes is not None or role is not None):
+            raise InvalidRequest("A key of an agent has fixed rights; leave `scopes` and `role` away.", field="scopes")
+        settled = settle(scopes, role) if agent_id is None else settle(SCOPES_OF_TALK, None)
         require_within(principal, settled[0])
         name = checked_name(name)
         _check_rate(rate_per_minute)
         _check_expiry(expires_at)
         fresh = new_key(surface)
         async with self._db.transaction(principal.workspace_id) as tx:
+            if agent_id is not None and not await queries.has_agent(tx, agent_id):
+                raise InvalidRequest(f"There is no agent '{agent_id}' in this workspace.", field="agent_id")
             rate_per_minute, expires_at = await _within_maker(tx, principal, rate_per_minute, expires_at)
             made = await insert(
                 tx,
@@ -62,6 +70,7 @@ class Keys:
                 rate_per_minute=rate_per_minute,
                 expires_at=expires_at,
                 surface=surface,
+                agent_id=agent_id,
             )
         return made, fresh.raw
 
@@ -70,8 +79,10 @@ class Keys:
         async with self._db.transaction(principal.workspace_id) as tx:
             return await _get(tx, principal, id, administer="identity:read")
 
-    async def list(self, principal: Principal, window: Window, *, surface: str | None = None) -> Page[ApiKey]:
-        """Newest first, revoked ones too. Without `identity:read`, only the caller's own."""
+    async def list(
+        self, principal: Principal, window: Window, *, surface: str | None = None, agent_id: UUID | None = None
+    ) -> Page[ApiKey]:
+        """Newest first, revoked ones too. Without `identity:read`, only the caller's own. agent_id: only its keys."""
         principal.require("keys:read")
         if surface is not None and surface not in SURFACES:
             raise InvalidRequest(f"`surface` {surface[:100]!r} is none of {', '.join(SURFACES)}.", field="surface")
@@ -82,6 +93,7 @@ class Keys:
                 owner_id=principal.user_id,
                 maker=None if principal.allows("identity:read") else principal.name,
                 surface=surface,
+                agent_id=agent_id,
             )
         return page_of(rows, window, lambda key: key.id)
 
@@ -112,6 +124,7 @@ async def insert(
     rate_per_minute: int | None = None,
     expires_at: datetime | None = None,
     surface: str = "native",
+    agent_id: UUID | None = None,
 ) -> ApiKey:
     """Keeps a key whose rights were checked, and says so in the audit log."""
     scopes, role = settled
@@ -131,6 +144,7 @@ async def insert(
             "rate_per_minute": rate_per_minute,
             "expires_at": expires_at,
             "created_by": principal.name,
+            "agent_id": agent_id,
         },
     )
     await audit.record(

@@ -1,4 +1,4 @@
-"""How fast a key may ask: one token bucket per key, in this process."""
+"""How fast a key may ask, counted in this process: a token bucket for each key, or a strict count of each minute."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ class Decision:
     """limit: requests a minute, None when there is none. remaining: requests that are free at once.
 
     reset_seconds: until the whole limit is free again. retry_after_seconds: until one request is; 0 when allowed.
+    requests: how many were made within the minute, this one included.
     """
 
     is_allowed: bool
@@ -23,6 +24,7 @@ class Decision:
     remaining: int = 0
     reset_seconds: int = 0
     retry_after_seconds: int = 0
+    requests: int = 0
 
     def headers(self) -> dict[str, str]:
         """`X-RateLimit-*`, and `Retry-After` on a refusal; all in seconds from now. Nothing when there is no limit."""
@@ -39,6 +41,7 @@ class Decision:
 
 
 _UNLIMITED = Decision(True)
+_MINUTE_SECONDS = 60.0
 
 
 class _Bucket:
@@ -47,6 +50,14 @@ class _Bucket:
     def __init__(self, tokens: float, at: float) -> None:
         self.tokens = tokens
         self.at = at
+
+
+class _Minute:
+    __slots__ = ("at", "requests")
+
+    def __init__(self, at: float) -> None:
+        self.at = at
+        self.requests = 0
 
 
 class RateLimits:
@@ -66,15 +77,22 @@ class RateLimits:
         self._most = most_keys
         self._clock = clock
         self._buckets: OrderedDict[UUID, _Bucket] = OrderedDict()
+        self._minutes: OrderedDict[UUID, _Minute] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._buckets)
 
-    def allow(self, key_id: UUID, rate_per_minute: int | None) -> Decision:
-        """Takes one request out of the key's bucket, in constant time. A refused request costs nothing."""
+    def allow(self, key_id: UUID, rate_per_minute: int | None, *, is_strict: bool = False) -> Decision:
+        """Takes one request out of the key's bucket, in constant time. A refused request costs nothing.
+
+        is_strict: count the requests of a minute instead, from the first one on: one more than the limit is refused
+        however evenly they come, where a bucket has refilled a little meanwhile.
+        """
         rate = rate_per_minute if rate_per_minute is not None else self._default
         if rate is None:
             return _UNLIMITED
+        if is_strict:
+            return self._within_minute(key_id, rate)
         bucket = self._filled(key_id, rate)
         is_allowed = bucket.tokens >= 1
         if is_allowed:
@@ -85,6 +103,27 @@ class RateLimits:
             remaining=int(bucket.tokens),
             reset_seconds=math.ceil((rate - bucket.tokens) * 60 / rate),
             retry_after_seconds=0 if is_allowed else max(1, math.ceil((1 - bucket.tokens) * 60 / rate)),
+            requests=rate - int(bucket.tokens) if is_allowed else rate + 1,
+        )
+
+    def _within_minute(self, key_id: UUID, rate: int) -> Decision:
+        now = self._clock()
+        minute = self._minutes.pop(key_id, None)
+        if minute is None or now - minute.at >= _MINUTE_SECONDS:
+            minute = _Minute(now)
+        self._minutes[key_id] = minute
+        if len(self._minutes) > self._most:
+            self._minutes.popitem(last=False)
+        minute.requests += 1
+        is_allowed = minute.requests <= rate
+        left = max(1, math.ceil(minute.at + _MINUTE_SECONDS - now))
+        return Decision(
+            is_allowed,
+            limit=rate,
+            remaining=max(0, rate - minute.requests),
+            reset_seconds=left,
+            retry_after_seconds=0 if is_allowed else left,
+            requests=minute.requests,
         )
 
     def _filled(self, key_id: UUID, rate: int) -> _Bucket:

@@ -27,6 +27,7 @@ class KeyOwner:
     scopes: frozenset[str]
     rate_per_minute: int | None
     expires_at: datetime | None
+    agent_id: UUID | None
 
 
 @dataclass(frozen=True)
@@ -281,16 +282,16 @@ async def insert_key(
     user_id: UUID | None,
     values: Mapping[str, object],
 ) -> ApiKey:
-    """values: name, surface, prefix, key_hash, scopes, role, rate_per_minute, expires_at, created_by."""
+    """values: name, surface, prefix, key_hash, scopes, role, rate_per_minute, expires_at, created_by, agent_id."""
     return await tx.one(
         ApiKey,
         """
         insert into api_keys (id, workspace_id, project_id, user_id, name, surface, prefix, key_hash, scopes, role,
-          rate_per_minute, expires_at, created_by)
+          rate_per_minute, expires_at, created_by, agent_id)
         values (%(id)s, %(workspace_id)s, %(project_id)s, %(user_id)s, %(name)s, %(surface)s, %(prefix)s,
-          %(key_hash)s, %(scopes)s, %(role)s, %(rate_per_minute)s, %(expires_at)s, %(created_by)s)
+          %(key_hash)s, %(scopes)s, %(role)s, %(rate_per_minute)s, %(expires_at)s, %(created_by)s, %(agent_id)s)
         returning id, project_id, user_id, name, surface, prefix, scopes, role, rate_per_minute, expires_at,
-          revoked_at, last_used_at, created_by, created_at""",
+          revoked_at, last_used_at, created_by, created_at, agent_id""",
         id=id,
         workspace_id=workspace_id,
         project_id=project_id,
@@ -304,31 +305,44 @@ async def key(tx: Transaction, id: UUID) -> ApiKey | None:
         ApiKey,
         """
         select id, project_id, user_id, name, surface, prefix, scopes, role, rate_per_minute, expires_at, revoked_at,
-          last_used_at, created_by, created_at
+          last_used_at, created_by, created_at, agent_id
         from api_keys where id = %(id)s""",
         id=id,
     )
 
 
 async def keys(
-    tx: Transaction, window: Window, *, owner_id: UUID | None, maker: str | None, surface: str | None
+    tx: Transaction,
+    window: Window,
+    *,
+    owner_id: UUID | None,
+    maker: str | None,
+    surface: str | None,
+    agent_id: UUID | None = None,
 ) -> list[ApiKey]:
     """maker: only the keys that it made or that are of the user owner_id; None for all keys of the workspace."""
     return await tx.many(
         ApiKey,
         """
         select id, project_id, user_id, name, surface, prefix, scopes, role, rate_per_minute, expires_at, revoked_at,
-          last_used_at, created_by, created_at
+          last_used_at, created_by, created_at, agent_id
         from api_keys
         where (%(after)s::uuid is null or id < %(after)s) and (%(surface)s::text is null or surface = %(surface)s)
+          and (%(agent_id)s::uuid is null or agent_id = %(agent_id)s)
           and (%(maker)s::text is null or created_by = %(maker)s or user_id = %(owner_id)s)
         order by id desc limit %(rows)s""",
         after=window.after,
         surface=surface,
+        agent_id=agent_id,
         maker=maker,
         owner_id=owner_id,
         rows=window.limit + 1,
     )
+
+
+async def has_agent(tx: Transaction, id: UUID) -> bool:
+    """Foreign keys look past row-level security, so an agent that is named must be seen first."""
+    return bool(await tx.value("select true from agents where id = %(id)s and deleted_at is null", id=id))
 
 
 async def revoke_key(tx: Transaction, id: UUID) -> bytes | None:
@@ -361,7 +375,8 @@ async def find_key(tx: Transaction, key_hash: bytes) -> KeyOwner | None:
     return await tx.one_or_none(
         KeyOwner,
         """
-        select k.id, k.workspace_id, k.project_id, k.user_id, k.key_hash, k.scopes, k.rate_per_minute, k.expires_at
+        select k.id, k.workspace_id, k.project_id, k.user_id, k.key_hash, k.scopes, k.rate_per_minute, k.expires_at,
+          k.agent_id
         from api_keys k left join users u on u.id = k.user_id
         where k.key_hash = %(key_hash)s and k.revoked_at is null and (k.expires_at is null or k.expires_at > now())
           and (k.user_id is null or u.is_active)""",

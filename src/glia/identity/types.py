@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import NewType
@@ -31,6 +31,8 @@ class Principal:
     key_id: UUID | None = None
     is_operator: bool = False
     """Acts from the command line of the machine, not over the wire."""
+    agent_id: UUID | None = None
+    """The only agent that whoever asks may talk to. Nothing else is allowed, whatever the scopes say."""
 
     @property
     def name(self) -> str:
@@ -42,6 +44,8 @@ class Principal:
         return "operator" if self.is_operator else "system"
 
     def allows(self, scope: str) -> bool:
+        if self.agent_id is not None:
+            return False
         noun, _, verb = scope.partition(":")
         if f"-{noun}" in self.scopes or f"-{scope}" in self.scopes:
             return False
@@ -49,8 +53,24 @@ class Principal:
 
     def require(self, scope: str) -> None:
         """Raises Forbidden, naming the scope that is missing."""
+        if self.agent_id is not None:
+            raise Forbidden(
+                f"This key talks to the agent '{self.agent_id}' and does nothing else; use another key for this.",
+                scope=scope,
+            )
         if not self.allows(scope):
             raise Forbidden(f"This key lacks the scope `{scope}`; use a key that has it.", scope=scope)
+
+    def talking_to(self, agent_id: UUID) -> Principal:
+        """Who may talk to this agent: the same, or, for a key that is bound to an agent, one that is not bound.
+
+        For code that touches nothing but that agent and what it makes there. Raises Forbidden for another agent's key.
+        """
+        if self.agent_id is None:
+            return self
+        if self.agent_id != agent_id:
+            raise Forbidden("This key is bound to another agent; use a key of this one.", scope="runs:write")
+        return replace(self, agent_id=None)
 
 
 def system_principal(workspace_id: UUID, project_id: UUID) -> Principal:
@@ -95,6 +115,7 @@ class ApiKey:
     """What may be known about a key after it was made.
 
     prefix: its first characters, to tell keys apart. rate_per_minute: None for the server's default.
+    agent_id: the only agent that it may talk to; None for a key that its scopes alone limit.
     """
 
     id: UUID
@@ -111,6 +132,7 @@ class ApiKey:
     last_used_at: datetime | None
     created_by: str
     created_at: datetime
+    agent_id: UUID | None = None
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,14 @@ class RateLimited(GliaError):
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
         self.limit = limit
+    def __init__(
+        self, message: str, *, retry_after_seconds: float, limit: int | None = None, requests: int | None = None
+    ) -> None:
+        """limit: how many requests a minute there may be, where that is the reason. requests: how many there were."""
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+        self.limit = limit
+        self.requests = requests
 
 
 class UpstreamFailed(GliaError):

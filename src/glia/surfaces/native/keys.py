@@ -14,7 +14,7 @@ from glia.kit.ids import parse_id
 from glia.surfaces.native.times import moment_of
 from glia.surfaces.native.users import RoleName
 from glia.surfaces.native.words import ListOf, TheWindow, page_of
-from glia.surfaces.shared.bodies import Body, Out, TheHouse, ThePrincipal, Time, WatchedRoute
+from glia.surfaces.shared.bodies import Body, Out, TheHouse, ThePrincipal, Time, WatchedRoute, id_of
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"], route_class=WatchedRoute)
 
@@ -22,7 +22,8 @@ router = APIRouter(prefix="/v1/keys", tags=["keys"], route_class=WatchedRoute)
 class KeyBody(Body):
     """scopes: such as `agents:read`, `agents:*`, `*:read`; all of the role's when left away.
 
-    expires_at: ISO 8601 with a time zone. surface: whose keys it looks like; it opens every surface.
+    expires_at: ISO 8601 with a time zone. surface: whose keys it looks like; it opens every surface. agent_id: the
+    only agent that the key may talk to, without `scopes` and `role`; it can do nothing else then.
     """
 
     name: str
@@ -31,6 +32,7 @@ class KeyBody(Body):
     rate_per_minute: int | None = None
     expires_at: str | None = None
     surface: str = Field("native", max_length=40)
+    agent_id: str | None = None
 
 
 class KeyOut(Out):
@@ -43,6 +45,7 @@ class KeyOut(Out):
     project_id: UUID
     user_id: UUID | None
     rate_per_minute: int | None
+    agent_id: UUID | None
     expires_at: Time | None
     revoked_at: Time | None
     last_used_at: Time | None
@@ -67,6 +70,7 @@ async def create(body: KeyBody, house: TheHouse, principal: ThePrincipal) -> New
         rate_per_minute=body.rate_per_minute,
         expires_at=None if body.expires_at is None else moment_of(body.expires_at, "expires_at"),
         surface=body.surface,
+        agent_id=None if body.agent_id is None else id_of(body.agent_id, "agent_id"),
     )
     return NewKeyOut(**key_out(made).model_dump(), key=raw)
 

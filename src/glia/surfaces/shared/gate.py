@@ -83,13 +83,18 @@ class Gate:
             request.headers.get("authorization"), request.headers.get("x-api-key")
         )
         request.scope["state"]["principal"] = authenticated.principal
-        decision = self._rate_limits.allow(authenticated.limited_as, authenticated.rate_per_minute)
+        decision = self._rate_limits.allow(
+            authenticated.limited_as,
+            authenticated.rate_per_minute,
+            is_strict=authenticated.principal.agent_id is not None,
+        )
         answer.headers += [(name.lower().encode(), value.encode()) for name, value in decision.headers().items()]
         if not decision.is_allowed:
             raise RateLimited(
                 f"This key may make {decision.limit} requests a minute; wait {decision.retry_after_seconds} s.",
                 retry_after_seconds=decision.retry_after_seconds,
                 limit=decision.limit,
+                requests=decision.requests,
             )
 
     async def _refuse(self, answer: _Answer, error: GliaError, request_id: str) -> None:
