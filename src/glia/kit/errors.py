@@ -60,11 +60,6 @@ class UnsupportedMedia(GliaError):
 class RateLimited(GliaError):
     code, status = "rate_limited", 429
 
-    def __init__(self, message: str, *, retry_after_seconds: float, limit: int | None = None) -> None:
-        """limit: how many requests a minute there may be, where that is the reason."""
-        super().__init__(message)
-        self.retry_after_seconds = retry_after_seconds
-        self.limit = limit
     def __init__(
         self, message: str, *, retry_after_seconds: float, limit: int | None = None, requests: int | None = None
     ) -> None:
