@@ -238,7 +238,7 @@ class RunLog:
 
 
 def stored_events(
-    payloads: Sequence[Payload], first_seq: int, at: datetime, run_id: UUID, attempt: int | None
+    payloads: Sequence[Payload], first_seq: int, at: datetime, run_id: UUID | None, attempt: int | None
 ) -> list[Event]:
     return [
         Event(first_seq + number, payload.type, at, run_id, attempt, encode(payload))
@@ -247,7 +247,7 @@ def stored_events(
 
 
 async def append_unfenced(
-    tx: Transaction, live: Live, session_id: UUID, run_id: UUID, attempt: int | None, payloads: Sequence[Payload]
+    tx: Transaction, live: Live, session_id: UUID, run_id: UUID | None, attempt: int | None, payloads: Sequence[Payload]
 ) -> None:
     """For writers that hold the session or the run in this transaction; watchers are told once it is committed."""
     place = await queries.append_unfenced(tx, session_id, run_id, attempt, payloads)

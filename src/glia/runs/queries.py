@@ -100,7 +100,7 @@ class Place:
 
 
 async def append_unfenced(
-    tx: Transaction, session_id: UUID, run_id: UUID, attempt: int | None, payloads: Sequence[Payload]
+    tx: Transaction, session_id: UUID, run_id: UUID | None, attempt: int | None, payloads: Sequence[Payload]
 ) -> Place:
     """For writers that hold the session or the run in this transaction: accepting a run, cancelling a queued one."""
     return await tx.one(

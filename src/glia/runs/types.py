@@ -8,6 +8,8 @@ from enum import StrEnum
 from typing import Any, Literal, NewType
 from uuid import UUID
 
+from glia.runs.events import CalledTool, StoredImage
+
 RunId = NewType("RunId", UUID)
 
 ENGINE_ABI = 1
@@ -15,6 +17,9 @@ ENGINE_ABI = 1
 
 AGENT = "agent"
 """The kind of run that is an agent's turn. Every other kind is a job of some slice, such as `knowledge.ingest`."""
+
+MODEL = "model"
+"""The kind of run in which a model answers without an agent."""
 
 
 class RunStatus(StrEnum):
@@ -75,10 +80,16 @@ class Run:
 
 @dataclass(frozen=True)
 class Said:
-    """An entry put into the log before the run: the user's message, or history that a client brings along."""
+    """An entry put into the log before the run: the user's message, or history that a client brings along.
 
-    role: Literal["user", "assistant", "system"]
+    images, tool_calls and tool_call_id: as in `message.received`.
+    """
+
+    role: Literal["user", "assistant", "system", "tool"]
     content: str
+    images: tuple[StoredImage, ...] = ()
+    tool_calls: tuple[CalledTool, ...] = ()
+    tool_call_id: str = ""
 
 
 WhenBusy = Literal["refuse", "queue", "interrupt", "steer"]

@@ -61,7 +61,8 @@ from glia.runs.loop import Crew
 from glia.runs.model_calls import ModelCalls
 from glia.runs.model_contexts import ModelContexts
 from glia.runs.service import Runs
-from glia.runs.work import JobKind, agent_work, kinds_of
+from glia.runs.types import MODEL
+from glia.runs.work import JobKind, agent_work, kinds_of, model_work
 from glia.sandboxes.backends import configured_backend
 from glia.sandboxes.hosting import Hosting
 from glia.sandboxes.service import Sandboxes
@@ -191,7 +192,7 @@ async def build(
         embedders=embedders,
         start_job=jobs,
     )
-    crew = Crew(models=models, cite=cite, spending=spending, contexts=ModelContexts(db))
+    crew = Crew(models=models, cite=cite, spending=spending, contexts=ModelContexts(db), read_file=files.read)
     evaluator = Evaluator(db, AnswerJudge(models, spending), usage)
     subagents, workflows = Subagents(db, agents), Workflows(db, agents=agents, tools=tools, outbound=outbound)
     engine = Engine(
@@ -206,7 +207,7 @@ async def build(
                 TEND: JobKind(sleep_time.tend, nothing_to_undo),
                 EVALUATE: JobKind(evaluator.work, evaluator.ended),
             },
-            {WORKFLOW: workflows.work},
+            {WORKFLOW: workflows.work, MODEL: model_work(tools, crew)},
         ),
         settings.runs,
     )
