@@ -90,6 +90,7 @@ def _config(app: App) -> uvicorn.Config:
         cast(Any, app),  # uvicorn's own ASGI types are narrower than the protocol
         lifespan="off",
         log_config=None,
+        log_level="warning",  # it would log the addresses of sockets, and some clients put keys there
         access_log=False,
         server_header=False,
         ws="websockets-sansio",

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 
-from glia.surfaces.neuronagent import agents, system
+from glia.identity.service import IdempotentAnswers
+from glia.surfaces.neuronagent import agents, hot, messages, sessions, system
 from glia.surfaces.neuronagent.config import read_config
 from glia.surfaces.neuronagent.doorway import HEADERS, Doorway
+from glia.surfaces.neuronagent.sending import Sending
+from glia.surfaces.neuronagent.sockets import Sockets
 from glia.surfaces.neuronagent.words import ERROR_SCHEMA, neuronagent_error
 from glia.surfaces.shared.api import surface_api, surface_app
-from glia.surfaces.shared.asgi import App, Receive, Scope, Send
+from glia.surfaces.shared.asgi import App
 from glia.surfaces.shared.document import Description
+from glia.surfaces.shared.routes import Route
 from glia.wiring import House
 
 DESCRIPTION = Description(
@@ -23,23 +27,24 @@ DESCRIPTION = Description(
 ROUTERS = (
     system.router,
     agents.router,
+    sessions.router,
+    messages.router,
+    hot.router,
+    hot.sockets,
 )
 
 
 def neuronagent_surface(house: House) -> App:
     config = read_config(os.environ)
+    sending = Sending(house, IdempotentAnswers(house.db, house.settings.secret_key))
     api = surface_api(house, ROUTERS, DESCRIPTION)
     app = surface_app(
         house,
         name="neuronagent",
         api=api,
         error_body=neuronagent_error,
+        hot=[Route("POST", "/api/v1/sessions/{session_id}/messages", sending.send_message)],
         is_public=lambda path: path in system.PUBLIC,
         headers=HEADERS,
     )
-    return Doorway(app, _no_sockets, config)
-
-
-async def _no_sockets(scope: Scope, receive: Receive, send: Send) -> None:
-    await receive()
-    await send({"type": "websocket.close", "code": 1013})
+    return Doorway(app, Sockets(house, sending, config), config)
