@@ -27,9 +27,12 @@ from glia.kit.outbound import Outbound
 from glia.knowledge.embedding.minilm import MiniLmEmbedder
 from glia.knowledge.embedding.types import Embedder
 from glia.knowledge.service import Knowledge
+from glia.memory.answers import Answers
 from glia.memory.blocks import MemoryBlocks
 from glia.memory.conversations import Conversations
+from glia.memory.forgetting import Forgetting
 from glia.memory.jobs import SleepTime
+from glia.memory.promoting import Promoter
 from glia.memory.service import Memories
 from glia.memory.upkeep import Upkeep
 from glia.models.service import Models
@@ -111,6 +114,9 @@ class House:
     memory_blocks: MemoryBlocks
     conversations: Conversations
     upkeep: Upkeep
+    answers: Answers
+    forgetting: Forgetting
+    promoter: Promoter
     sandboxes: Sandboxes
     sleep_time: SleepTime
     usage: Usage
@@ -189,6 +195,8 @@ class House:
             await asyncio.sleep(_SLEEP_TIME_SECONDS)
             try:
                 await self.sleep_time.sweep()
+                await self.answers.sweep()
+                await self.promoter.sweep()
             except (Unavailable, psycopg.Error) as error:
                 log.warning("could not look for sessions to learn from", error=str(error))
 

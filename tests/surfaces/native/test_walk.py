@@ -31,6 +31,8 @@ BODIES: dict[Route, dict[str, Any]] = {
     ("PATCH", "/v1/agents/{agent}/memory/settings"): {},
     ("PUT", "/v1/agents/{agent}/memory/policies/{bucket}"): {"max_count": 5},
     ("POST", "/v1/agents/{agent}/memory/forget"): {"is_dry_run": True},
+    ("POST", "/v1/agents/{agent}/memory/forget-by"): {"is_dry_run": True},
+    ("POST", "/v1/agents/{agent}/memory/decide-conflicts"): {},
     ("POST", "/v1/agents/{agent}/memory/consolidate"): {},
     ("POST", "/v1/agents/{agent}/memory/resolve-conflicts"): {},
     ("POST", "/v1/agents/{agent}/memory/summarise"): {},
