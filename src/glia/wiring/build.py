@@ -19,10 +19,12 @@ from glia.agents.drafts import Drafts
 from glia.agents.relations import Relations
 from glia.agents.service import Agents, SpecCheck
 from glia.agents.types import AgentSpec
+from glia.collaboration.service import Spaces
 from glia.evaluations.jobs import KIND as EVALUATE
 from glia.evaluations.jobs import Evaluator
 from glia.evaluations.judging import Judge as AnswerJudge
 from glia.evaluations.service import Evaluations, EvaluationSets
+from glia.feedback.service import Feedbacks
 from glia.files.service import Files
 from glia.gateway.service import Gateway
 from glia.identity.limits import RateLimits
@@ -266,6 +268,8 @@ async def build(
         runs=runs,
         messages=Messages(db, live),
         approvals=Approvals(db, live, engine),
+        spaces=Spaces(db),
+        feedback=Feedbacks(db),
         plans=Plans(db, thinkers := Thinkers(agents, tools, models, spending, usage), runs),
         reflections=Reflections(db, thinkers),
         forks=Forks(db, runs, sandboxes.fork_workspace),

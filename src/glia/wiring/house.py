@@ -13,7 +13,9 @@ import structlog
 from glia.agents.drafts import Drafts
 from glia.agents.relations import Relations
 from glia.agents.service import Agents
+from glia.collaboration.service import Spaces
 from glia.evaluations.service import Evaluations, EvaluationSets
+from glia.feedback.service import Feedbacks
 from glia.files.service import Files
 from glia.gateway.service import Gateway
 from glia.identity.limits import RateLimits
@@ -95,6 +97,8 @@ class House:
     runs: Runs
     messages: Messages
     approvals: Approvals
+    spaces: Spaces
+    feedback: Feedbacks
     plans: Plans
     reflections: Reflections
     forks: Forks
