@@ -8,7 +8,7 @@ from datetime import datetime
 from glia.memory.types import By, Memory, Quality, Status, Tier
 
 # People and agents who save something mean it; what was extracted may be misread.
-_TRUST = {By.PERSON: 0.9, By.AGENT: 0.8, By.CONSOLIDATION: 0.7, By.EXTRACTION: 0.6}
+TRUST = {By.PERSON: 0.9, By.AGENT: 0.8, By.CONSOLIDATION: 0.7, By.EXTRACTION: 0.6}
 _HALF_LIFE_DAYS = {Tier.WORKING: 0.5, Tier.SHORT: 7.0, Tier.LONG: 90.0}
 _UNCLEAR = re.compile(r"^(?:he|she|it|they|this|that|these|those)\b", re.IGNORECASE)
 
@@ -16,7 +16,7 @@ _UNCLEAR = re.compile(r"^(?:he|she|it|they|this|that|these|those)\b", re.IGNOREC
 def quality_of(memory: Memory, now: datetime) -> Quality:
     judged = memory.useful + memory.not_useful
     # Laplace's rule: with no opinion yet the origin decides alone, with many the opinions do.
-    accuracy = (memory.useful + 2 * _TRUST[memory.origin]) / (judged + 2)
+    accuracy = (memory.useful + 2 * TRUST[memory.origin]) / (judged + 2)
     used = min(1.0, (memory.accesses + memory.reinforced) / 5)
     days = max(0.0, (now - memory.used_at).total_seconds() / 86400)
     return Quality(

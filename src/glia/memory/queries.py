@@ -22,7 +22,7 @@ from glia.memory.types import (
 )
 
 COLUMNS: LiteralString = """
-  m.id, m.agent_id, m.user_name, m.tier, m.bucket, m.content, m.metadata, m.importance,
+  m.id, m.number, m.agent_id, m.user_name, m.tier, m.bucket, m.content, m.metadata, m.importance,
   round(memory_strength(m.importance, m.tier, m.used_at, m.accesses, now())::numeric, 3)::float8 as strength,
   m.status, m.superseded_by, m.topic, m.value, m.origin, m.session_id, m.source_seq, m.run_id, m.version, m.reinforced,
   m.accesses, m.useful, m.not_useful, m.used_at, m.expires_at, m.created_at, m.updated_at"""
@@ -32,7 +32,8 @@ VISIBLE: LiteralString = """
   m.status = 'active' and (m.expires_at is null or m.expires_at > now())
   and (%(agent_id)s::uuid is null or m.agent_id = %(agent_id)s or m.agent_id is null)
   and (not %(is_narrow)s or m.user_name is null or m.user_name = %(user_name)s)
-  and (not %(is_narrow)s or m.tier <> 'working' or m.session_id is null or m.session_id = %(session_id)s)"""
+  and (not %(is_narrow)s or m.tier <> 'working' or m.session_id is null or m.session_id = %(session_id)s
+    or %(is_sharing)s)"""
 
 
 def scope_values(scope: Scope) -> dict[str, object]:
@@ -41,6 +42,7 @@ def scope_values(scope: Scope) -> dict[str, object]:
         "user_name": scope.user_name,
         "session_id": scope.session_id,
         "is_narrow": scope.is_narrow,
+        "is_sharing": scope.is_sharing,
     }
 
 
@@ -93,6 +95,12 @@ async def by_source(tx: Transaction, source_key: str) -> Memory | None:
 
 async def get(tx: Transaction, id: UUID) -> Memory | None:
     return await tx.one_or_none(Memory, "select" + COLUMNS + " from memories m where m.id = %(id)s", id=id)
+
+
+async def numbered(tx: Transaction, number: int) -> Memory | None:
+    return await tx.one_or_none(
+        Memory, "select" + COLUMNS + " from memories m where m.number = %(number)s", number=number
+    )
 
 
 async def lock(tx: Transaction, id: UUID) -> Memory | None:
@@ -262,7 +270,7 @@ async def insert_feedback(
     memory_id: UUID,
     *,
     workspace_id: UUID,
-    is_useful: bool,
+    is_useful: bool | None,
     comment: str,
     by: str,
     source_key: str | None,
@@ -369,7 +377,7 @@ async def settings(tx: Transaction, agent_id: UUID) -> MemorySettings:
     found = await tx.one_or_none(
         MemorySettings,
         """
-        select shares_sessions, is_learning, idle_seconds, model, tended_at
+        select shares_sessions, is_learning, idle_seconds, model, tended_at, keeps_answers, recalls
         from memory_settings where agent_id = %(agent_id)s""",
         agent_id=agent_id,
     )
@@ -379,10 +387,13 @@ async def settings(tx: Transaction, agent_id: UUID) -> MemorySettings:
 async def set_settings(tx: Transaction, agent_id: UUID, settings: MemorySettings, *, workspace_id: UUID) -> None:
     await tx.execute(
         """
-        insert into memory_settings (agent_id, workspace_id, shares_sessions, is_learning, idle_seconds, model)
-        values (%(agent_id)s, %(workspace_id)s, %(shares)s, %(is_learning)s, %(idle_seconds)s, %(model)s)
+        insert into memory_settings (agent_id, workspace_id, shares_sessions, is_learning, idle_seconds, model,
+          keeps_answers, recalls)
+        values (%(agent_id)s, %(workspace_id)s, %(shares)s, %(is_learning)s, %(idle_seconds)s, %(model)s,
+          %(keeps_answers)s, %(recalls)s)
         on conflict (agent_id) do update set shares_sessions = excluded.shares_sessions,
           is_learning = excluded.is_learning, idle_seconds = excluded.idle_seconds, model = excluded.model,
+          keeps_answers = excluded.keeps_answers, recalls = excluded.recalls,
           updated_at = now()""",
         agent_id=agent_id,
         workspace_id=workspace_id,
@@ -390,6 +401,8 @@ async def set_settings(tx: Transaction, agent_id: UUID, settings: MemorySettings
         is_learning=settings.is_learning,
         idle_seconds=settings.idle_seconds,
         model=settings.model,
+        keeps_answers=settings.keeps_answers,
+        recalls=settings.recalls,
     )
 
 

@@ -133,6 +133,15 @@ class Memories:
             raise _missing(id)
         return memory
 
+    async def numbered(self, principal: Principal, number: int) -> Memory:
+        """By its number; also one that is superseded or forgotten."""
+        principal.require("memory:read")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            memory = await queries.numbered(tx, number) if 0 < number < 2**63 else None
+        if memory is None:
+            raise MemoryNotFound(f"There is no memory {number} in this workspace.", number=number)
+        return memory
+
     async def list(self, principal: Principal, window: Window, wanted: Filter | None = None) -> Page[Memory]:
         """Newest first; the active ones, unless the filter says otherwise."""
         principal.require("memory:read")
@@ -194,9 +203,16 @@ class Memories:
                 raise _missing(id)
 
     async def feedback(
-        self, principal: Principal, id: UUID, *, is_useful: bool, comment: str = "", source_key: str | None = None
+        self,
+        principal: Principal,
+        id: UUID,
+        *,
+        is_useful: bool | None,
+        comment: str = "",
+        source_key: str | None = None,
+        feedback_id: UUID | None = None,
     ) -> Memory:
-        """Moves the importance a fifth of the way to 1, or a third of the way to 0."""
+        """Moves the importance a fifth of the way to 1, or a third of the way to 0; None only notes the comment."""
         principal.require("memory:write")
         if len(comment) > LONGEST_COMMENT:
             raise InvalidRequest(
@@ -206,7 +222,7 @@ class Memories:
             memory = await _lock(tx, id, None)
             is_new = await queries.insert_feedback(
                 tx,
-                new_id(),
+                feedback_id or new_id(),
                 id,
                 workspace_id=principal.workspace_id,
                 is_useful=is_useful,
@@ -214,7 +230,7 @@ class Memories:
                 by=_by(principal),
                 source_key=source_key,
             )
-            if not is_new:
+            if not is_new or is_useful is None:
                 return memory
             await queries.count_feedback(tx, id, is_useful=is_useful)
             moved = memory.importance + (1 - memory.importance) / 5 if is_useful else memory.importance * 2 / 3

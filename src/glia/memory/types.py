@@ -56,10 +56,12 @@ class Memory:
     user_name: only found in sessions of this user; None for anybody's. importance: 0 to 1, as it was last set.
     strength: importance after decay, 0 to 1. topic, value: what it says about what, where that could be told.
     session_id, source_seq, run_id: the session, the event in it and the run it came from; None when a person wrote it.
-    reinforced: how often it was learnt again. accesses: how often an agent found it, used_at when last.
+    number: counts memories, for clients that name them so. reinforced: how often it was learnt again.
+    accesses: how often an agent found it, used_at when last.
     """
 
     id: MemoryId
+    number: int
     agent_id: UUID | None
     user_name: str | None
     tier: Tier
@@ -127,13 +129,14 @@ class Scope:
     """Whose memories are looked through. agent_id: that agent's and the common ones; None for everyone's.
 
     is_narrow: as an agent in a session sees them: no memories of another user (user_name None has none of any user),
-    and no working memories of another session.
+    and no working memories of another session, unless is_sharing.
     """
 
     agent_id: UUID | None = None
     user_name: str | None = None
     session_id: UUID | None = None
     is_narrow: bool = False
+    is_sharing: bool = False
 
 
 @dataclass(frozen=True)
@@ -188,12 +191,15 @@ class MemoryVersion:
     created_at: datetime
 
 
-Kept = Literal["newer", "older", "both"]
+Kept = Literal["newer", "older", "both", "merged"]
 
 
 @dataclass(frozen=True)
 class Conflict:
-    """Two memories that contradict each other on one topic. kept: which of them is still found."""
+    """Two memories that contradict each other on one topic. kept: which of them is still found.
+
+    merged: neither is, but a third one that holds both.
+    """
 
     id: UUID
     topic: str
@@ -239,6 +245,8 @@ class MemorySettings:
     shares_sessions: what is learnt in one session, and what was said in it, is found in the agent's others, as far as
     they are of the same user. is_learning: facts are extracted from a session idle_seconds after it was last used.
     model: what extracts them; None takes the default model, and plain rules where only the built-in one is there.
+    keeps_answers: each answer is kept as a working memory, with what it answers. recalls: memories that fit the user's
+    message are put into the prompt of the run that answers it.
     """
 
     shares_sessions: bool = False
@@ -246,6 +254,58 @@ class MemorySettings:
     idle_seconds: int = 600
     model: str | None = None
     tended_at: datetime | None = None
+    keeps_answers: bool = False
+    recalls: bool = False
+
+
+class Strategy(StrEnum):
+    """What is forgotten: what nobody used for long, what never counted, what has faded, what was contradicted, or what
+    is both old and unimportant, faded, or beyond the room there is."""
+
+    TIME = "time"
+    IMPORTANCE = "importance"
+    RELEVANCE = "relevance"
+    CONFLICT = "conflict"
+    HYBRID = "hybrid"
+
+
+@dataclass(frozen=True)
+class ForgetOrder:
+    """What is to go, from all buckets. tiers: empty for all.
+
+    max_age_seconds: since it was last used. min_importance: as it was set. min_strength: after decay. max_count: the
+    strongest stay, whatever the strategy. min_kept_seconds: what is younger stays in any case.
+    """
+
+    strategy: Strategy = Strategy.HYBRID
+    tiers: tuple[Tier, ...] = ()
+    max_age_seconds: float = 30 * 86400
+    min_importance: float = 0.3
+    min_strength: float = 0.2
+    max_count: int = 10_000
+    min_kept_seconds: float = 7 * 86400
+    is_archiving: bool = True
+
+
+class Preference(StrEnum):
+    """Which of two memories that contradict each other is kept: the newer, the more important and trusted, the one with
+    the better source, the one that the model believes, or a third one that says both."""
+
+    NEWEST = "newest"
+    CONFIDENCE = "confidence"
+    SOURCE = "source"
+    MODEL = "model"
+    MERGE = "merge"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What became of a conflict. error: why it could not be decided."""
+
+    conflict_id: UUID
+    tier: Tier
+    kept: Kept
+    error: str | None = None
 
 
 @dataclass(frozen=True)

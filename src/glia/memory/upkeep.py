@@ -68,7 +68,7 @@ class Upkeep:
     async def settings(self, principal: Principal, agent_id: UUID) -> MemorySettings:
         principal.require("memory:read")
         async with self._db.transaction(principal.workspace_id) as tx:
-            await _require(tx, agent_id)
+            await require_agent(tx, agent_id)
             return await queries.settings(tx, agent_id)
 
     async def set_settings(self, principal: Principal, agent_id: UUID, settings: MemorySettings) -> MemorySettings:
@@ -78,7 +78,7 @@ class Upkeep:
                 f"`idle_seconds` is {settings.idle_seconds}; it must be between 0 and 604800.", field="idle_seconds"
             )
         async with self._db.transaction(principal.workspace_id) as tx:
-            await _require(tx, agent_id)
+            await require_agent(tx, agent_id)
             await queries.set_settings(tx, agent_id, settings, workspace_id=principal.workspace_id)
             return await queries.settings(tx, agent_id)
 
@@ -126,7 +126,7 @@ class Upkeep:
                 found = await rows.forgettable(tx, scope_id, one, tier=tier, limit=_MOST_FORGOTTEN)
                 gone += found
                 if not is_dry_run:
-                    await _let_go(tx, principal, found, is_archiving=one.is_archiving)
+                    await let_go(tx, principal, found, is_archiving=one.is_archiving)
         return gone
 
     async def buckets(self, principal: Principal, agent_id: UUID | None) -> list[str]:
@@ -163,19 +163,27 @@ class Upkeep:
         return merged
 
     async def summarise(
-        self, principal: Principal, agent_id: UUID, *, most: int = 10, user_name: str | None = None
+        self,
+        principal: Principal,
+        agent_id: UUID,
+        *,
+        most: int = 10,
+        user_name: str | None = None,
+        is_of_all: bool = False,
     ) -> Memory | None:
         """Makes one memory of the oldest ones, which it supersedes; None when there are fewer than two.
 
-        The summary is written by the configured model; by rules it is what they say, sentence by sentence, cut at the
-        largest size of a memory.
+        is_of_all: also of working memories, and of whichever user and session has the oldest one, in place of
+        user_name. The summary is written by the configured model; by rules it is what they say, sentence by sentence,
+        cut at the largest size of a memory.
         """
         principal.require("memory:write")
         if not 2 <= most <= 100:
             raise InvalidRequest(f"`max_memories` is {most}; it must be between 2 and 100.", field="max_memories")
         async with self._db.transaction(principal.workspace_id) as tx:
-            await _require(tx, agent_id)
-            oldest = await rows.oldest(tx, agent_id, user_name, limit=most)
+            await require_agent(tx, agent_id)
+            oldest = await rows.oldest(tx, agent_id, user_name, limit=most, is_of_all=is_of_all)
+            user_name = oldest[0].user_name if oldest else user_name
         parts = _fitting([memory.content for memory in oldest])
         if len(parts) < 2:
             return None
@@ -273,7 +281,7 @@ class Upkeep:
         """Puts memories in order: what ran out is forgotten, duplicates are merged, contradictions ended, memories move
         between tiers, policies are followed, missing vectors made."""
         principal.require("memory:write")
-        expired, promoted, demoted = await self._age(principal, agent_id)
+        expired, promoted, demoted = await self.age(principal, agent_id)
         done = Tended(
             expired=expired,
             merged=await self.consolidate(principal, agent_id),
@@ -288,8 +296,9 @@ class Upkeep:
                 await rows.set_tended(tx, agent_id, workspace_id=principal.workspace_id)
         return done
 
-    async def _age(self, principal: Principal, agent_id: UUID | None) -> tuple[int, int, int]:
-        """How many expired, were promoted, and were demoted."""
+    async def age(self, principal: Principal, agent_id: UUID | None) -> tuple[int, int, int]:
+        """Moves memories between tiers. Returns how many expired, were promoted, and were demoted."""
+        principal.require("memory:write")
         async with self._db.transaction(principal.workspace_id) as tx:
             scope_id = await _scope(tx, principal, agent_id)
             promoted = await rows.due_for_promotion(tx, scope_id, limit=_AT_ONCE)
@@ -342,11 +351,11 @@ async def _beside(tx: Transaction, principal: Principal, agent_id: UUID, newer: 
 async def _scope(tx: Transaction, principal: Principal, agent_id: UUID | None) -> UUID:
     if agent_id is None:
         return principal.workspace_id
-    await _require(tx, agent_id)
+    await require_agent(tx, agent_id)
     return agent_id
 
 
-async def _require(tx: Transaction, agent_id: UUID) -> None:
+async def require_agent(tx: Transaction, agent_id: UUID) -> None:
     if not await queries.has_agent(tx, agent_id):
         raise InvalidRequest(f"There is no agent '{agent_id}' in this workspace.", field="agent_id")
 
@@ -366,7 +375,7 @@ def _check_policy(policy: Policy) -> None:
         raise InvalidRequest("`bucket` must have between 1 and 100 characters.", field="bucket")
 
 
-async def _let_go(tx: Transaction, principal: Principal, found: Sequence[Forgotten], *, is_archiving: bool) -> None:
+async def let_go(tx: Transaction, principal: Principal, found: Sequence[Forgotten], *, is_archiving: bool) -> None:
     ids = [one.id for one in found]
     if not is_archiving:
         await rows.delete_many(tx, ids)

@@ -192,19 +192,30 @@ async def delete_many(tx: Transaction, ids: list[UUID]) -> int:
     return await tx.execute("delete from memories where id = any(%(ids)s)", ids=ids)
 
 
-async def oldest(tx: Transaction, scope_id: UUID, user_name: str | None, *, limit: int) -> list[Memory]:
-    """Without working memories: most belong to one session, and all are gone in an hour."""
+async def oldest(
+    tx: Transaction, scope_id: UUID, user_name: str | None, *, limit: int, is_of_all: bool = False
+) -> list[Memory]:
+    """Without working memories, most of which belong to one session and are gone in an hour; unless is_of_all.
+
+    Then they are those of one user, whoever's the oldest one is: nobody's memories are mixed with another's.
+    """
     return await tx.many(
         Memory,
         "select"
         + COLUMNS
         + """
         from memories m
-        where m.scope_id = %(scope_id)s and m.status = 'active' and m.user_name is not distinct from %(user_name)s
-          and m.tier <> 'working' and not m.metadata @> '{"kind": "summary"}'
+        where m.scope_id = %(scope_id)s and m.status = 'active' and (m.expires_at is null or m.expires_at > now())
+          and m.user_name is not distinct from case when %(is_of_all)s then (
+            select f.user_name from memories f
+            where f.scope_id = %(scope_id)s and f.status = 'active' and not f.metadata @> '{"kind": "summary"}'
+              and (f.expires_at is null or f.expires_at > now())
+            order by f.id limit 1) else %(user_name)s end
+          and (%(is_of_all)s or m.tier <> 'working') and not m.metadata @> '{"kind": "summary"}'
         order by m.id limit %(limit)s for update""",
         scope_id=scope_id,
         user_name=user_name,
+        is_of_all=is_of_all,
         limit=limit,
     )
 

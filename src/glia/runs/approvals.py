@@ -20,6 +20,7 @@ from glia.runs.types import AGENT, Approval
 
 LONGEST_NOTE = 10_000
 LARGEST_ARGUMENTS = 1_000_000
+_LONGEST_NAME = 200
 _STATUSES = ("pending", "approved", "denied", "expired", "cancelled")
 
 
@@ -63,13 +64,16 @@ class Approvals:
         note: str = "",
         arguments: Mapping[str, object] | None = None,
         is_remembered: bool = False,
+        by: str | None = None,
     ) -> Approval:
         """Lets the call happen, with other arguments if they are given, or not; the run goes on.
 
         note: for the model, which reads it when the call was denied. is_remembered: the agent may call this tool from
-        now on without asking. Raises ApprovalNotFound; ApprovalDecidedAlready, also when it has expired.
+        now on without asking. by: in whose name, if the principal decides for somebody.
+        Raises ApprovalNotFound; ApprovalDecidedAlready, also when it has expired.
         """
         principal.require("approvals:write")
+        by = (by or "").replace("\0", "").strip()[:_LONGEST_NAME] or principal.name
         edited = _checked(decision, note, arguments, is_remembered=is_remembered)
         async with self._db.transaction(principal.workspace_id) as tx:
             pending = await approval_queries.hold(tx, id)
@@ -85,15 +89,11 @@ class Approvals:
                     "`always` is for the calls of agents; this one belongs to a workflow, whose step says when to ask.",
                     field="always",
                 )
-            await approval_queries.decide(
-                tx, id, status=decision, by=principal.name, note=note, edited_arguments=edited
-            )
+            await approval_queries.decide(tx, id, status=decision, by=by, note=note, edited_arguments=edited)
             if is_remembered and pending.agent_id is not None:
                 where = (principal.workspace_id, pending.agent_id)
                 await approval_queries.grant(tx, *where, pending.tool, principal.name)
-            decided = ApprovalDecided(
-                id, pending.tool_call_id, decision, principal.name, note, arguments, is_remembered
-            )
+            decided = ApprovalDecided(id, pending.tool_call_id, decision, by, note, arguments, is_remembered)
             place = (pending.session_id, pending.run_id, pending.attempt)
             await append_unfenced(tx, self._live, *place, [decided])
             # An agent's model is asked once all its calls are decided; the branches of a workflow go on one by one.

@@ -19,10 +19,12 @@ from glia.agents.drafts import Drafts
 from glia.agents.relations import Relations
 from glia.agents.service import Agents, SpecCheck
 from glia.agents.types import AgentSpec
+from glia.collaboration.service import Spaces
 from glia.evaluations.jobs import KIND as EVALUATE
 from glia.evaluations.jobs import Evaluator
 from glia.evaluations.judging import Judge as AnswerJudge
 from glia.evaluations.service import Evaluations, EvaluationSets
+from glia.feedback.service import Feedbacks
 from glia.files.service import Files
 from glia.gateway.service import Gateway
 from glia.identity.limits import RateLimits
@@ -42,13 +44,9 @@ from glia.knowledge.rewriter import Rewriter
 from glia.knowledge.service import Knowledge
 from glia.knowledge.tools import knowledge_search
 from glia.memory.block_tools import memory_block_edit
-from glia.memory.blocks import MemoryBlocks
-from glia.memory.conversations import Conversations
 from glia.memory.jobs import LEARN, TEND, SleepTime, nothing_to_undo
-from glia.memory.judging import Judge
-from glia.memory.service import Memories
+from glia.memory.promoting import Promoter
 from glia.memory.tools import conversation_search, memory_tools
-from glia.memory.upkeep import Upkeep
 from glia.models.embedded import EmbeddedModel
 from glia.models.service import Models, read_configuration
 from glia.plans.asking import Thinkers
@@ -101,6 +99,7 @@ from glia.webhooks.dispatcher import Dispatcher
 from glia.webhooks.service import Webhooks
 from glia.wiring.agent_tools import agent_tools
 from glia.wiring.house import House
+from glia.wiring.remembering import remembering
 from glia.wiring.searching import (
     cite,
     embedders_of,
@@ -149,11 +148,10 @@ async def build(
     files, usage, meter = Files(db), Usage(db), Meter(db, is_limited=spending.was_limited)
     endpoints = Endpoints(models, meter)
     embedder = await open_embedder(settings, endpoints, data_dir)
-    memories, virtual_files = Memories(db, embedding_of(embedder)), VirtualFiles(db, files)
-    memory_blocks, conversations = MemoryBlocks(db), Conversations(db, embedding_of(embedder))
-    upkeep = Upkeep(db, memories, embedding_of(embedder), Judge(db, models, usage))
+    memory, virtual_files = remembering(db, embedding_of(embedder), models, usage), VirtualFiles(db, files)
+    memories, conversations = memory.memories, memory.conversations
     jobs = _StartJob()
-    sleep_time = SleepTime(db, memories, conversations, upkeep, usage, jobs, models, spending)
+    sleep_time = SleepTime(db, memories, conversations, memory.upkeep, usage, jobs, models, spending)
     embedders = embedders_of(settings, endpoints, embedder, data_dir)
     agents: Agents
 
@@ -173,7 +171,7 @@ async def build(
         search,
         *memory_tools(memories),
     ]
-    edit_block = memory_block_edit(memory_blocks, memories)
+    edit_block = memory_block_edit(memory.blocks, memories)
     sandboxes = Sandboxes(
         Hosting(
             db,
@@ -224,7 +222,7 @@ async def build(
         live,
         lease,
         kinds_of(
-            agent_work(agents, tools, crew, subagents, partial(memory_blocks.pinned, edit=edit_block)),
+            agent_work(agents, tools, crew, subagents, partial(memory.recall.pinned, edit=edit_block)),
             {
                 **knowledge_jobs(knowledge, ingest, outbound),
                 LEARN: JobKind(sleep_time.learn, nothing_to_undo),
@@ -270,6 +268,8 @@ async def build(
         runs=runs,
         messages=Messages(db, live),
         approvals=Approvals(db, live, engine),
+        spaces=Spaces(db),
+        feedback=Feedbacks(db),
         plans=Plans(db, thinkers := Thinkers(agents, tools, models, spending, usage), runs),
         reflections=Reflections(db, thinkers),
         forks=Forks(db, runs, sandboxes.fork_workspace),
@@ -288,9 +288,12 @@ async def build(
         virtual_files=virtual_files,
         objects=_objects(db, settings, data_dir, secrets),
         memories=memories,
-        memory_blocks=memory_blocks,
+        memory_blocks=memory.blocks,
         conversations=conversations,
-        upkeep=upkeep,
+        upkeep=memory.upkeep,
+        answers=memory.answers,
+        forgetting=memory.forgetting,
+        promoter=Promoter(db, memory.upkeep, sleep_time),
         sandboxes=sandboxes,
         sleep_time=sleep_time,
         usage=usage,

@@ -13,7 +13,9 @@ import structlog
 from glia.agents.drafts import Drafts
 from glia.agents.relations import Relations
 from glia.agents.service import Agents
+from glia.collaboration.service import Spaces
 from glia.evaluations.service import Evaluations, EvaluationSets
+from glia.feedback.service import Feedbacks
 from glia.files.service import Files
 from glia.gateway.service import Gateway
 from glia.identity.limits import RateLimits
@@ -27,9 +29,12 @@ from glia.kit.outbound import Outbound
 from glia.knowledge.embedding.minilm import MiniLmEmbedder
 from glia.knowledge.embedding.types import Embedder
 from glia.knowledge.service import Knowledge
+from glia.memory.answers import Answers
 from glia.memory.blocks import MemoryBlocks
 from glia.memory.conversations import Conversations
+from glia.memory.forgetting import Forgetting
 from glia.memory.jobs import SleepTime
+from glia.memory.promoting import Promoter
 from glia.memory.service import Memories
 from glia.memory.upkeep import Upkeep
 from glia.models.service import Models
@@ -92,6 +97,8 @@ class House:
     runs: Runs
     messages: Messages
     approvals: Approvals
+    spaces: Spaces
+    feedback: Feedbacks
     plans: Plans
     reflections: Reflections
     forks: Forks
@@ -111,6 +118,9 @@ class House:
     memory_blocks: MemoryBlocks
     conversations: Conversations
     upkeep: Upkeep
+    answers: Answers
+    forgetting: Forgetting
+    promoter: Promoter
     sandboxes: Sandboxes
     sleep_time: SleepTime
     usage: Usage
@@ -189,6 +199,8 @@ class House:
             await asyncio.sleep(_SLEEP_TIME_SECONDS)
             try:
                 await self.sleep_time.sweep()
+                await self.answers.sweep()
+                await self.promoter.sweep()
             except (Unavailable, psycopg.Error) as error:
                 log.warning("could not look for sessions to learn from", error=str(error))
 

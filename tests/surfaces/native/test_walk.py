@@ -31,6 +31,8 @@ BODIES: dict[Route, dict[str, Any]] = {
     ("PATCH", "/v1/agents/{agent}/memory/settings"): {},
     ("PUT", "/v1/agents/{agent}/memory/policies/{bucket}"): {"max_count": 5},
     ("POST", "/v1/agents/{agent}/memory/forget"): {"is_dry_run": True},
+    ("POST", "/v1/agents/{agent}/memory/forget-by"): {"is_dry_run": True},
+    ("POST", "/v1/agents/{agent}/memory/decide-conflicts"): {},
     ("POST", "/v1/agents/{agent}/memory/consolidate"): {},
     ("POST", "/v1/agents/{agent}/memory/resolve-conflicts"): {},
     ("POST", "/v1/agents/{agent}/memory/summarise"): {},
@@ -70,6 +72,9 @@ BODIES: dict[Route, dict[str, Any]] = {
     ("POST", "/v1/approvals/{approval}/decide"): {"decision": "approved"},
     ("POST", "/v1/approvals/{approval}/approve"): {"always": True},
     ("POST", "/v1/approvals/{approval}/deny"): {},
+    ("PATCH", "/v1/spaces/{space}"): {"name": "Renamed"},
+    ("POST", "/v1/spaces/{space}/participants"): {"user_name": "ada"},
+    ("POST", "/v1/spaces/{space}/updates"): {"content": "Hello"},
     ("PATCH", "/v1/plans/{plan}"): {"status": "completed"},
     ("POST", "/v1/plans/{plan}/execute"): {},
     ("PATCH", "/v1/webhooks/{webhook}"): {"description": "Changed"},
@@ -173,6 +178,9 @@ def one_of_everything(client: Client) -> Things:
         "session": session,
         "run": run,
         "approval": approval,
+        "space": (space := client.made("/v1/spaces", {"name": "Ours"})["id"]),
+        "participant": client.post(f"/v1/spaces/{space}/participants", {"user_name": "bob"}).json["id"],
+        "feedback": client.made("/v1/feedback", {"kind": "positive", "agent_id": agent})["id"],
         "plan": client.made("/v1/plans", {"agent_id": agent, "task": "Say hello"})["id"],
         "reflection": client.made("/v1/reflections", {"agent_id": agent, "answer": "Hello"})["id"],
         "tool_name": "calculator",
@@ -259,7 +267,7 @@ def test_lists_do_not_show_another_workspaces_things(walk: Walk, client: Client,
         id
         for id in ids
         if id not in shown_to_owner
-        and id not in {walk.things[name] for name in ("document", "delivery", "case", "result")}
+        and id not in {walk.things[name] for name in ("document", "delivery", "case", "result", "participant")}
     ] == []
 
 

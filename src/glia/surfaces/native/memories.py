@@ -69,6 +69,7 @@ class MemoryOut(Out):
     """
 
     id: UUID
+    number: int
     agent_id: UUID | None
     user_name: str | None
     tier: Tier
@@ -146,7 +147,7 @@ class ConflictOut(Out):
     older_content: str
     newer_id: UUID
     newer_content: str
-    kept: Literal["newer", "older", "both"]
+    kept: Literal["newer", "older", "both", "merged"]
     resolved_by: str
     created_at: Time
 

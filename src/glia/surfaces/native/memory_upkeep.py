@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 from glia.identity.types import Principal
 from glia.kit.errors import InvalidRequest
 from glia.kit.ids import parse_id
-from glia.memory.types import MemorySettings, Policy, Tier
+from glia.memory.types import ForgetOrder, MemorySettings, Policy, Preference, Strategy, Tier
 from glia.surfaces.native.memories import MemoryOut, TierName
 from glia.surfaces.native.words import LimitText, ListOf
 from glia.surfaces.shared.bodies import Body, Out, TheHouse, ThePrincipal, Time, WatchedRoute, id_of, number_of
@@ -32,12 +32,16 @@ class SettingsBody(Body):
 
     is_learning: facts are extracted from a session once it has been quiet for idle_seconds. model: what extracts them;
     null takes the default model, or plain rules where only the built-in one is there.
+    keeps_answers: each answer is kept as a working memory. recalls: memories that fit a message are put into the prompt
+    of the run that answers it.
     """
 
     shares_sessions: bool = False
     is_learning: bool = False
     idle_seconds: int = 600
     model: str | None = Field(None, max_length=200)
+    keeps_answers: bool = False
+    recalls: bool = False
 
 
 class SettingsOut(Out):
@@ -48,6 +52,8 @@ class SettingsOut(Out):
     idle_seconds: int
     model: str | None
     tended_at: Time | None
+    keeps_answers: bool
+    recalls: bool
 
 
 class PolicyBody(Body):
@@ -89,6 +95,38 @@ class ForgottenOut(Out):
     tier: Tier
     content: str
     reason: str
+
+
+class ForgetByBody(Body):
+    """min_kept_seconds: what is younger stays. max_count: what is beyond goes, whatever the strategy.
+
+    tiers: left away, all. is_dry_run: only say what would go.
+    """
+
+    strategy: Literal["time", "importance", "relevance", "conflict", "hybrid"] = "hybrid"
+    tiers: list[TierName] = Field(default_factory=list[TierName], max_length=3)
+    max_age_seconds: float = Field(30 * 86400.0, strict=False)
+    min_importance: float = Field(0.3, strict=False)
+    min_strength: float = Field(0.2, strict=False)
+    max_count: int = 10_000
+    min_kept_seconds: float = Field(7 * 86400.0, strict=False)
+    is_archiving: bool = True
+    is_dry_run: bool = False
+
+
+class DecideBody(Body):
+    """prefer: which of two memories is kept; `merge` makes a third one that says both."""
+
+    prefer: Literal["newest", "confidence", "source", "model", "merge"] = "newest"
+
+
+class DecisionOut(Out):
+    """error: why it could not be decided."""
+
+    conflict_id: UUID
+    tier: Tier
+    kept: Literal["newer", "older", "both", "merged"]
+    error: str | None
 
 
 class ConsolidateBody(Body):
@@ -189,7 +227,14 @@ async def settings(agent: str, house: TheHouse, principal: ThePrincipal) -> Sett
 async def set_settings(agent: str, body: SettingsBody, house: TheHouse, principal: ThePrincipal) -> SettingsOut:
     """Say how the agent's memory behaves; what is left away gets its default."""
     found = await house.agents.find(principal, agent)
-    wanted = MemorySettings(body.shares_sessions, body.is_learning, body.idle_seconds, body.model)
+    wanted = MemorySettings(
+        body.shares_sessions,
+        body.is_learning,
+        body.idle_seconds,
+        body.model,
+        keeps_answers=body.keeps_answers,
+        recalls=body.recalls,
+    )
     return SettingsOut.of(await house.upkeep.set_settings(principal, found.id, wanted))
 
 
@@ -246,6 +291,34 @@ async def forget(agent: TheAgent, body: ForgetBody, house: TheHouse, principal: 
 def given_bound(body: ForgetBody) -> str | None:
     bounds = ("max_age_seconds", "max_count", "min_strength")
     return next((name for name in bounds if getattr(body, name) is not None), None)
+
+
+@router.post("/agents/{agent}/memory/forget-by")
+async def forget_by(agent: str, body: ForgetByBody, house: TheHouse, principal: ThePrincipal) -> ListOf[ForgottenOut]:
+    """Forget by a strategy, from all buckets. Answers what goes, and why."""
+    found = await house.agents.find(principal, agent)
+    order = ForgetOrder(
+        Strategy(body.strategy),
+        tuple(Tier(tier) for tier in body.tiers),
+        body.max_age_seconds,
+        body.min_importance,
+        body.min_strength,
+        body.max_count,
+        body.min_kept_seconds,
+        body.is_archiving,
+    )
+    gone = await house.forgetting.forget(principal, found.id, order, is_dry_run=body.is_dry_run)
+    return ListOf(data=[ForgottenOut.of(one) for one in gone])
+
+
+@router.post("/agents/{agent}/memory/decide-conflicts")
+async def decide_conflicts(
+    agent: str, body: DecideBody, house: TheHouse, principal: ThePrincipal
+) -> ListOf[DecisionOut]:
+    """Decide the contradictions that nobody has decided by hand, the newest 500."""
+    found = await house.agents.find(principal, agent)
+    decided = await house.forgetting.decide(principal, found.id, Preference(body.prefer))
+    return ListOf(data=[DecisionOut.of(one) for one in decided])
 
 
 @router.post("/agents/{agent}/memory/consolidate")

@@ -1,0 +1,1 @@
+"""Collaboration: spaces that people and agents share."""
