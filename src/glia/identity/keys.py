@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from glia.identity import audit, queries
+from glia.identity import audit, key_queries, queries
 from glia.identity.errors import KeyNotFound
 from glia.identity.key_looks import SURFACES, NewKey, new_key
 from glia.identity.rights import require_within, settle
@@ -16,7 +16,7 @@ from glia.kit.clock import now
 from glia.kit.db import Database, Transaction
 from glia.kit.errors import Forbidden, InvalidRequest
 from glia.kit.ids import new_id
-from glia.kit.pages import Page, Window, page_of
+from glia.kit.pages import LARGEST_LIMIT, Page, Window, page_of
 
 LARGEST_RATE = 1_000_000
 SCOPES_OF_TALK = frozenset({"agents:read", "runs:read", "runs:write", "sessions:read", "sessions:write"})
@@ -96,6 +96,22 @@ class Keys:
                 agent_id=agent_id,
             )
         return page_of(rows, window, lambda key: key.id)
+
+    async def live(self, principal: Principal) -> Sequence[ApiKey]:
+        """Those that open something, newest first, at most 1,000. Without `identity:read`, only the caller's own."""
+        principal.require("keys:read")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            maker = None if principal.allows("identity:read") else principal.name
+            return await key_queries.live(tx, LARGEST_LIMIT, owner_id=principal.user_id, maker=maker)
+
+    async def revoke_number(self, principal: Principal, number: int) -> ApiKey:
+        """As `revoke`, for clients that know keys by whole numbers."""
+        principal.require("keys:write")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            id = await key_queries.id_of(tx, number)
+        if id is None:
+            raise KeyNotFound(f"There is no key {number} in this workspace that you may see.", key_id=number)
+        return await self.revoke(principal, id)
 
     async def revoke(self, principal: Principal, id: UUID) -> ApiKey:
         """The key opens nothing from now on, in every process. Revoking it again changes nothing.

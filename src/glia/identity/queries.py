@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import LiteralString
 from uuid import UUID
 
 from glia.identity.types import ApiKey, AuditEntry, Project, Role, User, Workspace
@@ -273,6 +274,10 @@ async def rehash(tx: Transaction, id: UUID, *, old: str, new: str) -> None:
 # --- keys -----------------------------------------------------------------------------------------------------------
 
 
+KEY: LiteralString = """id, project_id, user_id, name, surface, prefix, scopes, role, rate_per_minute, expires_at,
+  revoked_at, last_used_at, created_by, created_at, agent_id, number"""
+
+
 async def insert_key(
     tx: Transaction,
     id: UUID,
@@ -290,8 +295,8 @@ async def insert_key(
           rate_per_minute, expires_at, created_by, agent_id)
         values (%(id)s, %(workspace_id)s, %(project_id)s, %(user_id)s, %(name)s, %(surface)s, %(prefix)s,
           %(key_hash)s, %(scopes)s, %(role)s, %(rate_per_minute)s, %(expires_at)s, %(created_by)s, %(agent_id)s)
-        returning id, project_id, user_id, name, surface, prefix, scopes, role, rate_per_minute, expires_at,
-          revoked_at, last_used_at, created_by, created_at, agent_id""",
+        returning """
+        + KEY,
         id=id,
         workspace_id=workspace_id,
         project_id=project_id,
@@ -301,14 +306,7 @@ async def insert_key(
 
 
 async def key(tx: Transaction, id: UUID) -> ApiKey | None:
-    return await tx.one_or_none(
-        ApiKey,
-        """
-        select id, project_id, user_id, name, surface, prefix, scopes, role, rate_per_minute, expires_at, revoked_at,
-          last_used_at, created_by, created_at, agent_id
-        from api_keys where id = %(id)s""",
-        id=id,
-    )
+    return await tx.one_or_none(ApiKey, f"select {KEY} from api_keys where id = %(id)s", id=id)
 
 
 async def keys(
@@ -323,10 +321,8 @@ async def keys(
     """maker: only the keys that it made or that are of the user owner_id; None for all keys of the workspace."""
     return await tx.many(
         ApiKey,
-        """
-        select id, project_id, user_id, name, surface, prefix, scopes, role, rate_per_minute, expires_at, revoked_at,
-          last_used_at, created_by, created_at, agent_id
-        from api_keys
+        f"select {KEY} from api_keys "
+        + """
         where (%(after)s::uuid is null or id < %(after)s) and (%(surface)s::text is null or surface = %(surface)s)
           and (%(agent_id)s::uuid is null or agent_id = %(agent_id)s)
           and (%(maker)s::text is null or created_by = %(maker)s or user_id = %(owner_id)s)

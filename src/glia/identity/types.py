@@ -116,6 +116,7 @@ class ApiKey:
 
     prefix: its first characters, to tell keys apart. rate_per_minute: None for the server's default.
     agent_id: the only agent that it may talk to; None for a key that its scopes alone limit.
+    number: its id for clients that know keys by whole numbers.
     """
 
     id: UUID
@@ -133,6 +134,7 @@ class ApiKey:
     created_by: str
     created_at: datetime
     agent_id: UUID | None = None
+    number: int = 0
 
 
 @dataclass(frozen=True)

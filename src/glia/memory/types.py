@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -159,6 +160,19 @@ class Found:
     lexical: float | None
     dense: float | None
     score: float
+
+
+def similarity(found: Found, query: str) -> float:
+    """How alike a memory and a question are, 0 to 1: their meanings where both have a vector, else the share of the
+    question's words that the memory has."""
+    if found.dense is not None:
+        return min(1.0, max(0.0, found.dense))
+    asked = _words(query)
+    return len(asked & _words(found.memory.content)) / len(asked) if asked else 0.0
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(re.findall(r"\w+", text.lower()))
 
 
 @dataclass(frozen=True)

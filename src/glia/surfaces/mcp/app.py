@@ -17,10 +17,11 @@ import structlog
 from glia import __version__
 from glia.identity.types import Principal
 from glia.kit.errors import GliaError, MethodNotAllowed, NotFound, UpstreamFailed
-from glia.surfaces.mcp.offers import Offers
-from glia.surfaces.mcp.words import Answer, Caller, Offer, failure, mcp_error
+from glia.surfaces.mcp.words import failure, mcp_error
 from glia.surfaces.shared.asgi import App, Message, Receive, Request, Scope, Send
 from glia.surfaces.shared.gate import Gate
+from glia.surfaces.shared.offers.catalogue import Offers
+from glia.surfaces.shared.offers.types import Answer, Caller, Offer
 from glia.tools.errors import ToolNotFound
 from glia.tools.types import Effect
 from glia.wiring import House

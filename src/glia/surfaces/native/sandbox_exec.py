@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-import base64
-import codecs
 import zlib
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
-import orjson
 
 from glia.identity.service import IdempotentAnswers
-from glia.kit.errors import GliaError, InvalidRequest, TooLarge
+from glia.kit.errors import InvalidRequest, TooLarge
 from glia.kit.ids import parse_id
 from glia.sandboxes.service import Sandboxes
-from glia.sandboxes.types import MIB, Command, Exited, Frame, Started, Stderr, Stdout
+from glia.sandboxes.types import MIB, Command
 from glia.surfaces.shared import sse
 from glia.surfaces.shared.asgi import Request, Send, convert, ignored_header, send_json
+from glia.surfaces.shared.frames import command_events, gathered
 from glia.surfaces.shared.idempotency import answer_once, key_of
 from glia.surfaces.shared.json_body import Fields, read_json, read_object
 
-_HEARTBEAT_SECONDS = 15.0
 _LARGEST_UNPACKED = 8 * 1024 * MIB
 
 
@@ -70,11 +66,11 @@ class SandboxStreams:
                 )
             frames = self.sandboxes.exec(request.principal, id, command)
             first = await anext(frames)  # refuses before the stream begins
-            return await sse.stream(request.receive, send, _events(first, frames, body.encoding), headers)
+            return await sse.stream(request.receive, send, command_events(first, frames, body.encoding), headers)
 
         async def answer(send: Send) -> None:
             async with aclosing(self.sandboxes.exec(request.principal, id, command)) as frames:
-                await send_json(send, 200, await _gathered(frames, body.encoding), headers)
+                await send_json(send, 200, await gathered(frames, body.encoding), headers)
 
         return await answer_once(self.answers, request, raw, send, answer)
 
@@ -156,84 +152,3 @@ def _command(body: ExecBody) -> Command:
         timeout_seconds=body.timeout_seconds,
         output_bytes=body.output_bytes,
     )
-
-
-async def _events(first: Frame, frames: AsyncGenerator[Frame, None], encoding: str) -> AsyncGenerator[bytes, None]:
-    """`start`, `stdout`, `stderr`, then `exit`; `error` when the sandbox fails in the middle."""
-    out, err = _decoder(encoding), _decoder(encoding)
-    try:
-        yield _event(first, out, err)
-        async with aclosing(_with_pauses(frames)) as paced:
-            async for frame in paced:
-                if isinstance(frame, Exited):
-                    for name, decode in (("stdout", out), ("stderr", err)):
-                        if rest := decode(b"", True):
-                            yield sse.event(orjson.dumps({"data": rest}), name=name)
-                yield sse.HEARTBEAT if frame is None else _event(frame, out, err)
-    except GliaError as error:
-        yield sse.event(orjson.dumps({"code": error.code, "message": error.message}), name="error")
-    finally:
-        await frames.aclose()
-
-
-async def _with_pauses(frames: AsyncGenerator[Frame, None]) -> AsyncGenerator[Frame | None, None]:
-    """The frames, and None whenever nothing has come for a while."""
-    waiting: asyncio.Task[Frame | None] | None = None
-
-    async def following() -> Frame | None:
-        return await anext(frames, None)
-
-    try:
-        while True:
-            waiting = waiting or asyncio.create_task(following())
-            done, _ = await asyncio.wait((waiting,), timeout=_HEARTBEAT_SECONDS)
-            if not done:
-                yield None
-                continue
-            frame, waiting = waiting.result(), None
-            if frame is None:
-                return
-            yield frame
-    finally:
-        if waiting is not None:
-            waiting.cancel()
-            await asyncio.gather(waiting, return_exceptions=True)
-
-
-Decode = Callable[[bytes, bool], str]
-
-
-def _event(frame: Frame, out: Decode, err: Decode) -> bytes:
-    match frame:
-        case Started(pid=pid):
-            return sse.event(orjson.dumps({"pid": pid}), name="start")
-        case Stdout(data=data):
-            return sse.event(orjson.dumps({"data": out(data, False)}), name="stdout")
-        case Stderr(data=data):
-            return sse.event(orjson.dumps({"data": err(data, False)}), name="stderr")
-        case Exited():
-            return sse.event(orjson.dumps(frame), name="exit")
-
-
-def _decoder(encoding: str) -> Decode:
-    """Text piece by piece: a character that two pieces share comes with the second."""
-    if encoding == "base64":
-        return lambda data, _is_last: base64.b64encode(data).decode()
-    return codecs.getincrementaldecoder("utf-8")("replace").decode
-
-
-async def _gathered(frames: AsyncGenerator[Frame, None], encoding: str) -> dict[str, object]:
-    stdout, stderr = bytearray(), bytearray()
-    pid, last = 0, None
-    async for frame in frames:
-        match frame:
-            case Started(pid=started):
-                pid = started
-            case Stdout(data=data):
-                stdout += data
-            case Stderr(data=data):
-                stderr += data
-            case Exited():
-                last = frame
-    decode = _decoder(encoding)
-    return {"pid": pid, "stdout": decode(bytes(stdout), True), "stderr": decode(bytes(stderr), True), "exit": last}

@@ -18,10 +18,11 @@ from glia.storage.errors import RangeRefused
 from glia.storage.service import DEFAULT_MEDIA_TYPE, Objects
 from glia.storage.types import StoredObject
 from glia.surfaces.shared import sse
-from glia.surfaces.shared.asgi import Request, Scope, Send, ignored_header, send_json
+from glia.surfaces.shared.asgi import App, Receive, Request, Scope, Send, ignored_header, send_json
 from glia.surfaces.shared.idempotency import answer_once
 from glia.surfaces.shared.json_body import Fields
 from glia.surfaces.shared.multipart import received_file
+from glia.surfaces.shared.routes import Route
 
 _READ_AT_ONCE = 256 * 1024
 _FORM_TYPES = frozenset({"", "application/x-www-form-urlencoded", DEFAULT_MEDIA_TYPE})
@@ -204,3 +205,29 @@ def _part(request: Request, found: StoredObject) -> tuple[int, int, int]:
     if start > end or start >= size:
         raise RangeRefused(f"The range {request.headers['range'][:60]!r} is outside of the {size} bytes.")
     return start, end - start + 1, 206
+
+
+LINKED = "/v1/linked-storage/"
+"""Where signed addresses arrive behind the door; nobody is told of it, and it asks for no key."""
+
+
+class SignedDoor:
+    """In front of a surface's gate: a signed address of an object goes to a route that asks for no key."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith("/v1/storage/") and is_signed(scope):
+            scope = {**scope, "path": LINKED + scope["path"].removeprefix("/v1/storage/")}
+        await self._app(scope, receive, send)
+
+
+def storage_routes(transfers: Transfers) -> list[Route]:
+    """The hot routes of objects, the same on every surface."""
+    object_path, linked = "/v1/storage/{workspace}/{name:path}", LINKED + "{workspace}/{name:path}"
+    return [
+        Route("POST", "/v1/storage/upload", transfers.upload),
+        *(Route(method, object_path, transfers.download) for method in ("GET", "HEAD")),
+        *(Route(method, linked, transfers.open_link) for method in ("GET", "HEAD")),
+    ]

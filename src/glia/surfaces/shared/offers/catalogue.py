@@ -17,8 +17,8 @@ from glia.identity.types import Principal
 from glia.kit.errors import InvalidRequest
 from glia.kit.ids import new_id, parse_id
 from glia.kit.pages import Window
-from glia.surfaces.mcp.agents import agent_offer
-from glia.surfaces.mcp.words import ASK, Answer, Caller, Offer
+from glia.surfaces.shared.offers.agents import agent_offer
+from glia.surfaces.shared.offers.types import ASK, Answer, Caller, Offer
 from glia.tools.errors import ToolNotFound
 from glia.tools.types import Effect, Permission, Tool, ToolContext
 from glia.wiring import House

@@ -16,7 +16,7 @@ from glia.kit.errors import Conflict, GliaError, InvalidRequest, UpstreamFailed
 from glia.runs.events import Event, ModelRequested, RunCancelled, RunCompleted, RunFailed, RunWaiting, ToolCalled
 from glia.runs.service import Said
 from glia.runs.types import Accepted
-from glia.surfaces.mcp.words import ASK, Answer, Caller, Offer
+from glia.surfaces.shared.offers.types import ASK, Answer, Caller, Offer
 from glia.tools.types import Effect
 from glia.wiring import House
 

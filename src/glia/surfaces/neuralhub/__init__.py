@@ -1,0 +1,1 @@
+"""NeuralHub's API: runs of agents, tools and workflows, memory, storage, models, chat, compute, discovery, keys."""
