@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from glia.browsers.types import BrowserConfig
 from glia.kit.telemetry import LogFormat
 from glia.runs.config import EngineConfig
 from glia.sandboxes.config import SandboxConfig
@@ -51,7 +52,8 @@ class Settings:
     answered 503; restarts of the database that are shorter go unnoticed. The model settings are
     described in docs/models.md. public_url: where browsers find this server; the address of the request when unset.
     mcp_file: JSON list of MCP servers for every workspace, programs among them. sql_databases: `name=url,...` that the
-    SQL tools may read."""
+    SQL tools may read. shell_commands: that agents with the tool `run_shell` may use in their sandbox, none when empty;
+    `standard` for ls, cat, grep and their like."""
 
     database_url: str | None = None
     data_dir: str | None = None
@@ -62,6 +64,7 @@ class Settings:
     public_url: str | None = None
     mcp_file: str | None = None
     sql_databases: str = ""
+    shell_commands: str = ""
     default_model: str | None = None
     embedding_model: str | None = None
     rerank_model: str | None = None
@@ -74,6 +77,7 @@ class Settings:
     database_wait_seconds: float = 10.0
     lease: LeaseSettings = field(default_factory=LeaseSettings)
     runs: EngineConfig = field(default_factory=EngineConfig)
+    browser: BrowserConfig = field(default_factory=BrowserConfig)
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     webhooks: WebhookConfig = field(default_factory=WebhookConfig)
     search: SearchConfig = field(default_factory=SearchConfig)

@@ -14,13 +14,13 @@ import structlog
 from glia.files.service import Files
 from glia.identity.types import Principal
 from glia.kit.db import Database, Transaction
-from glia.kit.errors import GliaError, NotFound
+from glia.kit.errors import GliaError, NotFound, TooLarge
 from glia.kit.ids import new_id
 from glia.kit.pages import Page, Window, page_of
 from glia.sandboxes import kept_queries, queries
 from glia.sandboxes.errors import ArtifactNotFound
 from glia.sandboxes.live import Live
-from glia.sandboxes.records import Artifact
+from glia.sandboxes.records import Artifact, Owner
 from glia.sandboxes.types import FileInfo, Sandbox
 
 log = structlog.get_logger(__name__)
@@ -133,6 +133,19 @@ class Artifacts:
             finally:
                 await asyncio.to_thread(spooled.unlink, missing_ok=True)
         return Collected(kept, left_out)
+
+    async def keep(
+        self, owner: Owner, name: str, content: bytes, *, media_type: str, session_id: UUID, run_id: UUID | None
+    ) -> Artifact:
+        """Shows the user a file that a tool has made outside of any sandbox. Raises TooLarge."""
+        if len(content) > self._largest_bytes:
+            raise TooLarge(f"{name!r} has {len(content)} bytes; an artifact may have {self._largest_bytes}.")
+        where = {"workspace_id": owner.workspace_id, "project_id": owner.project_id}
+        async with self._db.transaction(owner.workspace_id) as tx:
+            file = await self._files.write_bytes(tx, content, **where, name=name, media_type=media_type)
+            return await kept_queries.insert_artifact(
+                tx, new_id(), file, owner=owner, session_id=session_id, run_id=run_id, path=f"artifacts/{name}"
+            )
 
     async def _fetch(self, box: Sandbox, path: str, target: Path) -> bool:
         """False when it is too large."""

@@ -10,7 +10,7 @@ from glia.files.types import FileRef
 from glia.kit.db import Transaction
 from glia.kit.pages import Window
 from glia.sandboxes.egress.types import Decision
-from glia.sandboxes.records import Artifact, EgressEntry, SandboxRecord, SandboxUsage, Snapshot
+from glia.sandboxes.records import Artifact, EgressEntry, Owner, SandboxRecord, SandboxUsage, Snapshot
 
 
 async def insert_snapshot(tx: Transaction, snapshot: Snapshot, *, workspace_id: UUID, project_id: UUID) -> None:
@@ -112,7 +112,7 @@ async def surplus_snapshots(tx: Transaction, session_id: UUID, *, most: int, mos
 
 
 async def insert_artifact(
-    tx: Transaction, id: UUID, file: FileRef, *, owner: SandboxRecord, session_id: UUID, run_id: UUID | None, path: str
+    tx: Transaction, id: UUID, file: FileRef, *, owner: Owner, session_id: UUID, run_id: UUID | None, path: str
 ) -> Artifact:
     return await tx.one(
         Artifact,

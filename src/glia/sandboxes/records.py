@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, Protocol
 from uuid import UUID
 
 from glia.sandboxes.types import Limits
@@ -156,6 +156,16 @@ class Snapshot:
     content_sha256: str
     size_bytes: int
     created_at: datetime
+
+
+class Owner(Protocol):
+    """Whose something is."""
+
+    @property
+    def workspace_id(self) -> UUID: ...
+
+    @property
+    def project_id(self) -> UUID: ...
 
 
 @dataclass(frozen=True)

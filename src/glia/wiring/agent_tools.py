@@ -3,11 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from glia.tools.types import Tool
+from glia.browsers.service import Browsers
+from glia.browsers.tools import browser
+from glia.kit.outbound import Outbound
+from glia.sandboxes.service import Sandboxes
+from glia.sandboxes.shell_tool import read_commands, run_shell
+from glia.settings import Settings
+from glia.tools.http_request import http_request
+from glia.tools.types import MadeArtifact, Tool, ToolContext
 from glia.virtual_files.service import VirtualFiles
 from glia.virtual_files.tools import filesystem
+from glia.visualizations.tools import visualization
 
 
-def agent_tools(virtual_files: VirtualFiles) -> Sequence[Tool]:
-    return [filesystem(virtual_files)]
+@dataclass(frozen=True)
+class Hands:
+    """What these tools work with."""
+
+    settings: Settings
+    outbound: Outbound
+    browsers: Browsers
+    sandboxes: Sandboxes
+    virtual_files: VirtualFiles
+
+    async def keep(self, context: ToolContext, name: str, content: bytes, media_type: str) -> MadeArtifact:
+        """Shows the user of a session a file."""
+        kept = await self.sandboxes.artifacts.keep(
+            context, name, content, media_type=media_type, session_id=context.session_id, run_id=context.run_id
+        )
+        return MadeArtifact(str(kept.id), kept.path, kept.media_type, kept.size_bytes)
+
+    async def print_pdf(self, context: ToolContext, html: str) -> bytes:
+        """A PDF of an HTML page, printed by the session's browser."""
+        async with self.browsers.use(context.session_id) as found:
+            page = await found.page(None, is_new=True)
+            try:
+                await page.fill(html)
+                return await page.pdf()
+            finally:
+                await found.close_page(page)
+
+
+def agent_tools(hands: Hands) -> Sequence[Tool]:
+    return [
+        http_request(hands.outbound),
+        browser(hands.browsers, hands.keep),
+        run_shell(hands.sandboxes, read_commands(hands.settings.shell_commands)),
+        visualization(hands.keep, hands.print_pdf),
+        filesystem(hands.virtual_files),
+    ]

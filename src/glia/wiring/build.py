@@ -19,6 +19,7 @@ from glia.agents.drafts import Drafts
 from glia.agents.relations import Relations
 from glia.agents.service import Agents, SpecCheck
 from glia.agents.types import AgentSpec
+from glia.browsers.service import Browsers
 from glia.collaboration.service import Spaces
 from glia.evaluations.jobs import KIND as EVALUATE
 from glia.evaluations.jobs import Evaluator
@@ -93,11 +94,15 @@ from glia.triggers.service import Triggers
 from glia.triggers.ticker import Ticker
 from glia.usage.meter import Meter
 from glia.usage.service import LIMITS_CHANNEL, Budgets, Credits, Spending, Usage
+from glia.verification.jobs import Verifier
+from glia.verification.judging import Judge as Verdicts
+from glia.verification.service import KIND as VERIFY
+from glia.verification.service import Verifications
 from glia.virtual_files.service import VirtualFiles
 from glia.webhooks.dispatcher import CHANNEL as WEBHOOKS_CHANNEL
 from glia.webhooks.dispatcher import Dispatcher
 from glia.webhooks.service import Webhooks
-from glia.wiring.agent_tools import agent_tools
+from glia.wiring.agent_tools import Hands, agent_tools
 from glia.wiring.house import House
 from glia.wiring.remembering import remembering
 from glia.wiring.searching import (
@@ -171,7 +176,7 @@ async def build(
         search,
         *memory_tools(memories),
     ]
-    edit_block = memory_block_edit(memory.blocks, memories)
+    edit_block, browsers = memory_block_edit(memory.blocks, memories), Browsers(sandbox_outbound, settings.browser)
     sandboxes = Sandboxes(
         Hosting(
             db,
@@ -190,7 +195,7 @@ async def build(
         edit_block,
         run_code(sandboxes),
         *_sql_tools(settings),
-        *agent_tools(virtual_files),
+        *agent_tools(Hands(settings, outbound, browsers, sandboxes, virtual_files)),
     ]
     mcp_servers = McpServers(db, outbound, secrets, read_servers(settings.mcp_file, environment))
     toolsets = Toolsets(db, outbound, secrets)
@@ -215,7 +220,10 @@ async def build(
         start_job=jobs,
     )
     crew = Crew(models, cite, spending, ModelContexts(db), notebook=PlanNotebook(), read_file=files.read)
-    evaluator = Evaluator(db, AnswerJudge(models, spending), usage)
+    evaluator, verifier = (
+        Evaluator(db, AnswerJudge(models, spending), usage),
+        Verifier(Verdicts(models, spending), usage),
+    )
     subagents, workflows = Subagents(db, agents), Workflows(db, agents=agents, tools=tools, outbound=outbound)
     engine = Engine(
         db,
@@ -228,6 +236,7 @@ async def build(
                 LEARN: JobKind(sleep_time.learn, nothing_to_undo),
                 TEND: JobKind(sleep_time.tend, nothing_to_undo),
                 EVALUATE: JobKind(evaluator.work, evaluator.ended),
+                VERIFY: JobKind(verifier.work, verifier.ended),
             },
             {WORKFLOW: workflows.work, TOOL: tool_work(tools), MODEL: model_work(tools, crew)},
         ),
@@ -287,6 +296,7 @@ async def build(
         files=files,
         virtual_files=virtual_files,
         objects=_objects(db, settings, data_dir, secrets),
+        browsers=browsers,
         memories=memories,
         memory_blocks=memory.blocks,
         conversations=conversations,
@@ -306,6 +316,7 @@ async def build(
         evaluation_sets=EvaluationSets(db),
         evaluations=Evaluations(db, runs, jobs, models),
         jobs=Jobs(db, agents, runs),
+        verifications=Verifications(db, jobs),
         triggers=Triggers(db, firings, secrets, event_types=_EVENT_TYPES),
         hooks=Hooks(db, firings, secrets, rate_limits),
         ticker=ticker,

@@ -13,6 +13,7 @@ import structlog
 from glia.agents.drafts import Drafts
 from glia.agents.relations import Relations
 from glia.agents.service import Agents
+from glia.browsers.service import Browsers
 from glia.collaboration.service import Spaces
 from glia.evaluations.service import Evaluations, EvaluationSets
 from glia.feedback.service import Feedbacks
@@ -60,6 +61,7 @@ from glia.triggers.service import Triggers
 from glia.triggers.ticker import Ticker
 from glia.usage.meter import Meter
 from glia.usage.service import Budgets, Credits, Spending, Usage
+from glia.verification.service import Verifications
 from glia.virtual_files.service import VirtualFiles
 from glia.webhooks.dispatcher import Dispatcher
 from glia.webhooks.service import Webhooks
@@ -114,6 +116,7 @@ class House:
     files: Files
     virtual_files: VirtualFiles
     objects: Objects
+    browsers: Browsers
     memories: Memories
     memory_blocks: MemoryBlocks
     conversations: Conversations
@@ -132,6 +135,7 @@ class House:
     dispatcher: Dispatcher
     evaluation_sets: EvaluationSets
     evaluations: Evaluations
+    verifications: Verifications
     jobs: Jobs
     triggers: Triggers
     hooks: Hooks
@@ -174,6 +178,7 @@ class House:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.sandboxes.close()
+        await self.browsers.close()
         await self.meter.stop()
         await self.live.stop()
         await self.notifications.stop()

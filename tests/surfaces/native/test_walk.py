@@ -40,6 +40,9 @@ BODIES: dict[Route, dict[str, Any]] = {
     ("POST", "/v1/agents/{agent}/memory/tend"): {},
     ("POST", "/v1/agents/{agent}/memory/conversations/search"): {"query": "anything"},
     ("POST", "/v1/sessions/{session}/learn"): {},
+    ("POST", "/v1/agents/{agent}/verification-rules"): {"kind": "completeness"},
+    ("PATCH", "/v1/verification-rules/{rule}"): {"is_enabled": False},
+    ("POST", "/v1/agents/{agent}/verifications"): {"output_content": "Hello"},
     ("PUT", "/v1/agents/{agent}/files"): {"path": "/b.txt", "content": "More"},
     ("POST", "/v1/agents/{agent}/files/copy"): {"source": "/a.txt", "target": "/copy.txt"},
     ("POST", "/v1/agents/{agent}/files/move"): {"source": "/copy.txt", "target": "/moved.txt"},
@@ -208,6 +211,8 @@ def one_of_everything(client: Client) -> Things:
         "mcp_server": client.made("/v1/mcp-servers", {"name": "mcp", "url": "http://127.0.0.1:9/mcp"})["id"],
         "workflow": workflow,
         "execution": execution,
+        "rule": client.made(f"/v1/agents/{agent}/verification-rules", {"kind": "output_format"})["id"],
+        "verification": client.post(f"/v1/agents/{agent}/verifications", {"output_content": "Hello"}).json["id"],
         "job": client.made("/v1/jobs", {"title": "A's job", "agent_id": agent, "resources": ["a-thing-of-a"]})["id"],
         "resource": "a-thing-of-a",
     }
@@ -268,6 +273,7 @@ def test_lists_do_not_show_another_workspaces_things(walk: Walk, client: Client,
         for id in ids
         if id not in shown_to_owner
         and id not in {walk.things[name] for name in ("document", "delivery", "case", "result", "participant")}
+        and id not in {walk.things[name] for name in ("document", "delivery", "case", "result", "rule", "verification")}
     ] == []
 
 

@@ -1,0 +1,1 @@
+"""Charts and reports that agents make for people."""
