@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from prometheus_client import generate_latest
@@ -22,6 +22,7 @@ MAKERS: dict[str, str] = {
     "mcp": "glia.surfaces.mcp.app:mcp_surface",
     "neuronagent": "glia.surfaces.neuronagent.app:neuronagent_surface",
     "neura": "glia.surfaces.neura.app:neura_surface",
+    "neuralhub": "glia.surfaces.neuralhub.app:neuralhub_surface",
 }
 """Where each surface is made. All but the first three answer under `/<name>`."""
 
@@ -88,11 +89,15 @@ class Front:
 
     def __init__(self, house: House) -> None:
         self._signs = VitalSigns(house)
-        self.surfaces: dict[str, App] = {name: Lazily(maker, _making(name, house)) for name, maker in MAKERS.items()}
+        self.surfaces: dict[str, App] = {}
+        for name, maker in MAKERS.items():
+            self.surfaces[name] = Lazily(maker, _making(name, house, self.surfaces))
 
     def alone(self, name: str) -> App:
         """A surface on a port of its own, where it answers without its prefix."""
-        return _alone(self.surfaces[name]) if name == "openai" else self.surfaces[name]
+        if name == "openai":
+            return _alone(self.surfaces[name])
+        return partial(_with_mcp, self.surfaces) if name == "neuralhub" else self.surfaces[name]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in {"http", "websocket"}:
@@ -111,10 +116,18 @@ class Front:
             await self.surfaces["native"](scope, receive, send)
 
 
-def _making(name: str, house: House) -> Callable[[Callable[..., App]], App]:
+def _making(name: str, house: House, surfaces: Mapping[str, App]) -> Callable[[Callable[..., App]], App]:
     if name == "native":  # its document also tells of the routes that OpenAI's surface has at the same address
         return lambda maker: maker(house, more_paths=openapi_paths())
+    if name == "neuralhub":  # its chat completions are OpenAI's, whole
+        return lambda maker: maker(house, openai=surfaces["openai"])
     return lambda maker: maker(house)
+
+
+async def _with_mcp(surfaces: Mapping[str, App], scope: Scope, receive: Receive, send: Send) -> None:
+    """NeuralHub on a port of its own, with the MCP endpoint that its manifest names."""
+    name = "mcp" if scope["type"] == "http" and is_mcp(scope["path"]) else "neuralhub"
+    await surfaces[name](scope, receive, send)
 
 
 def _below(scope: Scope, prefix: str) -> Scope:

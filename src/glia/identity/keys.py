@@ -87,7 +87,7 @@ class Keys:
         if surface is not None and surface not in SURFACES:
             raise InvalidRequest(f"`surface` {surface[:100]!r} is none of {', '.join(SURFACES)}.", field="surface")
         async with self._db.transaction(principal.workspace_id) as tx:
-            rows = await queries.keys(
+            rows = await key_queries.page(
                 tx,
                 window,
                 owner_id=principal.user_id,

@@ -309,33 +309,6 @@ async def key(tx: Transaction, id: UUID) -> ApiKey | None:
     return await tx.one_or_none(ApiKey, f"select {KEY} from api_keys where id = %(id)s", id=id)
 
 
-async def keys(
-    tx: Transaction,
-    window: Window,
-    *,
-    owner_id: UUID | None,
-    maker: str | None,
-    surface: str | None,
-    agent_id: UUID | None = None,
-) -> list[ApiKey]:
-    """maker: only the keys that it made or that are of the user owner_id; None for all keys of the workspace."""
-    return await tx.many(
-        ApiKey,
-        f"select {KEY} from api_keys "
-        + """
-        where (%(after)s::uuid is null or id < %(after)s) and (%(surface)s::text is null or surface = %(surface)s)
-          and (%(agent_id)s::uuid is null or agent_id = %(agent_id)s)
-          and (%(maker)s::text is null or created_by = %(maker)s or user_id = %(owner_id)s)
-        order by id desc limit %(rows)s""",
-        after=window.after,
-        surface=surface,
-        agent_id=agent_id,
-        maker=maker,
-        owner_id=owner_id,
-        rows=window.limit + 1,
-    )
-
-
 async def has_agent(tx: Transaction, id: UUID) -> bool:
     """Foreign keys look past row-level security, so an agent that is named must be seen first."""
     return bool(await tx.value("select true from agents where id = %(id)s and deleted_at is null", id=id))

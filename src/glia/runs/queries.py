@@ -265,11 +265,16 @@ async def read_log(tx: Transaction, session_id: UUID, *, after: int, limit: int)
     )
 
 
-async def read_run(tx: Transaction, run_id: UUID, *, after: int, limit: int) -> list[Event]:
+async def read_run(
+    tx: Transaction, run_id: UUID, *, after: int, limit: int, types: Sequence[str] | None = None
+) -> list[Event]:
     return await tx.many(
         Event,
-        _EVENTS + "where run_id = %(run_id)s and seq > %(after)s order by seq limit %(limit)s",
+        _EVENTS
+        + """where run_id = %(run_id)s and seq > %(after)s and (%(types)s::text[] is null or type = any(%(types)s))
+        order by seq limit %(limit)s""",
         run_id=run_id,
+        types=None if types is None else list(types),
         after=after,
         limit=limit,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from uuid import UUID
 
@@ -110,11 +110,14 @@ class Runs(Asking):
                 return await fork_queries.read_history(tx, session_id, after=after, limit=limit)
             return await queries.read_log(tx, session_id, after=after, limit=limit)
 
-    async def run_events(self, principal: Principal, run_id: UUID, *, after: int, limit: int) -> list[Event]:
+    async def run_events(
+        self, principal: Principal, run_id: UUID, *, after: int, limit: int, types: Sequence[str] | None = None
+    ) -> Sequence[Event]:
+        """types: only events of these; None for all."""
         principal.require("runs:read")
         async with self._db.transaction(principal.workspace_id) as tx:
             await get_run(tx, run_id)
-            return await queries.read_run(tx, run_id, after=after, limit=limit)
+            return await queries.read_run(tx, run_id, after=after, limit=limit, types=types)
 
     async def messages(self, principal: Principal, session_id: UUID) -> list[ConversationMessage]:
         """The conversation, read from the log."""

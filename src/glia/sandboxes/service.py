@@ -115,6 +115,10 @@ class Sandboxes:
         principal.require("sandboxes:read")
         return await self._hosting.backend.templates()
 
+    async def ready_templates(self) -> Sequence[TemplateState]:
+        """Those that a sandbox can be made from now; for whoever tells the public what there is."""
+        return [each for each in await self._hosting.backend.templates() if each.is_ready]
+
     async def usual_template(self) -> str:
         """What the operator has set, else the richest one that is built."""
         if self._config.template:

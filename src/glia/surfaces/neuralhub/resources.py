@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal, cast
+from typing import Annotated, Any, Final, Literal, NoReturn, cast
 from urllib.parse import quote
 from uuid import UUID
 
@@ -177,3 +177,73 @@ def _url(house: House, record: SandboxRecord, port: int) -> str | None:
 def _text(path: str) -> str:
     """Names inside are bytes."""
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+_EXEC_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "cmd": {"type": "string", "description": "A line for the shell."},
+                        "code": {"type": "string", "description": "In the template's language, or in `language`."},
+                        "language": {"type": "string", "enum": ["python", "javascript", "shell"]},
+                        "timeout": {"type": "number", "default": 60, "description": "Seconds."},
+                        "stream": {"type": "boolean", "default": False},
+                    },
+                }
+            }
+        },
+    }
+}
+_RAW: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+
+
+class ExecOut(Out):
+    """result: the value of the last expression of `code`. exit_code: null when a signal ended it. duration: seconds."""
+
+    stdout: str
+    stderr: str
+    exit_code: int | None
+    signal: int | None
+    result: str | None
+    error: str | None
+    timed_out: bool
+    out_of_memory: bool
+    truncated: bool
+    duration: float
+
+
+class WrittenOut(Out):
+    path: str
+    size: int
+
+
+@router.post(
+    "/{resource}/exec",
+    response_model=ExecOut,
+    openapi_extra=_EXEC_BODY,
+    responses={
+        200: {
+            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "description": "The finished command; with `stream`, the events `start`, `stdout`, `stderr` and `exit`.",
+        }
+    },
+)
+async def run_command(resource: str) -> NoReturn:
+    """Run a command (`cmd`) or a piece of code (`code`); exactly one of the two. Code keeps its variables from one call
+    to the next, unless it is streamed: then it is a program of its own."""
+    raise LookupError(resource)  # answered before the framework sees it
+
+
+@router.put("/{resource}/files/{path:path}", response_model=WrittenOut, openapi_extra=_RAW)
+async def upload(resource: str, path: str) -> NoReturn:
+    """Write a file: the body is its content. Folders are made, a file that is there is replaced."""
+    raise LookupError(resource, path)  # answered before the framework sees it

@@ -63,7 +63,8 @@ class Gate:
         telemetry.requests_open.inc()
         try:
             request = Request(scope, receive)
-            if not self._is_public(request.path):
+            # Another surface's gate may have let the request in already, and this one only answers it.
+            if "principal" not in state and not self._is_public(request.path):
                 await self._admit(request, answer)
             await self._app(scope, receive, answer)
         except Disconnected:
