@@ -1,5 +1,7 @@
 -- A key that is bound to an agent talks to that agent and does nothing else.
-alter table api_keys add column agent_id uuid references agents on delete cascade;
+alter table agents add constraint agents_in_workspace unique (workspace_id, id);
+alter table api_keys add column agent_id uuid,
+  add foreign key (workspace_id, agent_id) references agents (workspace_id, id) on delete cascade;
 create index api_keys_agent on api_keys (agent_id, id) where agent_id is not null;
 
 -- Rules that an agent follows in every run, and the triggers that were made as its instructions.
