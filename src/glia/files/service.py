@@ -81,6 +81,15 @@ class Files:
             await queries.insert_part(tx, file.id, part, data, workspace_id=workspace_id)
         return file
 
+    async def keep(
+        self, content: bytes, *, workspace_id: UUID, project_id: UUID, name: str, media_type: str
+    ) -> FileRef:
+        """As `write_bytes`, by itself."""
+        async with self._db.transaction(workspace_id) as tx:
+            return await self.write_bytes(
+                tx, content, workspace_id=workspace_id, project_id=project_id, name=name, media_type=media_type
+            )
+
     async def read_bytes(self, tx: Transaction, id: UUID) -> bytes:
         """The whole content, for files that are small enough to be held. Raises FileMissing."""
         size_bytes = (await _get(tx, id)).size_bytes
@@ -103,6 +112,10 @@ class Files:
             if data is None:
                 raise _missing(id)
             yield data
+
+    async def read(self, workspace_id: UUID, id: UUID) -> bytes:
+        """The whole content, for small files. Raises FileMissing."""
+        return b"".join([data async for data in self.stream(workspace_id, id)])
 
     async def copy_to(self, workspace_id: UUID, id: UUID, target: Path) -> None:
         """Writes the content to `target`; when that fails, no half of it stays behind.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import orjson
 
@@ -78,6 +78,10 @@ def usage_json(usage: TokenUsage) -> dict[str, object]:
         "prompt_tokens_details": {"cached_tokens": usage.cached_input_tokens},
         "completion_tokens_details": {"reasoning_tokens": usage.thinking_tokens},
     }
+
+
+def calls_json(calls: Sequence[ToolCall]) -> list[dict[str, object]]:
+    return [_call(call) for call in calls]
 
 
 def _call(call: ToolCall) -> dict[str, object]:

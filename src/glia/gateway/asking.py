@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from glia.gateway.calls import read_as
 from glia.gateway.types import ChatCall
 from glia.kit.errors import InvalidRequest
+from glia.models.service import check_format, image_of
 from glia.models.types import (
     AssistantMessage,
+    Image,
     Message,
     ModelRequest,
     ModelSettings,
@@ -23,10 +26,16 @@ from glia.models.types import (
 )
 
 
+class _ImageUrl(msgspec.Struct):
+    url: str
+    detail: str | None = None
+
+
 class _Part(msgspec.Struct):
     type: str
     text: str | None = None
     refusal: str | None = None
+    image_url: _ImageUrl | None = None
 
 
 class _CalledFunction(msgspec.Struct):
@@ -66,18 +75,68 @@ class _NamedTool(msgspec.Struct):
     function: _NamedFunction
 
 
-class _Chat(msgspec.Struct):
-    messages: list[ChatMessage]
+Effort = Literal["low", "medium", "high"]
+_CHOICES = ("auto", "none", "required")
+_EFFORTS: Mapping[str, Effort] = {
+    "minimal": "low",
+    "low": "low",
+    "medium": "medium",
+    "high": "high",
+    "xhigh": "high",
+}
+
+
+class ChatOptions(msgspec.Struct):
+    """Everything about an answer but what it answers."""
+
     tools: list[_Tool] | None = None
     tool_choice: str | _NamedTool | None = None
     temperature: float | None = None
     top_p: float | None = None
-    max_tokens: int | None = None
-    max_completion_tokens: int | None = None
+    max_tokens: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    max_completion_tokens: Annotated[int, msgspec.Meta(ge=1)] | None = None
     stop: str | list[str] | None = None
     seed: int | None = None
     reasoning_effort: str | None = None
     n: int | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: dict[str, Any] | None = None
+
+    @property
+    def effort(self) -> Effort | None:
+        return _EFFORTS.get(self.reasoning_effort or "")
+
+    @property
+    def form(self) -> Mapping[str, object] | None:
+        """Raises InvalidRequest for a format that makes no sense."""
+        return check_format(self.response_format)
+
+    @property
+    def choice(self) -> str | None:
+        """Raises InvalidRequest for one that is not among the tools."""
+        choice = self.tool_choice.function.name if isinstance(self.tool_choice, _NamedTool) else self.tool_choice
+        is_named = isinstance(self.tool_choice, _NamedTool)
+        if not is_named and choice not in (None, *_CHOICES):
+            raise InvalidRequest(
+                f"`tool_choice` is {str(choice)[:50]!r}; it must be 'auto', 'none', 'required' or name a function.",
+                field="tool_choice",
+            )
+        if is_named and choice not in {tool.function.name for tool in self.tools or ()}:
+            raise InvalidRequest(f"`tool_choice` names {choice!r}, which is not in `tools`.", field="tool_choice")
+        return choice
+
+    def specs(self, *, is_offered: bool) -> list[ToolSpec]:
+        """is_offered: also when `tool_choice` forbids to call them."""
+        if self.choice == "none" and not is_offered:
+            return []
+        return [
+            ToolSpec(one.name, one.description or "", one.parameters or {"type": "object", "properties": {}})
+            for one in (tool.function for tool in self.tools or ())
+        ]
+
+
+class _Chat(ChatOptions, kw_only=True):
+    messages: list[ChatMessage]
 
 
 class _Conversation(msgspec.Struct):
@@ -85,13 +144,6 @@ class _Conversation(msgspec.Struct):
 
 
 _KNOWN = {"model", "stream", "stream_options", *_Chat.__struct_fields__}
-_EFFORTS: Mapping[str, Literal["low", "medium", "high"]] = {
-    "minimal": "low",
-    "low": "low",
-    "medium": "medium",
-    "high": "high",
-    "xhigh": "high",
-}
 
 
 def read_request(call: ChatCall, name: str) -> tuple[ModelRequest, tuple[str, ...]]:
@@ -104,17 +156,31 @@ def read_request(call: ChatCall, name: str) -> tuple[ModelRequest, tuple[str, ..
         raise InvalidRequest(f"`n` is {chat.n}; this model gives one answer at a time.", field="n")
     if not chat.messages:
         raise InvalidRequest("`messages` is empty; send at least one message.", field="messages")
-    request = ModelRequest(model=name, messages=_messages(chat.messages), tools=_tools(chat), settings=_settings(chat))
+    request = ModelRequest(
+        model=name, messages=_messages(chat.messages), tools=chat.specs(is_offered=False), settings=_settings(chat)
+    )
     ignored = [field for field, raw in call.fields.items() if field not in _KNOWN and bytes(raw) != b"null"]
-    if chat.tool_choice == "required":
-        ignored.append("tool_choice")
     return request, tuple(ignored)
 
 
-def read_messages(call: ChatCall) -> list[tuple[ChatMessage, str]]:
-    """The messages with their text. Raises InvalidRequest for one that holds more than text."""
+@dataclass(frozen=True)
+class ReadMessage:
+    """A message with its text and pictures apart."""
+
+    message: ChatMessage
+    text: str
+    images: tuple[Image, ...]
+
+
+def read_messages(call: ChatCall) -> list[ReadMessage]:
+    """Raises InvalidRequest for a message that holds more than text and pictures."""
     messages = read_as(call.body, _Conversation).messages
-    return [(message, _text(message, index)) for index, message in enumerate(messages)]
+    return [ReadMessage(message, *_content(message, index)) for index, message in enumerate(messages)]
+
+
+def read_options(call: ChatCall) -> ChatOptions:
+    """Raises InvalidRequest that names the field at fault."""
+    return read_as(call.body, ChatOptions)
 
 
 def _messages(messages: Sequence[ChatMessage]) -> list[Message]:
@@ -128,12 +194,12 @@ def _messages(messages: Sequence[ChatMessage]) -> list[Message]:
 
 
 def _message(message: ChatMessage, index: int, tool_of: Mapping[str, str]) -> Message:
-    text = _text(message, index)
+    text, images = _content(message, index)
     match message.role:
         case "system" | "developer":
             return SystemMessage(text)
         case "user":
-            return UserMessage(text)
+            return UserMessage(text, images)
         case "assistant":
             calls = tuple(
                 ToolCall(id=call.id, provider_id=call.id, name=call.function.name, arguments=call.function.arguments)
@@ -148,35 +214,26 @@ def _message(message: ChatMessage, index: int, tool_of: Mapping[str, str]) -> Me
             return ToolMessage(id, tool_of.get(id, ""), text)
 
 
-def _text(message: ChatMessage, index: int) -> str:
+def _content(message: ChatMessage, index: int) -> tuple[str, tuple[Image, ...]]:
     content = message.content
     if content is None or isinstance(content, str):
-        return content or ""
+        return content or "", ()
     texts: list[str] = []
+    images: list[Image] = []
     for at, part in enumerate(content):
+        field = f"messages[{index}].content[{at}]"
         text = part.text if part.type == "text" else part.refusal if part.type == "refusal" else None
-        if text is None:
-            field = f"messages[{index}].content[{at}]"
+        if text is not None:
+            texts.append(text)
+        elif part.type == "image_url" and part.image_url is not None and message.role == "user":
+            images.append(image_of(part.image_url.url, f"{field}.image_url.url", part.image_url.detail or ""))
+        else:
             raise InvalidRequest(
-                f"`{field}` is of type {part.type[:50]!r}; this model reads text only, so send parts of type 'text'.",
+                f"`{field}` is of type {part.type[:50]!r}, which this model does not read here; send parts of type"
+                " 'text', and 'image_url' in messages of the user.",
                 field=field,
             )
-        texts.append(text)
-    return "".join(texts)
-
-
-def _tools(chat: _Chat) -> list[ToolSpec]:
-    choice = chat.tool_choice
-    if choice == "none":
-        return []
-    wanted = choice.function.name if isinstance(choice, _NamedTool) else None
-    functions = [tool.function for tool in chat.tools or () if wanted is None or tool.function.name == wanted]
-    if wanted is not None and not functions:
-        raise InvalidRequest(f"`tool_choice` names {wanted!r}, which is not in `tools`.", field="tool_choice")
-    return [
-        ToolSpec(one.name, one.description or "", one.parameters or {"type": "object", "properties": {}})
-        for one in functions
-    ]
+    return "".join(texts), tuple(images)
 
 
 def _settings(chat: _Chat) -> ModelSettings:
@@ -187,5 +244,8 @@ def _settings(chat: _Chat) -> ModelSettings:
         max_output_tokens=chat.max_completion_tokens or chat.max_tokens,
         stop=stop,
         seed=chat.seed,
-        thinking_effort=_EFFORTS.get(chat.reasoning_effort or ""),
+        thinking_effort=chat.effort,
+        tool_choice=chat.choice,
+        parallel_tool_calls=chat.parallel_tool_calls,
+        response_format=chat.form,
     )

@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 
 from glia.gateway import answering, asking, calls, forwarding
-from glia.gateway.answering import DONE, Chunks, completion, usage_json
-from glia.gateway.asking import ChatMessage, read_messages
+from glia.gateway.answering import DONE, Chunks, calls_json, completion, usage_json
+from glia.gateway.asking import ChatMessage, ChatOptions, ReadMessage, read_messages, read_options
 from glia.gateway.calls import read_chat, read_embedding
 from glia.gateway.embedding import embed_here, fields_ignored_here
 from glia.gateway.errors import CutShort, ProviderRefused
@@ -23,19 +24,23 @@ from glia.identity.types import Principal
 from glia.kit.clock import monotonic
 from glia.kit.errors import GliaError, InvalidRequest
 from glia.models.service import Models, ResolvedModel, UsageScanner, estimate_input_tokens, usage_of_answer
-from glia.models.types import ModelRequest, ModelResponse, TextDelta, TokenUsage
+from glia.models.types import Message, ModelRequest, ModelResponse, TextDelta, TokenUsage, UserMessage
 from glia.usage.service import Meter, Spending
 from glia.usage.types import CallStatus, Hold, Operation
 
 __all__ = [
     "DONE",
     "ChatMessage",
+    "ChatOptions",
     "Chunks",
     "Gateway",
+    "ReadMessage",
+    "calls_json",
     "completion",
     "read_chat",
     "read_embedding",
     "read_messages",
+    "read_options",
     "usage_json",
 ]
 
@@ -100,7 +105,7 @@ class Gateway:
         if resolved.is_forwardable:
             events = self._forwarded(principal, call, resolved)
         else:
-            request, ignored = self._read(call, resolved)
+            request, ignored = await self._read(call, resolved)
             events = self._translated(principal, call, resolved, request)
         try:
             await anext(events)  # an empty piece that says: the provider has begun
@@ -186,7 +191,7 @@ class Gateway:
             metered.settle_at(resolved, used, status)
 
     async def _complete_translated(self, principal: Principal, call: ChatCall, resolved: ResolvedModel) -> Answer:
-        request, ignored = self._read(call, resolved)
+        request, ignored = await self._read(call, resolved)
         hold, request = await self._reserving.translated_chat(principal, request, resolved)
         metered = self._metering.begin(principal, resolved.id, "chat", hold=hold)
         said = 0
@@ -243,10 +248,19 @@ class Gateway:
         await metered.finish(usage, 0)
         return Answer(200, body, ignored=ignored)
 
-    def _read(self, call: ChatCall, resolved: ResolvedModel) -> tuple[ModelRequest, tuple[str, ...]]:
+    async def _read(self, call: ChatCall, resolved: ResolvedModel) -> tuple[ModelRequest, tuple[str, ...]]:
         request, ignored = asking.read_request(call, resolved.name)
         self._refuse(ignored)
+        if any(isinstance(message, UserMessage) and message.images for message in request.messages):
+            request = replace(request, messages=[await self._with_pictures(one) for one in request.messages])
         return request, ignored
+
+    async def _with_pictures(self, message: Message) -> Message:
+        if not isinstance(message, UserMessage):
+            return message
+        return replace(
+            message, images=tuple([await self._models.fetched(image, "image_url.url") for image in message.images])
+        )
 
     def _refuse(self, ignored: tuple[str, ...]) -> None:
         if ignored and self._is_strict:

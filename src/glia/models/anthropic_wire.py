@@ -11,9 +11,11 @@ import orjson
 
 from glia.models.openai_wire import plain
 from glia.models.providers import Provider
+from glia.models.structured import format_instruction
 from glia.models.types import (
     AssistantMessage,
     FinishReason,
+    Image,
     Message,
     ModelRequest,
     SystemMessage,
@@ -144,6 +146,7 @@ def read_usage(usage: WireUsage) -> TokenUsage:
 def write_request(request: ModelRequest, provider: Provider) -> bytes:
     """The body of a streaming message. A seed cannot be given to this API and is left out."""
     system, rest = _split_system(request.messages)
+    system += _text(format_instruction(request.settings.response_format))
     tools: list[Block] = [
         {"name": tool.name, "description": tool.description, "input_schema": tool.schema} for tool in request.tools
     ]
@@ -151,9 +154,11 @@ def write_request(request: ModelRequest, provider: Provider) -> bytes:
     body: dict[str, object] = {"model": request.model, "messages": _turns(rest, provider), "stream": True}
     if system:
         body["system"] = system
+    settings = _settings(request)
     if tools:
         body["tools"] = tools
-    body.update(_settings(request))
+        body.update(_tool_choice(request, is_thinking="thinking" in settings))
+    body.update(settings)
     return orjson.dumps(body, default=plain)
 
 
@@ -162,6 +167,19 @@ def _mark_stable_prefix(system: list[Block], tools: list[Block]) -> None:
     last = system[-1] if system else tools[-1] if tools else None
     if last is not None:
         last["cache_control"] = _EPHEMERAL
+
+
+def _tool_choice(request: ModelRequest, *, is_thinking: bool) -> Block:
+    """A tool cannot be demanded of a model that thinks first."""
+    settings = request.settings
+    kinds = {"auto": "auto", "none": "none", "required": "any"}
+    choice: Block = {"type": "auto"}
+    if settings.tool_choice is not None and not (is_thinking and settings.tool_choice not in ("auto", "none")):
+        kind = kinds.get(settings.tool_choice)
+        choice = {"type": kind} if kind else {"type": "tool", "name": settings.tool_choice}
+    if settings.parallel_tool_calls is False and choice["type"] != "none":
+        choice["disable_parallel_tool_use"] = True
+    return {} if choice == {"type": "auto"} else {"tool_choice": choice}
 
 
 def _settings(request: ModelRequest) -> dict[str, object]:
@@ -241,8 +259,10 @@ def _turns(messages: Sequence[Message], provider: Provider) -> list[Block]:
 
 def _blocks(message: Message, provider: Provider) -> list[Block]:
     match message:
-        case SystemMessage(text=text) | UserMessage(text=text):
-            return [{"type": "text", "text": text}] if text.strip() else []
+        case SystemMessage(text=text):
+            return _text(text)
+        case UserMessage(text=text, images=images):
+            return [*map(_image, images), *_text(text)]
         case ToolMessage(tool_call_id=id, text=text, is_error=is_error):
             block: Block = {"type": "tool_result", "tool_use_id": _UNSAFE_ID.sub("_", id), "content": text}
             if is_error:
@@ -250,6 +270,14 @@ def _blocks(message: Message, provider: Provider) -> list[Block]:
             return [block]
         case AssistantMessage():
             return _assistant(message, provider)
+
+
+def _text(text: str) -> list[Block]:
+    return [{"type": "text", "text": text}] if text.strip() else []
+
+
+def _image(image: Image) -> Block:
+    return {"type": "image", "source": {"type": "base64", "media_type": image.media_type, "data": image.data}}
 
 
 def _assistant(message: AssistantMessage, provider: Provider) -> list[Block]:

@@ -14,7 +14,7 @@ import orjson
 
 from glia.models.prices import MILLION, Price, Rates
 from glia.models.resolving import ResolvedModel
-from glia.models.types import AssistantMessage, ModelRequest
+from glia.models.types import AssistantMessage, ModelRequest, UserMessage
 from glia.usage.types import CallBound
 
 TOKENS_PER_REQUEST = 64
@@ -41,6 +41,8 @@ def largest_input(request: ModelRequest) -> int:
     total = TOKENS_PER_REQUEST + TOKENS_PER_MESSAGE * len(request.messages)
     for message in request.messages:
         total += _size(message.text)
+        if isinstance(message, UserMessage):
+            total += TOKENS_PER_PICTURE * len(message.images)
         if isinstance(message, AssistantMessage):
             total += _size(message.thinking) + _size(message.provider_state)
             total += sum(TOKENS_PER_MESSAGE + _size(call.name) + _size(call.arguments) for call in message.tool_calls)

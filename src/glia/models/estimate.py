@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from glia.models.types import AssistantMessage, ModelRequest, TokenUsage
+from glia.models.types import AssistantMessage, ModelRequest, TokenUsage, UserMessage
 
 # English prose has about four bytes of UTF-8 to a token in today's tokenizers; each message adds a few of its own.
 BYTES_PER_TOKEN = 4
 TOKENS_PER_MESSAGE = 4
+TOKENS_PER_IMAGE = 1000
+"""About what a picture of ordinary size counts; providers differ."""
 
 
 def tokens_of_bytes(size_bytes: int) -> int:
@@ -23,6 +25,8 @@ def estimate_input_tokens(request: ModelRequest) -> int:
     total = 0
     for message in request.messages:
         total += TOKENS_PER_MESSAGE + estimate_tokens(message.text)
+        if isinstance(message, UserMessage):
+            total += TOKENS_PER_IMAGE * len(message.images)
         if isinstance(message, AssistantMessage):
             total += sum(estimate_tokens(call.name + call.arguments) for call in message.tool_calls)
     return total + sum(estimate_tokens(f"{tool.name}{tool.description}{tool.schema}") for tool in request.tools)

@@ -12,6 +12,7 @@ from glia.models.providers import Provider
 from glia.models.types import (
     AssistantMessage,
     FinishReason,
+    Image,
     Message,
     ModelRequest,
     SystemMessage,
@@ -94,6 +95,8 @@ class Chunk(msgspec.Struct, gc=False):
 
 decode_chunk = msgspec.json.Decoder(Chunk, strict=False).decode
 
+_CHOICES = ("auto", "none", "required")
+
 _FINISH: Mapping[str, FinishReason] = {
     "stop": FinishReason.STOP,
     "length": FinishReason.LENGTH,
@@ -152,9 +155,21 @@ def write_request(request: ModelRequest, provider: Provider) -> bytes:
         "stop": list(settings.stop) or None,
         "seed": settings.seed,
         "reasoning_effort": settings.thinking_effort,
+        "response_format": settings.response_format,
     }
-    body.update({name: value for name, value in optional.items() if value is not None})
+    if request.tools:
+        optional |= {
+            "tool_choice": _tool_choice(settings.tool_choice),
+            "parallel_tool_calls": settings.parallel_tool_calls,
+        }
+    body.update({name: value for name, value in {**settings.extra, **optional}.items() if value is not None})
     return orjson.dumps(body, default=plain)
+
+
+def _tool_choice(choice: str | None) -> object:
+    if choice is None or choice in _CHOICES:
+        return choice
+    return {"type": "function", "function": {"name": choice}}
 
 
 def plain(value: object) -> object:
@@ -190,8 +205,8 @@ def _message(message: Message, provider: Provider) -> dict[str, object]:
     match message:
         case SystemMessage(text=text):
             return {"role": "system", "content": text}
-        case UserMessage(text=text):
-            return {"role": "user", "content": text}
+        case UserMessage(text=text, images=images):
+            return {"role": "user", "content": [*_text_part(text), *map(_image, images)] if images else text}
         case ToolMessage(tool_call_id=id, text=text):
             return {"role": "tool", "tool_call_id": id, "content": text}
         case AssistantMessage():
@@ -217,6 +232,17 @@ def _assistant(message: AssistantMessage, provider: Provider) -> dict[str, objec
     if state and state.thinking_field and message.thinking:
         whole[state.thinking_field] = message.thinking
     return whole
+
+
+def _text_part(text: str) -> list[dict[str, object]]:
+    return [{"type": "text", "text": text}] if text else []
+
+
+def _image(image: Image) -> dict[str, object]:
+    url: dict[str, object] = {"url": f"data:{image.media_type};base64,{image.data}"}
+    if image.detail:
+        url["detail"] = image.detail
+    return {"type": "image_url", "image_url": url}
 
 
 def _tool(tool: ToolSpec) -> dict[str, object]:

@@ -17,25 +17,33 @@ from glia.models.discovery import Configuration, read_configuration
 from glia.models.embeddings import BATCH_SIZE, embed_batch
 from glia.models.errors import ModelAmbiguous, ModelFailed, ModelNotFound
 from glia.models.estimate import estimate_input_tokens, estimate_tokens
+from glia.models.images import LARGEST_IMAGE_BYTES, fetched_image, image_of, image_of_bytes
 from glia.models.listing import PROBE_SECONDS, Listings, LocalServers
 from glia.models.openai_chat import OpenAiChat
 from glia.models.prices import Prices, read_prices
 from glia.models.providers import Provider
 from glia.models.resolving import EMBEDDED, EMBEDDED_DISPLAY_NAME, ResolvedModel, Resolver, purpose_of
 from glia.models.retrying import Retries
+from glia.models.structured import Format, check_format, format_instruction, format_problem
 from glia.models.transport import CALL_TIMEOUTS, open_answer
-from glia.models.types import Model, ModelEvent, ModelInfo, ModelRequest, ModelResponse, TokenUsage
+from glia.models.types import Image, Model, ModelEvent, ModelInfo, ModelRequest, ModelResponse, TokenUsage
 from glia.models.usage_scan import UsageScanner, usage_of_answer
 
 __all__ = [
+    "LARGEST_IMAGE_BYTES",
     "Configuration",
     "Models",
     "ResolvedModel",
     "Retries",
     "UsageScanner",
+    "check_format",
     "count_call",
     "estimate_input_tokens",
     "estimate_tokens",
+    "format_instruction",
+    "format_problem",
+    "image_of",
+    "image_of_bytes",
     "largest_call",
     "largest_forwarded_input",
     "largest_input",
@@ -149,6 +157,27 @@ class Models:
             raise InvalidRequest(f"{resolved.id!r} does not speak the chat-completions API; ask it by `stream`.")
         accept = "text/event-stream" if stream else "application/json"
         return open_answer(self._outbound, resolved.provider, path, body=body, timeouts=self._timeouts, accept=accept)
+
+    def check(self, resolved: ResolvedModel, *, has_images: bool, response_format: Format | None) -> None:
+        """Raises InvalidRequest for what the model is known not to be able to do, before it is asked."""
+        if not resolved.is_embedded:
+            return
+        if has_images:
+            raise InvalidRequest(
+                "The built-in model reads text only; for pictures give the agent another model, as GET /v1/models"
+                " lists them.",
+                field="messages",
+            )
+        if problem := format_problem(response_format, '{"answer": ""}'):
+            raise InvalidRequest(
+                f"The built-in model can only answer as an object with the text `answer`, and for that {problem}; use"
+                " another model, as GET /v1/models lists them.",
+                field="response_format",
+            )
+
+    async def fetched(self, image: Image, field: str) -> Image:
+        """The picture with its bytes, fetched if it lies elsewhere. Raises InvalidRequest when it cannot be had."""
+        return await fetched_image(self._outbound, image, field) if image.url else image
 
     async def embed(self, name: str | None, texts: Sequence[str]) -> tuple[list[list[float]], TokenUsage]:
         """One vector per text, and the tokens they took. name: None takes GLIA_EMBEDDING_MODEL.

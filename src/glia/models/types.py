@@ -28,8 +28,22 @@ class SystemMessage:
 
 
 @dataclass(frozen=True)
+class Image:
+    """A picture in a message. data: its bytes in base64; empty for one that lies at url, or is stored as file_id, and
+    has not been read yet.
+    """
+
+    media_type: str
+    data: str = ""
+    file_id: str = ""
+    url: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True)
 class UserMessage:
     text: str
+    images: tuple[Image, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,12 +83,23 @@ class ToolSpec:
 
 @dataclass(frozen=True)
 class ModelSettings:
+    """tool_choice: `auto`, `none`, `required`, or the name of the tool that must be called.
+
+    response_format: that the answer is JSON, as chat completions say it: `{"type": "json_object"}`, or
+    `{"type": "json_schema", "json_schema": {"name", "schema", "strict"}}`. extra: further fields of the request, for
+    providers that speak chat completions.
+    """
+
     temperature: float | None = None
     top_p: float | None = None
     max_output_tokens: int | None = None
     stop: tuple[str, ...] = ()
     seed: int | None = None
     thinking_effort: Literal["low", "medium", "high"] | None = None
+    tool_choice: str | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: Mapping[str, object] | None = None
+    extra: Mapping[str, object] = field(default_factory=dict[str, object])
 
 
 @dataclass(frozen=True)

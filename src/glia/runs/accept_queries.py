@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal, LiteralString
 from uuid import UUID
 
-from glia.kit.db import Database, Transaction
+from glia.kit.db import Database, Transaction, json
 from glia.runs.events import MessageReceived, encode
 from glia.runs.types import ENGINE_ABI, WhenBusy
 
@@ -76,3 +76,84 @@ async def accept(db: Database, wanted: Acceptable, messages: Sequence[MessageRec
 async def accept_in(tx: Transaction, wanted: Acceptable, messages: Sequence[MessageReceived]) -> Acceptance:
     """As `accept`, inside a transaction that does more."""
     return await tx.one(Acceptance, _ACCEPT, **wanted.parameters(messages))
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a session's log ends, and whether a run is open in it."""
+
+    last_seq: int
+    is_busy: bool
+
+
+async def hold_session(tx: Transaction, session_id: UUID) -> Place | None:
+    """Holds the session for this transaction, so that what is seen stays so; None when there is none."""
+    found = await tx.value(
+        "select last_seq from sessions where id = %(session_id)s and deleted_at is null for update",
+        session_id=session_id,
+    )
+    if found is None:
+        return None
+    is_busy = await tx.value(
+        """
+        select exists (select from runs where session_id = %(session_id)s
+                       and status in ('queued', 'running', 'waiting'))""",
+        session_id=session_id,
+    )
+    return Place(found, is_busy)
+
+
+async def insert_run(
+    tx: Transaction,
+    id: UUID,
+    *,
+    session_id: UUID,
+    workspace_id: UUID,
+    project_id: UUID,
+    key_id: UUID | None,
+    kind: str,
+    agent_id: UUID | None,
+    agent_version: int | None,
+    is_background: bool,
+    input: dict[str, object],
+) -> None:
+    await tx.execute(
+        """
+        insert into runs (id, workspace_id, project_id, session_id, kind, agent_id, agent_version, key_id, status,
+          is_background, engine_abi, input, root_run_id)
+        values (%(id)s, %(workspace_id)s, %(project_id)s, %(session_id)s, %(kind)s, %(agent_id)s, %(agent_version)s,
+          %(key_id)s, 'queued', %(is_background)s, %(abi)s, %(input)s, %(id)s)""",
+        id=id,
+        workspace_id=workspace_id,
+        project_id=project_id,
+        session_id=session_id,
+        key_id=key_id,
+        kind=kind,
+        agent_id=agent_id,
+        agent_version=agent_version,
+        is_background=is_background,
+        abi=ENGINE_ABI,
+        input=json(input),
+    )
+
+
+async def set_note(tx: Transaction, run_id: UUID, name: str, value: dict[str, object]) -> None:
+    await tx.execute(
+        "update runs set input = input || jsonb_build_object(%(name)s::text, %(value)s) where id = %(run_id)s",
+        run_id=run_id,
+        name=name,
+        value=json(value),
+    )
+
+
+async def is_newest(tx: Transaction, session_id: UUID, run_id: UUID) -> bool:
+    """Whether the session's newest event is this run's."""
+    return bool(
+        await tx.value(
+            """
+            select e.run_id = %(run_id)s from sessions s join events e on e.session_id = s.id and e.seq = s.last_seq
+            where s.id = %(session_id)s""",
+            session_id=session_id,
+            run_id=run_id,
+        )
+    )

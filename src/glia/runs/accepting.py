@@ -56,10 +56,10 @@ class Accepting:
         under it in this workspace is the answer to every later try. Raises SessionNotFound, SessionBusy.
         """
         principal.require("runs:write")
-        _check(said, when_busy)
+        check(said, when_busy)
         wanted = self._wanted(principal, session_id, is_background, when_busy=when_busy, dedupe_key=dedupe_key)
         # Shielded: once the database has the run as ours it must be begun, even if the client has gone meanwhile.
-        accepting = asyncio.ensure_future(self._accept(principal, wanted, _messages(said)))
+        accepting = asyncio.ensure_future(self._accept(principal, wanted, messages_for(said)))
         accepted = await asyncio.shield(accepting)
         if when_busy == "interrupt" and accepted.outcome == "queued":
             await self._interrupt(principal, accepted)
@@ -91,7 +91,7 @@ class Accepting:
         parent_run_id: the run that waits for this one. also: what else is stored with a run that is new.
         """
         principal.require("runs:write")
-        _check(said, "refuse")
+        check(said, "refuse")
         starting = asyncio.ensure_future(
             self._start(
                 principal,
@@ -116,7 +116,7 @@ class Accepting:
         parent_run_id: UUID | None,
         also: AlsoStored | None,
     ) -> Accepted:
-        messages = _messages(said)
+        messages = messages_for(said)
         try:
             async with self._db.transaction(principal.workspace_id) as tx:
                 session = await open_session(
@@ -390,8 +390,19 @@ class _Known(Exception):
         self.acceptance = acceptance
 
 
-def _messages(said: Sequence[Said]) -> list[MessageReceived]:
-    return [MessageReceived(str(new_id()), entry.role, entry.content, entry.metadata) for entry in said]
+def messages_for(said: Sequence[Said]) -> list[MessageReceived]:
+    return [
+        MessageReceived(
+            str(new_id()),
+            entry.role,
+            entry.content,
+            entry.metadata,
+            list(entry.images),
+            list(entry.tool_calls),
+            entry.tool_call_id,
+        )
+        for entry in said
+    ]
 
 
 async def get_run(tx: Transaction, id: UUID) -> Run:
@@ -409,12 +420,12 @@ def no_session(id: UUID) -> SessionNotFound:
     return SessionNotFound(f"There is no session '{id}' in this workspace.", session_id=str(id))
 
 
-def _check(said: Sequence[Said], when_busy: WhenBusy) -> None:
+def check(said: Sequence[Said], when_busy: WhenBusy) -> None:
     if when_busy not in _WHEN_BUSY:
         raise InvalidRequest(
             f"`when_busy` {str(when_busy)[:50]!r} is none of {', '.join(_WHEN_BUSY)}.", field="when_busy"
         )
-    if not said or not said[-1].content.strip():
+    if not said or not (said[-1].content.strip() or said[-1].images or said[-1].role == "tool"):
         raise InvalidRequest("`content` is empty; say something to the agent.", field="content")
     length = sum(len(entry.content) for entry in said)
     if length > LONGEST_MESSAGE:

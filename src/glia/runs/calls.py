@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -47,8 +47,12 @@ class _Sorted:
 
 
 class ToolCalls:
-    def __init__(self, log: RunLog, agent: AgentVersion, toolbox: Toolbox, gate: Gate) -> None:
+    def __init__(
+        self, log: RunLog, agent: AgentVersion, toolbox: Toolbox, gate: Gate, theirs: Collection[str] = ()
+    ) -> None:
+        """theirs: names of the functions that the caller answers; calls of them are none of ours."""
         self._log = log
+        self._theirs = theirs
         self._agent = agent
         self._toolbox = toolbox
         self._gate = gate
@@ -67,8 +71,12 @@ class ToolCalls:
         )
 
     def is_free(self, call: CalledTool) -> bool:
-        """Whether the call needs nobody's consent."""
-        return self._judge(call).permission is Permission.ALWAYS
+        """Whether the call is made here and needs nobody's consent."""
+        return call.name not in self._theirs and self._judge(call).permission is Permission.ALWAYS
+
+    def ours(self, progress: Progress) -> list[CalledTool]:
+        """Pending calls that are made here."""
+        return [call for call in progress.pending if call.name not in self._theirs]
 
     async def settle(self, progress: Progress, *, asks_again: bool) -> bool:
         """Makes the pending calls, all at the same time; each result is stored as soon as it is there.
@@ -77,7 +85,7 @@ class ToolCalls:
         Returns False when some calls wait for people or other agents: then the run has let go of its worker.
         """
         await self._expire(progress)
-        calls = progress.pending
+        calls = self.ours(progress)
         sorted = self._sort(progress, calls)
         missing = [self.announce(progress.step, call) for call in sorted.ready if call.id not in progress.called]
         if missing or sorted.denied:
@@ -89,7 +97,7 @@ class ToolCalls:
         for call in calls:  # in the model's order, however they came back
             if call.id in progress.returned:
                 progress.talk.take_back(progress.returned[call.id])
-        if not progress.pending:
+        if not self.ours(progress):
             return True
         await self._wait(progress, sorted)
         return False

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from glia.models.service import estimate_tokens
-from glia.models.types import AssistantMessage, Message, SystemMessage, ToolCall, ToolMessage, UserMessage
+from glia.models.types import AssistantMessage, Image, Message, SystemMessage, ToolCall, ToolMessage, UserMessage
 from glia.runs.events import ContextCompacted, Event, MessageReceived, ModelResponded, ToolReturned
 
 _TOKENS_PER_MESSAGE = 4
+_TOKENS_PER_IMAGE = 1000
 SUMMARY = "This is a summary of the conversation before this point, which is no longer shown in full:\n\n"
 _DELETED = "This result was deleted."
 _INTERRUPTED = "This call was interrupted; its outcome is unknown."
@@ -57,16 +58,46 @@ class Conversation:
         payload = event.payload
         if not isinstance(payload, MessageReceived) or payload.message_id in self.said:
             return
+        if payload.role == "tool":
+            self.said.add(payload.message_id)
+            self.answer(payload.tool_call_id, payload.content)
+            return
         self.said.add(payload.message_id)
         if event.run_id is not None and event.run_id == self._at_work:
             self._held.append((event.seq, _message(payload)))
         else:
-            self.say(_message(payload), event.seq)
+            self._bring(payload, event.seq)
+
+    def _bring(self, received: MessageReceived, seq: int | None) -> None:
+        message = _message(received)
+        self.say(message, seq)
+        if isinstance(message, AssistantMessage) and message.tool_calls:
+            self._open_calls = {call.id: call for call in message.tool_calls}
+
+    def answer(self, tool_call_id: str, text: str) -> None:
+        """The caller's result of a call that it answers itself. One for a call that is not open is left out."""
+        ids = (id for id, call in self._open_calls.items() if tool_call_id in (id, call.provider_id))
+        call = self._open_calls.pop(next(ids, ""), None)
+        if call is not None:
+            self._add(ToolMessage(call.provider_id, call.name, text))
+            self.release()
+
+    @property
+    def open_calls(self) -> list[ToolCall]:
+        """Calls without a result: of a run that ended with them, for its caller to answer."""
+        return list(self._open_calls.values())
+
+    def hand_over(self) -> None:
+        """A run of the session has ended with calls that its caller answers, which therefore stay open."""
+        self._at_work = None
 
     def receive(self, message: MessageReceived) -> None:
         """A message that this run brings into the log itself, before it asks its model."""
         self.said.add(message.message_id)
-        self.say(_message(message))
+        if message.role == "tool":
+            self.answer(message.tool_call_id, message.content)
+            return
+        self._bring(message, None)
 
     def release(self, heard: int | None = None) -> None:
         """Says what was held, up to a sequence number if one is given; nothing while a tool call is open."""
@@ -159,14 +190,20 @@ def tokens_of(message: Message) -> int:
     tokens = _TOKENS_PER_MESSAGE + estimate_tokens(message.text)
     if isinstance(message, AssistantMessage):
         tokens += sum(estimate_tokens(call.name + call.arguments) for call in message.tool_calls)
+    if isinstance(message, UserMessage):
+        tokens += _TOKENS_PER_IMAGE * len(message.images)
     return tokens
 
 
 def _message(received: MessageReceived) -> Message:
     match received.role:
         case "user":
-            return UserMessage(received.content)
+            images = (Image(each.media_type, file_id=each.file_id, detail=each.detail) for each in received.images)
+            return UserMessage(received.content, tuple(images))
         case "system":
             return SystemMessage(received.content)
         case "assistant":
-            return AssistantMessage(received.content)
+            calls = (ToolCall(c.id, c.provider_id, c.name, c.arguments) for c in received.tool_calls)
+            return AssistantMessage(received.content, tuple(calls))
+        case "tool":
+            return ToolMessage(received.tool_call_id, "", received.content)

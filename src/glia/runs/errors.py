@@ -39,6 +39,12 @@ class LimitReached(GliaError):
     code, status = "limit_reached", 422
 
 
+class WrongFormat(GliaError):
+    """The model's answer is not the JSON that was asked for."""
+
+    code, status = "model_wrong_format", 502
+
+
 class CrashLoop(GliaError):
     """The run was begun again and again without ever ending, so it is parked."""
 

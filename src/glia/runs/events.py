@@ -17,14 +17,37 @@ import msgspec
 from glia.tools.types import Charge, MadeArtifact, Source
 
 
+class CalledTool(msgspec.Struct, frozen=True):
+    """arguments: the model's JSON text as it wrote it."""
+
+    id: str
+    provider_id: str
+    name: str
+    arguments: str
+
+
+class StoredImage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A picture among the workspace's files."""
+
+    file_id: str
+    media_type: str
+    detail: str = ""
+
+
 class MessageReceived(msgspec.Struct, frozen=True, omit_defaults=True):
-    """metadata: what a client keeps with the message; no model sees it."""
+    """metadata: what a client keeps with the message; no model sees it. images: shown to the model with the text.
+    tool_calls: what the assistant wished to call, in history that a client brought along. tool_call_id: the call whose
+    result a message of the role `tool` is.
+    """
 
     type: ClassVar = "message.received"
     message_id: str
-    role: Literal["user", "assistant", "system"]
+    role: Literal["user", "assistant", "system", "tool"]
     content: str
     metadata: dict[str, Any] = {}
+    images: list[StoredImage] = []
+    tool_calls: list[CalledTool] = []
+    tool_call_id: str = ""
 
 
 class MessageEdited(msgspec.Struct, frozen=True):
@@ -89,15 +112,6 @@ class ThinkingDelta(msgspec.Struct, frozen=True):
     attempt: int
     offset: int
     text: str
-
-
-class CalledTool(msgspec.Struct, frozen=True):
-    """arguments: the model's JSON text as it wrote it."""
-
-    id: str
-    provider_id: str
-    name: str
-    arguments: str
 
 
 class StepUsage(msgspec.Struct, frozen=True):
@@ -335,13 +349,19 @@ class RunUsage(msgspec.Struct, frozen=True):
 
 
 class RunCompleted(msgspec.Struct, frozen=True):
-    """message: the answer; None for a job. dropped_citations: markers that named nothing found in this run."""
+    """message: the answer; None for a job. dropped_citations: markers that named nothing found in this run.
+
+    tool_calls: of functions that the caller answers; its next message brings their results. finish_reason: why the
+    model stopped, when it was neither done nor calling tools.
+    """
 
     type: ClassVar = "run.completed"
     message: AnswerMessage | None = None
     usage: RunUsage | None = None
     cost_micros: int | None = None
     dropped_citations: int = 0
+    tool_calls: list[CalledTool] | msgspec.UnsetType = msgspec.UNSET
+    finish_reason: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class RunError(msgspec.Struct, frozen=True):

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from base64 import b64encode
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import cast
+from uuid import UUID
 
 import msgspec
 
 from glia.agents.types import AgentVersion
+from glia.files.errors import FileMissing
 from glia.kit.ids import new_id
 from glia.models.errors import ModelFailed
-from glia.models.service import Models, ResolvedModel, estimate_input_tokens, estimate_tokens
+from glia.models.service import Models, ResolvedModel, estimate_input_tokens, estimate_tokens, format_problem
 from glia.models.types import (
+    FinishReason,
+    Image,
     ModelRequest,
     ModelResponse,
-    ModelSettings,
     SystemMessage,
     TextDelta,
     ThinkingDelta,
@@ -30,7 +34,7 @@ from glia.runs.calls import ToolCalls
 from glia.runs.context import Context
 from glia.runs.deliberation import Notebook, advice, make_plan, plan_text, reflect
 from glia.runs.deltas import Deltas
-from glia.runs.errors import LimitReached
+from glia.runs.errors import LimitReached, WrongFormat
 from glia.runs.events import (
     AnswerMessage,
     CalledTool,
@@ -45,6 +49,7 @@ from glia.runs.events import (
 )
 from glia.runs.log import AlsoWrite, RunLog
 from glia.runs.model_contexts import ModelContexts
+from glia.runs.options import NO_OPTIONS, RunOptions
 from glia.runs.permissions import Gate
 from glia.runs.progress import Progress, fold, note_aside, note_response
 from glia.runs.purse import Purse
@@ -58,12 +63,22 @@ from glia.usage.types import CallStatus, Hold
 Cite = Callable[[str, Sequence[Source]], tuple[list[Citation], int]]
 """Finds the citations in an answer that point to these sources, and counts those that point elsewhere."""
 
+_EARLY = (FinishReason.LENGTH, FinishReason.CONTENT_FILTER)
+
 _DEFAULT_INSTRUCTIONS = "You are a helpful assistant."
 
 _CITE = (
     "When a sentence of your answer rests on a passage of the knowledge base, put the passage's uri in square brackets"
     " after it, as in [kb://...]. Cite only passages you were given."
 )
+
+
+ReadFile = Callable[[UUID, UUID], Awaitable[bytes]]
+"""Reads a small file whole, by workspace and id."""
+
+
+async def no_files(_workspace_id: UUID, id: UUID) -> bytes:
+    raise FileMissing(f"There is no file '{id}' in this workspace.")
 
 
 @dataclass(frozen=True)
@@ -75,6 +90,7 @@ class Crew:
     spending: Spending
     contexts: ModelContexts
     notebook: Notebook | None = None
+    read_file: ReadFile = no_files
 
 
 @dataclass(frozen=True)
@@ -93,9 +109,19 @@ class AgentLoop:
     """One attempt of one run. `partial` is what the model has written of the answer it is working on."""
 
     def __init__(
-        self, crew: Crew, log: RunLog, agent: AgentVersion, toolbox: Toolbox, gate: Gate, pinned: str = ""
+        self,
+        crew: Crew,
+        log: RunLog,
+        agent: AgentVersion,
+        toolbox: Toolbox,
+        gate: Gate,
+        pinned: str = "",
+        options: RunOptions = NO_OPTIONS,
     ) -> None:
         """pinned: what memory adds to the instructions."""
+        self._options = options
+        self._theirs = {tool.name for tool in options.client_tools}
+        self._pictures: dict[str, str] = {}
         self._crew = crew
         self._log = log
         self._agent = agent
@@ -105,7 +131,7 @@ class AgentLoop:
         self._deltas: Deltas | None = None
         self._asked: _Asked | None = None
         self._is_finished = False
-        self._calls = ToolCalls(log, agent, toolbox, gate)
+        self._calls = ToolCalls(log, agent, toolbox, gate, self._theirs)
         self._purse = Purse(crew.spending, crew.models, log, agent)
         self._asides = Asides(crew.models, self._purse, log.run)
         self._context = Context(crew.models, self._asides, log, agent)
@@ -142,9 +168,12 @@ class AgentLoop:
         await self._enter_queued()
         try:
             while not self._is_finished:
-                if progress.pending:
-                    if not await self._calls.settle(progress, asks_again=self._limit_reached() is None):
+                if self._calls.ours(progress):
+                    if not await self._calls.settle(progress, asks_again=self._asks_again):
                         return
+                elif progress.pending:  # the caller answers what is left
+                    await self._log.finish(self._completed(progress.pending), status=RunStatus.COMPLETED)
+                    self._is_finished = True
                 elif not progress.is_answered:
                     await self._ask_model()
                 elif self._will_reflect:
@@ -234,6 +263,7 @@ class AgentLoop:
         progress.talk.respond(note)
         note_response(progress, note)
         progress.called.update({call.tool_call_id: call for call in calls})
+        self._check_format(note)
         spent = Spent(
             model_calls=1,
             input_tokens=response.usage.input_tokens,
@@ -282,7 +312,7 @@ class AgentLoop:
         """The call that is to be made, with what is held for it."""
         await self._hear()
         heard = self._log.heard
-        request = self._request()
+        request = await self._with_pictures(self._request())
         key = await self._crew.contexts.keep(self._log.run.workspace_id, self._agent.model, request)
         hold, request = await self._purse.hold(step, request, model)
         return _Asked(model, request, time.monotonic(), hold, key, heard)
@@ -308,10 +338,10 @@ class AgentLoop:
 
     @property
     def _instructions(self) -> str:
-        own = self._agent.instructions or _DEFAULT_INSTRUCTIONS
+        own = self._agent.instructions or (_DEFAULT_INSTRUCTIONS if self._log.run.agent_id else "")
         cite = _CITE if self._agent.knowledge_base_ids else ""
         plan = plan_text(self._progress.plan) if self._progress.plan else ""
-        return "\n\n".join(part for part in (own, cite, self._pinned, plan) if part)
+        return "\n\n".join(part for part in (own, self._options.instructions, cite, self._pinned, plan) if part)
 
     @property
     def _offered(self) -> list[ToolSpec]:
@@ -322,8 +352,16 @@ class AgentLoop:
         return self._tools
 
     @cached_property
+    def _own_tools(self) -> list[ToolSpec]:
+        tools = (tool for tool in self._toolbox.tools if tool.name not in self._theirs)
+        return [ToolSpec(tool.name, tool.description, tool.schema) for tool in tools]
+
+    @property
     def _tools(self) -> list[ToolSpec]:
-        return [ToolSpec(tool.name, tool.description, tool.schema) for tool in self._toolbox.tools]
+        """The caller's functions, and ours unless the run has made as many calls as it may."""
+        most = self._options.max_tool_calls
+        own = self._own_tools if most is None or self._progress.tool_calls < most else []
+        return [*self._options.specs(), *own]
 
     @cached_property
     def _tool_tokens(self) -> int:
@@ -335,18 +373,43 @@ class AgentLoop:
         return estimate_tokens(self._instructions) + self._tool_tokens
 
     def _request(self) -> ModelRequest:
-        settings = self._agent.settings
+        instructions = [SystemMessage(self._instructions)] if self._instructions else []
+        tools = self._offered
+        settings = self._options.settings(self._agent.settings, is_first=self._progress.step == 0)
+        if settings.tool_choice not in (None, "auto", "none", "required", *(tool.name for tool in tools)):
+            settings = replace(settings, tool_choice=None)
         return ModelRequest(
             model="",
-            messages=[SystemMessage(self._instructions), *self._progress.talk.messages],
-            tools=self._offered,
-            settings=ModelSettings(
-                temperature=settings.temperature,
-                top_p=settings.top_p,
-                max_output_tokens=settings.max_output_tokens,
-                thinking_effort=settings.thinking_effort,
-            ),
+            messages=[*instructions, *self._progress.talk.messages],
+            tools=tools,
+            settings=settings,
         )
+
+    async def _with_pictures(self, request: ModelRequest) -> ModelRequest:
+        """With the bytes of stored pictures, each read once."""
+        if not any(isinstance(message, UserMessage) and message.images for message in request.messages):
+            return request
+        messages = [
+            replace(message, images=tuple([await self._picture(image) for image in message.images]))
+            if isinstance(message, UserMessage)
+            else message
+            for message in request.messages
+        ]
+        return replace(request, messages=messages)
+
+    async def _picture(self, image: Image) -> Image:
+        if image.file_id not in self._pictures:
+            content = await self._crew.read_file(self._log.run.workspace_id, UUID(image.file_id))
+            self._pictures[image.file_id] = b64encode(content).decode()
+        return replace(image, data=self._pictures[image.file_id])
+
+    def _check_format(self, answer: ModelResponded) -> None:
+        """Raises WrongFormat for a whole answer that is not what was asked for."""
+        form = self._options.response_format
+        if form is None or answer.tool_calls or answer.finish_reason != FinishReason.STOP:
+            return
+        if problem := format_problem(form, answer.text):
+            raise WrongFormat(f"The answer of {answer.model} is not in the format that was asked for: {problem}.")
 
     def _responded(self, step: int, response: ModelResponse) -> tuple[ModelResponded, list[ToolCalled]]:
         calls = [CalledTool(c.id, c.provider_id, c.name, c.arguments) for c in response.tool_calls]
@@ -369,15 +432,24 @@ class AgentLoop:
         )
         return note, [self._calls.announce(step, call) for call in calls if self._calls.is_free(call)]
 
-    def _completed(self) -> RunCompleted:
+    @property
+    def _asks_again(self) -> bool:
+        """Whether the model is asked once the pending calls that are made here have come back."""
+        return self._limit_reached() is None and len(self._calls.ours(self._progress)) == len(self._progress.pending)
+
+    def _completed(self, handed_over: Sequence[CalledTool] = ()) -> RunCompleted:
+        """handed_over: calls that the caller answers."""
         progress = self._progress
         text = progress.response.text if progress.response else ""
+        reason = progress.response.finish_reason if progress.response else FinishReason.STOP
         citations, dropped = self._crew.cite(text, progress.sources)
         return RunCompleted(
             message=AnswerMessage(str(new_id()), text, citations),
             usage=RunUsage(progress.step, progress.tool_calls, progress.input_tokens, progress.output_tokens),
             cost_micros=progress.cost_micros,
             dropped_citations=dropped,
+            tool_calls=list(handed_over) or msgspec.UNSET,
+            finish_reason=reason if reason in _EARLY else msgspec.UNSET,
         )
 
     def _check_limits(self) -> None:

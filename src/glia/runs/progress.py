@@ -112,6 +112,8 @@ def hear(talk: Conversation, event: Event, payload: Payload | UnknownPayload) ->
             talk.say(UserMessage(advice(reflection)))
         case RunCancelled(text=text) | RunFailed(text=text):
             talk.end(text)
+        case RunCompleted(tool_calls=calls) if calls:
+            talk.hand_over()
         case RunCompleted():
             talk.end()
         case _:

@@ -11,15 +11,27 @@ from glia.kit.db import Database, Transaction
 from glia.kit.errors import Conflict, Unavailable
 from glia.kit.pages import Page, Window, page_of
 from glia.runs import fork_queries, queries
-from glia.runs.accepting import LONGEST_MESSAGE, Accepting, get_run, no_session
+from glia.runs.accepting import LONGEST_MESSAGE, get_run, no_session
+from glia.runs.asking import Asking, Heard, Question
 from glia.runs.engine import Engine
 from glia.runs.events import ConversationMessage, Event, Preview, RunWaiting
 from glia.runs.live import Live, Signal, Watcher
+from glia.runs.options import ClientTool, RunOptions
 from glia.runs.progress import messages_of
 from glia.runs.types import Accepted, Run, RunStatus, Said
 from glia.usage.service import Budgets
 
-__all__ = ["LONGEST_MESSAGE", "Runs", "Said", "Signal", "Watcher"]
+__all__ = [
+    "LONGEST_MESSAGE",
+    "ClientTool",
+    "Heard",
+    "Question",
+    "RunOptions",
+    "Runs",
+    "Said",
+    "Signal",
+    "Watcher",
+]
 
 HEARTBEAT_SECONDS = 14.0
 _READ_AT_ONCE = 500
@@ -27,7 +39,7 @@ _LOOK_SECONDS = 1.0
 """How often a request that waits for a run looks whether all that the run waits for needs a person."""
 
 
-class Runs(Accepting):
+class Runs(Asking):
     def __init__(self, db: Database, live: Live, engine: Engine, budgets: Budgets | None = None) -> None:
         super().__init__(db, live, engine)
         self.budgets = budgets

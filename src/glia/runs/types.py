@@ -8,6 +8,8 @@ from enum import StrEnum
 from typing import Any, Literal, NewType
 from uuid import UUID
 
+from glia.runs.events import CalledTool, StoredImage
+
 RunId = NewType("RunId", UUID)
 
 ENGINE_ABI = 1
@@ -18,6 +20,9 @@ AGENT = "agent"
 
 TOOL = "tool"
 """The kind of run that is one tool call, without an agent."""
+
+MODEL = "model"
+"""The kind of run in which a model answers without an agent."""
 
 
 class RunStatus(StrEnum):
@@ -80,12 +85,16 @@ class Run:
 class Said:
     """An entry put into the log before the run: the user's message, or history that a client brings along.
 
-    metadata: what the client keeps with it; no model sees it.
+    metadata: what the client keeps with it; no model sees it. images, tool_calls and tool_call_id: as in
+    `message.received`.
     """
 
-    role: Literal["user", "assistant", "system"]
+    role: Literal["user", "assistant", "system", "tool"]
     content: str
     metadata: dict[str, Any] = field(default_factory=dict[str, Any])
+    images: tuple[StoredImage, ...] = ()
+    tool_calls: tuple[CalledTool, ...] = ()
+    tool_call_id: str = ""
 
 
 WhenBusy = Literal["refuse", "queue", "interrupt", "steer"]

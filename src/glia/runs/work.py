@@ -23,11 +23,12 @@ from glia.runs.engine import MakeWork, Work
 from glia.runs.events import JobProgress, Payload, RunCompleted
 from glia.runs.log import RunLog
 from glia.runs.loop import AgentLoop, Crew
+from glia.runs.options import RunOptions, options_of, with_options, without_agent
 from glia.runs.permissions import Gate, may_ask
 from glia.runs.toolbox import Toolbox
-from glia.runs.types import AGENT, RunStatus, Spent
+from glia.runs.types import AGENT, Run, RunStatus, Spent
 from glia.tools.service import DEFAULT_TOOLS, Tools
-from glia.tools.types import ToolContext
+from glia.tools.types import Tool, ToolContext
 from glia.usage.types import CallStatus
 
 _VERSIONS_KEPT = 1000
@@ -73,8 +74,10 @@ def agent_work(agents: Agents, tools: Tools, crew: Crew, subagents: Subagents, p
         if run.agent_id is None or run.agent_version is None:
             raise GliaError("An agent's run names its agent and version; this one does not.")
         principal = system_principal(run.workspace_id, run.project_id)
-        agent = await versions.get(principal, run.agent_id, run.agent_version)
+        options = options_of(run.input)
+        agent = with_options(await versions.get(principal, run.agent_id, run.agent_version), options)
         offered = await tools.resolve(principal, agent.tools, has_knowledge=bool(agent.knowledge_base_ids))
+        offered = await _with_more(tools, principal, offered, options)
         pinned = await pin(run.workspace_id, run.agent_id, run.session_id)
         if agent.tools is None or DEFAULT_TOOLS in agent.tools:  # an agent that lists its tools has no others
             offered = [*offered, *pinned.tools]
@@ -82,22 +85,51 @@ def agent_work(agents: Agents, tools: Tools, crew: Crew, subagents: Subagents, p
         granted: list[str] = []
         if may_ask(agent.permissions, offered):
             granted = await log.granted()
-        context = ToolContext(
-            workspace_id=run.workspace_id,
-            project_id=run.project_id,
-            agent_id=run.agent_id,
-            session_id=run.session_id,
-            run_id=run.id,
-            idempotency_key="",
-            knowledge_base_ids=agent.knowledge_base_ids,
-            search_depth=agent.search_depth,
-            key_id=run.key_id,
-        )
-        toolbox = Toolbox(offered, context, check_lease=log.check_lease)
-        loop = AgentLoop(crew, log, agent, toolbox, Gate(agent.permissions, granted), pinned.text)
+        toolbox = Toolbox(offered, _context(run, agent), check_lease=log.check_lease)
+        loop = AgentLoop(crew, log, agent, toolbox, Gate(agent.permissions, granted), pinned.text, options)
         return AgentWork(run.id, loop, _seconds_left(log, agent.limits.timeout_seconds))
 
     return make
+
+
+def model_work(tools: Tools, crew: Crew) -> MakeWork:
+    """Makes the work of a run in which a model answers without an agent, as the run's options say."""
+
+    async def make(log: RunLog) -> Work:
+        run = log.run
+        options = options_of(run.input)
+        agent = without_agent(options)
+        principal = system_principal(run.workspace_id, run.project_id)
+        offered = await tools.resolve(principal, (), has_knowledge=bool(agent.knowledge_base_ids))
+        offered = await _with_more(tools, principal, offered, options)
+        toolbox = Toolbox(offered, _context(run, agent), check_lease=log.check_lease)
+        loop = AgentLoop(crew, log, agent, toolbox, Gate(agent.permissions, []), options=options)
+        return AgentWork(run.id, loop, _seconds_left(log, agent.limits.timeout_seconds))
+
+    return make
+
+
+def _context(run: Run, agent: AgentVersion) -> ToolContext:
+    return ToolContext(
+        workspace_id=run.workspace_id,
+        project_id=run.project_id,
+        agent_id=run.agent_id,
+        session_id=run.session_id,
+        run_id=run.id,
+        idempotency_key="",
+        knowledge_base_ids=agent.knowledge_base_ids,
+        search_depth=agent.search_depth,
+        key_id=run.key_id,
+    )
+
+
+async def _with_more(tools: Tools, principal: Principal, offered: list[Tool], options: RunOptions) -> list[Tool]:
+    """Also with the tools that only this run has."""
+    if not options.tools:
+        return offered
+    known = {tool.name for tool in offered}
+    more = await tools.resolve(principal, tuple(options.tools), has_knowledge=False)
+    return [*offered, *(tool for tool in more if tool.name not in known)]
 
 
 class _Versions:

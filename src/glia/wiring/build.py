@@ -68,8 +68,8 @@ from glia.runs.model_calls import ModelCalls
 from glia.runs.model_contexts import ModelContexts
 from glia.runs.service import Runs
 from glia.runs.tool_runs import tool_work
-from glia.runs.types import TOOL
-from glia.runs.work import JobKind, agent_work, kinds_of
+from glia.runs.types import MODEL, TOOL
+from glia.runs.work import JobKind, agent_work, kinds_of, model_work
 from glia.sandboxes.backends import configured_backend
 from glia.sandboxes.hosting import Hosting
 from glia.sandboxes.service import Sandboxes
@@ -216,7 +216,14 @@ async def build(
         embedders=embedders,
         start_job=jobs,
     )
-    crew = Crew(models=models, cite=cite, spending=spending, contexts=ModelContexts(db), notebook=PlanNotebook())
+    crew = Crew(
+        models=models,
+        cite=cite,
+        spending=spending,
+        contexts=ModelContexts(db),
+        notebook=PlanNotebook(),
+        read_file=files.read,
+    )
     evaluator = Evaluator(db, AnswerJudge(models, spending), usage)
     subagents, workflows = Subagents(db, agents), Workflows(db, agents=agents, tools=tools, outbound=outbound)
     engine = Engine(
@@ -231,7 +238,7 @@ async def build(
                 TEND: JobKind(sleep_time.tend, nothing_to_undo),
                 EVALUATE: JobKind(evaluator.work, evaluator.ended),
             },
-            {WORKFLOW: workflows.work, TOOL: tool_work(tools)},
+            {WORKFLOW: workflows.work, TOOL: tool_work(tools), MODEL: model_work(tools, crew)},
         ),
         settings.runs,
     )

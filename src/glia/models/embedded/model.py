@@ -6,10 +6,11 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from glia.models.errors import ModelFailed
 from glia.models.types import (
     AssistantMessage,
     FinishReason,
@@ -21,6 +22,7 @@ from glia.models.types import (
     ThinkingDelta,
     TokenUsage,
     ToolCall,
+    UserMessage,
 )
 
 if TYPE_CHECKING:
@@ -40,15 +42,16 @@ class _Bounded:
 
 
 class EmbeddedModel:
-    """Chooses tools by rule and answers with quotations. It holds no state, needs no network and never fails."""
+    """Chooses tools by rule and answers with quotations. It holds no state and needs no network."""
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         from glia.models.embedded.reply import (
+            in_format,
             reply,
         )  # Its patterns take 50 ms to compile; most servers never need them.
 
         started = time.perf_counter()
-        decided = reply(request)
+        decided = in_format(request, reply(_offered(request)))
         thinking = _thinking(decided, request.settings)
         bounded = _bounded(decided.text, request.settings, _tokens(thinking))
         if thinking:
@@ -68,6 +71,24 @@ class EmbeddedModel:
             cost_micros=0,  # Known to be free: it runs in this process.
             latency_ms=round((time.perf_counter() - started) * 1000),
         )
+
+
+def _offered(request: ModelRequest) -> ModelRequest:
+    """With the tools that it may call now. A picture it cannot see it must not pretend to have seen."""
+    if any(isinstance(message, UserMessage) and message.images for message in request.messages):
+        raise cannot("reads text only, so it cannot look at pictures")
+    choice = request.settings.tool_choice
+    if choice in (None, "auto", "required"):
+        return request
+    return replace(request, tools=[tool for tool in request.tools if tool.name == choice])
+
+
+def cannot(what: str) -> ModelFailed:
+    return ModelFailed(
+        f"The built-in model {what}; choose another model, as GET /v1/models lists them.",
+        kind="bad_request",
+        provider="glia",
+    )
 
 
 def _call(name: str, arguments: str) -> ToolCall:

@@ -15,6 +15,8 @@ from glia.models.embedded.roles import Candidate, Role, candidates
 from glia.models.embedded.schema import mapping
 from glia.models.embedded.text import READ_CHARACTERS, clean, shorten, squeeze
 from glia.models.embedded.wishes import Turn, Wish, rephrased, search_query
+from glia.models.errors import ModelFailed
+from glia.models.structured import format_problem
 from glia.models.types import AssistantMessage, Message, ModelRequest, SystemMessage, ToolCall, ToolMessage, UserMessage
 
 # More than one wish may be in the message; only then is it worth reading it again for what is still open.
@@ -43,6 +45,25 @@ class _Returned:
 def reply(request: ModelRequest) -> Reply:
     decided = _replied(request)
     return Reply(clean(decided.thought), clean(decided.text), decided.calls)
+
+
+def in_format(request: ModelRequest, decided: Reply) -> Reply:
+    """The reply in the format that the request demands: its text as `{"answer": ...}`.
+
+    Raises ModelFailed for a schema that has other fields: filling them in would be making things up.
+    """
+    form = request.settings.response_format
+    if form is None or form.get("type") not in ("json_object", "json_schema"):
+        return decided
+    problem = format_problem(form, _json({"answer": ""}))
+    if problem:
+        raise ModelFailed(
+            f"The built-in model can only answer as an object with the text `answer`, and for that {problem}; choose"
+            " another model for this `response_format`, as GET /v1/models lists them.",
+            kind="bad_request",
+            provider="glia",
+        )
+    return decided if decided.calls else Reply(decided.thought, _json({"answer": decided.text}))
 
 
 def _replied(request: ModelRequest) -> Reply:

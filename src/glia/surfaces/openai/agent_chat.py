@@ -6,22 +6,25 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from difflib import get_close_matches
+from uuid import UUID
 
 import msgspec
 
 from glia.agents.errors import AgentNotFound
 from glia.agents.types import Agent
-from glia.gateway.service import DONE, Chunks, completion, read_messages
+from glia.gateway.service import DONE, Chunks, calls_json, completion
 from glia.gateway.types import ChatCall
 from glia.identity.types import Principal
 from glia.kit.errors import GliaError, InvalidRequest, NotFound, Unavailable
 from glia.kit.pages import LARGEST_LIMIT, Window
-from glia.models.types import TokenUsage
+from glia.models.types import TokenUsage, ToolCall
 from glia.runs.events import Event, ModelResponded, Preview, RunCancelled, RunCompleted, RunFailed, RunUsage, RunWaiting
 from glia.runs.events import TextDelta as StoredText
 from glia.runs.events import ThinkingDelta as StoredThinking
-from glia.runs.service import Runs, Said, Watcher
+from glia.runs.service import Question, RunOptions, Runs, Said, Watcher
 from glia.runs.types import Accepted
+from glia.surfaces.openai.chat_history import read_history, stored
+from glia.surfaces.openai.chat_options import read_wishes
 from glia.surfaces.openai.leaving import Patience, WhileClientWaits
 from glia.surfaces.openai.text_cursor import TextCursor
 from glia.surfaces.openai.words import AGENT_PREFIX, RunEndedBadly, error_event, openai_error
@@ -31,26 +34,27 @@ from glia.surfaces.shared.tracing import join_trace
 from glia.wiring import House
 
 _LONGEST_WAIT_SECONDS = 3600.0
-_KNOWN = frozenset({"model", "messages", "stream", "stream_options"})
 
 Headers = list[tuple[bytes, bytes]]
 
 
 async def chat_with_agent(house: House, patience: Patience, request: Request, send: Send, call: ChatCall) -> None:
     principal = request.principal
-    said = history(call)
-    ignored = [name for name, raw in call.fields.items() if name not in _KNOWN and bytes(raw) != b"null"]
-    if ignored and house.settings.strict_fields:
-        raise InvalidRequest(f"`{ignored[0]}` has no effect on an agent; leave it out.", field=ignored[0])
+    read = read_history(call)
     agent = await find_agent(house, principal, call.model)
-    session = await house.sessions.create(principal, agent_id=agent.id)
+    wishes = read_wishes(call, await house.models.resolve(agent.current.model))
+    if wishes.ignored and house.settings.strict_fields:
+        raise InvalidRequest(f"`{wishes.ignored[0]}` has no effect on an agent; leave it out.", field=wishes.ignored[0])
+    said = await stored(house, principal, agent, read, wishes.options)
+    metadata: dict[str, object] = {"openai": wishes.notes} if wishes.notes else {}
+    session = await house.sessions.create(principal, agent_id=agent.id, metadata=metadata)
     with house.runs.watch(session.id, previews=call.is_streamed) as watcher:
-        accepted = await house.runs.accept(principal, session.id, said)
+        accepted = await _accept(house, principal, agent, session.id, said, wishes.options)
         await join_trace(house.traces, request, accepted)
         headers = [
             (b"x-glia-run-id", str(accepted.run_id).encode()),
             (b"x-glia-session-id", str(session.id).encode()),
-            *ignored_header(ignored),
+            *ignored_header(wishes.ignored),
         ]
         if call.is_streamed:
             answer = AgentStream(house.runs, principal, accepted, call, request.request_id, watcher)
@@ -59,6 +63,16 @@ async def chat_with_agent(house: House, patience: Patience, request: Request, se
             with WhileClientWaits(patience, request.receive):
                 completed = await _outcome(house.runs, principal, accepted, watcher)
             await _send_whole(request, send, call.model, completed, headers)
+
+
+async def _accept(
+    house: House, principal: Principal, agent: Agent, session_id: UUID, said: list[Said], options: RunOptions
+) -> Accepted:
+    """A run without wishes begins in this very process, which is quicker."""
+    if options == RunOptions():
+        return await house.runs.accept(principal, session_id, said)
+    model = agent.current.model
+    return await house.runs.ask(principal, session_id, said, Question(options, agent.id, agent.version, model))
 
 
 async def find_agent(house: House, principal: Principal, model: str) -> Agent:
@@ -72,24 +86,6 @@ async def find_agent(house: House, principal: Principal, model: str) -> Agent:
     near = get_close_matches(reference, [agent.slug for agent in page.items], n=3, cutoff=0.5)
     hint = f" Did you mean {', '.join(repr(AGENT_PREFIX + slug) for slug in near)}?" if near else ""
     raise NotFound(f"There is no agent {reference!r} in this workspace.{hint} GET /v1/models lists all.", field="model")
-
-
-def history(call: ChatCall) -> list[Said]:
-    """What the messages say. Raises InvalidRequest for what an agent cannot be told."""
-    said: list[Said] = []
-    for index, (message, text) in enumerate(read_messages(call)):
-        if message.role == "tool" or message.tool_calls:
-            field = f"messages[{index}]"
-            raise InvalidRequest(
-                f"`{field}` is about a tool call; an agent calls its tools by itself, so leave such messages out.",
-                field=field,
-            )
-        role = "system" if message.role == "developer" else message.role
-        if text:
-            said.append(Said(role, text))
-    if not said or said[-1].role != "user":
-        raise InvalidRequest("The last of `messages` must be the user's and not empty.", field="messages")
-    return said
 
 
 class AgentStream:
@@ -150,7 +146,10 @@ class AgentStream:
 
     def _end(self, completed: RunCompleted) -> bytes:
         delta = {"citations": _citations(completed)}
-        ending = self._chunks.delta(delta, "stop")
+        ending = b""
+        if calls := called(completed):
+            ending = self._chunks.tool_calls(calls)
+        ending += self._chunks.delta(delta, finish_reason(completed))
         if self._call.wants_usage:
             ending += self._chunks.usage(_usage(completed.usage))
         return ending + DONE
@@ -165,10 +164,11 @@ async def _send_whole(
         await send_json(send, completed.status, body, [*headers, (b"x-should-retry", b"false")])
         return
     text = completed.message.content if completed.message else ""
-    message = {"content": text, "refusal": None, "citations": _citations(completed)}
-    await send_bytes(
-        send, 200, completion(model, message, "stop", _usage(completed.usage)), b"application/json", headers
-    )
+    message: dict[str, object] = {"content": text, "refusal": None, "citations": _citations(completed)}
+    if calls := called(completed):
+        message |= {"content": text or None, "tool_calls": calls_json(calls)}
+    body = completion(model, message, finish_reason(completed), _usage(completed.usage))
+    await send_bytes(send, 200, body, b"application/json", headers)
 
 
 async def _outcome(runs: Runs, principal: Principal, accepted: Accepted, watcher: Watcher) -> RunCompleted | GliaError:
@@ -198,6 +198,15 @@ def _bad_end(ended: object, accepted: Accepted) -> RunEndedBadly:
             f" answer is then in GET /v1/sessions/{accepted.session_id}/messages.",
         )
     return RunEndedBadly("run_cancelled", f"The run {accepted.run_id} was cancelled before it answered.")
+
+
+def called(completed: RunCompleted) -> tuple[ToolCall, ...]:
+    """Calls of the client's functions."""
+    return tuple(ToolCall(c.id, c.provider_id, c.name, c.arguments) for c in completed.tool_calls or ())
+
+
+def finish_reason(completed: RunCompleted) -> str:
+    return "tool_calls" if completed.tool_calls else completed.finish_reason or "stop"
 
 
 def _citations(completed: RunCompleted) -> object:
