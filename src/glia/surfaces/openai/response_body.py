@@ -99,7 +99,7 @@ class ResponseBody(msgspec.Struct, kw_only=True):
         """Ours for `reasoning.effort`; other words go to providers that know them."""
         return _EFFORTS.get(self.reasoning.effort or "") if self.reasoning else None
 
-    def extra(self, model: ResolvedModel) -> dict[str, Any]:
+    def passed_on(self, model: ResolvedModel) -> dict[str, Any]:
         """What a provider of chat completions gets as it is."""
         if not model.is_forwardable:
             return {}
@@ -145,7 +145,7 @@ class ResponseBody(msgspec.Struct, kw_only=True):
 
     def echo(self, tools: list[dict[str, Any]]) -> dict[str, Any]:
         """What the response repeats of the request, as it is kept with the run."""
-        text = msgspec.to_builtins(self.text) if self.text else {}
+        text: dict[str, Any] = msgspec.to_builtins(self.text) if self.text else {}
         text = {name: value for name, value in text.items() if value is not None}
         return {
             "model": self.model,

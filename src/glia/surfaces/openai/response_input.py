@@ -40,7 +40,7 @@ class InputItems:
 
     async def read(self, given: str | list[Json] | None) -> list[Told]:
         """Raises InvalidRequest that names the item at fault."""
-        if given is None or given == "" or given == []:
+        if not given:
             raise InvalidRequest("`input` is missing; send a text or a list of items.", field="input")
         if isinstance(given, str):
             given = [{"role": "user", "content": given}]

@@ -38,7 +38,6 @@ async def read_tools(house: House, principal: Principal, given: list[Json]) -> O
         match tool.get("type"):
             case "function":
                 found.functions.append(_function(tool, where))
-                tool = {"description": None, "strict": bool(tool.get("strict", True)), **tool}
             case "file_search":
                 found.bases += await _bases(house, principal, tool, where)
             case str(kind) if kind in _WEB_SEARCH:
@@ -52,7 +51,7 @@ async def read_tools(house: House, principal: Principal, given: list[Json]) -> O
                     f"`{where}.type` is {str(other)[:50]!r}; this server has {', '.join(_KNOWN)}.",
                     field=f"{where}.type",
                 )
-        found.shown.append(tool)
+        found.shown.append({"description": None, "strict": True, **tool} if tool["type"] == "function" else tool)
     return found
 
 
@@ -96,7 +95,7 @@ def _function(tool: Json, where: str) -> ClientTool:
     name = tool.get("name")
     if not isinstance(name, str) or not name:
         raise InvalidRequest(f"`{where}.name` is missing; name the function.", field=f"{where}.name")
-    schema = tool.get("parameters") or {"type": "object", "properties": {}}
+    schema: Any = tool.get("parameters") or {"type": "object", "properties": {}}
     if not isinstance(schema, dict):
         raise InvalidRequest(f"`{where}.parameters` must be a JSON Schema.", field=f"{where}.parameters")
     return ClientTool(name, str(tool.get("description") or ""), cast(Json, schema))

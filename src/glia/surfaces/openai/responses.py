@@ -16,6 +16,7 @@ from glia.gateway.service import SCOPE
 from glia.identity.service import IdempotentAnswers
 from glia.identity.types import Principal
 from glia.kit.errors import Conflict, GliaError, InvalidRequest, NotFound
+from glia.kit.pages import LARGEST_LIMIT, Window
 from glia.models.service import ResolvedModel
 from glia.runs.errors import RunNotFound, SessionBusy
 from glia.runs.events import Event, MessageReceived
@@ -85,9 +86,10 @@ class Responses:
         session_id = asked.session_id or await self._open(principal, asked)
         is_live = bool(body.stream) and not body.background
         with self._runs.watch(session_id, previews=is_live) as watcher:
-            accepted, watcher = await self._ask(principal, asked, session_id, watcher)
+            accepted = await self._ask(principal, asked, session_id)
             await join_trace(self._house.traces, request, accepted)
-            await self._answer(request, send, asked, accepted, watcher)
+            is_elsewhere = accepted.session_id != session_id
+            await self._answer(request, send, asked, accepted, None if is_elsewhere else watcher)
 
     async def _answer(
         self, request: Request, send: Send, asked: Asked, accepted: Accepted, watcher: Watcher | None
@@ -230,7 +232,7 @@ class Responses:
             client_tools=tools.functions,
             tools=tools.names,
             knowledge_base_ids=tools.bases,
-            extra=body.extra(resolved),
+            extra=body.passed_on(resolved),
         )
         session_id, before, open_calls = await self._history(principal, body, agent)
         told = await InputItems(self._house.files, principal, open_calls).read(body.input)
@@ -274,9 +276,7 @@ class Responses:
         session = await self._house.sessions.create(principal, agent_id=agent_id, metadata=metadata)
         return session.id
 
-    async def _ask(
-        self, principal: Principal, asked: Asked, session_id: UUID, watcher: Watcher
-    ) -> tuple[Accepted, Watcher | None]:
+    async def _ask(self, principal: Principal, asked: Asked, session_id: UUID) -> Accepted:
         """Begins the run. When others go on from the same response at this moment, in a session of its own."""
         agent = asked.agent
         notes = {**asked.notes, "conversation": asked.body.conversation_id}
@@ -291,12 +291,12 @@ class Responses:
         is_new = asked.session_id is None
         said = [*asked.before, *asked.said] if is_new else asked.said
         try:
-            return await self._runs.ask(principal, session_id, said, question), watcher
+            return await self._runs.ask(principal, session_id, said, question)
         except SessionBusy:
             if is_new or asked.body.conversation_id is not None:
                 raise
         session_id = await self._open(principal, asked)
-        return await self._runs.ask(principal, session_id, [*asked.before, *asked.said], question), None
+        return await self._runs.ask(principal, session_id, [*asked.before, *asked.said], question)
 
     async def _run(self, principal: Principal, id: str, field: str | None = None) -> Run:
         """The run behind a response: any run of an agent, or of a model. Raises NotFound."""
@@ -315,8 +315,6 @@ class Responses:
         return run
 
     async def _has_others(self, principal: Principal, run: Run) -> bool:
-        from glia.kit.pages import LARGEST_LIMIT, Window
-
         page = await self._runs.list(principal, Window(LARGEST_LIMIT), session_id=run.session_id)
         return any(other.id != run.id and not _note(other).get("is_deleted") for other in page.items)
 
