@@ -7,15 +7,18 @@ import errno
 import hashlib
 from collections.abc import AsyncGenerator, Generator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
 from glia.files import queries
 from glia.files.errors import FileChanged, FileMissing
 from glia.files.types import FileRef, Fingerprint
+from glia.identity.types import Principal
 from glia.kit.db import Database, Transaction
 from glia.kit.errors import StorageFull
 from glia.kit.ids import new_id
+from glia.kit.pages import Page, Window, page_of
 
 PART_BYTES = 1 << 20
 
@@ -36,10 +39,13 @@ class Files:
         name: str,
         media_type: str,
         fingerprint: Fingerprint | None = None,
+        purpose: str | None = None,
+        expires_at: datetime | None = None,
     ) -> FileRef:
         """Keeps a copy of `source` as part of the caller's transaction, holding at most 1 MiB of it in memory.
 
         fingerprint: of `source`, when the caller has it already. Raises FileChanged when it is not that file's.
+        purpose, expires_at: as in FileRef.
         """
         fingerprint = fingerprint or await fingerprint_of(source)
         file = await queries.insert(
@@ -50,6 +56,8 @@ class Files:
             project_id=project_id,
             name=name,
             media_type=media_type,
+            purpose=purpose,
+            expires_at=expires_at,
         )
         size_bytes, part = 0, 0
         with await asyncio.to_thread(source.open, "rb") as content:
@@ -80,6 +88,15 @@ class Files:
             data = content[start : start + PART_BYTES]
             await queries.insert_part(tx, file.id, part, data, workspace_id=workspace_id)
         return file
+
+    async def keep(
+        self, content: bytes, *, workspace_id: UUID, project_id: UUID, name: str, media_type: str
+    ) -> FileRef:
+        """As `write_bytes`, by itself."""
+        async with self._db.transaction(workspace_id) as tx:
+            return await self.write_bytes(
+                tx, content, workspace_id=workspace_id, project_id=project_id, name=name, media_type=media_type
+            )
 
     async def read_bytes(self, tx: Transaction, id: UUID) -> bytes:
         """The whole content, for files that are small enough to be held. Raises FileMissing."""
@@ -136,6 +153,58 @@ class Files:
         with _whole_or_gone(target), await asyncio.to_thread(target.open, "wb") as copy:
             async for data in self.stream(workspace_id, id):
                 await asyncio.to_thread(copy.write, data)
+
+    async def upload(
+        self,
+        principal: Principal,
+        source: Path,
+        *,
+        name: str,
+        media_type: str,
+        purpose: str,
+        expires_at: datetime | None = None,
+        fingerprint: Fingerprint | None = None,
+    ) -> FileRef:
+        """Keeps a file of a client's own. Whatever of the workspace's uploads has expired goes at the same time."""
+        principal.require("files:write")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            await queries.delete_expired(tx)
+            return await self.write(
+                tx,
+                source,
+                workspace_id=principal.workspace_id,
+                project_id=principal.project_id,
+                name=name,
+                media_type=media_type,
+                fingerprint=fingerprint,
+                purpose=purpose,
+                expires_at=expires_at,
+            )
+
+    async def list_uploaded(
+        self, principal: Principal, window: Window, *, purpose: str | None = None, is_ascending: bool = False
+    ) -> Page[FileRef]:
+        """What clients uploaded, the newest first unless is_ascending."""
+        principal.require("files:read")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            rows = await queries.list_uploaded(tx, window, purpose=purpose, is_ascending=is_ascending)
+        return page_of(rows, window, lambda file: file.id)
+
+    async def get_uploaded(self, principal: Principal, id: UUID) -> FileRef:
+        """Raises FileMissing, also for a file that belongs to something else."""
+        principal.require("files:read")
+        file = await self.get(principal.workspace_id, id)
+        if file.purpose is None:
+            raise _missing(id)
+        return file
+
+    async def delete_uploaded(self, principal: Principal, id: UUID) -> None:
+        """Raises FileMissing, also for a file that belongs to something else."""
+        principal.require("files:write")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            file = await _get(tx, id)
+            if file.purpose is None or not await queries.delete(tx, id):
+                raise _missing(id)
 
     async def delete(self, tx: Transaction, id: UUID) -> bool:
         """False when there is no such file in this workspace."""

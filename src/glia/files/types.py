@@ -22,7 +22,8 @@ class Fingerprint:
 class FileRef:
     """A file as it was uploaded; its content never changes.
 
-    name: as the client called it; for people, never a path. sha256: 64 lower-case hex digits.
+    name: as the client called it; for people, never a path. sha256: 64 lower-case hex digits. purpose: of a file that
+    a client uploaded by itself; None for one that belongs to a document or the like. expires_at: after that it is gone.
     """
 
     id: FileId
@@ -31,3 +32,5 @@ class FileRef:
     size_bytes: int
     sha256: str
     created_at: datetime
+    purpose: str | None = None
+    expires_at: datetime | None = None

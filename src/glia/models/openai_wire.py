@@ -162,7 +162,8 @@ def write_request(request: ModelRequest, provider: Provider) -> bytes:
             "tool_choice": _tool_choice(settings.tool_choice),
             "parallel_tool_calls": settings.parallel_tool_calls,
         }
-    body.update({name: value for name, value in {**settings.extra, **optional}.items() if value is not None})
+    body.update(settings.extra)
+    body.update({name: value for name, value in optional.items() if value is not None})
     return orjson.dumps(body, default=plain)
 
 

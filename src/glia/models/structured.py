@@ -102,7 +102,9 @@ def _validator() -> Callable[[Format], Any]:
 
     # jsonschema has no types of its own.
     base: Any = jsonschema.Draft202012Validator
-    extend: Any = cast(Any, jsonschema).validators.extend
+    from jsonschema import validators
+
+    extend: Any = cast(Any, validators).extend
     nowhere: Any = cast(Any, referencing.Registry)()
 
     def without(*_: object) -> None:

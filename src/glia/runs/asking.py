@@ -113,7 +113,7 @@ class Asking(Accepting):
         for event in events:
             hear(talk, event, event.payload)
         talk.release()
-        names = frozenset(name for call in talk.open_calls for name in (call.id, call.provider_id))
+        names = frozenset(call.provider_id for call in talk.open_calls)
         return Heard([_said(message) for message in talk.messages], names)
 
     async def last_of(self, principal: Principal, run: Run) -> int | None:
@@ -123,6 +123,12 @@ class Asking(Accepting):
             last = await queries.answer_of(tx, run.id)
         return None if last is None else last.seq
 
+    async def accepted(self, principal: Principal, run: Run) -> Accepted:
+        """For following a run that was begun earlier, from its first event on."""
+        principal.require("runs:read")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            return Accepted(run.id, run.session_id, await queries.before_run(tx, run.id), "known")
+
     async def is_newest(self, principal: Principal, run: Run) -> bool:
         """Whether nothing was said in the session after this run."""
         async with self._db.transaction(principal.workspace_id) as tx:
@@ -131,7 +137,7 @@ class Asking(Accepting):
 
 @dataclass(frozen=True)
 class Heard:
-    """A conversation. open_calls: ids of calls that the caller has to answer."""
+    """A conversation. open_calls: the providers' ids of calls that the caller has to answer."""
 
     said: list[Said]
     open_calls: frozenset[str]

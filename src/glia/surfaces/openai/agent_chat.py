@@ -61,7 +61,7 @@ async def chat_with_agent(house: House, patience: Patience, request: Request, se
             await sse.stream(request.receive, send, answer.chunks(), headers)
         else:
             with WhileClientWaits(patience, request.receive):
-                completed = await _outcome(house.runs, principal, accepted, watcher)
+                completed = await outcome(house.runs, principal, accepted, watcher)
             await _send_whole(request, send, call.model, completed, headers)
 
 
@@ -137,7 +137,7 @@ class AgentStream:
             case RunCompleted() as completed:
                 return self._end(completed)
             case RunFailed() | RunCancelled() | RunWaiting(needs_someone=True) as ended:
-                return error_event(_bad_end(ended, self._accepted), self._request_id)
+                return error_event(bad_end(ended, self._accepted), self._request_id)
             case _:
                 return b""
 
@@ -171,17 +171,21 @@ async def _send_whole(
     await send_bytes(send, 200, body, b"application/json", headers)
 
 
-async def _outcome(runs: Runs, principal: Principal, accepted: Accepted, watcher: Watcher) -> RunCompleted | GliaError:
+async def outcome(
+    runs: Runs, principal: Principal, accepted: Accepted, watcher: Watcher | None
+) -> RunCompleted | GliaError:
+    """How the run ended, or what it waits for that a person has to do."""
     try:
         async with asyncio.timeout(_LONGEST_WAIT_SECONDS):
             last = await runs.outcome(principal, accepted, watcher, or_need=True)
     except TimeoutError:
         return Unavailable(f"The run {accepted.run_id} is still going on after an hour; GET /v1/runs/ shows it.")
     payload = last.payload
-    return payload if isinstance(payload, RunCompleted) else _bad_end(payload, accepted)
+    return payload if isinstance(payload, RunCompleted) else bad_end(payload, accepted)
 
 
-def _bad_end(ended: object, accepted: Accepted) -> RunEndedBadly:
+def bad_end(ended: object, accepted: Accepted) -> RunEndedBadly:
+    """What a client is told of a run that did not complete."""
     if isinstance(ended, RunFailed):
         return RunEndedBadly(ended.error.code, ended.error.message)
     if isinstance(ended, RunWaiting) and "budget" in ended.waiting_for:

@@ -1,14 +1,21 @@
-"""Puts the OpenAI surface together: four routes on bare ASGI, the gate around them."""
+"""Puts the OpenAI surface together: routes on bare ASGI, the gate around them."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Awaitable, Callable
+
+from glia.identity.service import IdempotentAnswers
 from glia.kit.errors import MethodNotAllowed, NotFound
 from glia.models.errors import ModelFailed
 from glia.surfaces.openai.chat import chat_completions
+from glia.surfaces.openai.conversations import ConversationRoutes
 from glia.surfaces.openai.embeddings import embeddings
+from glia.surfaces.openai.files import FileRoutes
 from glia.surfaces.openai.leaving import Patience
 from glia.surfaces.openai.models import get_model, list_models
 from glia.surfaces.openai.openapi import openapi_paths
+from glia.surfaces.openai.responses import Responses
 from glia.surfaces.openai.words import openai_error, provider_failed
 from glia.surfaces.shared.asgi import App, Receive, Request, Scope, Send
 from glia.surfaces.shared.gate import Gate
@@ -17,12 +24,16 @@ from glia.wiring import House
 __all__ = ["openai_surface", "openapi_paths", "owns"]
 
 _CHAT, _EMBEDDINGS, _MODELS = "/v1/chat/completions", "/v1/embeddings", "/v1/models"
-_METHODS = {_CHAT: "POST", _EMBEDDINGS: "POST", _MODELS: "GET"}
+_RESPONSES, _FILES, _CONVERSATIONS = "/v1/responses", "/v1/files", "/v1/conversations"
+_ROOTS = (_CHAT, _EMBEDDINGS, _MODELS, _RESPONSES, _FILES, _CONVERSATIONS)
+_BRANCHES = tuple(f"{root}/" for root in (_MODELS, _RESPONSES, _FILES, _CONVERSATIONS))
+
+Handler = Callable[..., Awaitable[None]]
 
 
 def owns(method: str, path: str) -> bool:
     """Whether a request of the shared /v1 belongs to this surface. Wrong methods do too, to be told so here."""
-    return path in _METHODS or path.startswith(f"{_MODELS}/")
+    return path in _ROOTS or path.startswith(_BRANCHES)
 
 
 def openai_surface(house: House) -> App:
@@ -30,32 +41,71 @@ def openai_surface(house: House) -> App:
 
 
 class _Routes:
-    """Not HotRoutes, because the id of a model may hold slashes."""
+    """Not HotRoutes, because the id of a model may hold slashes, and a wrong method is told in this API's words."""
 
     def __init__(self, house: House) -> None:
         self._house = house
         self._patience = Patience()
+        self._answers = IdempotentAnswers(house.db, house.settings.secret_key)
+        self._table = [(re.compile(path), methods) for path, methods in self._routes().items()]
+
+    def _routes(self) -> dict[str, dict[str, Handler]]:
+        responses = Responses(self._house, self._patience, self._answers)
+        files = FileRoutes(self._house, self._answers)
+        conversations = ConversationRoutes(self._house, self._answers)
+        response, file, conversation = (f"{root}/([^/]+)" for root in (_RESPONSES, _FILES, _CONVERSATIONS))
+        return {
+            _EMBEDDINGS: {"POST": self._embeddings},
+            _MODELS: {"GET": self._list_models},
+            f"{_MODELS}/(.+)": {"GET": self._get_model},
+            _RESPONSES: {"POST": responses.create},
+            f"{_RESPONSES}/compact": {"POST": responses.compact},
+            f"{response}": {"GET": responses.retrieve, "DELETE": responses.delete},
+            f"{response}/cancel": {"POST": responses.cancel},
+            f"{response}/input_items": {"GET": responses.input_items},
+            _FILES: {"GET": files.list, "POST": files.upload},
+            file: {"GET": files.get, "DELETE": files.delete},
+            f"{file}/content": {"GET": files.content},
+            _CONVERSATIONS: {"POST": conversations.create},
+            conversation: {"GET": conversations.get, "POST": conversations.update, "DELETE": conversations.delete},
+            f"{conversation}/items": {"GET": conversations.list_items, "POST": conversations.add_items},
+            f"{conversation}/items/([^/]+)": {"GET": conversations.get_item},
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         try:
-            await self._answer(request, send)
+            if request.path == _CHAT and request.method == "POST":  # the hot one
+                await chat_completions(self._house, self._patience, self._answers, request, send)
+            else:
+                await self._answer(request, send)
         except ModelFailed as failure:
             raise provider_failed(failure) from failure
 
     async def _answer(self, request: Request, send: Send) -> None:
-        path = request.path
-        model_id = path.removeprefix(f"{_MODELS}/") if path.startswith(f"{_MODELS}/") else ""
-        expected = "GET" if model_id else _METHODS.get(path)
-        if expected is None:
-            raise NotFound(f"There is no route {request.method} {path}; /openapi.json lists them all.")
-        if request.method != expected:
-            raise MethodNotAllowed(f"{request.method} is not possible on {path}; use {expected}.")
+        path, method = request.path, request.method
         if path == _CHAT:
-            await chat_completions(self._house, self._patience, request, send)
-        elif path == _EMBEDDINGS:
-            await embeddings(self._house, self._patience, request, send)
-        elif model_id:
-            await get_model(self._house, request, send, model_id)
-        else:
-            await list_models(self._house, request, send)
+            raise _not_possible(method, path, ["POST"])
+        for pattern, methods in self._table:
+            if (found := pattern.fullmatch(path)) is None:
+                continue
+            handler = methods.get(method)
+            if handler is None:
+                raise _not_possible(method, path, list(methods))
+            await handler(request, send, *found.groups())
+            return
+        raise NotFound(f"There is no route {method} {path}; /openapi.json lists them all.")
+
+    async def _embeddings(self, request: Request, send: Send) -> None:
+        await embeddings(self._house, self._patience, request, send)
+
+    async def _list_models(self, request: Request, send: Send) -> None:
+        await list_models(self._house, request, send)
+
+    async def _get_model(self, request: Request, send: Send, id: str) -> None:
+        await get_model(self._house, request, send, id)
+
+
+def _not_possible(method: str, path: str, allowed: list[str]) -> MethodNotAllowed:
+    ways = ", ".join(allowed)
+    return MethodNotAllowed(f"{method} is not possible on {path}; use {ways}.", allow=ways)

@@ -7,6 +7,7 @@ from contextlib import aclosing
 
 from glia.gateway.service import Gateway, read_chat
 from glia.gateway.types import Answer, ChatCall
+from glia.identity.service import IdempotentAnswers
 from glia.kit.errors import GliaError
 from glia.models.errors import ModelFailed
 from glia.surfaces.openai.agent_chat import chat_with_agent
@@ -14,14 +15,29 @@ from glia.surfaces.openai.leaving import Patience, WhileClientWaits
 from glia.surfaces.openai.words import AGENT_PREFIX, error_event, provider_failed
 from glia.surfaces.shared import sse
 from glia.surfaces.shared.asgi import Request, Send, ignored_header, send_bytes
+from glia.surfaces.shared.idempotency import answer_once, key_of
 from glia.wiring import House
 
 LARGEST_BODY_BYTES = 32 * 1024 * 1024
 """Conversations with pictures are large."""
 
 
-async def chat_completions(house: House, patience: Patience, request: Request, send: Send) -> None:
-    call = read_chat(await request.body(LARGEST_BODY_BYTES))
+async def chat_completions(
+    house: House, patience: Patience, answers: IdempotentAnswers, request: Request, send: Send
+) -> None:
+    body = await request.body(LARGEST_BODY_BYTES)
+    call = read_chat(body)
+    if not call.is_streamed and key_of(request) is not None:
+
+        async def once(send: Send) -> None:
+            await _answer(house, patience, request, send, call)
+
+        await answer_once(answers, request, body, send, once)
+    else:
+        await _answer(house, patience, request, send, call)
+
+
+async def _answer(house: House, patience: Patience, request: Request, send: Send, call: ChatCall) -> None:
     if call.model.startswith(AGENT_PREFIX):
         await chat_with_agent(house, patience, request, send, call)
     elif call.is_streamed:

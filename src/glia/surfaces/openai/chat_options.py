@@ -13,6 +13,7 @@ from glia.gateway.types import ChatCall
 from glia.kit.errors import InvalidRequest
 from glia.models.service import ResolvedModel
 from glia.runs.service import ClientTool, RunOptions
+from glia.surfaces.shared.json_body import read_object
 
 _HANDLED = frozenset(
     {"model", "messages", "stream", "stream_options", "metadata", "user", *ChatOptions.__struct_fields__}
@@ -51,6 +52,8 @@ def read_wishes(call: ChatCall, model: ResolvedModel) -> ChatWishes:
     """model: the agent's. Raises InvalidRequest that names the field at fault."""
     if len(call.fields) == 2:  # a model and messages, as most have it
         return ChatWishes(RunOptions(), [], {})
+    if b"\\u0000" in call.body:
+        read_object(call.body)  # says where it is
     given = read_options(call)
     if given.n not in (None, 1):
         raise InvalidRequest(

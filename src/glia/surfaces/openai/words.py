@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import orjson
 
 from glia.kit.errors import GliaError, RateLimited
 from glia.models.errors import FailureKind, ModelFailed
+from glia.surfaces.shared.asgi import convert
+from glia.surfaces.shared.json_body import read_object
+
+T = TypeVar("T")
 
 AGENT_PREFIX = "agent:"
 
@@ -90,3 +96,8 @@ def openai_error(error: GliaError, request_id: str) -> dict[str, object]:
 def error_event(error: GliaError, request_id: str) -> bytes:
     """An error after the stream has begun; clients of this API raise it."""
     return b"data: %s\n\n" % orjson.dumps(openai_error(error, request_id))
+
+
+def read_body(body: bytes, type: type[T]) -> tuple[T, list[str]]:
+    """A JSON object as a Struct, and the names of fields that it does not have. Raises InvalidRequest."""
+    return convert(read_object(body), type)
