@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal, LiteralString
 from uuid import UUID
 
-from glia.kit.db import Database, Transaction
+from glia.kit.db import Database, Transaction, json
 from glia.runs.events import MessageReceived, encode
 from glia.runs.types import ENGINE_ABI, WhenBusy
 
@@ -76,3 +76,15 @@ async def accept(db: Database, wanted: Acceptable, messages: Sequence[MessageRec
 async def accept_in(tx: Transaction, wanted: Acceptable, messages: Sequence[MessageReceived]) -> Acceptance:
     """As `accept`, inside a transaction that does more."""
     return await tx.one(Acceptance, _ACCEPT, **wanted.parameters(messages))
+
+
+async def add_input(tx: Transaction, run_id: UUID, input: dict[str, object]) -> None:
+    """Keeps more with a run that was accepted in this transaction."""
+    await tx.execute("update runs set input = input || %(input)s where id = %(id)s", id=run_id, input=json(input))
+
+
+async def forget_input(tx: Transaction, run_id: UUID, name: str) -> None:
+    """Removes something that was kept with a run only until its end."""
+    await tx.execute(
+        "update runs set input = input - %(name)s::text where id = %(id)s and input ? %(name)s", id=run_id, name=name
+    )

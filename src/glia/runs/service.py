@@ -15,11 +15,12 @@ from glia.runs.accepting import LONGEST_MESSAGE, Accepting, get_run, no_session
 from glia.runs.engine import Engine
 from glia.runs.events import ConversationMessage, Event, Preview, RunWaiting
 from glia.runs.live import Live, Signal, Watcher
+from glia.runs.overrides import Override, Seal
 from glia.runs.progress import messages_of
 from glia.runs.types import Accepted, Run, RunStatus, Said
 from glia.usage.service import Budgets
 
-__all__ = ["LONGEST_MESSAGE", "Runs", "Said", "Signal", "Watcher"]
+__all__ = ["LONGEST_MESSAGE", "Override", "Runs", "Said", "Signal", "Watcher"]
 
 HEARTBEAT_SECONDS = 14.0
 _READ_AT_ONCE = 500
@@ -28,8 +29,10 @@ _LOOK_SECONDS = 1.0
 
 
 class Runs(Accepting):
-    def __init__(self, db: Database, live: Live, engine: Engine, budgets: Budgets | None = None) -> None:
-        super().__init__(db, live, engine)
+    def __init__(
+        self, db: Database, live: Live, engine: Engine, budgets: Budgets | None = None, seal: Seal | None = None
+    ) -> None:
+        super().__init__(db, live, engine, seal)
         self.budgets = budgets
 
     def watch(self, session_id: UUID, *, previews: bool = False) -> Watcher:

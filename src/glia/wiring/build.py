@@ -216,7 +216,9 @@ async def build(
         embedders=embedders,
         start_job=jobs,
     )
-    crew = Crew(models=models, cite=cite, spending=spending, contexts=ModelContexts(db), notebook=PlanNotebook())
+    crew = Crew(
+        models=models, cite=cite, spending=spending, contexts=ModelContexts(db), notebook=PlanNotebook(), seal=secrets
+    )
     evaluator = Evaluator(db, AnswerJudge(models, spending), usage)
     subagents, workflows = Subagents(db, agents), Workflows(db, agents=agents, tools=tools, outbound=outbound)
     engine = Engine(
@@ -236,7 +238,7 @@ async def build(
         settings.runs,
     )
     budgets, credit = Budgets(db, spending), Credits(db, spending)
-    runs = Runs(db, live, engine, budgets)
+    runs = Runs(db, live, engine, budgets, secrets)
     budgets.on_raised = credit.on_raised = runs.limits_raised
     jobs.runs, subagents.start, evaluator.runs = runs, runs.start, runs
     dispatcher = Dispatcher(db, outbound, secrets, settings.webhooks)
