@@ -23,9 +23,6 @@ TOOL = "tool"
 MODEL = "model"
 """The kind of run in which a model answers without an agent."""
 
-MODEL = "model"
-"""The kind of run in which a model answers without an agent."""
-
 
 class RunStatus(StrEnum):
     QUEUED = "queued"
