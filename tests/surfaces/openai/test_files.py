@@ -24,11 +24,6 @@ def test_a_file_goes_in_and_comes_out_as_it_was(api: OpenAI) -> None:
 
     found = (file.bytes, file.filename, file.purpose, file.status)
     assert found == (len(content), "data ü.bin", "user_data", "processed")
-        len(content),
-        "data ü.bin",
-        "user_data",
-        "processed",
-    )
     assert api.files.retrieve(file.id).to_dict() == file.to_dict()
     assert api.files.content(file.id).read() == content
     assert api.files.delete(file.id).deleted
