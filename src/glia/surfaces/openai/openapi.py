@@ -53,6 +53,28 @@ def openapi_paths() -> Json:
     return {**_models_and_chat(), **_responses(), **_files(), **_conversations()}
 
 
+TITLE = "Glia's OpenAI API"
+TEXT = (
+    "OpenAI's API for the models and agents of this server: `model` is `provider/name`, or `agent:<id or slug>`.\n\n"
+    "Every request needs an API key as `Authorization: Bearer ...` or `X-API-Key`."
+)
+
+
+def openai_document(version: str) -> Json:
+    """The whole document, for a port where nobody else answers."""
+    schemes: Json = {
+        "bearer": {"type": "http", "scheme": "bearer"},
+        "api_key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    }
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": TITLE, "version": version, "description": TEXT},
+        "paths": openapi_paths(),
+        "components": {"securitySchemes": schemes, "schemas": {"Error": ERROR}},
+        "security": [{name: []} for name in schemes],
+    }
+
+
 def _models_and_chat() -> Json:
     return {
         "/v1/chat/completions": {
