@@ -32,8 +32,24 @@ _WORKSPACE: Final = "workspaceId"
 # Names that clients of NeuralHub write, as its own upstream calls them. Where no provider has the model, the server's
 # default model answers and says so, so that such a client works on a server without any key; other names are a 404.
 _VENDORS: Final = frozenset(
-    ("amazon", "anthropic", "cohere", "deepseek", "google", "meta-llama", "microsoft", "minimax", "mistralai")
-    + ("moonshotai", "nvidia", "openai", "perplexity", "qwen", "x-ai", "z-ai")
+    {
+        "amazon",
+        "anthropic",
+        "cohere",
+        "deepseek",
+        "google",
+        "meta-llama",
+        "microsoft",
+        "minimax",
+        "mistralai",
+        "moonshotai",
+        "nvidia",
+        "openai",
+        "perplexity",
+        "qwen",
+        "x-ai",
+        "z-ai",
+    }
 )
 _MOST_MEMORIES, _MOST_PASSAGES, _MOST_BASES = 8, 4, 50
 _SCOPE_OF: Final = {right: scope for scope, rights in RIGHTS.items() for right in rights}
@@ -222,7 +238,7 @@ class Completion(BaseModel):
     response_model=Completion,
     responses={
         200: {
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "content": {"text/event-stream": {}},
             "description": "The completion; with `stream`, its chunks as server-sent events and `[DONE]`.",
         }
     },
