@@ -183,7 +183,7 @@ async def rig(
     config = config or EngineConfig(poll_seconds=0.1, drain_seconds=0.5, most_at_once=200 if is_working else 0)
     workflows = Workflows(db, agents=agents, tools=toolset, outbound=outbound)
     kinds = kinds_of(
-        agent_work(agents, toolset, crew, subagents), jobs or {}, {WORKFLOW: workflows.work, TOOL: tool_work(tools)}
+        agent_work(agents, toolset, crew, subagents), jobs or {}, {WORKFLOW: workflows.work, TOOL: tool_work(toolset)}
     )
     engine = Engine(db, live, lease, kinds, config)
     runs = Runs(db, live, engine, budgets, seal)
