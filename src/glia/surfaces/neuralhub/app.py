@@ -75,7 +75,7 @@ def neuralhub_surface(house: House, openai: App) -> App:
     answers = IdempotentAnswers(house.db, settings.secret_key)
     io = ResourceIo(house.sandboxes, answers, settings.limits.upload_bytes, settings.strict_fields)
     transfers = Transfers(house.objects, answers, house.spool, partial(blob_json, house), settings.strict_fields)
-    talk = chat.Chat(house, openai, answers)
+    talk = chat.Chat(house, openai)
     routers = [
         run.router,
         agents.router,

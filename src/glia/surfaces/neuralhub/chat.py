@@ -8,7 +8,6 @@ import orjson
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from glia.identity.service import IdempotentAnswers
 from glia.identity.types import Principal
 from glia.kit.errors import NotFound
 from glia.kit.pages import Window
@@ -17,7 +16,6 @@ from glia.models.errors import ModelNotFound
 from glia.surfaces.neuralhub.scopes import RIGHTS, require
 from glia.surfaces.neuralhub.words import shown_status
 from glia.surfaces.shared.asgi import App, Message, Request, Scope, Send, send_json
-from glia.surfaces.shared.idempotency import answer_once, key_of
 from glia.surfaces.shared.json_body import replay
 from glia.wiring import House
 
@@ -56,11 +54,10 @@ _SCOPE_OF: Final = {right: scope for scope, rights in RIGHTS.items() for right i
 
 
 class Chat:
-    def __init__(self, house: House, openai: App, answers: IdempotentAnswers) -> None:
+    def __init__(self, house: House, openai: App) -> None:
         """openai: the surface that speaks the protocol; it finds who asks in the request's state."""
         self._house = house
         self._openai = openai
-        self._answers = answers
 
     async def complete(self, request: Request, send: Send) -> None:
         principal = require(request.principal, "chat:write", *_IMPLIED)
@@ -71,13 +68,7 @@ class Chat:
         headers = [*(pair for pair in request.scope["headers"] if pair[0] != b"content-length"), length]
         scope: Scope = {**request.scope, "state": state, "headers": headers}
 
-        async def answer(send: Send) -> None:
-            await self._openai(scope, replay(asked, request.receive), _InOurWords(send, answering))
-
-        if key_of(request) is None or _is_streamed(body):  # a stream is not kept
-            await answer(send)
-        else:
-            await answer_once(self._answers, request, body, send, answer)
+        await self._openai(scope, replay(asked, request.receive), _InOurWords(send, answering))
 
     async def _by_what_is_there(self, body: bytes) -> tuple[bytes, str | None]:
         """The request, and the model that answers it when it is not the one that was named."""
@@ -186,11 +177,6 @@ def _object(body: bytes) -> dict[str, Any] | None:
     except orjson.JSONDecodeError:
         return None
     return cast(dict[str, Any], tree) if isinstance(tree, dict) else None
-
-
-def _is_streamed(body: bytes) -> bool:
-    tree = _object(body)
-    return tree is not None and tree.get("stream") is True
 
 
 def _last_question(messages: object) -> str:
