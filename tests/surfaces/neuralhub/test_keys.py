@@ -123,6 +123,18 @@ def test_a_key_works_on_the_native_api_within_its_scopes(hub: Hub, client: Clien
     assert "`run:write`" in refusal(Hub(hub.port, read_only["key"]).post("/v1/run", {"input": "x"}), 403)["message"]
 
 
+def test_a_key_made_elsewhere_with_neuralhubs_words_has_them_here(hub: Hub, client: Client) -> None:
+    body = {"name": "n", "surface": "neuralhub", "scopes": ["run:write", "run:read", "memories:read", "agents:read"]}
+    made = Hub(hub.port, client.made("/v1/keys", body)["key"])
+
+    assert made.post("/v1/run", {"input": "What is 2+3?", "async": False}).json["state"] == "SUCCESS"
+    tool = {"type": "tool", "target": "calculator", "input": "2+3", "async": False}
+    assert made.post("/v1/run", tool).json["state"] == "SUCCESS"
+    assert made.get("/v1/memory").status == made.get("/v1/agents").status == 200
+    refusal(made.post("/v1/memory", {"content": "x"}), 403)
+    refusal(made.get("/v1/storage/list"), 403)
+
+
 class Browser:
     """Keeps cookies."""
 

@@ -13,7 +13,7 @@ from glia.kit.errors import NotFound
 from glia.kit.pages import Window
 from glia.memory.types import Scope as Whose
 from glia.models.errors import ModelNotFound
-from glia.surfaces.neuralhub.scopes import RIGHTS, require
+from glia.surfaces.neuralhub.scopes import SCOPES, require, rights_within
 from glia.surfaces.neuralhub.words import shown_status
 from glia.surfaces.shared.asgi import App, Message, Request, Scope, Send, send_json
 from glia.surfaces.shared.json_body import replay
@@ -50,7 +50,7 @@ _VENDORS: Final = frozenset(
     }
 )
 _MOST_MEMORIES, _MOST_PASSAGES, _MOST_BASES = 8, 4, 50
-_SCOPE_OF: Final = {right: scope for scope, rights in RIGHTS.items() for right in rights}
+_SCOPE_OF: Final = {right: scope for scope in SCOPES for right in rights_within(scope)}
 
 
 class Chat:
