@@ -39,7 +39,7 @@ class Shown:
 
 
 def shown(version: AgentVersion) -> Shown:
-    kept = _kept(version)
+    kept = kept_of(version.metadata)
     return Shown(
         name=version.name,
         description=version.description or None,
@@ -100,13 +100,13 @@ def changes_of(given: Mapping[str, Any], current: AgentVersion) -> dict[str, Any
     return found
 
 
-def _kept(version: AgentSpec) -> dict[str, Any]:
-    kept = version.metadata.get(KEY)
+def kept_of(metadata: Mapping[str, object]) -> dict[str, Any]:
+    kept = metadata.get(KEY)
     return cast(dict[str, Any], kept) if isinstance(kept, dict) else {}
 
 
 def _marked(spec: AgentSpec, marks: dict[str, Any]) -> AgentSpec:
-    return replace(spec, metadata={**spec.metadata, KEY: {**_kept(spec), **marks}})
+    return replace(spec, metadata={**spec.metadata, KEY: {**kept_of(spec.metadata), **marks}})
 
 
 def _enabled(version: AgentVersion, kept: dict[str, Any]) -> list[str]:
