@@ -69,6 +69,7 @@ def new_spec(fields: Mapping[str, Any]) -> AgentSpec:
     for needed in ("name", "system_prompt"):
         if needed not in given:
             raise InvalidRequest(f"`{needed}` is missing.", field=needed)
+    _check(given)
     spec = replace(AgentSpec(name=""), **changes_of(given, AgentVersion(name="")))
     return spec if profile is None else _marked(spec, {"profile": profile.name})
 
