@@ -81,6 +81,7 @@ from glia.storage.service import Objects
 from glia.tools.builtin import BUILT_IN
 from glia.tools.mcp.operator import read_servers
 from glia.tools.mcp.servers import McpServers
+from glia.tools.recipes.service import Recipes
 from glia.tools.service import Tools
 from glia.tools.sql import read_databases, sql_tools
 from glia.tools.toolsets import Toolsets
@@ -198,9 +199,9 @@ async def build(
         *agent_tools(Hands(settings, outbound, browsers, sandboxes, virtual_files)),
     ]
     mcp_servers = McpServers(db, outbound, secrets, read_servers(settings.mcp_file, environment))
-    toolsets = Toolsets(db, outbound, secrets)
+    toolsets, recipes = Toolsets(db, outbound, secrets), Recipes(db, outbound, secrets, built_in)
     workflow_tools = WorkflowTools(db)
-    sources = (toolsets, mcp_servers.source, workflow_tools)
+    sources = (toolsets, recipes, mcp_servers.source, workflow_tools)
     tools = Tools(db, built_in=built_in, outbound=outbound, secrets=secrets, sources=sources)
     agents = Agents(db, checks=(_check_tools(tools), _check_knowledge(knowledge)))
     live = Live(db)
@@ -287,6 +288,7 @@ async def build(
         workflows=workflows,
         tools=tools,
         toolsets=toolsets,
+        recipes=recipes,
         mcp_servers=mcp_servers,
         models=models,
         gateway=Gateway(

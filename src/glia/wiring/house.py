@@ -54,6 +54,7 @@ from glia.sessions.service import Sessions
 from glia.settings import Settings
 from glia.storage.service import Objects
 from glia.tools.mcp.servers import McpServers
+from glia.tools.recipes.service import Recipes
 from glia.tools.service import Tools
 from glia.tools.toolsets import Toolsets
 from glia.triggers.hooks import Hooks
@@ -109,6 +110,7 @@ class House:
     workflows: Workflows
     tools: Tools
     toolsets: Toolsets
+    recipes: Recipes
     mcp_servers: McpServers
     models: Models
     gateway: Gateway

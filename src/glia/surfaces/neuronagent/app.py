@@ -5,7 +5,18 @@ from __future__ import annotations
 import os
 
 from glia.identity.service import IdempotentAnswers
-from glia.surfaces.neuronagent import agents, hot, messages, sessions, system
+from glia.surfaces.neuronagent import (
+    agent_acts,
+    agent_versions,
+    agents,
+    batches,
+    hot,
+    messages,
+    relations,
+    sessions,
+    system,
+    tools,
+)
 from glia.surfaces.neuronagent.config import read_config
 from glia.surfaces.neuronagent.doorway import HEADERS, Doorway
 from glia.surfaces.neuronagent.sending import Sending
@@ -26,7 +37,12 @@ DESCRIPTION = Description(
 
 ROUTERS = (
     system.router,
+    batches.router,
     agents.router,
+    agent_acts.router,
+    agent_versions.router,
+    relations.router,
+    tools.router,
     sessions.router,
     messages.router,
     hot.router,
@@ -47,4 +63,4 @@ def neuronagent_surface(house: House) -> App:
         is_public=lambda path: path in system.PUBLIC,
         headers=HEADERS,
     )
-    return Doorway(app, Sockets(house, sending, config), config)
+    return Doorway(batches.Arrays(app), Sockets(house, sending, config), config)
