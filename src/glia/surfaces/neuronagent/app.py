@@ -5,7 +5,20 @@ from __future__ import annotations
 import os
 
 from glia.identity.service import IdempotentAnswers
-from glia.surfaces.neuronagent import agents, hot, messages, sessions, system
+from glia.surfaces.neuronagent import (
+    agents,
+    approvals,
+    budgets,
+    feedback,
+    hot,
+    memory,
+    memory_tiers,
+    messages,
+    plans,
+    sessions,
+    spaces,
+    system,
+)
 from glia.surfaces.neuronagent.config import read_config
 from glia.surfaces.neuronagent.doorway import HEADERS, Doorway
 from glia.surfaces.neuronagent.sending import Sending
@@ -31,6 +44,13 @@ ROUTERS = (
     messages.router,
     hot.router,
     hot.sockets,
+    memory.router,
+    memory_tiers.router,
+    plans.router,
+    budgets.router,
+    approvals.router,
+    feedback.router,
+    spaces.router,
 )
 
 
