@@ -123,7 +123,7 @@ def test_a_budget_is_live_and_holds(place: Place, server: Server) -> None:
 
 
 def test_an_agent_without_money_waits(place: Place) -> None:
-    agent = place.agent(model_name="openai/gpt-4o")
+    agent = place.client.made("/v1/agents", {"name": "Dear", "model": "openai/gpt-4o"})["id"]
     place.post(f"/agents/{agent}/budget", {"budget_amount": 0, "period_type": "total"}, 201)
 
     said = place.say(place.session(agent), "Hello")

@@ -14,7 +14,7 @@ def place(client: Client) -> Place:
 
 
 def test_a_plan_is_listed_changed_and_carried_out(place: Place) -> None:
-    agent = place.agent(enabled_tools=["calculator"])
+    agent = place.client.made("/v1/agents", {"name": "Planner", "tools": ["calculator"]})["id"]
     plan = place.post("/plans", {"agent_id": agent, "task_description": "Calculate 6 * 7, then say it."}, 201)
 
     assert plan["status"] == "created"

@@ -109,8 +109,8 @@ async def _with_knowledge(house: House, principal: Principal, spec: AgentSpec, c
 async def _set_memory(
     house: House, principal: Principal, id: UUID, config: dict[str, Any], *, is_new: bool = False
 ) -> None:
-    """`auto_memory_enabled`: answers are kept, facts learnt, both recalled; a new agent keeps and recalls if it does not
-    say no. `cross_session_memory_enabled`: they are found in other sessions too. `agentic_retrieval_enabled`: the agent
+    """`auto_memory_enabled`: answers are kept, facts learnt, both recalled; new agents keep and recall unless told
+    not to. `cross_session_memory_enabled`: they are found in other sessions too. `agentic_retrieval_enabled`: the agent
     looks for itself."""
     keeps, shares = config.get("auto_memory_enabled"), config.get("cross_session_memory_enabled")
     looks = config.get("agentic_retrieval_enabled")
