@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
 
+from glia.usage.errors import BudgetExceeded
+from glia.usage.types import CallBound, SpendingCall
+from glia.wiring import House
 from tests.surfaces.conftest import Client, Server
 from tests.surfaces.neuronagent.place import Place
 
@@ -122,13 +127,17 @@ def test_a_budget_is_live_and_holds(place: Place, server: Server) -> None:
     assert place.client.get(f"/v1/budgets/{second['id']}").json["limit_micros"] == 1_000_000
 
 
-def test_an_agent_without_money_waits(place: Place) -> None:
-    agent = place.client.made("/v1/agents", {"name": "Dear", "model": "openai/gpt-4o"})["id"]
-    place.post(f"/agents/{agent}/budget", {"budget_amount": 0, "period_type": "total"}, 201)
+def test_a_budget_holds_before_a_call_is_made(place: Place, server: Server) -> None:
+    agent, me = place.agent(), place.client.get("/v1/me").json
+    place.post(f"/agents/{agent}/budget", {"budget_amount": 0.001, "period_type": "total"}, 201)
 
-    said = place.say(place.session(agent), "Hello")
+    async def ask(house: House, micros: int) -> None:
+        bound = CallBound(10, micros, 0, 10, 10)
+        where = {"workspace_id": UUID(me["workspace_id"]), "project_id": UUID(me["project_id"])}
+        await house.spending.reserve(SpendingCall(**where, model="p/m", bound=bound, agent_id=UUID(agent)))
 
-    run = place.client.until(f"/v1/runs/{said.get('run_id') or said['id']}", lambda one: one["status"] != "running")
-    assert (run["status"], run["waiting_for"]) == ("waiting", ["budget"])
-    place.put(f"/agents/{agent}/budget?period_type=total", {"budget_amount": 10})
-    place.client.until(f"/v1/runs/{run['id']}", lambda one: one["status"] == "completed")
+    server.do(lambda house: ask(house, 900))
+    with pytest.raises(BudgetExceeded):
+        server.do(lambda house: ask(house, 200))
+    place.put(f"/agents/{agent}/budget?period_type=total", {"budget_amount": 1})
+    server.do(lambda house: ask(house, 200))
