@@ -18,6 +18,7 @@ from glia.surfaces.neuronagent import (
     sessions,
     spaces,
     system,
+    webhooks,
 )
 from glia.surfaces.neuronagent.config import read_config
 from glia.surfaces.neuronagent.doorway import HEADERS, Doorway
@@ -51,6 +52,7 @@ ROUTERS = (
     approvals.router,
     feedback.router,
     spaces.router,
+    webhooks.router,
 )
 
 
