@@ -35,6 +35,7 @@ from glia.identity.service import Identity
 from glia.identity.types import Principal
 from glia.jobs.service import Jobs
 from glia.kit.db import Database, Transaction
+from glia.kit.mail import Mail
 from glia.kit.notifications import Notifications
 from glia.kit.outbound import Outbound, OutboundPolicy
 from glia.knowledge.embedding.opening import Endpoints
@@ -247,7 +248,7 @@ async def build(
     runs = Runs(db, live, engine, budgets, secrets)
     budgets.on_raised = credit.on_raised = runs.limits_raised
     jobs.runs, subagents.start, evaluator.runs = runs, runs.start, runs
-    dispatcher = Dispatcher(db, outbound, secrets, settings.webhooks)
+    dispatcher = Dispatcher(db, outbound, secrets, settings.webhooks, Mail(settings.mail))
     rate_limits = RateLimits(default_per_minute=settings.limits.requests_per_minute)
     firings = Firings(db, runs, workflows.start)
     ticker = Ticker(db, firings)

@@ -16,6 +16,19 @@ from glia.surfaces.neuronagent import (
     sessions,
     system,
     tools,
+    agents,
+    approvals,
+    budgets,
+    feedback,
+    hot,
+    memory,
+    memory_tiers,
+    messages,
+    plans,
+    sessions,
+    spaces,
+    system,
+    webhooks,
 )
 from glia.surfaces.neuronagent.config import read_config
 from glia.surfaces.neuronagent.doorway import HEADERS, Doorway
@@ -47,6 +60,14 @@ ROUTERS = (
     messages.router,
     hot.router,
     hot.sockets,
+    memory.router,
+    memory_tiers.router,
+    plans.router,
+    budgets.router,
+    approvals.router,
+    feedback.router,
+    spaces.router,
+    webhooks.router,
 )
 
 
