@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from glia.identity.service import IdempotentAnswers
-from glia.surfaces.neuronagent import agents, hot, messages, sessions, system
+from glia.surfaces.neuronagent import agents, hot, messages, resources, sessions, system
 from glia.surfaces.neuronagent.config import read_config
 from glia.surfaces.neuronagent.doorway import HEADERS, Doorway
 from glia.surfaces.neuronagent.sending import Sending
@@ -31,6 +31,7 @@ ROUTERS = (
     messages.router,
     hot.router,
     hot.sockets,
+    *resources.ROUTERS,
 )
 
 

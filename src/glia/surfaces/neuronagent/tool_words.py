@@ -8,7 +8,7 @@ _BEHIND: dict[str, tuple[str, ...]] = {
     "sql": ("sql", "sql_query", "sql_schema"),
     "http": ("http", "http_request", "web_fetch"),
     "code": ("code", "run_code"),
-    "shell": ("shell",),
+    "shell": ("shell", "run_shell"),
     "memory": ("memory", "memory_save", "memory_search", "memory_forget", "conversation_search"),
     "rag": ("rag", "retrieval"),
     "vector": ("vector", "retrieval"),

@@ -1,0 +1,13 @@
+"""Routers of what agents work on and with: workflows, files, verification and the like."""
+
+from __future__ import annotations
+
+from glia.surfaces.neuronagent import executions, files, unavailable, verifications, workflows
+
+ROUTERS = (
+    executions.router,
+    workflows.router,
+    files.router,
+    verifications.router,
+    unavailable.router,
+)
