@@ -24,7 +24,7 @@ from glia.collaboration.service import Spaces
 from glia.evaluations.jobs import KIND as EVALUATE
 from glia.evaluations.jobs import Evaluator
 from glia.evaluations.judging import Judge as AnswerJudge
-from glia.evaluations.service import Evaluations, EvaluationSets
+from glia.evaluations.service import Evaluations, EvaluationSets, PlannedEvaluations
 from glia.feedback.service import Feedbacks
 from glia.files.service import Files
 from glia.gateway.service import Gateway
@@ -317,6 +317,7 @@ async def build(
         evaluations=Evaluations(db, runs, jobs, models),
         jobs=Jobs(db, agents, runs),
         verifications=Verifications(db, jobs),
+        planned_evaluations=PlannedEvaluations(db),
         triggers=Triggers(db, firings, secrets, event_types=_EVENT_TYPES),
         hooks=Hooks(db, firings, secrets, rate_limits),
         ticker=ticker,

@@ -15,7 +15,7 @@ from glia.agents.relations import Relations
 from glia.agents.service import Agents
 from glia.browsers.service import Browsers
 from glia.collaboration.service import Spaces
-from glia.evaluations.service import Evaluations, EvaluationSets
+from glia.evaluations.service import Evaluations, EvaluationSets, PlannedEvaluations
 from glia.feedback.service import Feedbacks
 from glia.files.service import Files
 from glia.gateway.service import Gateway
@@ -136,6 +136,7 @@ class House:
     evaluation_sets: EvaluationSets
     evaluations: Evaluations
     verifications: Verifications
+    planned_evaluations: PlannedEvaluations
     jobs: Jobs
     triggers: Triggers
     hooks: Hooks

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from glia.surfaces.neuronagent import executions, files, unavailable, verifications, workflows
+from glia.surfaces.neuronagent import evaluations, executions, files, unavailable, verifications, workflows
 
 ROUTERS = (
+    evaluations.router,
     executions.router,
     workflows.router,
     files.router,
