@@ -65,7 +65,9 @@ from glia.runs.loop import Crew
 from glia.runs.messages import Messages
 from glia.runs.model_calls import ModelCalls
 from glia.runs.model_contexts import ModelContexts
+from glia.runs.notes import Notes
 from glia.runs.service import Runs
+from glia.runs.snapshots import RunSnapshots
 from glia.runs.tool_runs import tool_work
 from glia.runs.types import MODEL, TOOL
 from glia.runs.work import JobKind, agent_work, kinds_of, model_work
@@ -318,6 +320,8 @@ async def build(
         jobs=Jobs(db, agents, runs),
         verifications=Verifications(db, jobs),
         planned_evaluations=PlannedEvaluations(db),
+        notes=Notes(db, live, models, usage),
+        run_snapshots=RunSnapshots(db),
         triggers=Triggers(db, firings, secrets, event_types=_EVENT_TYPES),
         hooks=Hooks(db, firings, secrets, rate_limits),
         ticker=ticker,

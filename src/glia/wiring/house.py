@@ -48,7 +48,9 @@ from glia.runs.lease import Lease
 from glia.runs.live import Live
 from glia.runs.messages import Messages
 from glia.runs.model_calls import ModelCalls
+from glia.runs.notes import Notes
 from glia.runs.service import Runs
+from glia.runs.snapshots import RunSnapshots
 from glia.sandboxes.service import Sandboxes
 from glia.sessions.service import Sessions
 from glia.settings import Settings
@@ -137,6 +139,8 @@ class House:
     evaluations: Evaluations
     verifications: Verifications
     planned_evaluations: PlannedEvaluations
+    notes: Notes
+    run_snapshots: RunSnapshots
     jobs: Jobs
     triggers: Triggers
     hooks: Hooks

@@ -29,10 +29,7 @@ def test_tasks_are_kept_and_listed_newest_first(client: Client) -> None:
 
 
 def test_a_run_scores_equal_answers_and_halves_for_wrong_tools(client: Client) -> None:
-    agent = client.made(
-        f"{API}/agents",
-        {"name": "counter", "system_prompt": "Test", "model_name": "gpt-4", "enabled_tools": ["calculator"]},
-    )["id"]
+    agent = client.made("/v1/agents", {"name": "counter", "tools": ["calculator"]})["id"]
     session = client.made("/v1/sessions", {"agent_id": agent})["id"]
     client.post(f"/v1/sessions/{session}/messages", {"content": "What is 17 * 23?"})
     said = client.until(f"/v1/sessions/{session}/messages", lambda found: len(found["data"]) > 1, 3)["data"]
