@@ -179,3 +179,17 @@ class ForkPoint:
     is_continued: bool = False
     title: str | None = None
     agent_id: UUID | None = None
+
+
+@dataclass(frozen=True)
+class RunSnapshot:
+    """state: whatever the keeper wants to have again. is_deterministic: a replay shows the state and asks nobody."""
+
+    id: UUID
+    run_id: UUID
+    session_id: UUID
+    agent_id: UUID
+    user_message: str
+    is_deterministic: bool
+    state: dict[str, Any]
+    created_at: datetime

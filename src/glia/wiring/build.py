@@ -24,7 +24,7 @@ from glia.collaboration.service import Spaces
 from glia.evaluations.jobs import KIND as EVALUATE
 from glia.evaluations.jobs import Evaluator
 from glia.evaluations.judging import Judge as AnswerJudge
-from glia.evaluations.service import Evaluations, EvaluationSets
+from glia.evaluations.service import Evaluations, EvaluationSets, PlannedEvaluations
 from glia.feedback.service import Feedbacks
 from glia.files.service import Files
 from glia.gateway.service import Gateway
@@ -66,7 +66,9 @@ from glia.runs.loop import Crew
 from glia.runs.messages import Messages
 from glia.runs.model_calls import ModelCalls
 from glia.runs.model_contexts import ModelContexts
+from glia.runs.notes import Notes
 from glia.runs.service import Runs
+from glia.runs.snapshots import RunSnapshots
 from glia.runs.tool_runs import tool_work
 from glia.runs.types import MODEL, TOOL
 from glia.runs.work import JobKind, agent_work, kinds_of, model_work
@@ -320,6 +322,9 @@ async def build(
         evaluations=Evaluations(db, runs, jobs, models),
         jobs=Jobs(db, agents, runs),
         verifications=Verifications(db, jobs),
+        planned_evaluations=PlannedEvaluations(db),
+        notes=Notes(db, live, models, usage),
+        run_snapshots=RunSnapshots(db),
         triggers=Triggers(db, firings, secrets, event_types=_EVENT_TYPES),
         hooks=Hooks(db, firings, secrets, rate_limits),
         ticker=ticker,

@@ -30,6 +30,7 @@ from glia.surfaces.neuronagent import (
     system,
     webhooks,
 )
+from glia.surfaces.neuronagent import agents, hot, messages, resources, sessions, system
 from glia.surfaces.neuronagent.config import read_config
 from glia.surfaces.neuronagent.doorway import HEADERS, Doorway
 from glia.surfaces.neuronagent.sending import Sending
@@ -68,6 +69,7 @@ ROUTERS = (
     feedback.router,
     spaces.router,
     webhooks.router,
+    *resources.ROUTERS,
 )
 
 
