@@ -9,15 +9,8 @@ from glia.surfaces.neuronagent import (
     agent_acts,
     agent_versions,
     agents,
-    batches,
-    hot,
-    messages,
-    relations,
-    sessions,
-    system,
-    tools,
-    agents,
     approvals,
+    batches,
     budgets,
     feedback,
     hot,
@@ -25,12 +18,14 @@ from glia.surfaces.neuronagent import (
     memory_tiers,
     messages,
     plans,
+    relations,
+    resources,
     sessions,
     spaces,
     system,
+    tools,
     webhooks,
 )
-from glia.surfaces.neuronagent import agents, hot, messages, resources, sessions, system
 from glia.surfaces.neuronagent.config import read_config
 from glia.surfaces.neuronagent.doorway import HEADERS, Doorway
 from glia.surfaces.neuronagent.sending import Sending
