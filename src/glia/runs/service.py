@@ -17,6 +17,7 @@ from glia.runs.engine import Engine
 from glia.runs.events import ConversationMessage, Event, Preview, RunWaiting
 from glia.runs.live import Live, Signal, Watcher
 from glia.runs.options import ClientTool, RunOptions
+from glia.runs.overrides import Override, Seal
 from glia.runs.progress import messages_of
 from glia.runs.types import Accepted, Run, RunStatus, Said
 from glia.usage.service import Budgets
@@ -25,6 +26,7 @@ __all__ = [
     "LONGEST_MESSAGE",
     "ClientTool",
     "Heard",
+    "Override",
     "Question",
     "RunOptions",
     "Runs",
@@ -40,8 +42,10 @@ _LOOK_SECONDS = 1.0
 
 
 class Runs(Asking):
-    def __init__(self, db: Database, live: Live, engine: Engine, budgets: Budgets | None = None) -> None:
-        super().__init__(db, live, engine)
+    def __init__(
+        self, db: Database, live: Live, engine: Engine, budgets: Budgets | None = None, seal: Seal | None = None
+    ) -> None:
+        super().__init__(db, live, engine, seal)
         self.budgets = budgets
 
     def watch(self, session_id: UUID, *, previews: bool = False) -> Watcher:
