@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from glia.surfaces.neura import agents, not_built
+from glia.surfaces.neura import agents, conversations, jobs, not_built
 from glia.surfaces.neura.auth import PUBLIC, is_public
 from glia.surfaces.neura.chat import Chats
 from glia.surfaces.neura.words import ERROR, neura_error, neura_status
@@ -16,6 +16,8 @@ from glia.wiring import House
 
 ROUTERS = (
     agents.router,
+    conversations.router,
+    jobs.router,
     not_built.router,
 )
 """The last one answers for what is not built, so it comes after all others."""
