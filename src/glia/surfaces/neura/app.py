@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from glia.surfaces.neura import agents, conversations, jobs, not_built
+from glia.surfaces.neura import agents, conversations, graphql, jobs, not_built
 from glia.surfaces.neura.auth import PUBLIC, is_public
 from glia.surfaces.neura.chat import Chats
 from glia.surfaces.neura.words import ERROR, neura_error, neura_status
@@ -15,6 +15,7 @@ from glia.surfaces.shared.routes import Route
 from glia.wiring import House
 
 ROUTERS = (
+    graphql.router,
     agents.router,
     conversations.router,
     jobs.router,
