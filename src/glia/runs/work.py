@@ -77,9 +77,8 @@ def agent_work(agents: Agents, tools: Tools, crew: Crew, subagents: Subagents, p
             raise GliaError("An agent's run names its agent and version; this one does not.")
         principal = system_principal(run.workspace_id, run.project_id)
         options = options_of(run.input)
-        agent = with_options(
-            with_override(await versions.get(principal, run.agent_id, run.agent_version), run.input), options
-        )
+        version = await versions.get(principal, run.agent_id, run.agent_version)
+        agent = with_options(with_override(version, run.input), options)
         offered = await tools.resolve(principal, agent.tools, has_knowledge=bool(agent.knowledge_base_ids))
         offered = await _with_more(tools, principal, offered, options)
         pinned = await pin(run.workspace_id, run.agent_id, run.session_id)

@@ -165,7 +165,7 @@ def test_without_credit_no_model_is_called(neura: Neura, agent_id: str, client: 
     # The fixture's provider is on this machine and free, but for a model that the operator has given a price.
     server.house.models._resolver._prices._own["openai/paid"] = Price(input=1_000_000, output=2_000_000)  # type: ignore[attr-defined]
     client.request("PUT", "/v1/credits", {"is_enabled": True})
-    neura.put(f"/api/agents/{agent_id}", {"model_id": "openai/paid"})
+    neura.put(f"/api/agents/{agent_id}", {"model_id": "openai/paid", "settings": {"max_tokens": 3}})
 
     answer = neura.post(f"/api/agents/{agent_id}/chat", {"query": "hello"})
     streamed = neura.post(f"/api/agents/{agent_id}/chat/stream", {"query": "hello"})

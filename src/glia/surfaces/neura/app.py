@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from glia.surfaces.neura import agents, not_built
+from glia.surfaces.neura import agents, conversations, graphql, hot, jobs, knowledge, models, not_built
 from glia.surfaces.neura.auth import PUBLIC, is_public
 from glia.surfaces.neura.chat import Chats
+from glia.surfaces.neura.completions import Completions
+from glia.surfaces.neura.knowledge import Uploads
 from glia.surfaces.neura.words import ERROR, neura_error, neura_status
 from glia.surfaces.shared.api import surface_api, surface_app
 from glia.surfaces.shared.asgi import App
@@ -15,7 +17,13 @@ from glia.surfaces.shared.routes import Route
 from glia.wiring import House
 
 ROUTERS = (
+    graphql.router,
     agents.router,
+    conversations.router,
+    jobs.router,
+    knowledge.router,
+    models.router,
+    hot.router,
     not_built.router,
 )
 """The last one answers for what is not built, so it comes after all others."""
@@ -42,6 +50,7 @@ def neura_surface(house: House) -> App:
 def hot_routes(house: House) -> list[Route]:
     """Those that carry conversations and uploads, answered without the framework."""
     return Chats(house).routes()
+    return [*Chats(house).routes(), *Completions(house).routes(), *Uploads(house).routes()]
 
 
 def _statuses(path: str, method: str, operation: Json) -> Iterable[str]:
@@ -52,6 +61,8 @@ def _statuses(path: str, method: str, operation: Json) -> Iterable[str]:
         found.add("404")
     if method in {"POST", "PUT"}:
         found |= {"413", "415"}
+    if path in PUBLIC:
+        found -= {"401", "403", "404"}
     if path.endswith(("/chat", "/chat/stream", "/chat/completions")):
         found.add("402")
     return found
