@@ -104,6 +104,7 @@ from glia.webhooks.dispatcher import Dispatcher
 from glia.webhooks.service import Webhooks
 from glia.wiring.agent_tools import Hands, agent_tools
 from glia.wiring.house import House
+from glia.wiring.making import inference_of
 from glia.wiring.remembering import remembering
 from glia.wiring.searching import (
     cite,
@@ -198,9 +199,9 @@ async def build(
         *agent_tools(Hands(settings, outbound, browsers, sandboxes, virtual_files)),
     ]
     mcp_servers = McpServers(db, outbound, secrets, read_servers(settings.mcp_file, environment))
-    toolsets = Toolsets(db, outbound, secrets)
-    workflow_tools = WorkflowTools(db)
-    sources = (toolsets, mcp_servers.source, workflow_tools)
+    toolsets, workflow_tools = Toolsets(db, outbound, secrets), WorkflowTools(db)
+    inference = inference_of(db, outbound, read_configuration(environment), sandboxes, spending)
+    sources = (toolsets, mcp_servers.source, workflow_tools, inference)
     tools = Tools(db, built_in=built_in, outbound=outbound, secrets=secrets, sources=sources)
     agents = Agents(db, checks=(_check_tools(tools), _check_knowledge(knowledge)))
     live = Live(db)
@@ -289,6 +290,7 @@ async def build(
         toolsets=toolsets,
         mcp_servers=mcp_servers,
         models=models,
+        inference_tools=inference,
         gateway=Gateway(
             models, meter, minilm_of(embedder, data_dir), spending=spending, is_strict=settings.strict_fields
         ),

@@ -21,6 +21,7 @@ from glia.files.service import Files
 from glia.gateway.service import Gateway
 from glia.identity.limits import RateLimits
 from glia.identity.service import Identity
+from glia.inference.service import InferenceTools
 from glia.jobs.service import Jobs
 from glia.kit import telemetry
 from glia.kit.db import Database, PoolStats
@@ -108,6 +109,7 @@ class House:
     model_calls: ModelCalls
     workflows: Workflows
     tools: Tools
+    inference_tools: InferenceTools
     toolsets: Toolsets
     mcp_servers: McpServers
     models: Models
