@@ -33,6 +33,7 @@ from glia.identity.secrets import Secrets, load_secrets
 from glia.identity.service import CHANNEL as KEYS_CHANNEL
 from glia.identity.service import Identity
 from glia.identity.types import Principal
+from glia.instructions.service import Instructions
 from glia.jobs.service import Jobs
 from glia.kit.db import Database, Transaction
 from glia.kit.notifications import Notifications
@@ -66,6 +67,7 @@ from glia.runs.messages import Messages
 from glia.runs.model_calls import ModelCalls
 from glia.runs.model_contexts import ModelContexts
 from glia.runs.service import Runs
+from glia.runs.statistics import Statistics
 from glia.runs.tool_runs import tool_work
 from glia.runs.types import MODEL, TOOL
 from glia.runs.work import JobKind, agent_work, kinds_of, model_work
@@ -89,6 +91,7 @@ from glia.tools.web_fetch import web_fetch
 from glia.tools.web_search import searcher_of, web_search
 from glia.triggers.firings import Firings
 from glia.triggers.hooks import Hooks
+from glia.triggers.judging import JUDGE, ConditionJudge
 from glia.triggers.queries import CHANNEL as TRIGGERS_CHANNEL
 from glia.triggers.service import Triggers
 from glia.triggers.ticker import Ticker
@@ -221,9 +224,10 @@ async def build(
         start_job=jobs,
     )
     crew = Crew(models, cite, spending, ModelContexts(db), notebook=PlanNotebook(), read_file=files.read)
-    evaluator, verifier = (
+    evaluator, verifier, judge = (
         Evaluator(db, AnswerJudge(models, spending), usage),
         Verifier(Verdicts(models, spending), usage),
+        ConditionJudge(db, agents, models, usage, spending),
     )
     subagents, workflows = Subagents(db, agents), Workflows(db, agents=agents, tools=tools, outbound=outbound)
     engine = Engine(
@@ -238,6 +242,7 @@ async def build(
                 TEND: JobKind(sleep_time.tend, nothing_to_undo),
                 EVALUATE: JobKind(evaluator.work, evaluator.ended),
                 VERIFY: JobKind(verifier.work, verifier.ended),
+                JUDGE: JobKind(judge.work, judge.ended),
             },
             {WORKFLOW: workflows.work, TOOL: tool_work(tools), MODEL: model_work(tools, crew)},
         ),
@@ -249,7 +254,7 @@ async def build(
     jobs.runs, subagents.start, evaluator.runs = runs, runs.start, runs
     dispatcher = Dispatcher(db, outbound, secrets, settings.webhooks)
     rate_limits = RateLimits(default_per_minute=settings.limits.requests_per_minute)
-    firings = Firings(db, runs, workflows.start)
+    firings = judge.firings = Firings(db, runs, workflows.start)
     ticker = Ticker(db, firings)
     workflows.connect(runs, engine.wake)
     workflow_tools.workflows = workflows
@@ -319,7 +324,9 @@ async def build(
         evaluations=Evaluations(db, runs, jobs, models),
         jobs=Jobs(db, agents, runs),
         verifications=Verifications(db, jobs),
-        triggers=Triggers(db, firings, secrets, event_types=_EVENT_TYPES),
+        triggers=(triggers := Triggers(db, firings, secrets, event_types=_EVENT_TYPES)),
+        instructions=Instructions(db, agents, triggers),
+        statistics=Statistics(db),
         hooks=Hooks(db, firings, secrets, rate_limits),
         ticker=ticker,
         spool=data_dir / "spool",

@@ -22,6 +22,7 @@ from glia.gateway.service import Gateway
 from glia.identity.limits import RateLimits
 from glia.identity.service import Identity
 from glia.inference.service import InferenceTools
+from glia.instructions.service import Instructions
 from glia.jobs.service import Jobs
 from glia.kit import telemetry
 from glia.kit.db import Database, PoolStats
@@ -50,6 +51,7 @@ from glia.runs.live import Live
 from glia.runs.messages import Messages
 from glia.runs.model_calls import ModelCalls
 from glia.runs.service import Runs
+from glia.runs.statistics import Statistics
 from glia.sandboxes.service import Sandboxes
 from glia.sessions.service import Sessions
 from glia.settings import Settings
@@ -140,6 +142,8 @@ class House:
     verifications: Verifications
     jobs: Jobs
     triggers: Triggers
+    instructions: Instructions
+    statistics: Statistics
     hooks: Hooks
     ticker: Ticker
     spool: Path
