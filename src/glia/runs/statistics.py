@@ -60,7 +60,7 @@ class Statistics:
         principal.require("usage:read")
         async with self._db.transaction(principal.workspace_id) as tx:
             await tx.execute("set local statement_timeout = '20s'")
-            given = {"agent_id": agent_id, "since": since}
+            given: dict[str, object] = {"agent_id": agent_id, "since": since}
             return AgentStatistics(
                 await _totals(tx, given),
                 await _daily(tx, given),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, LiteralString
+from typing import Any, LiteralString, cast
 from uuid import UUID
 
 import orjson
@@ -96,14 +96,15 @@ class Consoles:
                 "runtime_minutes": round(minutes + ran.seconds / 60, 4),
             }
             files = {_path(one): one for one in [*(before.files if before else []), *ran.files]}
+            lines: list[Any] = [*(before.terminal_lines if before else []), *ran.lines][-MOST_LINES:]
+            while _size(lines) > LARGEST_PART_BYTES:
+                lines = lines[len(lines) // 2 + 1 :]
             given = {
-                "terminal_lines": [*(before.terminal_lines if before else []), *ran.lines][-MOST_LINES:],
+                "terminal_lines": lines,
                 "files": list(files.values())[-MOST_ENTRIES:],
                 "artifacts": [*(before.artifacts if before else []), *ran.artifacts][-MOST_ENTRIES:],
                 "details": details,
             }
-            while _size(given["terminal_lines"]) > LARGEST_PART_BYTES:
-                given["terminal_lines"] = given["terminal_lines"][len(given["terminal_lines"]) // 2 + 1 :]
             await _write(tx, workspace_id, session_id, given)
 
 
@@ -141,12 +142,14 @@ async def _write(tx: Transaction, workspace_id: UUID, session_id: UUID, given: M
 def _check(given: Mapping[str, Any]) -> None:
     for name in _PARTS:
         part = given.get(name)
+        if part is None:
+            continue
         most = MOST_LINES if name == "terminal_lines" else MOST_ENTRIES
-        if isinstance(part, list) and len(part) > most:  # pyright: ignore[reportUnknownArgumentType] - JSON
-            raise InvalidRequest(f"`{name}` has {len(part)} entries; the most is {most}.", field=name)  # pyright: ignore[reportUnknownArgumentType] - JSON
-        if part is not None and _size(part) > LARGEST_PART_BYTES:
+        if len(part) > most:
+            raise InvalidRequest(f"`{name}` has {len(part)} entries; the most is {most}.", field=name)
+        if _size(part) > LARGEST_PART_BYTES:
             raise InvalidRequest(f"`{name}` is larger than {LARGEST_PART_BYTES} bytes.", field=name)
-        if part is not None and b"\\u0000" in orjson.dumps(part):
+        if b"\\u0000" in orjson.dumps(part):
             raise InvalidRequest(f"`{name}` holds a NUL character, which the database cannot keep.", field=name)
 
 
@@ -158,8 +161,9 @@ def _size(part: object) -> int:
 
 
 def _path(file: Any) -> str:
-    """Any: JSON of a client's."""
-    return str(file.get("path") or file.get("name")) if isinstance(file, dict) else str(file)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType] - JSON
+    """Any: JSON of a client's, most often an object with a path."""
+    known = cast(dict[str, Any], file) if isinstance(file, dict) else {}
+    return str(known.get("path") or known.get("name") or cast(object, file))
 
 
 async def _require_session(tx: Transaction, id: UUID) -> None:

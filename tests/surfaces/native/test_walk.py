@@ -14,6 +14,8 @@ BODIES: dict[Route, dict[str, Any]] = {
     ("POST", "/v1/users/{user}/password"): {"password": "correct horse"},
     ("POST", "/v1/users/{user}/deactivate"): {},
     ("PATCH", "/v1/agents/{agent}"): {"name": "Renamed"},
+    ("POST", "/v1/agents/{agent}/instructions"): {"kind": "standing", "action": "Be brief."},
+    ("PUT", "/v1/sessions/{session}/console"): {"files": []},
     ("POST", "/v1/sessions/{session}/messages"): {"content": "Hello"},
     ("PATCH", "/v1/knowledge-bases/{knowledge_base}"): {"name": "Renamed"},
     ("POST", "/v1/knowledge-bases/{knowledge_base}/search"): {"query": "anything"},
@@ -211,6 +213,9 @@ def one_of_everything(client: Client) -> Things:
         "trigger": client.made("/v1/triggers", HOOK | {"agent_id": agent})["id"],
         "toolset": toolset,
         "inference_tool": inference_tool,
+        "instruction": client.made(f"/v1/agents/{agent}/instructions", {"kind": "standing", "action": "Be kind."})[
+            "id"
+        ],
         "mcp_server": client.made("/v1/mcp-servers", {"name": "mcp", "url": "http://127.0.0.1:9/mcp"})["id"],
         "workflow": workflow,
         "execution": execution,
