@@ -169,15 +169,21 @@ async def rig(
     spending = Spending(db)
     budgets = Budgets(db, spending)
     contexts = ModelContexts(db)
+    seal = NoSecrets()
     crew = Crew(
-        models=models, cite=lambda text, sources: ([], 0), spending=spending, contexts=contexts, notebook=notebook
+        models=models,
+        cite=lambda text, sources: ([], 0),
+        spending=spending,
+        contexts=contexts,
+        notebook=notebook,
+        seal=seal,
     )
     subagents = Subagents(db, agents)
     config = config or EngineConfig(poll_seconds=0.1, drain_seconds=0.5, most_at_once=200 if is_working else 0)
     workflows = Workflows(db, agents=agents, tools=toolset, outbound=outbound)
     kinds = kinds_of(agent_work(agents, toolset, crew, subagents), jobs or {}, {WORKFLOW: workflows.work})
     engine = Engine(db, live, lease, kinds, config)
-    runs = Runs(db, live, engine, budgets)
+    runs = Runs(db, live, engine, budgets, seal)
     budgets.on_raised = runs.limits_raised
     subagents.start = runs.start
     workflows.connect(runs, engine.wake)

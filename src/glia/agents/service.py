@@ -111,6 +111,14 @@ class Agents:
             await queries.set_version(tx, id, version + 1)
             return await _get(tx, id)
 
+    async def check(self, principal: Principal, spec: AgentSpec) -> None:
+        """Raises what `create` would raise for this spec, and keeps nothing."""
+        principal.require("agents:read")
+        _check(spec)
+        async with self._db.transaction(principal.workspace_id) as tx:
+            await self._run_checks(principal, tx, spec)
+            await _check_subagents(tx, None, spec)
+
     async def versions(self, principal: Principal, id: UUID) -> list[AgentVersion]:
         """Newest first."""
         principal.require("agents:read")

@@ -61,6 +61,7 @@ class Knowledge(Documents):
         where: Filter = EVERYTHING,
         previous: Sequence[str] = (),
         agent_id: UUID | None = None,
+        run_id: UUID | None = None,
         is_reranked: bool = True,
         is_missing_ok: bool = False,
     ) -> Sequence[Hit]:
@@ -73,6 +74,7 @@ class Knowledge(Documents):
             where=where,
             previous=previous,
             agent_id=agent_id,
+            run_id=run_id,
             is_reranked=is_reranked,
             is_missing_ok=is_missing_ok,
         )
@@ -88,13 +90,14 @@ class Knowledge(Documents):
         where: Filter = EVERYTHING,
         previous: Sequence[str] = (),
         agent_id: UUID | None = None,
+        run_id: UUID | None = None,
         is_reranked: bool = True,
         is_missing_ok: bool = False,
     ) -> Found:
         """The best chunks of these bases together, best first.
 
         previous: the questions before this one, oldest first; a follow-up is made whole by them, with the model of
-        this agent where one is configured.
+        this agent where one is configured. run_id: the run that pays for embedding the query.
         is_reranked: lets the reranking model order the best hits, where one is configured.
         is_missing_ok: skips bases that are not there (any more) instead of raising KnowledgeBaseNotFound.
         A model that cannot be reached does not fail the search: it goes by words alone, or without reranking.
@@ -111,7 +114,7 @@ class Knowledge(Documents):
         missing = set(base_ids) - {scope.id for scope in scopes}
         if missing and not is_missing_ok:
             raise no_base(min(missing))
-        payer = Payer(principal.workspace_id, principal.project_id, agent_id=agent_id)
+        payer = Payer(principal.workspace_id, principal.project_id, run_id, agent_id)
         embedded, embedding = await self._embedded(scopes, query, payer)
         async with self._db.transaction(principal.workspace_id) as tx:
             hits = await searching.search(

@@ -93,6 +93,7 @@ async def _search(knowledge: Knowledge, context: ToolContext, asked: _Arguments,
             limit=asked.limit or _DEFAULT_LIMIT,
             previous=previous,
             agent_id=context.agent_id,
+            run_id=context.run_id,
             is_missing_ok=True,
         )
     except InvalidRequest as error:

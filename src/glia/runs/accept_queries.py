@@ -157,3 +157,15 @@ async def is_newest(tx: Transaction, session_id: UUID, run_id: UUID) -> bool:
             run_id=run_id,
         )
     )
+
+
+async def add_input(tx: Transaction, run_id: UUID, input: dict[str, object]) -> None:
+    """Keeps more with a run that was accepted in this transaction."""
+    await tx.execute("update runs set input = input || %(input)s where id = %(id)s", id=run_id, input=json(input))
+
+
+async def forget_input(tx: Transaction, run_id: UUID, name: str) -> None:
+    """Removes something that was kept with a run only until its end."""
+    await tx.execute(
+        "update runs set input = input - %(name)s::text where id = %(id)s and input ? %(name)s", id=run_id, name=name
+    )

@@ -18,6 +18,7 @@ from glia.runs.errors import RunNotFound, SessionBusy, SessionQueueFull
 from glia.runs.events import MessageReceived, ModelRequested, Payload, RunCancelled, RunCreated, RunStarted
 from glia.runs.live import Live
 from glia.runs.log import append_unfenced, stored_events
+from glia.runs.overrides import DOCUMENT, Override, Seal, as_input
 from glia.runs.types import AGENT, TOOL, Accepted, Run, RunId, RunStatus, Said, WhenBusy
 from glia.sessions.errors import SessionNotFound
 from glia.sessions.service import open_session
@@ -34,10 +35,12 @@ _WHEN_BUSY = ("refuse", "queue", "interrupt", "steer")
 class Accepting:
     """What begins and stops runs; the other half of the Runs service reads them."""
 
-    def __init__(self, db: Database, live: Live, engine: Engine) -> None:
+    def __init__(self, db: Database, live: Live, engine: Engine, seal: Seal | None = None) -> None:
+        """seal: for what is kept with a run only until its end."""
         self._db = db
         self._live = live
         self._engine = engine
+        self._seal = seal
 
     async def accept(
         self,
@@ -48,18 +51,23 @@ class Accepting:
         is_background: bool = False,
         when_busy: WhenBusy = "refuse",
         dedupe_key: str | None = None,
+        override: Override | None = None,
+        document: str = "",
     ) -> Accepted:
         """Stores the messages and a run that answers them, in one transaction.
 
         An interactive run begins at once in this process if it has room; any other is taken by some worker.
         when_busy: what becomes of them while another run works on the session. dedupe_key: the first run that was begun
-        under it in this workspace is the answer to every later try. Raises SessionNotFound, SessionBusy.
+        under it in this workspace is the answer to every later try. override: what is different from the agent in this
+        run. document: a text for the model in this run alone; it is no part of the log and, encrypted, kept until the
+        run ends. Raises SessionNotFound, SessionBusy.
         """
         principal.require("runs:write")
         check(said, when_busy)
         wanted = self._wanted(principal, session_id, is_background, when_busy=when_busy, dedupe_key=dedupe_key)
         # Shielded: once the database has the run as ours it must be begun, even if the client has gone meanwhile.
-        accepting = asyncio.ensure_future(self._accept(principal, wanted, messages_for(said)))
+        input = as_input(wanted.run_id, override, document, self._seal)
+        accepting = asyncio.ensure_future(self._accept(principal, wanted, messages_for(said), input))
         accepted = await asyncio.shield(accepting)
         if when_busy == "interrupt" and accepted.outcome == "queued":
             await self._interrupt(principal, accepted)
@@ -163,12 +171,22 @@ class Accepting:
         )
 
     async def _accept(
-        self, principal: Principal, wanted: accept_queries.Acceptable, messages: Sequence[MessageReceived]
+        self,
+        principal: Principal,
+        wanted: accept_queries.Acceptable,
+        messages: Sequence[MessageReceived],
+        input: dict[str, object] | None = None,
     ) -> Accepted:
-        acceptance = await accept_queries.accept(self._db, wanted, messages)
+        if not input:
+            acceptance = await accept_queries.accept(self._db, wanted, messages)
+        else:
+            async with self._db.transaction(principal.workspace_id) as tx:
+                acceptance = await accept_queries.accept_in(tx, wanted, messages)
+                if acceptance.outcome in ("accepted", "queued"):
+                    await accept_queries.add_input(tx, wanted.run_id, input)
         if acceptance.outcome == "known":
             return await self._known(principal, acceptance)
-        return await self._begin(principal, wanted, messages, acceptance)
+        return await self._begin(principal, wanted, messages, acceptance, input)
 
     async def _begin(
         self,
@@ -176,6 +194,7 @@ class Accepting:
         wanted: accept_queries.Acceptable,
         messages: Sequence[MessageReceived],
         acceptance: accept_queries.Acceptance,
+        input: dict[str, object] | None = None,
     ) -> Accepted:
         """Tells those who watch, and whoever is to execute the run."""
         session_id = wanted.session_id
@@ -187,7 +206,7 @@ class Accepting:
         events = stored_events(payloads, base + 1, acceptance.at, run_id, 1 if seat else None)
         self._live.stored(session_id, events)
         if seat is not None:
-            run = new_run(principal, run_id, session_id, acceptance)
+            run = new_run(principal, run_id, session_id, acceptance, input)
             self._engine.begin(run, seat, events if base == 0 else None, is_announced=True)
         elif outcome == "accepted":
             await self._call_workers()
@@ -290,6 +309,7 @@ class Accepting:
                 tx.after_commit.append(lambda: self._engine.cancel(id))
             elif not before.is_final and run.status is RunStatus.CANCELLED:
                 await approval_queries.withdraw(tx, id)
+                await accept_queries.forget_input(tx, id, DOCUMENT)
                 await append_unfenced(tx, self._live, run.session_id, id, run.attempt, [RunCancelled()])
             if not before.is_final:
                 tx.after_commit.append(self._engine.wake)
@@ -303,7 +323,13 @@ class Accepting:
             await self._db.notify(WORK_CHANNEL, "")
 
 
-def new_run(principal: Principal, id: RunId, session_id: UUID, acceptance: accept_queries.Acceptance) -> Run:
+def new_run(
+    principal: Principal,
+    id: RunId,
+    session_id: UUID,
+    acceptance: accept_queries.Acceptance,
+    input: dict[str, object] | None = None,
+) -> Run:
     """A run that was accepted into this process, without asking the database what is known already."""
     return Run(
         id=id,
@@ -329,6 +355,7 @@ def new_run(principal: Principal, id: RunId, session_id: UUID, acceptance: accep
         started_at=acceptance.at,
         finished_at=None,
         root_run_id=id,
+        input=input or {},
     )
 
 

@@ -20,6 +20,7 @@ from glia.models.service import Models, ResolvedModel, estimate_input_tokens, es
 from glia.models.types import (
     FinishReason,
     Image,
+    Message,
     ModelRequest,
     ModelResponse,
     SystemMessage,
@@ -29,6 +30,7 @@ from glia.models.types import (
     ToolSpec,
     UserMessage,
 )
+from glia.runs import accept_queries
 from glia.runs.asides import Asides, step_usage, usage_json
 from glia.runs.calls import ToolCalls
 from glia.runs.context import Context
@@ -50,6 +52,7 @@ from glia.runs.events import (
 from glia.runs.log import AlsoWrite, RunLog
 from glia.runs.model_contexts import ModelContexts
 from glia.runs.options import NO_OPTIONS, RunOptions
+from glia.runs.overrides import DOCUMENT, Seal, document_of, with_document
 from glia.runs.permissions import Gate
 from glia.runs.progress import Progress, fold, note_aside, note_response
 from glia.runs.purse import Purse
@@ -89,7 +92,8 @@ def _rules(agent: AgentVersion) -> str:
 
 @dataclass(frozen=True)
 class Crew:
-    """What every agent's run works with. notebook: keeps plans and reflections beside the log."""
+    """What every agent's run works with. notebook: keeps plans and reflections beside the log. seal: opens what is kept
+    with a run only until its end."""
 
     models: Models
     cite: Cite
@@ -97,6 +101,7 @@ class Crew:
     contexts: ModelContexts
     notebook: Notebook | None = None
     read_file: ReadFile = no_files
+    seal: Seal | None = None
 
 
 @dataclass(frozen=True)
@@ -138,6 +143,9 @@ class AgentLoop:
         self._asked: _Asked | None = None
         self._is_finished = False
         self._calls = ToolCalls(log, agent, toolbox, gate, self._theirs)
+        self._document = document_of(log.run.id, log.run.input, crew.seal)
+        self._question: UserMessage | None = None
+        """The user's message that the run answers, if a document goes with it."""
         self._purse = Purse(crew.spending, crew.models, log, agent)
         self._asides = Asides(crew.models, self._purse, log.run)
         self._context = Context(crew.models, self._asides, log, agent)
@@ -172,6 +180,9 @@ class AgentLoop:
         progress = self._progress = fold(await self._log.read(), self._log.run.id)
         self._calls.inherited = {id: called for id, called in progress.called.items() if id not in progress.returned}
         await self._enter_queued()
+        if self._document:
+            said = (message for message in reversed(progress.talk.messages) if isinstance(message, UserMessage))
+            self._question = next(said, None)
         try:
             while not self._is_finished:
                 if self._calls.ours(progress):
@@ -190,7 +201,14 @@ class AgentLoop:
             await self._purse.wait(progress.step + 1, refused)
             return
         if not self._is_finished:  # an earlier attempt stored the answer and stopped before the end
-            await self._log.finish(self._completed(), status=RunStatus.COMPLETED)
+            await self._log.finish(self._completed(), status=RunStatus.COMPLETED, also=self._farewell)
+
+    @property
+    def _farewell(self) -> AlsoWrite | None:
+        """What is forgotten with the run's end."""
+        if not self._document:
+            return None
+        return lambda tx: accept_queries.forget_input(tx, self._log.run.id, DOCUMENT)
 
     async def _enter_queued(self) -> None:
         """Messages that waited with the run behind another one come into the log when it begins."""
@@ -288,6 +306,7 @@ class AgentLoop:
                 spent=spent,
                 usage=usage,
                 unless_news=True,
+                also=self._farewell,
                 stored=self._forget_deltas,
             ):
                 self._is_finished = True
@@ -352,6 +371,13 @@ class AgentLoop:
         return "\n\n".join(part for part in parts if part)
 
     @property
+    def _messages(self) -> list[Message]:
+        if self._question is None:
+            return self._progress.talk.messages
+        whole = replace(self._question, text=with_document(self._question.text, self._document))
+        return [whole if message is self._question else message for message in self._progress.talk.messages]
+
+    @property
     def _offered(self) -> list[ToolSpec]:
         """Only the caller's functions for the last model call of an agent that is to answer with what it has."""
         limits = self._agent.limits
@@ -378,7 +404,7 @@ class AgentLoop:
     @property
     def _fixed_tokens(self) -> int:
         """About how many tokens every request has besides the messages."""
-        return estimate_tokens(self._instructions) + self._tool_tokens
+        return estimate_tokens(self._instructions) + self._tool_tokens + estimate_tokens(self._document)
 
     def _request(self) -> ModelRequest:
         instructions = [SystemMessage(self._instructions)] if self._instructions else []
@@ -388,7 +414,7 @@ class AgentLoop:
             settings = replace(settings, tool_choice=None)
         return ModelRequest(
             model="",
-            messages=[*instructions, *self._progress.talk.messages],
+            messages=[*instructions, *self._messages],
             tools=tools,
             settings=settings,
         )

@@ -50,6 +50,33 @@ async def numbered(tx: Transaction, number: int) -> UUID | None:
 
 
 @dataclass(frozen=True)
+class Count:
+    """How many messages a session shows."""
+
+    session_id: UUID
+    messages: int
+
+
+async def counts(tx: Transaction, session_ids: list[UUID]) -> list[Count]:
+    """What was said and answered in these sessions, without what was deleted. Sessions with nothing are left out."""
+    return await tx.many(
+        Count,
+        """
+        with entries as (
+          select session_id, seq, type, data from events
+          where session_id = any(%(ids)s) and (type in ('message.received', 'message.deleted', 'run.completed')
+            or (type in ('run.failed', 'run.cancelled') and data ->> 'text' <> ''))
+        ), gone as (
+          select session_id, (data ->> 'seq')::bigint as seq from entries where type = 'message.deleted'
+        )
+        select e.session_id, count(*) as messages from entries e
+        where e.type <> 'message.deleted' and (e.session_id, e.seq) not in (select session_id, seq from gone)
+        group by e.session_id""",
+        ids=session_ids,
+    )
+
+
+@dataclass(frozen=True)
 class Activity:
     """sessions: conversations that are still there. messages: what was said and answered in them. tokens: of all
     finished runs."""

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from glia.identity.types import Principal
 from glia.kit.db import Database, Transaction
 from glia.kit.errors import InvalidRequest
-from glia.runs import fork_queries, message_queries, queries
-from glia.runs.accepting import LONGEST_MESSAGE, no_session
-from glia.runs.errors import MessageNotFound
+from glia.runs import accept_queries, fork_queries, message_queries, queries
+from glia.runs.accepting import LONGEST_MESSAGE, messages_for, no_session
+from glia.runs.errors import MessageNotFound, SessionBusy
 from glia.runs.events import MessageDeleted, MessageEdited, Payload
 from glia.runs.live import Live
 from glia.runs.log import append_unfenced
 from glia.runs.message_queries import Activity, ToolUse
 from glia.runs.transcript import Entry, transcript_of
+from glia.runs.types import Said
 from glia.tools.types import CallsOfTool
+
+_SHOWN = frozenset({"said", "answered", "cut"})
 
 MOST_EVENTS_IN_SESSION = 10_000_000
 """Sequence numbers stay far below this, so a session's number and an event's make one number."""
@@ -65,6 +69,32 @@ class Messages:
             await append_unfenced(tx, self._live, session_id, None, None, [change])
             return before if isinstance(change, MessageDeleted) else _one(await _transcript(tx, session_id), seq)
 
+    async def counts(self, principal: Principal, session_ids: Sequence[UUID]) -> dict[UUID, int]:
+        """How many messages each session shows."""
+        principal.require("sessions:read")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            found = await message_queries.counts(tx, list(session_ids))
+        return dict.fromkeys(session_ids, 0) | {count.session_id: count.messages for count in found}
+
+    async def replace(self, principal: Principal, session_id: UUID, said: Sequence[Said]) -> None:
+        """Makes these the messages of a session. What it begins with already stays as it is; the rest is deleted, and
+        what is new is added. Raises SessionBusy while a run is at work."""
+        principal.require("sessions:write")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            place = await accept_queries.hold_session(tx, session_id)
+            if place is None:
+                raise no_session(session_id)
+            if place.is_busy:
+                raise SessionBusy("A run is working on this session; wait for it to end.", session_id=str(session_id))
+            entries = [entry for entry in await _transcript(tx, session_id) if entry.kind in _SHOWN]
+            same = 0
+            while same < min(len(entries), len(said)) and _is_same(entries[same], said[same]):
+                same += 1
+            changes: list[Payload] = [MessageDeleted(entry.seq) for entry in entries[same:]]
+            changes += messages_for(said[same:])
+            if changes:
+                await append_unfenced(tx, self._live, session_id, None, None, changes)
+
     async def number_of(self, principal: Principal, session_id: UUID) -> int:
         """The session's number, the same for ever; given to it when it is first asked for."""
         principal.require("sessions:read")
@@ -103,6 +133,10 @@ async def _transcript(tx: Transaction, session_id: UUID) -> list[Entry]:
     if forked_at:
         return transcript_of(await fork_queries.read_history(tx, session_id))
     return transcript_of(await message_queries.read_entries(tx, session_id))
+
+
+def _is_same(entry: Entry, said: Said) -> bool:
+    return (entry.role, entry.content) == (said.role, said.content)
 
 
 def _one(entries: list[Entry], seq: int) -> Entry:

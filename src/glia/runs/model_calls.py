@@ -93,6 +93,16 @@ class ModelCalls:
             parts=_parts(context, talk, response.usage.input_tokens),
         )
 
+    async def instructions(self, principal: Principal, context: str) -> str:
+        """What a model was told beside the messages; empty when that is not kept. context: as `model.responded` has it.
+
+        It never changes, so it may be remembered.
+        """
+        principal.require("runs:read")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            body = await queries.get_context(tx, context)
+        return "" if body is None else msgspec.json.decode(body, type=SentContext).instructions
+
     async def plans(self, principal: Principal, run_id: UUID) -> list[PlanMade]:
         events = await self._events(principal, run_id)
         return [event.payload for event in events if isinstance(event.payload, PlanMade)]

@@ -17,6 +17,7 @@ from glia.runs.engine import Engine
 from glia.runs.events import ConversationMessage, Event, Preview, RunWaiting
 from glia.runs.live import Live, Signal, Watcher
 from glia.runs.options import ClientTool, RunOptions
+from glia.runs.overrides import Override, Seal
 from glia.runs.progress import messages_of
 from glia.runs.types import Accepted, Run, RunStatus, Said
 from glia.usage.service import Budgets
@@ -25,6 +26,7 @@ __all__ = [
     "LONGEST_MESSAGE",
     "ClientTool",
     "Heard",
+    "Override",
     "Question",
     "RunOptions",
     "Runs",
@@ -38,10 +40,14 @@ _READ_AT_ONCE = 500
 _LOOK_SECONDS = 1.0
 """How often a request that waits for a run looks whether all that the run waits for needs a person."""
 
+_SOON_SECONDS = 60.0
+
 
 class Runs(Asking):
-    def __init__(self, db: Database, live: Live, engine: Engine, budgets: Budgets | None = None) -> None:
-        super().__init__(db, live, engine)
+    def __init__(
+        self, db: Database, live: Live, engine: Engine, budgets: Budgets | None = None, seal: Seal | None = None
+    ) -> None:
+        super().__init__(db, live, engine, seal)
         self.budgets = budgets
 
     def watch(self, session_id: UUID, *, previews: bool = False) -> Watcher:
@@ -52,6 +58,13 @@ class Runs(Asking):
         principal.require("runs:read")
         async with self._db.transaction(principal.workspace_id) as tx:
             return await get_run(tx, id)
+
+    async def again(self, principal: Principal, id: UUID) -> Accepted:
+        """A run as it was accepted, for somebody who wants to follow it once more."""
+        principal.require("runs:read")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            run = await get_run(tx, id)
+            return Accepted(run.id, run.session_id, await queries.before_run(tx, id), "known")
 
     async def list(
         self,
@@ -174,6 +187,30 @@ class Runs(Asking):
                 after = item.seq
                 yield item
 
+    async def story(
+        self, principal: Principal, accepted: Accepted, watcher: Watcher | None = None, *, quiet_seconds: float
+    ) -> AsyncGenerator[Event | None, None]:
+        """The run's stored events, until it ends or cannot go on before somebody does something.
+
+        Yields None when nothing happened for `quiet_seconds`. Leaving early leaves the run alone. A run that waits for
+        a budget and looks again by itself within a minute goes on.
+        """
+        items = self.follow(
+            principal, accepted.session_id, after=accepted.after, watcher=watcher, quiet_seconds=quiet_seconds
+        )
+        waits = False
+        async with aclosing(items):
+            async for item in items:
+                if item is None:
+                    if waits and await self._need_someone(principal, accepted.run_id):
+                        return
+                    yield None
+                elif isinstance(item, Event) and item.run_id == accepted.run_id:
+                    yield item
+                    if item.is_final or (item.needs_someone and not _looks_again(item)):
+                        return
+                    waits = item.type == RunWaiting.type
+
     async def _need_someone(self, principal: Principal, id: UUID) -> bool:
         async with self._db.transaction(principal.workspace_id) as tx:
             return await queries.tree_needs_someone(tx, id)
@@ -200,3 +237,10 @@ class Runs(Asking):
                     return item
                 waits = item if or_need and item.type == RunWaiting.type else None
         raise Unavailable("The run's log ended before the run did.")
+
+
+def _looks_again(event: Event) -> bool:
+    payload = event.payload
+    if not isinstance(payload, RunWaiting) or payload.waiting_for != ["budget"] or payload.wake_at is None:
+        return False
+    return (payload.wake_at - event.at).total_seconds() <= _SOON_SECONDS

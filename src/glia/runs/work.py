@@ -17,7 +17,7 @@ from glia.kit.db import Transaction
 from glia.kit.errors import GliaError
 from glia.kit.jobs import Job
 from glia.memory.types import Pinned
-from glia.runs import approval_queries
+from glia.runs import accept_queries, approval_queries
 from glia.runs.choosing import fitting, is_inference
 from glia.runs.delegation import Subagents
 from glia.runs.engine import MakeWork, Work
@@ -25,6 +25,7 @@ from glia.runs.events import JobProgress, Payload, RunCompleted
 from glia.runs.log import RunLog
 from glia.runs.loop import AgentLoop, Crew
 from glia.runs.options import RunOptions, options_of, with_options, without_agent
+from glia.runs.overrides import DOCUMENT, with_override
 from glia.runs.permissions import Gate, may_ask
 from glia.runs.toolbox import Toolbox
 from glia.runs.types import AGENT, Run, RunStatus, Spent
@@ -56,6 +57,7 @@ class AgentWork(Work):
 
     async def ended(self, tx: Transaction, *, code: str, message: str) -> None:
         await approval_queries.withdraw(tx, self._run_id)
+        await accept_queries.forget_input(tx, self._run_id, DOCUMENT)
 
 
 Pin = Callable[[UUID, UUID, UUID], Awaitable[Pinned]]
@@ -76,7 +78,8 @@ def agent_work(agents: Agents, tools: Tools, crew: Crew, subagents: Subagents, p
             raise GliaError("An agent's run names its agent and version; this one does not.")
         principal = system_principal(run.workspace_id, run.project_id)
         options = options_of(run.input)
-        agent = with_options(await versions.get(principal, run.agent_id, run.agent_version), options)
+        version = await versions.get(principal, run.agent_id, run.agent_version)
+        agent = with_options(with_override(version, run.input), options)
         offered = await tools.resolve(principal, agent.tools, has_knowledge=bool(agent.knowledge_base_ids))
         offered = await _with_more(tools, principal, offered, options)
         pinned = await pin(run.workspace_id, run.agent_id, run.session_id)

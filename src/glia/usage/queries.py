@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 import msgspec
 
 from glia.kit.db import Transaction, json
 from glia.kit.pages import Window
-from glia.usage.types import Grouping, UsageRecord, UsageRow
+from glia.usage.types import Grouping, RunCost, UsageRecord, UsageRow
 
 
 async def insert(tx: Transaction, record: UsageRecord) -> None:
@@ -85,4 +86,23 @@ async def list_page(tx: Transaction, window: Window) -> list[UsageRecord]:
         order by id desc limit %(rows)s""",
         after=window.after,
         rows=window.limit + 1,
+    )
+
+
+async def of_tree(tx: Transaction, run_id: UUID) -> list[RunCost]:
+    """What a run and those below it spent, by kind of call."""
+    return await tx.many(
+        RunCost,
+        """
+        with recursive line as (
+          select id, root_run_id from runs where id = %(run_id)s
+          union all
+          select r.id, r.root_run_id from line
+          join runs r on r.root_run_id = line.root_run_id and r.depth > 0 and r.parent_run_id = line.id
+        )
+        select u.operation, u.run_id <> %(run_id)s as is_below, count(*) as calls,
+          coalesce(sum(u.cost_micros), 0)::bigint as cost_micros, bool_or(u.cost_micros is null) as has_unknown
+        from line join usage_records u on u.run_id = line.id
+        group by 1, 2""",
+        run_id=run_id,
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from glia.identity.types import Principal
 from glia.kit import clock
@@ -15,7 +17,7 @@ from glia.usage.budgets import Budgets
 from glia.usage.ledger import Credits
 from glia.usage.meter import Meter
 from glia.usage.spending import Spending, SpendingConfig
-from glia.usage.types import Grouping, UsageRecord, UsageRow
+from glia.usage.types import Grouping, RunCost, UsageRecord, UsageRow
 
 __all__ = ["LIMITS_CHANNEL", "Budgets", "Credits", "Meter", "Spending", "SpendingConfig", "Usage"]
 
@@ -51,6 +53,12 @@ class Usage:
         async with self._db.transaction(principal.workspace_id) as tx:
             rows = await queries.summary(tx, since, until, group_by, MOST_GROUPS)
         return rows or ([] if group_by else [UsageRow(None, 0, 0, 0, 0, 0, 0, 0, None, 0, 0)])
+
+    async def of_run(self, principal: Principal, run_id: UUID) -> Sequence[RunCost]:
+        """What a run and those that it started spent so far, by kind of call."""
+        principal.require("runs:read")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            return await queries.of_tree(tx, run_id)
 
     async def list(self, principal: Principal, window: Window) -> Page[UsageRecord]:
         """Single calls, newest first."""

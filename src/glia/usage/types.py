@@ -80,6 +80,20 @@ class UsageRow:
     latency_ms: int
 
 
+@dataclass(frozen=True)
+class RunCost:
+    """What a run's tree spent on one kind of call. is_below: by runs that it started, not by itself.
+
+    cost_micros: the sum of the known costs. has_unknown: there are calls whose cost nobody knows.
+    """
+
+    operation: Operation
+    is_below: bool
+    calls: int
+    cost_micros: int
+    has_unknown: bool
+
+
 Scope = Literal["workspace", "project", "key", "agent", "session", "run"]
 Period = Literal["total", "hour", "day", "week", "month", "year"]
 Unit = Literal["micros", "tokens", "calls"]

@@ -223,7 +223,7 @@ async def build(
         embedders=embedders,
         start_job=jobs,
     )
-    crew = Crew(models, cite, spending, ModelContexts(db), notebook=PlanNotebook(), read_file=files.read)
+    crew = Crew(models, cite, spending, ModelContexts(db), notebook=PlanNotebook(), read_file=files.read, seal=secrets)
     evaluator, verifier, judge = (
         Evaluator(db, AnswerJudge(models, spending), usage),
         Verifier(Verdicts(models, spending), usage),
@@ -249,7 +249,7 @@ async def build(
         settings.runs,
     )
     budgets, credit = Budgets(db, spending), Credits(db, spending)
-    runs = Runs(db, live, engine, budgets)
+    runs = Runs(db, live, engine, budgets, secrets)
     budgets.on_raised = credit.on_raised = runs.limits_raised
     jobs.runs, subagents.start, evaluator.runs = runs, runs.start, runs
     dispatcher = Dispatcher(db, outbound, secrets, settings.webhooks)

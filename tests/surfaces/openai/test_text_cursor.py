@@ -3,7 +3,7 @@ from __future__ import annotations
 import random
 
 from glia.runs.events import ModelResponded, StepUsage, TextDelta
-from glia.surfaces.openai.text_cursor import TextCursor
+from glia.surfaces.shared.text_cursor import TextCursor
 
 
 def deltas(text: str, *, step: int = 1, attempt: int = 1, size: int = 3) -> list[TextDelta]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from glia.surfaces.neura import agents, not_built
+from glia.surfaces.neura import agents, conversations, jobs, not_built
 from glia.surfaces.neura.auth import PUBLIC, is_public
+from glia.surfaces.neura.chat import Chats
 from glia.surfaces.neura.words import ERROR, neura_error, neura_status
 from glia.surfaces.shared.api import surface_api, surface_app
 from glia.surfaces.shared.asgi import App
@@ -15,6 +16,8 @@ from glia.wiring import House
 
 ROUTERS = (
     agents.router,
+    conversations.router,
+    jobs.router,
     not_built.router,
 )
 """The last one answers for what is not built, so it comes after all others."""
@@ -40,7 +43,7 @@ def neura_surface(house: House) -> App:
 
 def hot_routes(house: House) -> list[Route]:
     """Those that carry conversations and uploads, answered without the framework."""
-    return []
+    return Chats(house).routes()
 
 
 def _statuses(path: str, method: str, operation: Json) -> Iterable[str]:

@@ -33,7 +33,7 @@ from glia.runs.events import (
 )
 from glia.surfaces.openai.ids import item_id
 from glia.surfaces.openai.response_calls import PHASES, call_item, finish_call
-from glia.surfaces.openai.text_cursor import TextCursor
+from glia.surfaces.shared.text_cursor import TextCursor
 
 Json = dict[str, Any]
 
