@@ -15,7 +15,7 @@ from glia.inference.calling import Caller
 from glia.inference.errors import InferenceToolNotFound
 from glia.inference.families import family_of, owner_of, title_of
 from glia.inference.listing import offered_by
-from glia.inference.tools import Maker, named, offered_tools, tool_name
+from glia.inference.tools import Maker, name_of, named, offered_tools, tool_name
 from glia.inference.types import (
     EVERY,
     PREFIX,
@@ -34,7 +34,7 @@ from glia.kit.pages import Page, Window, page_of
 from glia.tools.types import Tool
 from glia.usage.service import Spending
 
-__all__ = ["InferenceTools", "providers_of", "tool_name"]
+__all__ = ["InferenceTools", "name_of", "providers_of", "tool_name"]
 
 log = structlog.get_logger(__name__)
 

@@ -68,7 +68,14 @@ Arguments = ImageArguments | SpeechArguments | VideoArguments | TextArguments
 
 def tool_name(made_by: InferenceTool) -> str:
     """What agents' `tools` call the model's tool."""
-    return PREFIX + re.sub(r"[^a-zA-Z0-9]+", "_", made_by.model).strip("_")[:_LONGEST_SLUG]
+    return name_of(made_by.model)
+
+
+def name_of(reference: str) -> str:
+    """The same for a model's name; a tool's name stays."""
+    if reference.startswith(PREFIX):
+        return reference
+    return PREFIX + re.sub(r"[^a-zA-Z0-9]+", "_", reference).strip("_")[:_LONGEST_SLUG]
 
 
 def named(known: Sequence[InferenceTool], reference: str) -> InferenceTool | None:

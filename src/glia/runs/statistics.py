@@ -2,53 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from uuid import UUID
 
 from glia.identity.types import Principal
 from glia.kit.db import Database, Transaction
-
-
-@dataclass(frozen=True)
-class RequestTotals:
-    """requests: runs that somebody began, not those of triggers or of other agents; failed: those that failed.
-
-    tokens and cost_micros: of these runs and all that they began; the cost is None when none is known.
-    latency_ms: the mean of those that have ended, without what they waited for people.
-    """
-
-    requests: int
-    completed: int
-    failed: int
-    tokens: int
-    cost_micros: int | None
-    latency_ms: int | None
-    last_at: datetime | None
-
-
-@dataclass(frozen=True)
-class DayTotals:
-    """day: in UTC."""
-
-    day: date
-    requests: int
-    cost_micros: int | None
-
-
-@dataclass(frozen=True)
-class KeyTotals:
-    key_id: UUID
-    name: str
-    requests: int
-    cost_micros: int | None
-
-
-@dataclass(frozen=True)
-class AgentStatistics:
-    totals: RequestTotals
-    daily: list[DayTotals]
-    per_key: list[KeyTotals]
+from glia.runs.types import AgentStatistics, DayTotals, KeyTotals, RequestTotals
 
 
 class Statistics:

@@ -5,9 +5,7 @@ Written by the session's own code as it runs, and by clients that keep such a re
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Any, LiteralString, cast
 from uuid import UUID
 
@@ -18,6 +16,7 @@ from glia.kit.db import Database, Transaction, json
 from glia.kit.errors import InvalidRequest, NotFound
 from glia.kit.ids import new_id
 from glia.sandboxes import queries
+from glia.sandboxes.records import Console, Ran
 
 MOST_LINES = 2_000
 MOST_ENTRIES = 1_000
@@ -25,32 +24,6 @@ LARGEST_PART_BYTES = 2 * 1024 * 1024
 _PARTS = ("terminal_lines", "files", "artifacts", "details")
 _LONGEST_LINE = 16_000
 _COLUMNS: LiteralString = "id, session_id, terminal_lines, files, artifacts, details, created_at, updated_at"
-
-
-@dataclass(frozen=True)
-class Console:
-    """Any: JSON as it was given. details: status, template, cost and the like."""
-
-    id: UUID
-    session_id: UUID
-    terminal_lines: list[Any]
-    files: list[Any]
-    artifacts: list[Any]
-    details: dict[str, Any]
-    created_at: datetime
-    updated_at: datetime
-
-
-@dataclass(frozen=True)
-class Ran:
-    """What one piece of code has added. seconds: how long it ran."""
-
-    lines: Sequence[Mapping[str, object]]
-    files: Sequence[Mapping[str, object]]
-    artifacts: Sequence[Mapping[str, object]]
-    status: str
-    template: str
-    seconds: float
 
 
 class Consoles:

@@ -8,8 +8,8 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from glia.sandboxes.code import LONGEST_SECONDS, USUAL_SECONDS, SessionRun
-from glia.sandboxes.consoles import Ran, line
-from glia.sandboxes.records import CodeRun, Language
+from glia.sandboxes.consoles import line
+from glia.sandboxes.records import CodeRun, Language, Ran
 from glia.sandboxes.service import Sandboxes
 from glia.tools.service import tool
 from glia.tools.types import Effect, MadeArtifact, Tool, ToolContext, ToolResult

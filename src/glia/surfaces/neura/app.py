@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from glia.surfaces.neura import agents, conversations, jobs, not_built
+from glia.surfaces.neura import (
+    agents,
+    api_usage,
+    conversations,
+    deployed,
+    instructions,
+    jobs,
+    keys,
+    not_built,
+    sandbox_sessions,
+    tools,
+)
 from glia.surfaces.neura.auth import PUBLIC, is_public
 from glia.surfaces.neura.chat import Chats
+from glia.surfaces.neura.external import ExternalChat
 from glia.surfaces.neura.words import ERROR, neura_error, neura_status
 from glia.surfaces.shared.api import surface_api, surface_app
 from glia.surfaces.shared.asgi import App
@@ -18,6 +30,12 @@ ROUTERS = (
     agents.router,
     conversations.router,
     jobs.router,
+    tools.router,
+    instructions.router,
+    keys.router,
+    api_usage.router,
+    sandbox_sessions.router,
+    deployed.router,
     not_built.router,
 )
 """The last one answers for what is not built, so it comes after all others."""
@@ -43,7 +61,7 @@ def neura_surface(house: House) -> App:
 
 def hot_routes(house: House) -> list[Route]:
     """Those that carry conversations and uploads, answered without the framework."""
-    return Chats(house).routes()
+    return [*Chats(house).routes(), *ExternalChat(house).routes()]
 
 
 def _statuses(path: str, method: str, operation: Json) -> Iterable[str]:

@@ -26,10 +26,10 @@ from glia.runs.types import Accepted
 from glia.surfaces.openai.chat_history import read_history, stored
 from glia.surfaces.openai.chat_options import read_wishes
 from glia.surfaces.openai.leaving import Patience, WhileClientWaits
-from glia.surfaces.shared.text_cursor import TextCursor
 from glia.surfaces.openai.words import AGENT_PREFIX, RunEndedBadly, error_event, openai_error
 from glia.surfaces.shared import sse
 from glia.surfaces.shared.asgi import Request, Send, ignored_header, send_bytes, send_json
+from glia.surfaces.shared.text_cursor import TextCursor
 from glia.surfaces.shared.tracing import join_trace
 from glia.wiring import House
 
