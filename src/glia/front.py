@@ -12,7 +12,7 @@ from prometheus_client import generate_latest
 from glia import __version__
 from glia.kit import telemetry
 from glia.surfaces.mcp.app import owns as is_mcp
-from glia.surfaces.openai.app import openapi_paths, owns
+from glia.surfaces.openai.app import openai_document, openapi_paths, owns
 from glia.surfaces.shared.asgi import App, Receive, Scope, Send, send_bytes, send_json
 from glia.wiring import House
 
@@ -145,7 +145,10 @@ def _alone(openai: App) -> App:
 async def with_document(openai: App, scope: Scope, receive: Receive, send: Send) -> None:
     """The OpenAI surface, where nobody else answers for its document."""
     if scope["type"] == "http" and scope["path"] == "/openapi.json":
-        info = {"title": "Glia, the OpenAI surface", "version": __version__}
-        await send_json(send, 200, {"openapi": "3.1.0", "info": info, "paths": openapi_paths()})
+        await send_json(send, 200, openai_document(__version__))
+    elif scope["type"] == "http" and scope["path"] == "/docs":
+        from glia.surfaces.openai.pages import openai_docs  # takes the framework along, which nobody else here needs
+
+        await send_bytes(send, 200, openai_docs(__version__).encode(), b"text/html; charset=utf-8")
     else:
         await openai(scope, receive, send)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from glia.browsers.types import BrowserConfig
+from glia.kit.mail import MailConfig
 from glia.kit.telemetry import LogFormat
 from glia.runs.config import EngineConfig
 from glia.sandboxes.config import SandboxConfig
@@ -81,6 +82,7 @@ class Settings:
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     webhooks: WebhookConfig = field(default_factory=WebhookConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
+    mail: MailConfig = field(default_factory=MailConfig)
     storage: StorageConfig = field(default_factory=StorageConfig)
     limits: LimitSettings = field(default_factory=LimitSettings)
     budgets: SpendingConfig = field(default_factory=SpendingConfig)

@@ -36,7 +36,8 @@ from glia.runs.live import Live
 from glia.runs.loop import Crew
 from glia.runs.model_contexts import ModelContexts
 from glia.runs.service import Runs, Said
-from glia.runs.types import Accepted
+from glia.runs.tool_runs import tool_work
+from glia.runs.types import TOOL, Accepted
 from glia.runs.work import JobKind, agent_work, kinds_of
 from glia.sessions.service import Sessions
 from glia.tools.service import Tools
@@ -181,7 +182,9 @@ async def rig(
     subagents = Subagents(db, agents)
     config = config or EngineConfig(poll_seconds=0.1, drain_seconds=0.5, most_at_once=200 if is_working else 0)
     workflows = Workflows(db, agents=agents, tools=toolset, outbound=outbound)
-    kinds = kinds_of(agent_work(agents, toolset, crew, subagents), jobs or {}, {WORKFLOW: workflows.work})
+    kinds = kinds_of(
+        agent_work(agents, toolset, crew, subagents), jobs or {}, {WORKFLOW: workflows.work, TOOL: tool_work(toolset)}
+    )
     engine = Engine(db, live, lease, kinds, config)
     runs = Runs(db, live, engine, budgets, seal)
     budgets.on_raised = runs.limits_raised

@@ -278,7 +278,12 @@ class Server:
         listener.listen(512)
         self.port = listener.getsockname()[1]
         config = uvicorn.Config(
-            Front(self.house), lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=1
+            Front(self.house),
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            ws="websockets-sansio",
+            timeout_graceful_shutdown=1,
         )
         server = uvicorn.Server(config)
         server.capture_signals = _no_signals  # type: ignore[method-assign]

@@ -11,6 +11,7 @@ from glia.kit.db import Database
 from glia.kit.errors import InvalidRequest
 from glia.kit.pages import Window
 from glia.runs.types import Accepted, Approval, RunStatus
+from glia.workflows.types import WorkflowSpec
 from tests.conftest import DatabaseUrls
 from tests.runs.rig import Rig, Say, ScriptedModel, rig
 from tests.workflows.stage import Ledger, ended, make, note, statuses, step, until, waits
@@ -198,3 +199,29 @@ async def test_a_workflow_that_fails_gives_up_what_it_waits_for(
         async with asyncio.timeout(5):
             while await questions(house, principal):
                 await asyncio.sleep(0.02)
+
+
+async def test_a_workflow_that_takes_too_long_fails_and_is_undone(
+    db: Database, database_urls: DatabaseUrls, principal: Principal
+) -> None:
+    ledger = Ledger()
+    undo = {"kind": "tool", "tool": "note", "arguments": {"n": 0}}
+    async with rig(db, database_urls.app, ScriptedModel(), [ledger.tool()]) as house:
+        spec = WorkflowSpec(
+            "Slow",
+            {
+                "steps": [
+                    {**note("pay", arguments={"n": 1}), "compensation": undo},
+                    {"id": "wait", "kind": "wait_time", "seconds": 3600, "depends_on": ["pay"]},
+                ],
+                "timeout_seconds": 0.3,
+            },
+        )
+        workflow = await house.workflows.create(principal, spec)
+        accepted = await house.workflows.start(principal, workflow.id, None)
+
+        done = await ended(house, principal, workflow, accepted)
+
+        assert done.status is RunStatus.FAILED
+        assert (step(done, "wait").status, (step(done, "wait").error or {})["code"]) == ("failed", "timeout")
+        assert ledger.calls == [{"n": 1}, {"n": 0}]

@@ -27,3 +27,7 @@ class RelationshipNotFound(NotFound):
 
 class SpecializationNotFound(NotFound):
     code = "specialization_not_found"
+
+
+class VersionNotFound(NotFound):
+    code = "version_not_found"

@@ -61,6 +61,8 @@ def create(
 
     made, raw = asyncio.run(work())
     click.echo(f"Key: {raw}")
+    if surface == "neuronagent":  # as its own command prints them
+        click.echo(f"Key ID: {made.id}\nPrefix: {made.prefix}")
     click.echo(f"Id: {made.id}, role: {made.role}, scopes: {', '.join(sorted(made.scopes))}", err=True)
 
 

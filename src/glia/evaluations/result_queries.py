@@ -68,16 +68,26 @@ async def count_chosen(tx: Transaction, set_id: UUID, tags: Sequence[str]) -> in
 
 
 async def insert_results(
-    tx: Transaction, id: UUID, set_id: UUID, *, workspace_id: UUID, tags: Sequence[str], repeats: int
+    tx: Transaction,
+    id: UUID,
+    set_id: UUID,
+    *,
+    workspace_id: UUID,
+    tags: Sequence[str],
+    repeats: int,
+    most_cases: int | None,
 ) -> None:
     """One for each case and repeat, in the versions that the cases have now: the whole set once, then again."""
     await tx.execute(
         """
         insert into evaluation_results (workspace_id, evaluation_id, number, case_id, case_version, repeat)
         select %(workspace_id)s, %(id)s, row_number() over (order by repeat, position), c.id, c.version, repeat
-        from evaluation_cases c cross join generate_series(1, %(repeats)s::int) repeat
-        where c.set_id = %(set_id)s and c.is_current
-          and (cardinality(%(tags)s::text[]) = 0 or c.tags && %(tags)s::text[])""",
+        from (select id, version, position from evaluation_cases
+              where set_id = %(set_id)s and is_current
+                and (cardinality(%(tags)s::text[]) = 0 or tags && %(tags)s::text[])
+              order by position limit %(most_cases)s) c
+        cross join generate_series(1, %(repeats)s::int) repeat""",
+        most_cases=most_cases,
         id=id,
         set_id=set_id,
         workspace_id=workspace_id,

@@ -19,6 +19,7 @@ from glia.evaluations.errors import (
 )
 from glia.evaluations.exporting import Format
 from glia.evaluations.jobs import KIND
+from glia.evaluations.planned import PlannedEvaluations
 from glia.evaluations.sets import EXPORTED_AT_ONCE, EvaluationSets, no_set
 from glia.evaluations.types import (
     LARGEST_IMPORT_BYTES,
@@ -43,7 +44,7 @@ from glia.kit.pages import Page, Window, page_of
 from glia.models.service import Models
 from glia.runs.service import Runs
 
-__all__ = ["LARGEST_IMPORT_BYTES", "EvaluationSets", "Evaluations", "read_settings"]
+__all__ = ["LARGEST_IMPORT_BYTES", "EvaluationSets", "Evaluations", "PlannedEvaluations", "read_settings"]
 
 
 class Evaluations:
@@ -86,6 +87,7 @@ class Evaluations:
                 workspace_id=principal.workspace_id,
                 tags=spec.settings.tags,
                 repeats=spec.settings.repeats,
+                most_cases=spec.settings.most_cases,
             )
             return await _evaluation(tx, id)
 
@@ -230,6 +232,7 @@ async def _total(tx: Transaction, spec: EvaluationSpec) -> int:
     """How many results it will have. Raises when that is none, or too many."""
     settings = spec.settings
     cases = await rows.count_chosen(tx, spec.set_id, settings.tags)
+    cases = cases if settings.most_cases is None else min(cases, settings.most_cases)
     if not cases and settings.tags:
         raise InvalidRequest("No case of the set has one of these tags.", field="tags")
     if not cases:

@@ -187,6 +187,7 @@ class Case:
 
 class EvaluationSettings(msgspec.Struct, frozen=True, kw_only=True):
     """repeats: how often each case is run. concurrency: cases at once. tags: only cases that have one of these.
+    most_cases: only so many of them, the first ones; None for all.
 
     case_timeout_seconds: how long a case's run may take from its start, what it waits for people or money included.
     """
@@ -196,6 +197,7 @@ class EvaluationSettings(msgspec.Struct, frozen=True, kw_only=True):
     concurrency: int = 4
     case_timeout_seconds: int = 600
     tags: tuple[str, ...] = ()
+    most_cases: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -340,6 +342,40 @@ class Summary:
     output_tokens: int
     cost_micros: int | None
     judge_cost_micros: int | None
+
+
+# --- Planned ---
+
+
+@dataclass(frozen=True)
+class PlannedEvaluation:
+    """evaluation_id: once it was begun here. score: the mean; None before there is one."""
+
+    id: UUID
+    dataset_version: str
+    agent_id: UUID | None
+    evaluation_id: UUID | None
+    total: int
+    passed: int
+    failed: int
+    score: float | None
+    metadata: dict[str, object]
+    created_at: datetime
+    completed_at: datetime | None
+
+
+@dataclass(frozen=True)
+class RetrievalMeasure:
+    """How well the passages that a result rests on were found. mrr: one divided by the rank of the first relevant."""
+
+    id: UUID
+    result_id: UUID
+    recall_at_k: float | None
+    mrr: float | None
+    grounding_passed: bool
+    retrieved: list[str]
+    relevant: list[str]
+    created_at: datetime
 
 
 # --- Comparison ---

@@ -104,26 +104,6 @@ class Files:
         parts = [await queries.get_part(tx, id, part) for part in range(-(-size_bytes // PART_BYTES))]
         return b"".join(part for part in parts if part is not None)
 
-    async def keep(
-        self, content: bytes, *, workspace_id: UUID, project_id: UUID, name: str, media_type: str
-    ) -> FileRef:
-        """Keeps a small file that is in memory already."""
-        fingerprint = Fingerprint(hashlib.sha256(content).hexdigest(), len(content))
-        async with self._db.transaction(workspace_id) as tx:
-            file = await queries.insert(
-                tx,
-                new_id(),
-                fingerprint,
-                workspace_id=workspace_id,
-                project_id=project_id,
-                name=name,
-                media_type=media_type,
-            )
-            for part in range(-(-len(content) // PART_BYTES)):
-                data = content[part * PART_BYTES : (part + 1) * PART_BYTES]
-                await queries.insert_part(tx, file.id, part, data, workspace_id=workspace_id)
-        return file
-
     async def get(self, workspace_id: UUID, id: UUID) -> FileRef:
         async with self._db.transaction(workspace_id) as tx:
             return await _get(tx, id)

@@ -23,7 +23,9 @@ _PLAN: LiteralString = """
 
 _REFLECTION: LiteralString = """
   select id, number, agent_id, session_id, run_id, task, answer, quality, accuracy, completeness, clarity, relevance,
-    confidence, issues, suggestions, is_revised, model, cost_micros, created_by, created_at
+    confidence, issues, suggestions, is_revised, model, cost_micros, created_by, created_at,
+    (select e.seq from events e where e.run_id = reflections.run_id and e.session_id = reflections.session_id
+       and e.type = 'run.completed' order by e.seq desc limit 1) as answer_seq
   from reflections"""
 
 

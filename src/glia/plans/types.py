@@ -61,7 +61,8 @@ class PlanFilter:
 class Reflection:
     """Scores from 0 to 1. number: counts reflections, for clients that name them so. run_id: whose answer it is about.
 
-    is_revised: the agent answered once more because of it.
+    answer_seq: the event of the session that holds the answer, once the run has ended. is_revised: the agent answered
+    once more because of it.
     """
 
     id: UUID
@@ -84,6 +85,7 @@ class Reflection:
     cost_micros: int | None
     created_by: str
     created_at: datetime
+    answer_seq: int | None = None
 
 
 @dataclass(frozen=True)

@@ -53,3 +53,7 @@ class CrashLoop(GliaError):
 
 class MessageNotFound(NotFound):
     code = "message_not_found"
+
+
+class SnapshotNotFound(NotFound):
+    code = "snapshot_not_found"

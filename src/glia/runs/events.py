@@ -469,6 +469,30 @@ class WorkflowCompleted(msgspec.Struct, frozen=True):
     output: Any
 
 
+class NoteAdded(msgspec.Struct, frozen=True):
+    """What somebody outside wants to stand in the session's log. No model is told of it.
+
+    kind: theirs, such as `agent_action`. actor: who did it, in their words.
+    """
+
+    type: ClassVar = "note.added"
+    kind: str
+    actor: str
+    content: str
+    metadata: dict[str, Any] = {}
+
+
+class EventsSummarised(msgspec.Struct, frozen=True):
+    """What happened from one event to another, in a few sentences. model: `rules` when no model wrote it."""
+
+    type: ClassVar = "events.summarised"
+    first_seq: int
+    last_seq: int
+    events: int
+    summary: str
+    model: str
+
+
 class UnknownPayload(msgspec.Struct, frozen=True):
     """An event that a newer Glia wrote: kept and shown, otherwise skipped."""
 
@@ -479,6 +503,8 @@ class UnknownPayload(msgspec.Struct, frozen=True):
 
 Payload = (
     MessageReceived
+    | NoteAdded
+    | EventsSummarised
     | MessageEdited
     | MessageDeleted
     | RunCreated
@@ -516,6 +542,8 @@ _BY_TYPE: dict[str, msgspec.json.Decoder[Payload]] = {
     payload.type: msgspec.json.Decoder(payload)
     for payload in (
         MessageReceived,
+        NoteAdded,
+        EventsSummarised,
         MessageEdited,
         MessageDeleted,
         RunCreated,

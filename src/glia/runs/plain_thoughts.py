@@ -23,6 +23,7 @@ _SMALL = frozenset(_SMALL_WORDS.split())
 _MOST_STEPS = 30
 _LONGEST_ACTION = 500
 _CLEAR_WORDS_A_SENTENCE = 35
+_STEM = 6
 
 
 @dataclass(frozen=True)
@@ -102,9 +103,8 @@ def _fitting(part: str, tools: Sequence[Tool]) -> str:
 
 
 def _words(text: str) -> set[str]:
-    """Without endings that English adds, so that `searching` meets `search`."""
-    found = {word.lower() for word in _WORD.findall(text[:20_000])} - _SMALL
-    return {re.sub(r"(?:ing|ed|es|s)$", "", word) if len(word) > 4 else word for word in found}
+    """Cut to their first six letters, so that `calculate` meets `calculator` and `searching` meets `search`."""
+    return {word[:_STEM] for word in {word.lower() for word in _WORD.findall(text[:20_000])} - _SMALL}
 
 
 def _share(of: set[str], within: set[str]) -> float:

@@ -125,7 +125,7 @@ class Runs(Asking):
 
     async def run_events(
         self, principal: Principal, run_id: UUID, *, after: int, limit: int, types: Sequence[str] | None = None
-    ) -> Sequence[Event]:
+    ) -> list[Event]:
         """types: only events of these; None for all."""
         principal.require("runs:read")
         async with self._db.transaction(principal.workspace_id) as tx:

@@ -23,9 +23,6 @@ TOOL = "tool"
 MODEL = "model"
 """The kind of run in which a model answers without an agent."""
 
-MODEL = "model"
-"""The kind of run in which a model answers without an agent."""
-
 
 class RunStatus(StrEnum):
     QUEUED = "queued"
@@ -223,3 +220,17 @@ class AgentStatistics:
     totals: RequestTotals
     daily: list[DayTotals]
     per_key: list[KeyTotals]
+
+
+@dataclass(frozen=True)
+class RunSnapshot:
+    """state: whatever the keeper wants to have again. is_deterministic: a replay shows the state and asks nobody."""
+
+    id: UUID
+    run_id: UUID
+    session_id: UUID
+    agent_id: UUID
+    user_message: str
+    is_deterministic: bool
+    state: dict[str, Any]
+    created_at: datetime

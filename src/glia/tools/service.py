@@ -134,14 +134,9 @@ class Tools:
         Knowledge search comes exactly when the agent has knowledge. Raises ToolNotFound, which names every name
         that is no longer there.
         """
-        if names is None:
-            wanted = [tool.name for tool in self._built_in.values() if _is_offered(tool)]
-        else:
-            wanted = list(dict.fromkeys(names))
-        optional = {name[:-1] for name in wanted if name.endswith(IF_THERE)}
-        wanted = list(dict.fromkeys(name.removesuffix(IF_THERE) for name in wanted))
-        wanted = [name for name in wanted if name != KNOWLEDGE_SEARCH]
-        wanted = list(dict.fromkeys((DEFAULT_TOOLS,) if names is None else names))
+        given = (DEFAULT_TOOLS,) if names is None else names
+        optional = {name.removesuffix(IF_THERE) for name in given if name.endswith(IF_THERE)}
+        wanted = list(dict.fromkeys(name.removesuffix(IF_THERE) for name in given))
         if DEFAULT_TOOLS in wanted:
             at = wanted.index(DEFAULT_TOOLS)
             wanted[at : at + 1] = [tool.name for tool in self._built_in.values() if _is_offered(tool)]

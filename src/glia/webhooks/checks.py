@@ -4,26 +4,45 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
+from typing import get_args
+
+import orjson
 
 from glia.kit.errors import InvalidRequest
 from glia.kit.outbound import Outbound, OutboundRefused
 from glia.kit.outbound.headers import render
 from glia.kit.outbound.target import parse
-from glia.webhooks.types import EVENT_TYPES, FAMILIES, WebhookSpec
+from glia.webhooks.mailing import MAILTO, check_address
+from glia.webhooks.types import EVENT_TYPES, FAMILIES, PING, Style, WebhookSpec
 
 MOST_EVENT_TYPES = 50
 LONGEST_DESCRIPTION = 500
 LARGEST_HEADERS_BYTES = 8_192
-_OURS = frozenset({"content-type", "webhook-id", "webhook-timestamp", "webhook-signature"})
+LARGEST_METADATA_BYTES = 16_000
+_OURS = frozenset(
+    {
+        "content-type",
+        "webhook-id",
+        "webhook-timestamp",
+        "webhook-signature",
+        "x-webhook-event",
+        "x-webhook-delivery-id",
+        "x-webhook-signature",
+    }
+)
 
 
 def check_spec(spec: WebhookSpec, outbound: Outbound) -> None:
     """Raises InvalidRequest, or OutboundRefused for an address that may not be called; both name the field."""
-    try:
-        outbound.check(spec.url)
-    except OutboundRefused as error:
-        error.field = "url"
-        raise
+    if spec.url.startswith(MAILTO):
+        check_address(spec.url)
+    else:
+        try:
+            outbound.check(spec.url)
+        except OutboundRefused as error:
+            error.field = "url"
+            raise
+    _check_own(spec)
     if len(spec.description) > LONGEST_DESCRIPTION or "\0" in spec.description:
         raise InvalidRequest(
             f"`description` has {len(spec.description)} characters; the most is {LONGEST_DESCRIPTION}, without NUL.",
@@ -40,7 +59,7 @@ def check_event_types(types: Sequence[str]) -> None:
             field="event_types",
         )
     families = [f"{family}.*" for family in FAMILIES]
-    known = ["*", *families, *EVENT_TYPES]
+    known = ["*", *families, *EVENT_TYPES, PING]
     for index, type in enumerate(types):
         if type not in known:
             near = difflib.get_close_matches(type, known, n=1)
@@ -49,6 +68,26 @@ def check_event_types(types: Sequence[str]) -> None:
                 f"`event_types[{index}]` {type[:80]!r} is no event that webhooks are told of. {hint}",
                 field=f"event_types[{index}]",
             )
+
+
+def _check_own(spec: WebhookSpec) -> None:
+    if spec.style not in get_args(Style):
+        raise InvalidRequest(f"`style` {spec.style[:50]!r} is none of {', '.join(get_args(Style))}.", field="style")
+    for name, value, smallest, largest in (
+        ("timeout_seconds", spec.timeout_seconds, 1, 60),
+        ("max_attempts", spec.max_attempts, 1, 20),
+        ("retry_seconds", spec.retry_seconds, 1, 3600),
+    ):
+        if value is not None and not smallest <= value <= largest:
+            raise InvalidRequest(f"`{name}` is {value:g}; it must be between {smallest} and {largest}.", field=name)
+    for name, value in (("event_names", dict(spec.event_names)), ("metadata", dict(spec.metadata))):
+        packed = orjson.dumps(value)
+        if len(packed) > LARGEST_METADATA_BYTES or b"\\u0000" in packed:
+            raise InvalidRequest(
+                f"`{name}` may have {LARGEST_METADATA_BYTES} bytes as JSON, and no NUL character.", field=name
+            )
+    if any("\n" in name or not 1 <= len(name) <= 100 or not name.isascii() for name in spec.event_names.values()):
+        raise InvalidRequest("`event_names` has a name that is not 1 to 100 ASCII characters.", field="event_names")
 
 
 def _check_headers(headers: Mapping[str, str]) -> None:

@@ -14,13 +14,15 @@ import structlog
 from glia.kit import telemetry
 from glia.kit.db import Database, Transaction
 from glia.kit.errors import GliaError
+from glia.kit.mail import Mail, MailConfig
 from glia.kit.outbound import Outbound
 from glia.webhooks import queries, sending_queries
 from glia.webhooks.config import WebhookConfig
+from glia.webhooks.mailing import MAILTO, mailed
 from glia.webhooks.sealing import Secrets, address_of
-from glia.webhooks.sending import Answer, body_of, outcome_of, send
+from glia.webhooks.sending import Answer, body_of, named_body, outcome_of, send
 from glia.webhooks.sending_queries import Claimed, Letter
-from glia.webhooks.types import PING, message_id
+from glia.webhooks.types import PING
 
 log = structlog.get_logger(__name__)
 
@@ -36,11 +38,14 @@ _STOP_SECONDS = 5.0
 
 
 class Dispatcher:
-    def __init__(self, db: Database, outbound: Outbound, secrets: Secrets, config: WebhookConfig) -> None:
+    def __init__(
+        self, db: Database, outbound: Outbound, secrets: Secrets, config: WebhookConfig, mail: Mail | None = None
+    ) -> None:
         self._db = db
         self._outbound = outbound
         self._secrets = secrets
         self._config = config
+        self._mail = mail or Mail(MailConfig())
         self._wake = asyncio.Event()
         self._sending: dict[asyncio.Task[None], bool] = {}
         """What is on its way, and whether its endpoint was failing."""
@@ -136,17 +141,24 @@ class Dispatcher:
             await self._note(claimed, answer, is_lost=True)
             return
         answer = await self._send(row, letter, claimed.id)
-        await self._note(claimed, answer)
+        await self._note(claimed, answer, row=row)
 
     async def _send(self, row: queries.WebhookRow, letter: Letter, id: UUID) -> Answer:
         try:
             address = address_of(row, self._secrets)
         except GliaError as error:  # sealed under another key
             return Answer(None, None, error.message, 0)
-        return await send(self._outbound, address, message_id(id), body_of(letter), self._config.timeout_seconds)
+        if address.url.startswith(MAILTO):
+            return await mailed(self._mail, address, letter)
+        body = body_of(letter) if address.style == "standard" else named_body(letter, address, id)
+        seconds = row.timeout_seconds or self._config.timeout_seconds
+        return await send(self._outbound, address, id, letter.type, body, seconds)
 
-    async def _note(self, claimed: Claimed, answer: Answer, *, is_lost: bool = False) -> None:
-        outcome = outcome_of(answer, claimed.tries, self._config)
+    async def _note(
+        self, claimed: Claimed, answer: Answer, *, is_lost: bool = False, row: queries.WebhookRow | None = None
+    ) -> None:
+        own = {} if row is None else {"max_attempts": row.max_attempts, "retry_seconds": row.retry_seconds}
+        outcome = outcome_of(answer, claimed.tries, self._config, **own)
         if is_lost:
             outcome = replace(outcome, is_final=True)
         async with self._db.transaction(claimed.workspace_id) as tx:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from glia.kit.db import Transaction
 from glia.kit.pages import Window
-from glia.webhooks.types import Attempt, Delivery, DeliveryStatus, Webhook
+from glia.webhooks.types import Attempt, Delivery, DeliveryStatus, Style, Webhook
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,17 @@ class WebhookRow:
     disabled_reason: str | None
     failing_since: datetime | None
     old_secret_until: datetime | None
+    style: Style
+    event_names: dict[str, str]
+    agent_id: UUID | None
+    timeout_seconds: float | None
+    max_attempts: int | None
+    retry_seconds: float | None
+    metadata: dict[str, object]
     created_at: datetime
     updated_at: datetime
     sealed_headers: bytes | None
-    sealed_secret: bytes
+    sealed_secret: bytes | None
     sealed_old_secret: bytes | None
 
     def shown(self) -> Webhook:
@@ -43,6 +50,14 @@ class WebhookRow:
             disabled_reason=self.disabled_reason,
             failing_since=self.failing_since,
             old_secret_until=self.old_secret_until,
+            style=self.style,
+            event_names=self.event_names,
+            agent_id=self.agent_id,
+            timeout_seconds=self.timeout_seconds,
+            max_attempts=self.max_attempts,
+            retry_seconds=self.retry_seconds,
+            metadata=self.metadata,
+            has_secret=self.sealed_secret is not None,
             created_at=self.created_at,
             updated_at=self.updated_at,
         )
@@ -50,8 +65,9 @@ class WebhookRow:
 
 _ENDPOINT = """
     select id, workspace_id, url, description, event_types, header_names, is_active, disabled_reason, failing_since,
-      case when old_secret_until > now() then old_secret_until end as old_secret_until, created_at, updated_at,
-      sealed_headers, sealed_secret, case when old_secret_until > now() then sealed_old_secret end as sealed_old_secret
+      case when old_secret_until > now() then old_secret_until end as old_secret_until, style, event_names,
+      agent_id, timeout_seconds, max_attempts, retry_seconds, metadata, created_at, updated_at, sealed_headers,
+      sealed_secret, case when old_secret_until > now() then sealed_old_secret end as sealed_old_secret
     from webhook_endpoints """
 
 
@@ -66,17 +82,19 @@ async def insert(
     id: UUID,
     values: Mapping[str, object],
     *,
-    sealed_secret: bytes,
+    sealed_secret: bytes | None,
     workspace_id: UUID,
     project_id: UUID,
 ) -> None:
-    """values: url, description, event_types, is_active, header_names, sealed_headers."""
+    """values: all columns that a user describes."""
     await tx.execute(
         """
         insert into webhook_endpoints (id, workspace_id, project_id, url, description, event_types, is_active,
-          header_names, sealed_headers, sealed_secret)
+          header_names, sealed_headers, sealed_secret, style, event_names, agent_id, timeout_seconds, max_attempts,
+          retry_seconds, metadata)
         values (%(id)s, %(workspace_id)s, %(project_id)s, %(url)s, %(description)s, %(event_types)s, %(is_active)s,
-          %(header_names)s, %(sealed_headers)s, %(sealed_secret)s)""",
+          %(header_names)s, %(sealed_headers)s, %(sealed_secret)s, %(style)s, %(event_names)s, %(agent_id)s,
+          %(timeout_seconds)s, %(max_attempts)s, %(retry_seconds)s, %(metadata)s)""",
         **values,
         id=id,
         sealed_secret=sealed_secret,
@@ -91,6 +109,9 @@ async def update(tx: Transaction, id: UUID, values: Mapping[str, object]) -> Non
         """
         update webhook_endpoints set url = %(url)s, description = %(description)s, event_types = %(event_types)s,
           header_names = %(header_names)s, sealed_headers = %(sealed_headers)s, is_active = %(is_active)s,
+          style = %(style)s, event_names = %(event_names)s, agent_id = %(agent_id)s,
+          timeout_seconds = %(timeout_seconds)s, max_attempts = %(max_attempts)s, retry_seconds = %(retry_seconds)s,
+          metadata = %(metadata)s,
           disabled_reason = case when %(is_active)s then null else disabled_reason end,
           failing_since = case when %(is_active)s and not is_active then null else failing_since end,
           updated_at = now()
@@ -111,6 +132,23 @@ async def set_secret(tx: Transaction, id: UUID, sealed: bytes, *, overlap_second
         id=id,
         sealed=sealed,
         overlap=float(overlap_seconds),
+    )
+
+
+async def has_agent(tx: Transaction, agent_id: UUID) -> bool:
+    found = await tx.value("select true from agents where id = %(id)s and deleted_at is null", id=agent_id)
+    return found is True
+
+
+async def replace_secret(tx: Transaction, id: UUID, sealed: bytes | None) -> None:
+    """At once, and without the one before."""
+    await tx.execute(
+        """
+        update webhook_endpoints set sealed_secret = %(sealed)s, sealed_old_secret = null, old_secret_until = null,
+          updated_at = now()
+        where id = %(id)s""",
+        id=id,
+        sealed=sealed,
     )
 
 
@@ -138,7 +176,7 @@ async def list_page(tx: Transaction, window: Window) -> list[WebhookRow]:
 
 _DELIVERY = """
     select id, endpoint_id, type, session_id, seq, run_id, status, attempts, next_at, retry_until, last_status,
-      last_error, created_at, delivered_at
+      last_error, created_at, delivered_at, data
     from webhook_deliveries """
 
 
@@ -212,7 +250,8 @@ async def redeliver_failed(tx: Transaction, endpoint_id: UUID, since: datetime) 
     return await tx.execute(
         _AGAIN
         + """
-        where endpoint_id = %(endpoint_id)s and status = 'failed' and seq is not null and created_at >= %(since)s""",
+        where endpoint_id = %(endpoint_id)s and status = 'failed' and (seq is not null or data is not null)
+          and created_at >= %(since)s""",
         endpoint_id=endpoint_id,
         since=since,
     )

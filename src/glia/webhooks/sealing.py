@@ -31,11 +31,13 @@ def sealed_secret(secret: str, secrets: Secrets, workspace_id: UUID, id: UUID) -
 def address_of(row: WebhookRow, secrets: Secrets) -> Address:
     """Raises the sealer's GliaError when the installation's key has changed."""
     context = _context("secret", row.workspace_id, row.id)
-    sealed = [row.sealed_secret] if row.sealed_old_secret is None else [row.sealed_secret, row.sealed_old_secret]
+    sealed = [one for one in (row.sealed_secret, row.sealed_old_secret) if one is not None]
     headers: dict[str, str] = {}
     if row.sealed_headers is not None:
         headers = orjson.loads(secrets.open(row.sealed_headers, _context("headers", row.workspace_id, row.id)))
-    return Address(row.url, headers, tuple(secrets.open(one, context).decode() for one in sealed))
+    return Address(
+        row.url, headers, tuple(secrets.open(one, context).decode() for one in sealed), row.style, row.event_names
+    )
 
 
 def _context(what: str, workspace_id: UUID, id: UUID) -> str:

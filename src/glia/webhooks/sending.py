@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from typing import Any
+from uuid import UUID
 
 import orjson
 
@@ -16,7 +18,8 @@ from glia.kit.errors import GliaError
 from glia.kit.outbound import Outbound, OutboundFailed, StreamedResponse, Timeouts
 from glia.webhooks.config import WebhookConfig
 from glia.webhooks.sending_queries import Letter, Outcome
-from glia.webhooks.signing import signature
+from glia.webhooks.signing import plain_signature, signature
+from glia.webhooks.types import Style, message_id
 
 LARGEST_DATA_CHARACTERS = 1_000_000
 _SNIPPET_CHARACTERS = 1_000
@@ -32,6 +35,8 @@ class Address:
     url: str
     headers: Mapping[str, str]
     secrets: tuple[str, ...]
+    style: Style = "standard"
+    event_names: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True)
@@ -65,16 +70,62 @@ def body_of(letter: Letter) -> bytes:
     return orjson.dumps({"type": letter.type, "timestamp": wire_time(letter.at), "data": event})
 
 
-async def send(outbound: Outbound, address: Address, id: str, body: bytes, timeout_seconds: float) -> Answer:
-    """Tries once. Whatever happens is an Answer."""
-    timestamp = int(time.time())
-    headers = {
-        **address.headers,
-        "Content-Type": "application/json",
-        "webhook-id": id,
-        "webhook-timestamp": str(timestamp),
-        "webhook-signature": signature(address.secrets, id, timestamp, body),
+def named_body(letter: Letter, address: Address, id: UUID) -> bytes:
+    """For endpoints of a style of their own: the event under the name that they know, with what it says."""
+    name = address.event_names.get(letter.type, letter.type)
+    said = _said(letter)
+    if address.style == "alert":
+        return orjson.dumps(alert_of(name, said))
+    data = {"session_id": letter.session_id, "run_id": letter.run_id, **said}
+    body = {"event": name, "event_type": name, "delivery_id": id, "timestamp": wire_time(letter.at), "data": data}
+    return orjson.dumps(body)
+
+
+def alert_of(kind: str, said: Mapping[str, Any]) -> dict[str, object]:
+    """`{task_id, alert_type, task_type, status, message}` of a job's event. Any: JSON."""
+    status = {"completion": "completed", "failure": "failed"}.get(kind, "running")
+    title, task = str(said.get("title", "")), str(said.get("kind", ""))
+    metadata = said.get("metadata")
+    task = str(metadata.get("task_type", task)) if isinstance(metadata, dict) else task
+    return {
+        "task_id": said.get("job_id"),
+        "alert_type": kind,
+        "task_type": task,
+        "status": status,
+        "message": f"{title or task}: {status}",
     }
+
+
+def _said(letter: Letter) -> dict[str, Any]:
+    """Any: JSON. What is too large, or no object, is left out."""
+    if letter.data is None or len(letter.data) > LARGEST_DATA_CHARACTERS:
+        return {}
+    found = orjson.loads(letter.data)
+    return found if isinstance(found, dict) else {}
+
+
+def headers_of(address: Address, id: UUID, type: str, body: bytes) -> dict[str, str]:
+    if address.style == "standard":
+        timestamp, name = int(time.time()), message_id(id)
+        return {
+            "webhook-id": name,
+            "webhook-timestamp": str(timestamp),
+            "webhook-signature": signature(address.secrets, name, timestamp, body),
+        }
+    headers = {
+        "X-Webhook-Event": address.event_names.get(type, type),
+        "X-Webhook-Delivery-ID": str(id),
+    }
+    if address.secrets:
+        headers["X-Webhook-Signature"] = plain_signature(address.secrets[0], body)
+    return headers
+
+
+async def send(
+    outbound: Outbound, address: Address, id: UUID, type: str, body: bytes, timeout_seconds: float
+) -> Answer:
+    """Tries once. Whatever happens is an Answer."""
+    headers = {**address.headers, "Content-Type": "application/json", **headers_of(address, id, type, body)}
     started = time.monotonic()
     try:
         async with outbound.stream(
@@ -122,12 +173,20 @@ async def _snippet(answer: StreamedResponse) -> str:
     )
 
 
-def outcome_of(answer: Answer, tries: int, config: WebhookConfig) -> Outcome:
-    """tries: including this one."""
+def outcome_of(
+    answer: Answer,
+    tries: int,
+    config: WebhookConfig,
+    *,
+    max_attempts: int | None = None,
+    retry_seconds: float | None = None,
+) -> Outcome:
+    """tries: including this one. max_attempts, retry_seconds: the endpoint's own patience."""
     is_done = answer.error is None
     wait = 0.0
     if not is_done:
-        wait = max(retry_wait(tries, config), answer.retry_after_seconds or 0.0)
+        own = retry_wait(tries, config) if retry_seconds is None else retry_seconds * tries
+        wait = max(own, answer.retry_after_seconds or 0.0)
     return Outcome(
         latency_ms=answer.latency_ms,
         status=answer.status,
@@ -136,6 +195,7 @@ def outcome_of(answer: Answer, tries: int, config: WebhookConfig) -> Outcome:
         is_done=is_done,
         is_final=answer.is_gone,
         wait_seconds=wait,
+        max_attempts=max_attempts,
     )
 
 

@@ -40,8 +40,9 @@ async def claim(tx: Transaction, config: WebhookConfig, *, room: int, is_failing
                   where d.status = 'pending' and d.endpoint_id > waiting.id order by d.endpoint_id limit 1)
           from waiting where waiting.id is not null
         ), free as (
-          select e.id, e.room from (
-            select e.id, %(cap)s - (select count(*) from webhook_deliveries b
+          select e.id, e.room, e.lease from (
+            select e.id, greatest(%(lease)s, e.timeout_seconds + 5) as lease,
+              %(cap)s - (select count(*) from webhook_deliveries b
               where b.endpoint_id = e.id and b.claimed_until > statement_timestamp()) as room
             from waiting join webhook_endpoints e on e.id = waiting.id
             where e.is_active and (e.failing_since is not null) = %(is_failing)s
@@ -49,15 +50,15 @@ async def claim(tx: Transaction, config: WebhookConfig, *, room: int, is_failing
                           and d.next_at <= statement_timestamp())) e
           where e.room > 0 order by random() limit %(room)s
         ), due as (
-          select d.id from free cross join lateral (
+          select d.id, free.lease from free cross join lateral (
             select d.id from webhook_deliveries d
             where d.endpoint_id = free.id and d.status = 'pending' and d.next_at <= statement_timestamp()
             order by d.next_at limit free.room for update skip locked) d
           limit %(room)s
         )
         update webhook_deliveries d set attempts = d.attempts + 1, tries = d.tries + 1,
-          next_at = clock_timestamp() + make_interval(secs => %(lease)s),
-          claimed_until = clock_timestamp() + make_interval(secs => %(lease)s)
+          next_at = clock_timestamp() + make_interval(secs => due.lease),
+          claimed_until = clock_timestamp() + make_interval(secs => due.lease)
         from due where d.id = due.id and d.status = 'pending' and d.next_at <= statement_timestamp()
         returning d.id, d.workspace_id, d.endpoint_id, d.attempts as number, d.tries""",
         cap=1 if is_failing else config.most_per_endpoint,
@@ -101,7 +102,8 @@ async def letter(tx: Transaction, id: UUID) -> Letter | None:
     return await tx.one_or_none(
         Letter,
         """
-        select d.type, d.session_id, d.seq, d.run_id, coalesce(e.at, d.created_at) as at, e.data::text as data
+        select d.type, d.session_id, d.seq, d.run_id, coalesce(e.at, d.created_at) as at,
+          coalesce(d.data, e.data)::text as data
         from webhook_deliveries d left join events e on e.session_id = d.session_id and e.seq = d.seq
         where d.id = %(id)s""",
         id=id,
@@ -110,7 +112,10 @@ async def letter(tx: Transaction, id: UUID) -> Letter | None:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one attempt came to. is_done: the delivery is delivered. is_final: it is not tried again."""
+    """What one attempt came to. is_done: the delivery is delivered. is_final: it is not tried again.
+
+    max_attempts: the most there are of one delivery; None for as many as fit into 24 hours.
+    """
 
     latency_ms: int
     status: int | None
@@ -119,6 +124,7 @@ class Outcome:
     is_done: bool
     is_final: bool
     wait_seconds: float
+    max_attempts: int | None = None
 
 
 async def note_attempt(tx: Transaction, claimed: Claimed, outcome: Outcome) -> str | None:
@@ -141,7 +147,8 @@ async def note_attempt(tx: Transaction, claimed: Claimed, outcome: Outcome) -> s
         update webhook_deliveries set claimed_until = null, last_status = %(status)s, last_error = %(error)s,
           delivered_at = case when %(is_done)s then clock_timestamp() end,
           status = case when %(is_done)s then 'delivered'
-                        when %(is_final)s or clock_timestamp() + make_interval(secs => %(wait)s) > retry_until
+                        when %(is_final)s or tries >= %(most)s
+                          or clock_timestamp() + make_interval(secs => %(wait)s) > retry_until
                         then 'failed' else 'pending' end,
           next_at = clock_timestamp() + make_interval(secs => %(wait)s)
         where id = %(id)s and attempts = %(number)s and status = 'pending'
@@ -152,6 +159,7 @@ async def note_attempt(tx: Transaction, claimed: Claimed, outcome: Outcome) -> s
         error=outcome.error,
         is_done=outcome.is_done,
         is_final=outcome.is_final,
+        most=outcome.max_attempts,
         wait=outcome.wait_seconds,
     )
 

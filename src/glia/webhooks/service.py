@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from glia.identity.types import Principal
-from glia.kit.db import Database, Transaction
+from glia.kit.db import Database, Transaction, json
 from glia.kit.errors import Conflict, InvalidRequest
 from glia.kit.ids import new_id
 from glia.kit.outbound import Outbound
@@ -31,6 +31,7 @@ MOST_WEBHOOKS = 50
 """In one workspace."""
 
 LONGEST_OVERLAP_SECONDS = 7 * 86_400
+LONGEST_SECRET = 500
 
 
 class Webhooks:
@@ -43,15 +44,20 @@ class Webhooks:
         self._dispatcher = dispatcher
         self._config = config
 
-    async def create(self, principal: Principal, spec: WebhookSpec) -> tuple[Webhook, str]:
+    async def create(
+        self, principal: Principal, spec: WebhookSpec, *, secret: str | None = None
+    ) -> tuple[Webhook, str]:
         """A new endpoint, and its signing secret, which nobody can ever read again.
 
+        secret: one of your own, for any style but `standard`; without one these are not signed.
         Raises InvalidRequest, OutboundRefused for a private address, TooManyWebhooks.
         """
         principal.require("webhooks:write")
         check_spec(spec, self._outbound)
-        id, secret, workspace_id = new_id(), new_secret(), principal.workspace_id
+        id, workspace_id = new_id(), principal.workspace_id
+        secret = new_secret() if spec.style == "standard" else _own(secret)
         async with self._db.transaction(workspace_id) as tx:
+            await _check_agent(tx, spec)
             if await queries.count(tx) >= MOST_WEBHOOKS:
                 raise TooManyWebhooks(
                     f"The workspace has {MOST_WEBHOOKS} webhooks, the most there can be; delete one, or let one"
@@ -61,7 +67,7 @@ class Webhooks:
                 tx,
                 id,
                 _values(spec, sealed_headers(spec.headers, self._secrets, workspace_id, id), tuple(spec.headers)),
-                sealed_secret=sealed_secret(secret, self._secrets, workspace_id, id),
+                sealed_secret=sealed_secret(secret, self._secrets, workspace_id, id) if secret else None,
                 workspace_id=workspace_id,
                 project_id=principal.project_id,
             )
@@ -90,6 +96,7 @@ class Webhooks:
                 raise _missing(id)
             spec = replace(_spec_of(row), **changes)
             check_spec(spec, self._outbound)
+            await _check_agent(tx, spec)
             headers, names = row.sealed_headers, row.header_names
             if "headers" in changes:
                 headers = sealed_headers(spec.headers, self._secrets, row.workspace_id, id)
@@ -102,6 +109,20 @@ class Webhooks:
                 )
             await queries.update(tx, id, _values(spec, headers, names))
             await queries.wake(tx)
+            return (await _get(tx, id)).shown()
+
+    async def set_secret(self, principal: Principal, id: UUID, secret: str | None) -> Webhook:
+        """A secret of your own, from now on, or none; for any style but `standard`."""
+        principal.require("webhooks:write")
+        secret = _own(secret)
+        async with self._db.transaction(principal.workspace_id) as tx:
+            row = await queries.lock(tx, id)
+            if row is None:
+                raise _missing(id)
+            if row.style == "standard":
+                raise InvalidRequest("The secrets of style `standard` are made here; rotate it instead.")
+            sealed = sealed_secret(secret, self._secrets, row.workspace_id, id) if secret else None
+            await queries.replace_secret(tx, id, sealed)
             return (await _get(tx, id)).shown()
 
     async def delete(self, principal: Principal, id: UUID) -> None:
@@ -161,7 +182,7 @@ class Webhooks:
         async with self._db.transaction(principal.workspace_id) as tx:
             await _get_active(tx, id)
             found = await _get_delivery(tx, id, delivery_id)
-            if found.seq is None:
+            if found.type == PING:
                 raise Conflict("A ping is not sent again; send a new one.")
             if not await queries.redeliver(tx, id, delivery_id):
                 raise Conflict(f"The delivery '{delivery_id}' is being sent right now; look at it again shortly.")
@@ -192,7 +213,26 @@ def _values(spec: WebhookSpec, headers: bytes | None, header_names: tuple[str, .
         "is_active": spec.is_active,
         "sealed_headers": headers,
         "header_names": list(header_names),
+        "style": spec.style,
+        "event_names": json(dict(spec.event_names)),
+        "agent_id": spec.agent_id,
+        "timeout_seconds": spec.timeout_seconds,
+        "max_attempts": spec.max_attempts,
+        "retry_seconds": spec.retry_seconds,
+        "metadata": json(dict(spec.metadata)),
     }
+
+
+def _own(secret: str | None) -> str:
+    secret = secret or ""
+    if len(secret) > LONGEST_SECRET or "\0" in secret:
+        raise InvalidRequest(f"`secret` may have {LONGEST_SECRET} characters, without NUL.", field="secret")
+    return secret
+
+
+async def _check_agent(tx: Transaction, spec: WebhookSpec) -> None:
+    if spec.agent_id is not None and not await queries.has_agent(tx, spec.agent_id):
+        raise InvalidRequest(f"There is no agent '{spec.agent_id}' in this workspace.", field="agent_id")
 
 
 def _spec_of(row: WebhookRow) -> WebhookSpec:

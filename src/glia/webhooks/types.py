@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any, Literal
 from uuid import UUID
 
 EVENT_TYPES = (
@@ -25,6 +26,16 @@ EVENT_TYPES = (
     "reflection.made",
     "artifact.created",
     "job.progress",
+    "job.started",
+    "job.progressed",
+    "job.completed",
+    "job.failed",
+    "job.cancelled",
+    "agent.created",
+    "agent.updated",
+    "agent.deleted",
+    "session.created",
+    "message.received",
     "step.started",
     "step.waiting",
     "step.retried",
@@ -34,7 +45,11 @@ EVENT_TYPES = (
     "step.compensated",
     "workflow.completed",
 )
-"""What an endpoint may ask for by its full name. A family, as `run.*`, also covers types that come later."""
+"""What an endpoint may ask for by its full name. A family, as `run.*`, also covers types that come later.
+
+Agents, sessions and messages are told of to those only who name them or their family, not to `*`. The `job.` events
+besides `job.progress` are of jobs that stand for a run.
+"""
 
 FAMILIES = (*dict.fromkeys(type.split(".")[0] for type in EVENT_TYPES), "trigger")
 
@@ -47,11 +62,18 @@ class DeliveryStatus(StrEnum):
     FAILED = "failed"
 
 
+Style = Literal["standard", "sha256", "alert"]
+
+
 @dataclass(frozen=True)
 class WebhookSpec:
     """What a user says of an endpoint. event_types: full names, families such as `run.*`, or `*` for all.
 
-    headers: sent with each delivery, kept encrypted, never shown again.
+    headers: sent with each delivery, kept encrypted, never shown again. style: `standard` signs as Standard Webhooks
+    say; `sha256` sends `X-Webhook-Event`, `X-Webhook-Delivery-ID` and `X-Webhook-Signature: sha256=<hex>`; `alert`
+    sends an alert's few fields. event_names: what events are called in deliveries of the last two, by our names.
+    agent_id: only what is about this agent. timeout_seconds, max_attempts, retry_seconds: this endpoint's own patience;
+    the n-th retry waits n times retry_seconds. url: `mailto:` an address sends a mail, where the operator has a server.
     """
 
     url: str
@@ -59,6 +81,13 @@ class WebhookSpec:
     event_types: Sequence[str] = ("*",)
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     is_active: bool = True
+    style: Style = "standard"
+    event_names: Mapping[str, str] = field(default_factory=dict[str, str])
+    agent_id: UUID | None = None
+    timeout_seconds: float | None = None
+    max_attempts: int | None = None
+    retry_seconds: float | None = None
+    metadata: Mapping[str, object] = field(default_factory=dict[str, object])
 
 
 @dataclass(frozen=True)
@@ -78,6 +107,14 @@ class Webhook:
     disabled_reason: str | None
     failing_since: datetime | None
     old_secret_until: datetime | None
+    style: Style
+    event_names: dict[str, str]
+    agent_id: UUID | None
+    timeout_seconds: float | None
+    max_attempts: int | None
+    retry_seconds: float | None
+    metadata: dict[str, object]
+    has_secret: bool
     created_at: datetime
     updated_at: datetime
 
@@ -85,6 +122,7 @@ class Webhook:
 @dataclass(frozen=True)
 class Delivery:
     """last_status: the HTTP status of the newest attempt; None when there was no answer, which last_error explains.
+    data: what an event outside of any log said; Any is JSON.
 
     next_at: when it is tried next, while it is pending.
     """
@@ -103,6 +141,7 @@ class Delivery:
     last_error: str | None
     created_at: datetime
     delivered_at: datetime | None
+    data: Any = None
 
     @property
     def webhook_id(self) -> str:

@@ -24,7 +24,7 @@ from glia.collaboration.service import Spaces
 from glia.evaluations.jobs import KIND as EVALUATE
 from glia.evaluations.jobs import Evaluator
 from glia.evaluations.judging import Judge as AnswerJudge
-from glia.evaluations.service import Evaluations, EvaluationSets
+from glia.evaluations.service import Evaluations, EvaluationSets, PlannedEvaluations
 from glia.feedback.service import Feedbacks
 from glia.files.service import Files
 from glia.gateway.service import Gateway
@@ -36,6 +36,7 @@ from glia.identity.types import Principal
 from glia.instructions.service import Instructions
 from glia.jobs.service import Jobs
 from glia.kit.db import Database, Transaction
+from glia.kit.mail import Mail
 from glia.kit.notifications import Notifications
 from glia.kit.outbound import Outbound, OutboundPolicy
 from glia.knowledge.embedding.opening import Endpoints
@@ -66,7 +67,9 @@ from glia.runs.loop import Crew
 from glia.runs.messages import Messages
 from glia.runs.model_calls import ModelCalls
 from glia.runs.model_contexts import ModelContexts
+from glia.runs.notes import Notes
 from glia.runs.service import Runs
+from glia.runs.snapshots import RunSnapshots
 from glia.runs.statistics import Statistics
 from glia.runs.tool_runs import tool_work
 from glia.runs.types import MODEL, TOOL
@@ -83,6 +86,7 @@ from glia.storage.service import Objects
 from glia.tools.builtin import BUILT_IN
 from glia.tools.mcp.operator import read_servers
 from glia.tools.mcp.servers import McpServers
+from glia.tools.recipes.service import Recipes
 from glia.tools.service import Tools
 from glia.tools.sql import read_databases, sql_tools
 from glia.tools.toolsets import Toolsets
@@ -202,9 +206,13 @@ async def build(
         *agent_tools(Hands(settings, outbound, browsers, sandboxes, virtual_files)),
     ]
     mcp_servers = McpServers(db, outbound, secrets, read_servers(settings.mcp_file, environment))
-    toolsets, workflow_tools = Toolsets(db, outbound, secrets), WorkflowTools(db)
+    toolsets, recipes, workflow_tools = (
+        Toolsets(db, outbound, secrets),
+        Recipes(db, outbound, secrets, built_in),
+        WorkflowTools(db),
+    )
     inference = inference_of(db, outbound, read_configuration(environment), sandboxes, spending)
-    sources = (toolsets, mcp_servers.source, workflow_tools, inference)
+    sources = (toolsets, recipes, mcp_servers.source, workflow_tools, inference)
     tools = Tools(db, built_in=built_in, outbound=outbound, secrets=secrets, sources=sources)
     agents = Agents(db, checks=(_check_tools(tools), _check_knowledge(knowledge)))
     live = Live(db)
@@ -252,7 +260,7 @@ async def build(
     runs = Runs(db, live, engine, budgets, secrets)
     budgets.on_raised = credit.on_raised = runs.limits_raised
     jobs.runs, subagents.start, evaluator.runs = runs, runs.start, runs
-    dispatcher = Dispatcher(db, outbound, secrets, settings.webhooks)
+    dispatcher = Dispatcher(db, outbound, secrets, settings.webhooks, Mail(settings.mail))
     rate_limits = RateLimits(default_per_minute=settings.limits.requests_per_minute)
     firings = judge.firings = Firings(db, runs, workflows.start)
     ticker = Ticker(db, firings)
@@ -293,6 +301,7 @@ async def build(
         workflows=workflows,
         tools=tools,
         toolsets=toolsets,
+        recipes=recipes,
         mcp_servers=mcp_servers,
         models=models,
         inference_tools=inference,
@@ -324,6 +333,9 @@ async def build(
         evaluations=Evaluations(db, runs, jobs, models),
         jobs=Jobs(db, agents, runs),
         verifications=Verifications(db, jobs),
+        planned_evaluations=PlannedEvaluations(db),
+        notes=Notes(db, live, models, usage),
+        run_snapshots=RunSnapshots(db),
         triggers=(triggers := Triggers(db, firings, secrets, event_types=_EVENT_TYPES)),
         instructions=Instructions(db, agents, triggers),
         statistics=Statistics(db),

@@ -15,7 +15,7 @@ from glia.agents.relations import Relations
 from glia.agents.service import Agents
 from glia.browsers.service import Browsers
 from glia.collaboration.service import Spaces
-from glia.evaluations.service import Evaluations, EvaluationSets
+from glia.evaluations.service import Evaluations, EvaluationSets, PlannedEvaluations
 from glia.feedback.service import Feedbacks
 from glia.files.service import Files
 from glia.gateway.service import Gateway
@@ -50,13 +50,16 @@ from glia.runs.lease import Lease
 from glia.runs.live import Live
 from glia.runs.messages import Messages
 from glia.runs.model_calls import ModelCalls
+from glia.runs.notes import Notes
 from glia.runs.service import Runs
+from glia.runs.snapshots import RunSnapshots
 from glia.runs.statistics import Statistics
 from glia.sandboxes.service import Sandboxes
 from glia.sessions.service import Sessions
 from glia.settings import Settings
 from glia.storage.service import Objects
 from glia.tools.mcp.servers import McpServers
+from glia.tools.recipes.service import Recipes
 from glia.tools.service import Tools
 from glia.tools.toolsets import Toolsets
 from glia.triggers.hooks import Hooks
@@ -113,6 +116,7 @@ class House:
     tools: Tools
     inference_tools: InferenceTools
     toolsets: Toolsets
+    recipes: Recipes
     mcp_servers: McpServers
     models: Models
     gateway: Gateway
@@ -140,6 +144,9 @@ class House:
     evaluation_sets: EvaluationSets
     evaluations: Evaluations
     verifications: Verifications
+    planned_evaluations: PlannedEvaluations
+    notes: Notes
+    run_snapshots: RunSnapshots
     jobs: Jobs
     triggers: Triggers
     instructions: Instructions

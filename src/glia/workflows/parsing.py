@@ -9,11 +9,11 @@ from typing import Any, Literal, TypeVar, cast
 
 import msgspec
 
-from glia.workflows.types import MOST_STEPS, Action, Definition, OnError, Problem, Step, Undo
+from glia.workflows.types import LONGEST_WAIT_SECONDS, MOST_STEPS, Action, Definition, OnError, Problem, Step, Undo
 
 T = TypeVar("T")
 
-_FIELDS = {"steps", "input_schema", "output"}
+_FIELDS = {"steps", "input_schema", "output", "timeout_seconds"}
 _FRAME = ("id", "name", "depends_on", "next", "on_error", "compensation")
 _KINDS = ("agent", "tool", "http", "condition", "map", "wait_approval", "wait_time", "workflow")
 _ID = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
@@ -67,8 +67,20 @@ def parse(written: Mapping[str, Any]) -> Parsed:
             continue
         places[step.id] = at
         steps.append(step)
-    definition = Definition(tuple(steps), written.get("input_schema"), written.get("output"))
+    timeout = _timeout(written.get("timeout_seconds"), problems)
+    definition = Definition(tuple(steps), written.get("input_schema"), written.get("output"), timeout)
     return Parsed(definition, places, tuple(problems))
+
+
+def _timeout(seconds: Any, problems: list[Problem]) -> float | None:
+    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if seconds is None or (is_number and 0 < seconds <= LONGEST_WAIT_SECONDS):
+        return None if seconds is None else float(seconds)
+    shown = str(seconds)[:40]
+    problems.append(
+        Problem("timeout_seconds", f"It is {shown!r}; it must be above 0, at most {LONGEST_WAIT_SECONDS:g}.")
+    )
+    return None
 
 
 def _step(raw: Any, at: str, problems: list[Problem]) -> Step | None:

@@ -219,8 +219,9 @@ async def call_workers(tx: Transaction) -> None:
 
 _EXECUTIONS: LiteralString = """
     select id, (input->>'workflow_id')::uuid as workflow_id, (input->>'workflow_version')::int as version, session_id,
-      status, attempt, input->'input' as input, null as output, error, waiting_for, wake_at, parent_run_id,
-      cancel_requested_at, created_at, started_at, finished_at
+      status, attempt, input->'input' as input, input->'origin' as origin, null as output, error, waiting_for, wake_at,
+      coalesce(dedupe_key like '%%:trigger:%%', false) as is_fired, parent_run_id, cancel_requested_at, created_at,
+      started_at, finished_at
     from runs where kind = 'workflow' and input->>'workflow_id' = %(workflow_id)s """
 
 

@@ -156,11 +156,13 @@ class Workflows:
         version: int | None = None,
         dedupe_key: str | None = None,
         parent_run_id: UUID | None = None,
+        origin: Mapping[str, Any] | None = None,
     ) -> Accepted:
         """Begins an execution. Any worker takes it.
 
         workflow: id or slug. dedupe_key: the first execution that was begun under it is the answer to every later try;
-        with another input KeyUsedOtherwise is raised. parent_run_id: the run that waits for this one.
+        with another input KeyUsedOtherwise is raised. parent_run_id: the run that waits for this one. origin: why it is
+        begun, in the words of whoever begins it; kept with the execution.
         """
         principal.require("runs:write")
         if dedupe_key is not None and not 1 <= len(dedupe_key) <= LONGEST_KEY:
@@ -168,7 +170,9 @@ class Workflows:
                 f"`idempotency_key` has {len(dedupe_key)} characters; it must have 1 to {LONGEST_KEY}.",
                 field="idempotency_key",
             )
-        starting = asyncio.ensure_future(self._start(principal, workflow, input, version, dedupe_key, parent_run_id))
+        starting = asyncio.ensure_future(
+            self._start(principal, workflow, input, version, dedupe_key, parent_run_id, origin)
+        )
         return await asyncio.shield(starting)
 
     async def _start(
@@ -179,6 +183,7 @@ class Workflows:
         version: int | None,
         dedupe_key: str | None,
         parent_run_id: UUID | None,
+        origin: Mapping[str, Any] | None,
     ) -> Accepted:
         run_id = new_id()
         key = None
@@ -193,6 +198,8 @@ class Workflows:
                     "workflow_version": workflow.version,
                     "input": input,
                 }
+                if origin is not None:
+                    given["origin"] = dict(origin)
                 is_new = await queries.insert_run(
                     tx,
                     run_id,

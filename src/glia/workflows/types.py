@@ -180,16 +180,21 @@ class Step(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Definition:
-    """What is executed. input_schema: JSON Schema that an input must satisfy. output: None for the last steps'."""
+    """What is executed. input_schema: JSON Schema that an input must satisfy. output: None for the last steps'.
+
+    timeout_seconds: for all of it, waits included; then it fails, and is undone. None for no limit.
+    """
 
     steps: tuple[Step, ...]
     input_schema: dict[str, Any] | None = None
     output: Template = None
+    timeout_seconds: float | None = None
 
 
 @dataclass(frozen=True)
 class WorkflowSpec:
-    """Everything that a version keeps. definition: `steps`, `input_schema` and `output`, as they were written."""
+    """Everything that a version keeps. definition: `steps`, `input_schema`, `output` and `timeout_seconds`, as they
+    were written."""
 
     name: str
     definition: dict[str, Any]
@@ -264,7 +269,7 @@ class StepView:
 
 @dataclass(frozen=True)
 class Execution:
-    """A run of a workflow. id is the run's. steps: empty in lists."""
+    """A run of a workflow. id is the run's. steps: empty in lists. origin: what its starter said of why."""
 
     id: UUID
     workflow_id: UUID
@@ -283,3 +288,6 @@ class Execution:
     started_at: datetime | None
     finished_at: datetime | None
     steps: tuple[StepView, ...] = ()
+    origin: dict[str, Any] | None = None
+    is_fired: bool = False
+    """A trigger began it."""

@@ -119,6 +119,7 @@ class WorkflowWork(Work):
                 begin(unit, is_inherited=True)
         while True:
             await self._look_outside(begin)
+            await self._time_out()
             was_failing = self._state.failure is not None
             await (self._wind_down(begin) if was_failing else self._begin_ready(begin))
             if self._tasks:
@@ -149,6 +150,8 @@ class WorkflowWork(Work):
         waits = [max(0.01, (unit.wake_at - now).total_seconds()) for unit in self._waiting() if unit.wake_at]
         if any(unit.waiting_for in ("run", "approval") for unit in self._waiting()):
             waits.append(_LOOK_SECONDS)
+        if self._deadline is not None and self._state.failure is None:
+            waits.append(max(0.01, (self._deadline - now).total_seconds()))
         return min(waits, default=None)
 
     def _waiting(self) -> list[Unit]:
@@ -173,7 +176,8 @@ class WorkflowWork(Work):
         children = [unit.child_id for unit in waiting if unit.child_id is not None]
         approvals = [unit.asked.approval_id for unit in waiting if unit.waiting_for == "approval" and unit.asked]
         reasons = dict.fromkeys(unit.waiting_for or "time" for unit in waiting)
-        wake_at = min((unit.wake_at for unit in waiting if unit.wake_at is not None), default=None)
+        due = [unit.wake_at for unit in waiting] + [self._deadline if self._state.failure is None else None]
+        wake_at = min((at for at in due if at is not None), default=None)
 
         async def also(tx: Transaction) -> None:
             if await queries.has_news(tx, children=children, approvals=approvals):
@@ -222,6 +226,24 @@ class WorkflowWork(Work):
                 await self._fail(unit, error)
             elif unit.decided is None:
                 await self._expire(unit)
+
+    @property
+    def _deadline(self) -> datetime | None:
+        seconds = self._graph.definition.timeout_seconds
+        return None if seconds is None else self._log.run.created_at + timedelta(seconds=seconds)
+
+    async def _time_out(self) -> None:
+        """The whole workflow took too long: what waits fails, and with it the workflow. What is at work may finish."""
+        if self._deadline is None or self._state.failure is not None or clock.now() < self._deadline:
+            return
+        seconds = self._graph.definition.timeout_seconds
+        error = StepError(f"The workflow did not end within {seconds:g} s.", code="timeout", is_final=True)
+        waiting = [unit for unit in self._state.active.values() if unit.part == "step" and unit.key not in self._tasks]
+        for unit in waiting:
+            await self._stop_child(unit)
+            await self._fail(unit, error)
+        while not self._tasks and self._frontier.ready and self._state.failure is None:
+            await self._fail(self._state.units[self._frontier.ready.popleft()], error)
 
     async def _expire(self, unit: Unit) -> None:
         """Nobody decided in time. Whoever does at this very moment was first."""

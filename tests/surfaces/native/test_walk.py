@@ -175,6 +175,8 @@ def one_of_everything(client: Client) -> Things:
     client.until(f"/v1/knowledge-bases/{base}/documents/{document}", lambda found: found["status"] != "processing")
     return {
         "workspace": me["workspace_id"],
+        "owner": me["workspace_id"],
+        "name": client.request("POST", "/v1/storage/upload?filename=a.txt", raw=b"Words").json["name"],
         "project": me["project_id"],
         "user": client.made(
             "/v1/users", {"email": f"second@{me['workspace_id']}.example.org", "password": "correct horse"}

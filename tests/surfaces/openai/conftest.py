@@ -13,12 +13,13 @@ from typing import Any, TypeVar
 import pytest
 import uvicorn
 
+from glia.agents.types import AgentSpec
 from glia.front import Front
 from glia.identity.types import Principal
 from glia.server import bind
 from glia.settings import Settings
 from glia.wiring import House, build
-from tests.conftest import DatabaseUrls
+from tests.conftest import DatabaseUrls, _fresh_database
 from tests.models.conftest import ScriptedServer
 
 T = TypeVar("T")
@@ -71,6 +72,29 @@ def settings() -> Settings:
 
 @pytest.fixture
 def live(database_urls: DatabaseUrls, tmp_path: Path, settings: Settings) -> Iterator[Live]:
+    yield from open_live(database_urls, tmp_path, settings)
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """One for all tests of a module, in a database of its own, with the agents `quoting` and `writing`."""
+    for urls in _fresh_database():
+        for live in open_live(urls, tmp_path_factory.mktemp("live"), Settings()):
+            for name, model in (("Quoting", "glia/embedded"), ("Writing", "openai/gpt-test")):
+                spec = AgentSpec(name=name, model=model, tools=("calculator",))
+                live.do(live.house.agents.create(live.principal, spec))
+            yield live
+
+
+@pytest.fixture
+def here(house: Live) -> Live:
+    """The module's house, with nothing left of what the test before scripted."""
+    house.upstream.script.clear()
+    house.upstream.seen.clear()
+    return house
+
+
+def open_live(database_urls: DatabaseUrls, tmp_path: Path, settings: Settings) -> Iterator[Live]:
     (tmp_path / "prices.json").write_text(PRICES)
     begun, ended, box = threading.Event(), [], []
 

@@ -39,6 +39,7 @@ from glia.surfaces.native import (
     sandboxes,
     sessions,
     statistics,
+    storage,
     tools,
     toolsets,
     triggers,
@@ -56,6 +57,7 @@ from glia.surfaces.native.upload import Uploads
 from glia.surfaces.shared.api import surface_api, surface_app
 from glia.surfaces.shared.asgi import App
 from glia.surfaces.shared.document import Json
+from glia.surfaces.shared.objects import LINKED, SignedDoor, Transfers, storage_routes
 from glia.surfaces.shared.routes import Route
 from glia.wiring import House
 
@@ -85,6 +87,7 @@ _ROUTERS = (
     sandboxes.router,
     sandbox_files.router,
     sandbox_ports.router,
+    storage.router,
     tools.router,
     triggers.router,
     toolsets.router,
@@ -113,14 +116,15 @@ def native_surface(house: House, more_paths: Json | None = None) -> App:
     talk = Conversation(house.runs, answers, settings.strict_fields, house.traces)
     uploads = Uploads(house.knowledge, answers, house.spool, settings.limits.upload_bytes, settings.strict_fields)
     boxes = SandboxStreams(house.sandboxes, answers, settings.limits.upload_bytes, settings.strict_fields)
+    transfers = Transfers(house.objects, answers, house.spool, storage.object_json, settings.strict_fields)
     api = surface_api(house, _ROUTERS, DESCRIPTION, more_paths=more_paths)
     api.add_api_route("/", front, include_in_schema=False)
-    return surface_app(
+    app = surface_app(
         house,
         name="native",
         api=api,
         error_body=native_error,
-        is_public=lambda path: path in _PUBLIC or path.startswith(_HOOKS),
+        is_public=lambda path: path in _PUBLIC or path.startswith((_HOOKS, LINKED)),
         hot=[
             Route("POST", "/v1/sessions/{session}/messages", talk.send_message),
             Route("GET", "/v1/sessions/{session}/events/stream", talk.follow_session),
@@ -134,8 +138,10 @@ def native_surface(house: House, more_paths: Json | None = None) -> App:
                 evaluation_import.CaseImport(house, answers).receive,
             ),
             Route("POST", "/v1/hooks/{hook}", hooks.HookDoor(house).receive),
+            *storage_routes(transfers),
         ],
     )
+    return SignedDoor(app)
 
 
 async def front() -> HTMLResponse:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query
@@ -15,6 +15,7 @@ from glia.runs.types import Run, RunStatus
 from glia.surfaces.native.sessions import EventOut, event_window, events_page
 from glia.surfaces.native.words import AfterText, LimitText, ListOf, TheWindow, agent_id_of, page_of
 from glia.surfaces.shared.bodies import Body, Out, TheHouse, ThePrincipal, Time, WatchedRoute
+from glia.surfaces.shared.tool_runs import start_tool_run
 
 router = APIRouter(prefix="/v1", tags=["runs"], route_class=WatchedRoute)
 
@@ -23,6 +24,13 @@ StatusText = Annotated[
     WithJsonSchema({"type": "string", "enum": [status.value for status in RunStatus]}),
     Query(description="Only runs in this state."),
 ]
+
+
+class ToolRunBody(Body):
+    """tool: its name. arguments: as its schema says."""
+
+    tool: str = Field(min_length=1, max_length=200)
+    arguments: dict[str, Any] = Field(default_factory=dict[str, Any])
 
 
 class ResumeBody(Body):
@@ -91,6 +99,14 @@ async def list_runs(
         principal, window, session_id=session, agent_id=agent, root_run_id=root, status=_status_of(status)
     )
     return page_of(found, run_out)
+
+
+@router.post("/runs", status_code=202)
+async def start(body: ToolRunBody, house: TheHouse, principal: ThePrincipal) -> RunOut:
+    """Call one tool as a run: without an agent, with the consent that the tool asks for. Its answer is the text of
+    `run.completed`; a tool that fails fails the run."""
+    accepted = await start_tool_run(house, principal, body.tool, body.arguments, field="tool")
+    return run_out(await house.runs.get(principal, accepted.run_id))
 
 
 @router.get("/runs/{run}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query
@@ -18,17 +18,31 @@ from glia.webhooks.types import EVENT_TYPES, Attempt, Delivery, DeliveryStatus, 
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"], route_class=WatchedRoute)
 
+StyleName = Literal["standard", "sha256", "alert"]
 StatusName = Literal["pending", "delivered", "failed"]
 
 
 class WebhookBody(Body):
-    """event_types: full names, families such as `run.*`, or `*`. headers: sent along, kept encrypted, never shown."""
+    """event_types: full names, families such as `run.*`, or `*`. headers: sent along, kept encrypted, never shown.
+
+    style: `sha256` signs with your own `secret` in `X-Webhook-Signature`, `alert` sends an alert's few fields.
+    event_names: what those call events, by our names. agent_id: only what is about this agent; its id or slug. The n-th
+    retry waits n times retry_seconds, up to max_attempts. url: `mailto:` and an address sends mails.
+    """
 
     url: str = Field(max_length=8000)
     description: str = ""
     event_types: list[str] = Field(default_factory=lambda: ["*"])
     headers: dict[str, str] = Field(default_factory=dict[str, str])
     is_active: bool = True
+    style: StyleName = "standard"
+    secret: str | None = None
+    event_names: dict[str, str] = Field(default_factory=dict[str, str])
+    agent_id: str | None = Field(None, max_length=200)
+    timeout_seconds: float | None = Field(None, strict=False)
+    max_attempts: int | None = None
+    retry_seconds: float | None = Field(None, strict=False)
+    metadata: dict[str, Any] = Field(default_factory=dict[str, Any])
 
 
 class WebhookChanges(Changes):
@@ -37,6 +51,11 @@ class WebhookChanges(Changes):
     event_types: list[str] = Field(default_factory=list[str])
     headers: dict[str, str] = Field(default_factory=dict[str, str])
     is_active: bool = True
+    event_names: dict[str, str] = Field(default_factory=dict[str, str])
+    timeout_seconds: float | None = Field(None, strict=False)
+    max_attempts: int | None = None
+    retry_seconds: float | None = Field(None, strict=False)
+    metadata: dict[str, Any] = Field(default_factory=dict[str, Any])
 
 
 class RotateBody(Body):
@@ -66,12 +85,20 @@ class WebhookOut(Out):
     disabled_reason: str | None
     failing_since: Time | None
     old_secret_until: Time | None
+    style: StyleName
+    event_names: dict[str, str]
+    agent_id: UUID | None
+    timeout_seconds: float | None
+    max_attempts: int | None
+    retry_seconds: float | None
+    metadata: dict[str, Any]
+    has_secret: bool
     created_at: Time
     updated_at: Time
 
 
 class WebhookWithSecretOut(WebhookOut):
-    """secret: shown this once."""
+    """secret: shown this once; empty where nothing is signed."""
 
     secret: str
 
@@ -128,8 +155,15 @@ async def create(body: WebhookBody, house: TheHouse, principal: ThePrincipal) ->
         event_types=tuple(body.event_types),
         headers=body.headers,
         is_active=body.is_active,
+        style=body.style,
+        event_names=body.event_names,
+        agent_id=None if body.agent_id is None else (await house.agents.find(principal, body.agent_id)).id,
+        timeout_seconds=body.timeout_seconds,
+        max_attempts=body.max_attempts,
+        retry_seconds=body.retry_seconds,
+        metadata=body.metadata,
     )
-    return _with_secret(*await house.webhooks.create(principal, spec))
+    return _with_secret(*await house.webhooks.create(principal, spec, secret=body.secret))
 
 
 @router.get("")

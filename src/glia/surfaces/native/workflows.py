@@ -55,11 +55,15 @@ Steps = Annotated[
 
 
 class DefinitionBody(Body):
-    """steps: each an object with `id`, `kind` and what its kind needs. output: null for what the last steps answer."""
+    """steps: each an object with `id`, `kind` and what its kind needs. output: null for what the last steps answer.
+
+    timeout_seconds: for the whole execution, waits included; null for no limit.
+    """
 
     steps: Steps
     input_schema: dict[str, Any] | None = None
     output: Any = None
+    timeout_seconds: float | None = Field(None, strict=False)
 
 
 class WorkflowBody(DefinitionBody):
@@ -70,13 +74,14 @@ class WorkflowBody(DefinitionBody):
 
 
 class WorkflowChanges(Changes):
-    """Null takes `input_schema` and `output` away."""
+    """Null takes `input_schema`, `output` and `timeout_seconds` away."""
 
     name: str = ""
     description: str = ""
     steps: Steps = Field(default_factory=list[Any])
     input_schema: dict[str, Any] | None = None
     output: Any = None
+    timeout_seconds: float | None = Field(None, strict=False)
     metadata: dict[str, Any] = Field(default_factory=dict[str, Any])
 
 
@@ -95,6 +100,7 @@ class VersionOut(Out):
     steps: list[Any]
     input_schema: dict[str, Any] | None
     output: Any
+    timeout_seconds: float | None
     metadata: dict[str, Any]
     created_by: str
     created_at: Time
@@ -218,7 +224,9 @@ async def update(workflow: str, body: WorkflowChanges, house: TheHouse, principa
     """Change a workflow: a new version with the given fields changed. Executions keep the version they began with."""
     id = await _id_of(house, principal, workflow)
     changes = given(body)
-    definition = {name: changes.pop(name) for name in ("steps", "input_schema", "output") if name in changes}
+    definition = {
+        name: changes.pop(name) for name in ("steps", "input_schema", "output", "timeout_seconds") if name in changes
+    }
     if definition:
         changes["definition"] = definition
     if not changes:
@@ -302,6 +310,7 @@ def version_out(version: WorkflowVersion) -> VersionOut:
         steps=definition["steps"],
         input_schema=definition.get("input_schema"),
         output=definition.get("output"),
+        timeout_seconds=definition.get("timeout_seconds"),
         metadata=version.metadata,
         created_by=version.created_by,
         created_at=version.created_at,
@@ -309,7 +318,12 @@ def version_out(version: WorkflowVersion) -> VersionOut:
 
 
 def _definition(body: DefinitionBody) -> dict[str, Any]:
-    written = {"steps": body.steps, "input_schema": body.input_schema, "output": body.output}
+    written = {
+        "steps": body.steps,
+        "input_schema": body.input_schema,
+        "output": body.output,
+        "timeout_seconds": body.timeout_seconds,
+    }
     return {name: value for name, value in written.items() if value is not None}
 
 

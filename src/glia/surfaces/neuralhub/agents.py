@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from pydantic import Field, WithJsonSchema
 
 from glia.agents.errors import AgentNotFound, SlugTaken
-from glia.agents.types import Agent, AgentSpec
+from glia.agents.types import Agent, AgentSettings, AgentSpec
 from glia.identity.types import Principal, system_principal
 from glia.kit.ids import parse_id
 from glia.kit.pages import LARGEST_LIMIT, Window, read_cursor
@@ -26,6 +26,7 @@ _DEFAULT_SPEC: Final = AgentSpec(
     name="Default agent",
     description="Does what it is asked with the tools that are safe to use.",
     instructions="You are a capable assistant. Reach the goal you are given; use your tools where they help.",
+    settings=AgentSettings(default_if_unknown=True),
 )
 
 Reader = Annotated[Principal, Depends(needs("agents:read"))]
@@ -38,8 +39,8 @@ LimitText = Annotated[
 
 
 class AgentBody(Body):
-    """model_id: null for the server's default model. tools: names from `/v1/mcp/manifest`; null for the safe built-in
-    ones. metadata: kept as it is."""
+    """model_id: null for the server's default model, which also answers when no provider has the one that is named.
+    tools: names from `/v1/mcp/manifest`; null for the safe built-in ones. metadata: kept as it is."""
 
     name: str = Field(max_length=200)
     system_prompt: str = ""
@@ -104,6 +105,7 @@ async def create(body: AgentBody, house: TheHouse, principal: Writer) -> AgentOu
         description=body.description,
         instructions=body.system_prompt,
         model=body.model_id,
+        settings=AgentSettings(default_if_unknown=True),
         tools=None if body.tools is None else tuple(body.tools),
         metadata={NAME: body.metadata} if body.metadata else {},
     )

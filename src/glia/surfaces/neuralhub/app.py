@@ -75,7 +75,7 @@ def neuralhub_surface(house: House, openai: App) -> App:
     answers = IdempotentAnswers(house.db, settings.secret_key)
     io = ResourceIo(house.sandboxes, answers, settings.limits.upload_bytes, settings.strict_fields)
     transfers = Transfers(house.objects, answers, house.spool, partial(blob_json, house), settings.strict_fields)
-    talk = chat.Chat(house, openai, answers)
+    talk = chat.Chat(house, openai)
     routers = [
         run.router,
         agents.router,
@@ -108,12 +108,14 @@ def neuralhub_surface(house: House, openai: App) -> App:
 
 
 class OldPaths:
-    """`/api/storage/...`, as clients of an earlier version call it."""
+    """`/api/storage/...`, as clients of an earlier version call it. There are no WebSockets here."""
 
     def __init__(self, app: App) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith(_OLD_STORAGE):
+        if scope["type"] != "http":
+            return await send({"type": "websocket.close", "code": 1008})
+        if scope["path"].startswith(_OLD_STORAGE):
             scope = {**scope, "path": "/v1/storage/" + scope["path"].removeprefix(_OLD_STORAGE)}
-        await self._app(scope, receive, send)
+        return await self._app(scope, receive, send)

@@ -8,15 +8,14 @@ import orjson
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from glia.identity.service import IdempotentAnswers
 from glia.identity.types import Principal
 from glia.kit.errors import NotFound
 from glia.kit.pages import Window
 from glia.memory.types import Scope as Whose
-from glia.surfaces.neuralhub.scopes import RIGHTS, require
+from glia.models.errors import ModelNotFound
+from glia.surfaces.neuralhub.scopes import SCOPES, require, rights_within
 from glia.surfaces.neuralhub.words import shown_status
 from glia.surfaces.shared.asgi import App, Message, Request, Scope, Send, send_json
-from glia.surfaces.shared.idempotency import answer_once, key_of
 from glia.surfaces.shared.json_body import replay
 from glia.wiring import House
 
@@ -28,33 +27,61 @@ LARGEST_BODY_BYTES = 32 * 1024 * 1024
 # Who may chat may chat with agents: these find the agent, open a session with it and start its run.
 _IMPLIED: Final = ("agents:read", "runs:write", "runs:read", "sessions:write", "sessions:read")
 _WORKSPACE: Final = "workspaceId"
+# Names that clients of NeuralHub write, as its own upstream calls them. Where no provider has the model, the server's
+# default model answers and says so, so that such a client works on a server without any key; other names are a 404.
+_VENDORS: Final = frozenset(
+    {
+        "amazon",
+        "anthropic",
+        "cohere",
+        "deepseek",
+        "google",
+        "meta-llama",
+        "microsoft",
+        "minimax",
+        "mistralai",
+        "moonshotai",
+        "nvidia",
+        "openai",
+        "perplexity",
+        "qwen",
+        "x-ai",
+        "z-ai",
+    }
+)
 _MOST_MEMORIES, _MOST_PASSAGES, _MOST_BASES = 8, 4, 50
-_SCOPE_OF: Final = {right: scope for scope, rights in RIGHTS.items() for right in rights}
+_SCOPE_OF: Final = {right: scope for scope in SCOPES for right in rights_within(scope)}
 
 
 class Chat:
-    def __init__(self, house: House, openai: App, answers: IdempotentAnswers) -> None:
+    def __init__(self, house: House, openai: App) -> None:
         """openai: the surface that speaks the protocol; it finds who asks in the request's state."""
         self._house = house
         self._openai = openai
-        self._answers = answers
 
     async def complete(self, request: Request, send: Send) -> None:
         principal = require(request.principal, "chat:write", *_IMPLIED)
         body = await request.body(LARGEST_BODY_BYTES)
-        asked = await self._with_context(principal, body)
+        asked, answering = await self._by_what_is_there(await self._with_context(principal, body))
         state = {**request.scope["state"], "principal": principal}
         length = (b"content-length", str(len(asked)).encode())
         headers = [*(pair for pair in request.scope["headers"] if pair[0] != b"content-length"), length]
         scope: Scope = {**request.scope, "state": state, "headers": headers}
 
-        async def answer(send: Send) -> None:
-            await self._openai(scope, replay(asked, request.receive), _InOurWords(send))
+        await self._openai(scope, replay(asked, request.receive), _InOurWords(send, answering))
 
-        if key_of(request) is None or _is_streamed(body):  # a stream is not kept
-            await answer(send)
-        else:
-            await answer_once(self._answers, request, body, send, answer)
+    async def _by_what_is_there(self, body: bytes) -> tuple[bytes, str | None]:
+        """The request, and the model that answers it when it is not the one that was named."""
+        tree = _object(body)
+        model = None if tree is None else tree.get("model")
+        if tree is None or not isinstance(model, str) or model.partition("/")[0] not in _VENDORS:
+            return body, None
+        try:
+            await self._house.models.resolve(model)
+        except ModelNotFound:
+            tree["model"] = (await self._house.models.resolve(None)).id
+            return orjson.dumps(tree), tree["model"]
+        return body, None
 
     async def _with_context(self, principal: Principal, body: bytes) -> bytes:
         """The request with what the workspace knows about it, when it names its workspace."""
@@ -99,8 +126,10 @@ class Chat:
 class _InOurWords:
     """Turns an error of OpenAI's shape into ours; everything else goes through as it comes."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, answering: str | None) -> None:
+        """answering: the model in place of the one that was named, for the header `X-Model-Substituted`."""
         self._send = send
+        self._answering = answering
         self._refused: Message | None = None
         self._body = bytearray()
 
@@ -108,6 +137,8 @@ class _InOurWords:
         if message["type"] == "http.response.start":
             # The gate of this surface names the request.
             message["headers"] = [pair for pair in message["headers"] if pair[0] != b"x-request-id"]
+            if self._answering is not None:
+                message["headers"].append((b"x-model-substituted", self._answering.encode("latin-1", "replace")))
             if message["status"] >= 400:
                 self._refused = message
                 return
@@ -146,11 +177,6 @@ def _object(body: bytes) -> dict[str, Any] | None:
     except orjson.JSONDecodeError:
         return None
     return cast(dict[str, Any], tree) if isinstance(tree, dict) else None
-
-
-def _is_streamed(body: bytes) -> bool:
-    tree = _object(body)
-    return tree is not None and tree.get("stream") is True
 
 
 def _last_question(messages: object) -> str:
@@ -198,7 +224,7 @@ class Completion(BaseModel):
     response_model=Completion,
     responses={
         200: {
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "content": {"text/event-stream": {}},
             "description": "The completion; with `stream`, its chunks as server-sent events and `[DONE]`.",
         }
     },

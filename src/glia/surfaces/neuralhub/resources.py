@@ -232,7 +232,7 @@ class WrittenOut(Out):
     openapi_extra=_EXEC_BODY,
     responses={
         200: {
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "content": {"text/event-stream": {}},
             "description": "The finished command; with `stream`, the events `start`, `stdout`, `stderr` and `exit`.",
         }
     },

@@ -128,16 +128,10 @@ class RunsOut(Out):
 
 _EVENT_STREAM: dict[int | str, dict[str, Any]] = {
     200: {
-        "content": {
-            "text/event-stream": {
-                "schema": {
-                    "type": "string",
-                    "description": "`state`, `text`, `thinking`, `tool_call`, `tool_result`, `approval`, `step`,"
-                    " `artifact`, and at last `done`; with `id` and a comment at least every 15 seconds.",
-                }
-            }
-        },
-        "description": "The run's events so far, then those to come, until it ends.",
+        "content": {"text/event-stream": {}},
+        "description": "The run's events so far, then those to come, until it ends: `state`, `text`, `thinking`,"
+        " `tool_call`, `tool_result`, `approval`, `step`, `artifact`, and at last `done` with the whole run; with `id`,"
+        " and a comment at least every 15 seconds.",
     }
 }
 

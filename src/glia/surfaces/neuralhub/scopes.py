@@ -14,9 +14,9 @@ from glia.surfaces.shared.bodies import principal_of
 
 RIGHTS: Final[dict[str, tuple[str, ...]]] = {
     "run:read": ("runs:read",),
-    "run:write": ("runs:write", "tools:call"),
-    "agents:read": ("agents:read", "workflows:read"),
-    "agents:write": ("agents:write", "workflows:write"),
+    "run:write": ("runs:write",),
+    "agents:read": ("agents:read",),
+    "agents:write": ("agents:write",),
     "memories:read": ("memory:read",),
     "memories:write": ("memory:write",),
     "storage:read": ("storage:read",),
@@ -28,11 +28,30 @@ RIGHTS: Final[dict[str, tuple[str, ...]]] = {
     "keys:write": ("keys:write",),
     "tools:read": ("tools:read",),
 }
+"""What tells that a key has a scope."""
+
+MORE: Final[dict[str, tuple[str, ...]]] = {
+    "run:write": ("tools:call",),
+    "agents:read": ("workflows:read",),
+    "agents:write": ("workflows:write",),
+}
+"""What keys that are made with a scope here may do besides: run tools by themselves, and see to workflows."""
+
 SCOPES: Final = tuple(RIGHTS)
+_OWN_NOUNS: Final = frozenset({"run", "memories", "chat", "resources"})
+"""Nouns that only NeuralHub has: a key that was made elsewhere with such a scope can mean nothing else by it."""
+
+
+def rights_within(scope: str) -> tuple[str, ...]:
+    return RIGHTS[scope] + MORE.get(scope, ())
 
 
 def has(principal: Principal, scope: str) -> bool:
-    return all(principal.allows(right) for right in RIGHTS[scope])
+    return _is_named(principal, scope) or all(principal.allows(right) for right in RIGHTS[scope])
+
+
+def _is_named(principal: Principal, scope: str) -> bool:
+    return scope.partition(":")[0] in _OWN_NOUNS and principal.allows(scope)
 
 
 def require(principal: Principal, scope: str, *implied: str) -> Principal:
@@ -43,7 +62,8 @@ def require(principal: Principal, scope: str, *implied: str) -> Principal:
     """
     if not has(principal, scope):
         raise Forbidden(f"This key lacks the scope `{scope}`; use a key that has it.", scope=scope)
-    return replace(principal, scopes=principal.scopes | frozenset(implied))
+    named = rights_within(scope) if _is_named(principal, scope) else ()
+    return replace(principal, scopes=principal.scopes.union(named, implied))
 
 
 def needs(scope: str, *implied: str) -> Callable[[Principal], Principal]:
@@ -62,7 +82,7 @@ def rights_of(scopes: Iterable[str]) -> list[str]:
         if scope == EVERYTHING:
             found.add(EVERYTHING)
         elif scope in RIGHTS:
-            found.update(RIGHTS[scope])
+            found.update(rights_within(scope))
         else:
             raise InvalidRequest(
                 f"`scopes` holds {scope[:100]!r}; there are {', '.join(SCOPES)}, and `*` for all.", field="scopes"

@@ -55,8 +55,8 @@ _CONTENT: dict[str, Any] = {
     },
 }
 _FILE: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"application/octet-stream": {}}, "description": "The content, of the type it was stored with."},
-    206: {"content": {"application/octet-stream": {}}, "description": "The part that `Range` asked for."},
+    200: {"content": {"*/*": {}}, "description": "The content, of the type it was stored with."},
+    206: {"content": {"*/*": {}}, "description": "The part that `Range` asked for."},
     304: {"description": "Unchanged since `If-None-Match`."},
 }
 

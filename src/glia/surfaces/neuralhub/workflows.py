@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
@@ -20,7 +21,7 @@ from glia.workflows.types import Workflow, WorkflowSpec
 router = APIRouter(prefix="/v1/workflows", tags=["workflows"], route_class=WatchedRoute)
 
 Reader = Annotated[Principal, Depends(needs("agents:read"))]
-Writer = Annotated[Principal, Depends(needs("agents:write", "agents:read", "workflows:read", "tools:read"))]
+Writer = Annotated[Principal, Depends(needs("agents:write", "agents:read", "tools:read"))]
 
 _DEFINITION = ("steps", "input_schema", "output")
 
@@ -67,7 +68,9 @@ async def create(body: WorkflowBody, house: TheHouse, principal: Writer) -> Work
     sent = {"steps": body.steps, "input_schema": body.input_schema, "output": body.output}
     definition = {name: value for name, value in sent.items() if value is not None}
     spec = WorkflowSpec(body.name, definition, body.description, body.metadata)
-    return workflow_out(await house.workflows.create(principal, spec, slug=body.slug))
+    principal.require("workflows:write")
+    reader = replace(principal, scopes=principal.scopes | {"workflows:read"})
+    return workflow_out(await house.workflows.create(reader, spec, slug=body.slug))
 
 
 @router.get("")
@@ -90,7 +93,7 @@ async def get_workflow(workflow: str, house: TheHouse, principal: Reader) -> Wor
 @router.patch("/{workflow}")
 async def update(workflow: str, body: WorkflowChanges, house: TheHouse, principal: Writer) -> WorkflowOut:
     """Change a workflow; what is not given stays. Runs that were begun keep the version they began with."""
-    found = await find_workflow(house, principal, workflow)
+    found = await _held(house, principal, workflow)
     changes = given(body)
     if definition := {name: changes.pop(name) for name in _DEFINITION if name in changes}:
         changes["definition"] = definition
@@ -100,7 +103,7 @@ async def update(workflow: str, body: WorkflowChanges, house: TheHouse, principa
 @router.delete("/{workflow}", status_code=204, response_class=Response)
 async def delete(workflow: str, house: TheHouse, principal: Writer) -> Response:
     """Delete a workflow. Runs that were begun go on, and stay readable."""
-    await house.workflows.delete(principal, (await find_workflow(house, principal, workflow)).id)
+    await house.workflows.delete(principal, (await _held(house, principal, workflow)).id)
     return Response(status_code=204)
 
 
@@ -109,6 +112,13 @@ async def find_workflow(house: House, principal: Principal, reference: str) -> W
     if "\0" in reference:
         parse_id(reference, "workflow")
     return await house.workflows.find(principal, reference)
+
+
+async def _held(house: House, principal: Principal, reference: str) -> Workflow:
+    """One that is about to be changed; who may change it need not be allowed to list them all."""
+    principal.require("workflows:write")
+    reader = replace(principal, scopes=principal.scopes | {"workflows:read"})
+    return await find_workflow(house, reader, reference)
 
 
 def workflow_out(workflow: Workflow) -> WorkflowOut:

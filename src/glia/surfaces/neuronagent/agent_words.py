@@ -39,7 +39,7 @@ class Shown:
 
 
 def shown(version: AgentVersion) -> Shown:
-    kept = _kept(version)
+    kept = kept_of(version.metadata)
     return Shown(
         name=version.name,
         description=version.description or None,
@@ -69,6 +69,7 @@ def new_spec(fields: Mapping[str, Any]) -> AgentSpec:
     for needed in ("name", "system_prompt"):
         if needed not in given:
             raise InvalidRequest(f"`{needed}` is missing.", field=needed)
+    _check(given)
     spec = replace(AgentSpec(name=""), **changes_of(given, AgentVersion(name="")))
     return spec if profile is None else _marked(spec, {"profile": profile.name})
 
@@ -100,13 +101,13 @@ def changes_of(given: Mapping[str, Any], current: AgentVersion) -> dict[str, Any
     return found
 
 
-def _kept(version: AgentSpec) -> dict[str, Any]:
-    kept = version.metadata.get(KEY)
+def kept_of(metadata: Mapping[str, object]) -> dict[str, Any]:
+    kept = metadata.get(KEY)
     return cast(dict[str, Any], kept) if isinstance(kept, dict) else {}
 
 
 def _marked(spec: AgentSpec, marks: dict[str, Any]) -> AgentSpec:
-    return replace(spec, metadata={**spec.metadata, KEY: {**_kept(spec), **marks}})
+    return replace(spec, metadata={**spec.metadata, KEY: {**kept_of(spec.metadata), **marks}})
 
 
 def _enabled(version: AgentVersion, kept: dict[str, Any]) -> list[str]:

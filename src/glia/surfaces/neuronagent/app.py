@@ -5,7 +5,27 @@ from __future__ import annotations
 import os
 
 from glia.identity.service import IdempotentAnswers
-from glia.surfaces.neuronagent import agents, hot, messages, sessions, system
+from glia.surfaces.neuronagent import (
+    agent_acts,
+    agent_versions,
+    agents,
+    approvals,
+    batches,
+    budgets,
+    feedback,
+    hot,
+    memory,
+    memory_tiers,
+    messages,
+    plans,
+    relations,
+    resources,
+    sessions,
+    spaces,
+    system,
+    tools,
+    webhooks,
+)
 from glia.surfaces.neuronagent.config import read_config
 from glia.surfaces.neuronagent.doorway import HEADERS, Doorway
 from glia.surfaces.neuronagent.sending import Sending
@@ -26,11 +46,25 @@ DESCRIPTION = Description(
 
 ROUTERS = (
     system.router,
+    batches.router,
     agents.router,
+    agent_acts.router,
+    agent_versions.router,
+    relations.router,
+    tools.router,
     sessions.router,
     messages.router,
     hot.router,
     hot.sockets,
+    memory.router,
+    memory_tiers.router,
+    plans.router,
+    budgets.router,
+    approvals.router,
+    feedback.router,
+    spaces.router,
+    webhooks.router,
+    *resources.ROUTERS,
 )
 
 
@@ -47,4 +81,4 @@ def neuronagent_surface(house: House) -> App:
         is_public=lambda path: path in system.PUBLIC,
         headers=HEADERS,
     )
-    return Doorway(app, Sockets(house, sending, config), config)
+    return Doorway(batches.Arrays(app), Sockets(house, sending, config), config)

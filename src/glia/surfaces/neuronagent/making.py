@@ -25,7 +25,7 @@ async def create_agent(house: House, principal: Principal, given: dict[str, Any]
     """Raises AgentNameTaken: names are unique here."""
     spec = await _with_knowledge(house, principal, new_spec(given), given.get("config") or {})
     agent = await _insert(house, principal, spec)
-    await _set_memory(house, principal, agent.id, given.get("config") or {})
+    await _set_memory(house, principal, agent.id, given.get("config") or {}, is_new=True)
     return agent
 
 
@@ -106,16 +106,25 @@ async def _with_knowledge(house: House, principal: Principal, spec: AgentSpec, c
     return replace(spec, knowledge_base_ids=tuple(dict.fromkeys((*spec.knowledge_base_ids, base_id))))
 
 
-async def _set_memory(house: House, principal: Principal, id: UUID, config: dict[str, Any]) -> None:
-    """`auto_memory_enabled`: facts are learnt from sessions. `cross_session_memory_enabled`: and found in others."""
-    learns, shares = config.get("auto_memory_enabled"), config.get("cross_session_memory_enabled")
-    if learns is None and shares is None:
+async def _set_memory(
+    house: House, principal: Principal, id: UUID, config: dict[str, Any], *, is_new: bool = False
+) -> None:
+    """`auto_memory_enabled`: answers are kept, facts learnt, both recalled; new agents keep and recall unless told
+    not to. `cross_session_memory_enabled`: they are found in other sessions too. `agentic_retrieval_enabled`: the agent
+    looks for itself."""
+    keeps, shares = config.get("auto_memory_enabled"), config.get("cross_session_memory_enabled")
+    looks = config.get("agentic_retrieval_enabled")
+    if not is_new and keeps is None and shares is None and looks is None:
         return
     before = await house.upkeep.settings(principal, id)
+    is_keeping = (before.keeps_answers or is_new) if keeps is None else bool(keeps)
+    is_recalling = (before.recalls or is_new) if looks is None else not looks
     wanted = replace(
         before,
-        is_learning=before.is_learning if learns is None else bool(learns),
+        is_learning=before.is_learning if keeps is None else bool(keeps),
         shares_sessions=before.shares_sessions if shares is None else bool(shares),
+        keeps_answers=is_keeping,
+        recalls=is_recalling and is_keeping,
     )
     if wanted != before:
         await house.upkeep.set_settings(principal, id, wanted)

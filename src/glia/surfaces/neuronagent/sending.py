@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from glia.runs.types import Accepted
 from glia.surfaces.neuronagent.auth import is_read_only
 from glia.surfaces.neuronagent.messages import LONGEST_CONTENT
 from glia.surfaces.neuronagent.sessions import LARGEST_METADATA_BYTES
-from glia.surfaces.neuronagent.turns import Frame, GatewayTimeout, Turn, frames
+from glia.surfaces.neuronagent.turns import Frame, Turn, finish, frames
 from glia.surfaces.neuronagent.words import check_size, message_id, uuid_in
 from glia.surfaces.shared import sse
 from glia.surfaces.shared.asgi import Request, Send, convert, ignored_header, send_json
@@ -30,7 +29,6 @@ from glia.surfaces.shared.json_body import Fields, read_json, read_object
 from glia.surfaces.shared.tracing import join_trace
 from glia.wiring import House
 
-LONGEST_WAIT_SECONDS = 3600.0
 _ROLES = ("user", "system", "assistant")
 
 
@@ -63,25 +61,9 @@ class Sending:
                 events = self._events(principal, Turn(accepted), None if is_replayed else watcher)
                 await sse.stream(request.receive, send, events, headers)
             else:
-                turn = await self.finished(principal, accepted, None if is_replayed else watcher)
+                turn = await finish(self.house.runs, principal, accepted, None if is_replayed else watcher)
                 status = 202 if turn.status == "waiting" else 201
                 await send_json(send, status, await self.answer(principal, turn), headers)
-
-    async def finished(self, principal: Principal, accepted: Accepted, watcher: Watcher | None) -> Turn:
-        """The turn once its run has ended, or waits for a person or a budget. Raises RunEndedBadly, GatewayTimeout."""
-        turn = Turn(accepted)
-        try:
-            async with asyncio.timeout(LONGEST_WAIT_SECONDS):
-                turn.ended = await self.house.runs.outcome(principal, accepted, watcher, or_need=True)
-        except TimeoutError:
-            raise GatewayTimeout(
-                f"The run {accepted.run_id} is still going on after an hour; its answer will be among the session's"
-                " messages.",
-                run_id=str(accepted.run_id),
-            ) from None
-        turn.raise_if_failed()
-        turn.note(await self.house.runs.run_events(principal, accepted.run_id, after=0, limit=10_000))
-        return turn
 
     async def answer(self, principal: Principal, turn: Turn) -> dict[str, Any]:
         """The union of all that clients expect of an answer."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -31,6 +32,9 @@ from glia.runs.service import Runs, Watcher
 from glia.runs.types import Accepted
 
 Wire = dict[str, Any]
+
+_LONGEST_WAIT_SECONDS = 3600.0
+_MOST_EVENTS = 10_000
 
 
 class GatewayTimeout(GliaError):
@@ -140,6 +144,26 @@ class Turn:
         payload = self._end.payload
         if isinstance(payload, RunFailed):
             raise RunEndedBadly(payload, self.accepted.run_id)
+
+
+async def finish(runs: Runs, principal: Principal, accepted: Accepted, watcher: Watcher | None) -> Turn:
+    """The turn once its run has ended, or waits for a person or a budget. Raises RunEndedBadly, GatewayTimeout.
+
+    watcher: entered before the run was accepted; None reads what there is from the log.
+    """
+    turn = Turn(accepted)
+    try:
+        async with asyncio.timeout(_LONGEST_WAIT_SECONDS):
+            turn.ended = await runs.outcome(principal, accepted, watcher, or_need=True)
+    except TimeoutError:
+        raise GatewayTimeout(
+            f"The run {accepted.run_id} is still going on after an hour; its answer will be among the session's"
+            " messages.",
+            run_id=str(accepted.run_id),
+        ) from None
+    turn.raise_if_failed()
+    turn.note(await runs.run_events(principal, accepted.run_id, after=0, limit=_MOST_EVENTS))
+    return turn
 
 
 @dataclass(frozen=True)

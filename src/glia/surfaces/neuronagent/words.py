@@ -32,6 +32,7 @@ _CODES = {
     409: "conflict",
     429: "rate_limit_exceeded",
     500: "internal_error",
+    501: "not_implemented",
     503: "service_unavailable",
     504: "gateway_timeout",
 }

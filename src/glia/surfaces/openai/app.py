@@ -14,14 +14,14 @@ from glia.surfaces.openai.embeddings import embeddings
 from glia.surfaces.openai.files import FileRoutes
 from glia.surfaces.openai.leaving import Patience
 from glia.surfaces.openai.models import get_model, list_models
-from glia.surfaces.openai.openapi import openapi_paths
+from glia.surfaces.openai.openapi import openai_document, openapi_paths
 from glia.surfaces.openai.responses import Responses
 from glia.surfaces.openai.words import openai_error, provider_failed
 from glia.surfaces.shared.asgi import App, Receive, Request, Scope, Send
 from glia.surfaces.shared.gate import Gate
 from glia.wiring import House
 
-__all__ = ["openai_surface", "openapi_paths", "owns"]
+__all__ = ["openai_document", "openai_surface", "openapi_paths", "owns"]
 
 _CHAT, _EMBEDDINGS, _MODELS = "/v1/chat/completions", "/v1/embeddings", "/v1/models"
 _RESPONSES, _FILES, _CONVERSATIONS = "/v1/responses", "/v1/files", "/v1/conversations"

@@ -144,7 +144,7 @@ class InputItems:
     async def _image(self, part: Json, field: str) -> Image:
         detail = str(part.get("detail") or "")
         if file_id := part.get("file_id"):
-            content, _ = await self._stored(str(file_id), field, LARGEST_IMAGE_BYTES)
+            content, _ = await self._stored(str(file_id), field, LARGEST_IMAGE_BYTES, is_upload=False)
             return image_of_bytes(content, field, detail)
         url = part.get("image_url")
         if not isinstance(url, str) or not url:
@@ -154,7 +154,7 @@ class InputItems:
     async def _file(self, part: Json, field: str) -> str | Image:
         name = str(part.get("filename") or "file")
         if file_id := part.get("file_id"):
-            content, name = await self._stored(str(file_id), field, _LARGEST_TEXT_BYTES)
+            content, name = await self._stored(str(file_id), field, _LARGEST_TEXT_BYTES, is_upload=True)
         elif isinstance(data := part.get("file_data"), str) and data:
             try:
                 content = base64.b64decode(data.rpartition("base64,")[2], validate=True)
@@ -173,10 +173,17 @@ class InputItems:
             ) from None
         return f"[File {name}]\n{text}"
 
-    async def _stored(self, id: str, field: str, largest_bytes: int) -> tuple[bytes, str]:
+    async def _stored(self, id: str, field: str, largest_bytes: int, *, is_upload: bool) -> tuple[bytes, str]:
+        """is_upload: only what a client uploaded; pictures may also be those of earlier messages."""
+        self._principal.require("files:read")
         workspace_id = self._principal.workspace_id
         try:
-            file = await self._files.get(workspace_id, read_id(FILE, id, "file"))
+            file_id = read_id(FILE, id, "file")
+            file = await (
+                self._files.get_uploaded(self._principal, file_id)
+                if is_upload
+                else self._files.get(workspace_id, file_id)
+            )
         except NotFound as error:
             raise InvalidRequest(error.message, field=f"{field}.file_id") from None
         if file.size_bytes > largest_bytes:

@@ -7,6 +7,7 @@ import mimetypes
 import re
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
+from datetime import UTC
 from email.utils import format_datetime
 from pathlib import Path
 from urllib.parse import quote, urlencode
@@ -179,7 +180,7 @@ def _headers(found: StoredObject) -> list[tuple[bytes, bytes]]:
     told = {
         "content-type": found.media_type,
         "etag": _etag(found),
-        "last-modified": format_datetime(found.updated_at, usegmt=True),
+        "last-modified": format_datetime(found.updated_at.astimezone(UTC), usegmt=True),
         "accept-ranges": "bytes",
         "content-disposition": f"{kind}; filename*=UTF-8''{name}",
         "x-content-type-options": "nosniff",

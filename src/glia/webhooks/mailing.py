@@ -1,0 +1,36 @@
+"""Deliveries to people: an endpoint whose address is `mailto:` somebody gets its events as mails."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import orjson
+
+from glia.kit.errors import GliaError, InvalidRequest
+from glia.kit.mail import Mail
+from glia.webhooks.sending import Address, Answer, alert_of
+from glia.webhooks.sending_queries import Letter
+
+MAILTO = "mailto:"
+_ADDRESS = re.compile(r"[^\s@<>,;:\"()\[\]\\]{1,64}@[A-Za-z0-9.-]{1,190}\.?[A-Za-z0-9]{1,60}")
+
+
+def check_address(url: str) -> None:
+    address = url.removeprefix(MAILTO)
+    if not _ADDRESS.fullmatch(address):
+        raise InvalidRequest(f"`url` {url[:100]!r} is no `mailto:` with one mail address.", field="url")
+
+
+async def mailed(mail: Mail, address: Address, letter: Letter) -> Answer:
+    started = time.monotonic()
+    name = address.event_names.get(letter.type, letter.type)
+    said = orjson.loads(letter.data) if letter.data is not None and len(letter.data) < 100_000 else {}
+    shown = alert_of(name, said) if address.style == "alert" else said
+    subject = str(shown.get("message") or name) if isinstance(shown, dict) else name
+    text = orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode()
+    try:
+        await mail.send(address.url.removeprefix(MAILTO), subject, f"{name}\n\n{text}\n")
+    except GliaError as error:
+        return Answer(None, None, error.message, round((time.monotonic() - started) * 1000))
+    return Answer(None, "sent", None, round((time.monotonic() - started) * 1000))
