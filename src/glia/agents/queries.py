@@ -17,6 +17,8 @@ from glia.agents.types import (
     Deliberation,
     Limits,
     Permissions,
+    StandingInstruction,
+    ToolChoice,
 )
 from glia.kit.db import Transaction, json
 from glia.kit.pages import Window
@@ -43,6 +45,8 @@ class _AgentRow:
     context: ContextSettings
     deliberation: Deliberation
     search_depth: int
+    tool_choice: ToolChoice
+    standing_instructions: tuple[StandingInstruction, ...]
     created_by: str
     versioned_at: datetime
     metadata: dict[str, object] = field(default_factory=dict[str, object])
@@ -63,6 +67,8 @@ class _AgentRow:
             context=self.context,
             deliberation=self.deliberation,
             search_depth=self.search_depth,
+            tool_choice=self.tool_choice,
+            standing_instructions=self.standing_instructions,
             metadata=self.metadata,
             version=self.version,
             created_by=self.created_by,
@@ -93,11 +99,11 @@ async def insert_version(
         """
         insert into agent_versions (agent_id, version, workspace_id, name, description, instructions, model,
           fallback_model, settings, knowledge_base_ids, tools, limits, permissions, subagents, context, deliberation,
-          search_depth, metadata, created_by)
+          search_depth, tool_choice, standing_instructions, metadata, created_by)
         values (%(agent_id)s, %(version)s, %(workspace_id)s, %(name)s, %(description)s, %(instructions)s, %(model)s,
           %(fallback_model)s, %(settings)s, %(knowledge_base_ids)s, %(tools)s, %(limits)s,
           %(permissions)s, %(subagents)s, %(context)s, %(deliberation)s, %(search_depth)s,
-          %(metadata)s, %(created_by)s)""",
+          %(tool_choice)s, %(standing_instructions)s, %(metadata)s, %(created_by)s)""",
         agent_id=agent_id,
         version=version,
         workspace_id=workspace_id,
@@ -115,6 +121,8 @@ async def insert_version(
         context=json(asdict(spec.context)),
         deliberation=json(asdict(spec.deliberation)),
         search_depth=spec.search_depth,
+        tool_choice=json(asdict(spec.tool_choice)),
+        standing_instructions=json([asdict(one) for one in spec.standing_instructions]),
         metadata=json(spec.metadata),
         created_by=created_by,
     )
@@ -127,7 +135,8 @@ async def get(tx: Transaction, id: UUID, version: int | None = None) -> Agent | 
         """
         select a.id, a.slug, a.created_at, a.updated_at, v.version, v.name, v.description, v.instructions, v.model,
           v.fallback_model, v.settings, v.knowledge_base_ids, v.tools, v.limits, v.permissions,
-          v.subagents, v.context, v.deliberation, v.search_depth, v.metadata, v.created_by, v.created_at as versioned_at
+          v.subagents, v.context, v.deliberation, v.search_depth, v.tool_choice, v.standing_instructions, v.metadata,
+          v.created_by, v.created_at as versioned_at
         from agents a join agent_versions v on v.agent_id = a.id and v.version = coalesce(%(version)s::int, a.version)
         where a.id = %(id)s and (a.deleted_at is null or %(version)s::int is not null)""",
         id=id,
@@ -157,7 +166,8 @@ async def list_page(tx: Transaction, window: Window) -> list[Agent]:
         """
         select a.id, a.slug, a.created_at, a.updated_at, v.version, v.name, v.description, v.instructions, v.model,
           v.fallback_model, v.settings, v.knowledge_base_ids, v.tools, v.limits, v.permissions,
-          v.subagents, v.context, v.deliberation, v.search_depth, v.metadata, v.created_by, v.created_at as versioned_at
+          v.subagents, v.context, v.deliberation, v.search_depth, v.tool_choice, v.standing_instructions, v.metadata,
+          v.created_by, v.created_at as versioned_at
         from agents a join agent_versions v on v.agent_id = a.id and v.version = a.version
         where a.deleted_at is null and (%(after)s::uuid is null or a.id < %(after)s)
         order by a.id desc limit %(rows)s""",
@@ -172,7 +182,8 @@ async def list_versions(tx: Transaction, agent_id: UUID) -> list[AgentVersion]:
         AgentVersion,
         """
         select name, description, instructions, model, fallback_model, settings, knowledge_base_ids, tools, limits,
-          permissions, subagents, context, deliberation, search_depth, metadata, version, created_by, created_at
+          permissions, subagents, context, deliberation, search_depth, tool_choice, standing_instructions, metadata,
+          version, created_by, created_at
         from agent_versions where agent_id = %(agent_id)s order by version desc limit 1000""",
         agent_id=agent_id,
     )

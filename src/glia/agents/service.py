@@ -24,6 +24,8 @@ LONGEST_APPROVAL_SECONDS = 90 * 86400
 MOST_RULES = 200
 MOST_SUBAGENTS = 50
 MOST_SEARCH_RESULTS = 30
+MOST_STANDING = 100
+LONGEST_OFFER = 1_000
 
 SpecCheck = Callable[[Principal, Transaction, AgentSpec], Awaitable[None]]
 """Raises InvalidRequest when a spec names a tool, model or knowledge base that is not there."""
@@ -86,12 +88,20 @@ class Agents:
 
     async def update(self, principal: Principal, id: UUID, changes: dict[str, Any]) -> Agent:
         """Makes a new version with these fields of AgentSpec changed; the others stay."""
+        return await self.amend(principal, id, lambda _spec: changes)
+
+    async def amend(self, principal: Principal, id: UUID, change: Callable[[AgentSpec], dict[str, Any]]) -> Agent:
+        """As `update`, for changes that follow from what the agent is: nobody else changes it meanwhile.
+
+        change: gives fields of AgentSpec from the present ones; it may raise.
+        """
         principal.require("agents:write")
         async with self._db.transaction(principal.workspace_id) as tx:
             version = await queries.lock(tx, id)
             if version is None:
                 raise _missing(id)
-            spec = replace(_spec_of((await _get(tx, id)).current), **changes)
+            before = _spec_of((await _get(tx, id)).current)
+            spec = replace(before, **change(before))
             _check(spec)
             await self._run_checks(principal, tx, spec)
             await _check_subagents(tx, id, spec)
@@ -186,6 +196,21 @@ def _check(spec: AgentSpec) -> None:
             field="search_depth",
         )
     _check_permissions(spec.permissions)
+    _check_standing(spec)
+
+
+def _check_standing(spec: AgentSpec) -> None:
+    rules = len(spec.standing_instructions)
+    if rules > MOST_STANDING:
+        raise InvalidRequest(
+            f"The agent would have {rules} standing instructions; the most is {MOST_STANDING}.",
+            field="standing_instructions",
+        )
+    if len(spec.tool_choice.offered_as) > LONGEST_OFFER:
+        raise InvalidRequest(
+            f"`tool_choice.offered_as` has {len(spec.tool_choice.offered_as)} characters; the most is {LONGEST_OFFER}.",
+            field="tool_choice.offered_as",
+        )
 
 
 def _check_permissions(permissions: Permissions) -> None:

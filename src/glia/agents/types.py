@@ -105,6 +105,29 @@ class AgentSettings:
 
 
 @dataclass(frozen=True)
+class ToolChoice:
+    """What a run is offered of the agents and the inference tools that its agent may use.
+
+    all_agents: every other agent of the workspace may be given tasks, the newest 50, beside `subagents`.
+    is_automatic: only those are offered that fit what the run is asked. offered_as: what other agents are told that
+    this one is good for; its description when empty.
+    """
+
+    all_agents: bool = False
+    is_automatic: bool = False
+    offered_as: str = ""
+
+
+@dataclass(frozen=True)
+class StandingInstruction:
+    """A rule that the agent follows in every run, beside its instructions."""
+
+    id: UUID
+    text: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
 class AgentSpec:
     """Everything about an agent that a version keeps.
 
@@ -128,6 +151,8 @@ class AgentSpec:
     context: ContextSettings = field(default_factory=ContextSettings)
     deliberation: Deliberation = field(default_factory=Deliberation)
     search_depth: int = 15
+    tool_choice: ToolChoice = field(default_factory=ToolChoice)
+    standing_instructions: tuple[StandingInstruction, ...] = ()
     metadata: dict[str, object] = field(default_factory=dict[str, object])
 
 

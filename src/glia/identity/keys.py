@@ -19,7 +19,7 @@ from glia.kit.ids import new_id
 from glia.kit.pages import LARGEST_LIMIT, Page, Window, page_of
 
 LARGEST_RATE = 1_000_000
-SCOPES_OF_TALK = frozenset({"agents:read", "runs:read", "runs:write", "sessions:read", "sessions:write"})
+SCOPES_OF_TALK = frozenset({"agents:read", "runs:read", "runs:write", "sessions:read", "sessions:write", "usage:read"})
 """What talking to an agent takes; a key that is bound to one has these."""
 
 

@@ -72,6 +72,20 @@ _HOSTED = (
         "meta-llama/Llama-3.3-70B-Instruct-Turbo",
     ),
     _Known("xai", ("XAI_API_KEY",), "XAI_BASE_URL", "https://api.x.ai/v1", "grok-4.3"),
+    _Known(
+        "deepinfra",
+        ("DEEPINFRA_API_KEY", "DEEPINFRA_TOKEN"),
+        "DEEPINFRA_BASE_URL",
+        "https://api.deepinfra.com/v1/openai",
+        "deepseek-ai/DeepSeek-V3.2",
+    ),
+    _Known(
+        "atlascloud",
+        ("ATLASCLOUD_API_KEY",),
+        "ATLASCLOUD_BASE_URL",
+        "https://api.atlascloud.ai/v1",
+        "deepseek-ai/DeepSeek-V3.2",
+    ),
 )
 
 

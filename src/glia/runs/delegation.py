@@ -16,6 +16,7 @@ from glia.agents.service import Agents
 from glia.agents.types import Agent, AgentVersion
 from glia.identity.types import Principal
 from glia.kit.db import Database
+from glia.kit.pages import Window
 from glia.runs import queries
 from glia.runs.events import RunCompleted, RunFailed
 from glia.runs.types import Accepted, Run, Said
@@ -23,6 +24,7 @@ from glia.tools.service import tool
 from glia.tools.types import ChildRun, Effect, Tool, ToolContext, ToolResult
 
 _LONGEST_TASK = 100_000
+_MOST_AGENTS = 50
 
 
 class StartRun(Protocol):
@@ -59,11 +61,15 @@ class Subagents:
         self._agents = agents
 
     async def tools(self, principal: Principal, run: Run, agent: AgentVersion) -> list[Tool]:
-        """A tool for each subagent that is still there."""
-        if not agent.subagents:
+        """A tool for each agent that is still there and may be given tasks."""
+        if not agent.subagents and not agent.tool_choice.all_agents:
             return []
         by = replace(principal, key_id=run.key_id)
         found = await self._agents.of(principal, agent.subagents)
+        if agent.tool_choice.all_agents:
+            known = {run.agent_id, *(one.id for one in found)}
+            others = (await self._agents.list(principal, Window(_MOST_AGENTS))).items
+            found += [one for one in others if one.id not in known]
         return [self._tool(by, run, agent, subagent) for subagent in found]
 
     def _tool(self, principal: Principal, run: Run, agent: AgentVersion, subagent: Agent) -> Tool:
@@ -83,7 +89,7 @@ class Subagents:
                 )
             return await self._give(principal, context, subagent, arguments.task)
 
-        described = subagent.current.description or "Another agent."
+        described = subagent.current.tool_choice.offered_as or subagent.current.description or "Another agent."
         return tool(
             name=f"ask_{re.sub(r'[^a-zA-Z0-9_-]', '_', subagent.slug)}"[:64],
             effect=Effect.IDEMPOTENT,

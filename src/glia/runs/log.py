@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 from uuid import UUID
 
 from glia.kit import telemetry
@@ -217,6 +218,14 @@ class RunLog:
             return []
         async with self._db.transaction(self.run.workspace_id) as tx:
             return await approval_queries.granted(tx, self.run.agent_id)
+
+    async def asked(self) -> str:
+        """What the user said last to the session, or said to begin this run; empty when nothing was said."""
+        waiting = self.run.input.get("messages")
+        if isinstance(waiting, list) and waiting:
+            return str(cast(list[dict[str, object]], waiting)[-1].get("content", ""))
+        async with self._db.transaction(self.run.workspace_id) as tx:
+            return await queries.last_said(tx, self.run.session_id)
 
     async def last_sign(self) -> queries.LastSign | None:
         """What is known of the attempt before, if it got as far as storing anything."""

@@ -84,6 +84,12 @@ async def no_files(_workspace_id: UUID, id: UUID) -> bytes:
     raise FileMissing(f"There is no file '{id}' in this workspace.")
 
 
+def _rules(agent: AgentVersion) -> str:
+    if not agent.standing_instructions:
+        return ""
+    return "\n".join(["Always follow these rules:", *(f"- {rule.text}" for rule in agent.standing_instructions)])
+
+
 @dataclass(frozen=True)
 class Crew:
     """What every agent's run works with. notebook: keeps plans and reflections beside the log. seal: opens what is kept
@@ -360,7 +366,16 @@ class AgentLoop:
         own = self._agent.instructions or (_DEFAULT_INSTRUCTIONS if self._log.run.agent_id else "")
         cite = _CITE if self._agent.knowledge_base_ids else ""
         plan = plan_text(self._progress.plan) if self._progress.plan else ""
-        return "\n\n".join(part for part in (own, self._options.instructions, cite, self._pinned, plan) if part)
+        rules = _rules(self._agent)
+        parts = (own, rules, self._options.instructions, cite, self._pinned, plan)
+        return "\n\n".join(part for part in parts if part)
+
+    @property
+    def _messages(self) -> list[Message]:
+        if self._question is None:
+            return self._progress.talk.messages
+        whole = replace(self._question, text=with_document(self._question.text, self._document))
+        return [whole if message is self._question else message for message in self._progress.talk.messages]
 
     @property
     def _messages(self) -> list[Message]:

@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from glia.agents.types import AgentVersion
+from glia.agents.types import AgentVersion, ToolChoice
 
 KEY = "override"
 """Where a run's input holds it."""
@@ -29,6 +29,7 @@ class Override(msgspec.Struct, frozen=True, omit_defaults=True):
     subagents: list[UUID] | UnsetType = UNSET
     max_iterations: int | UnsetType = UNSET
     search_depth: int | UnsetType = UNSET
+    tool_choice: ToolChoice | UnsetType = UNSET
 
     @property
     def is_empty(self) -> bool:
@@ -37,7 +38,7 @@ class Override(msgspec.Struct, frozen=True, omit_defaults=True):
     def changes(self, agent: AgentVersion) -> dict[str, Any]:
         """As fields of AgentSpec."""
         found: dict[str, Any] = {}
-        for name in ("model", "search_depth"):
+        for name in ("model", "search_depth", "tool_choice"):
             if (value := getattr(self, name)) is not UNSET:
                 found[name] = value
         for name in ("knowledge_base_ids", "tools", "subagents"):

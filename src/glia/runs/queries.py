@@ -382,6 +382,17 @@ async def read_messages(tx: Transaction, session_id: UUID, *, after: int) -> lis
     )
 
 
+async def last_said(tx: Transaction, session_id: UUID) -> str:
+    found: str | None = await tx.value(
+        """
+        select data->>'content' from events
+        where session_id = %(session_id)s and type = 'message.received' and data->>'role' = 'user'
+        order by seq desc limit 1""",
+        session_id=session_id,
+    )
+    return found or ""
+
+
 async def resume(tx: Transaction, id: UUID, reason: str | None = None) -> bool:
     """Lets a waiting run go on in any worker; False when it does not wait, or not for this."""
     await tx.execute("select from runs where id = %(id)s for update", id=id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Literal, NewType
 from uuid import UUID
@@ -179,6 +179,47 @@ class ForkPoint:
     is_continued: bool = False
     title: str | None = None
     agent_id: UUID | None = None
+
+
+@dataclass(frozen=True)
+class RequestTotals:
+    """requests: runs that somebody began, not those of triggers or of other agents; failed: those that failed.
+
+    tokens and cost_micros: of these runs and all that they began; the cost is None when none is known.
+    latency_ms: the mean of those that have ended, without what they waited for people.
+    """
+
+    requests: int
+    completed: int
+    failed: int
+    tokens: int
+    cost_micros: int | None
+    latency_ms: int | None
+    last_at: datetime | None
+
+
+@dataclass(frozen=True)
+class DayTotals:
+    """day: in UTC."""
+
+    day: date
+    requests: int
+    cost_micros: int | None
+
+
+@dataclass(frozen=True)
+class KeyTotals:
+    key_id: UUID
+    name: str
+    requests: int
+    cost_micros: int | None
+
+
+@dataclass(frozen=True)
+class AgentStatistics:
+    totals: RequestTotals
+    daily: list[DayTotals]
+    per_key: list[KeyTotals]
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from glia.kit.errors import GliaError
 from glia.kit.jobs import Job
 from glia.memory.types import Pinned
 from glia.runs import accept_queries, approval_queries
+from glia.runs.choosing import fitting, is_inference
 from glia.runs.delegation import Subagents
 from glia.runs.engine import MakeWork, Work
 from glia.runs.events import JobProgress, Payload, RunCompleted
@@ -84,7 +85,10 @@ def agent_work(agents: Agents, tools: Tools, crew: Crew, subagents: Subagents, p
         pinned = await pin(run.workspace_id, run.agent_id, run.session_id)
         if agent.tools is None or DEFAULT_TOOLS in agent.tools:  # an agent that lists its tools has no others
             offered = [*offered, *pinned.tools]
-        offered = [*offered, *await subagents.tools(principal, run, agent)]
+        asked_agents = await subagents.tools(principal, run, agent)
+        if agent.tool_choice.is_automatic:
+            offered, asked_agents = _chosen(await log.asked(), offered, asked_agents)
+        offered = [*offered, *asked_agents]
         granted: list[str] = []
         if may_ask(agent.permissions, offered):
             granted = await log.granted()
@@ -133,6 +137,15 @@ async def _with_more(tools: Tools, principal: Principal, offered: list[Tool], op
     known = {tool.name for tool in offered}
     more = await tools.resolve(principal, tuple(options.tools), has_knowledge=False)
     return [*offered, *(tool for tool in more if tool.name not in known)]
+
+
+def _chosen(asked: str, offered: list[Tool], agents: list[Tool]) -> tuple[list[Tool], list[Tool]]:
+    """What fits the question of the tools that make things and of the agents; other tools are there in any case."""
+    making = [tool for tool in offered if is_inference(tool)]
+    if not asked or not (making or agents):
+        return offered, agents
+    kept = {tool.name for tool in fitting(asked, making)}
+    return [tool for tool in offered if not is_inference(tool) or tool.name in kept], fitting(asked, agents)
 
 
 class _Versions:

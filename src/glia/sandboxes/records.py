@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 from uuid import UUID
 
 from glia.sandboxes.types import Limits
@@ -217,3 +217,29 @@ class CodeRun:
     is_truncated: bool = False
     is_fresh: bool = False
     seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Console:
+    """Any: JSON as it was given. details: status, template, cost and the like."""
+
+    id: UUID
+    session_id: UUID
+    terminal_lines: list[Any]
+    files: list[Any]
+    artifacts: list[Any]
+    details: dict[str, Any]
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What one piece of code has added. seconds: how long it ran."""
+
+    lines: Sequence[Mapping[str, object]]
+    files: Sequence[Mapping[str, object]]
+    artifacts: Sequence[Mapping[str, object]]
+    status: str
+    template: str
+    seconds: float

@@ -22,6 +22,7 @@ from glia.sandboxes.access import Access, gone
 from glia.sandboxes.artifacts import Artifacts
 from glia.sandboxes.checks import LONGEST_LEASE_SECONDS, check_command, check_new
 from glia.sandboxes.code import Code
+from glia.sandboxes.consoles import Consoles
 from glia.sandboxes.egress.rules import read_allow_list
 from glia.sandboxes.errors import SandboxUnavailable
 from glia.sandboxes.hosting import Hosting
@@ -66,6 +67,7 @@ class Sandboxes:
         self._probe: Probe | None = None
         self.files = WorkspaceFiles(self.use)
         self.snapshots = Snapshots(hosting.db, files, self.use, spool, hosting.config.snapshot_mib * MIB)
+        self.consoles = Consoles(hosting.db)
         self.artifacts = Artifacts(hosting.db, files, spool, hosting.config.artifact_mib * MIB)
         self.previews = Previews(hosting, self.use, preview_key)
         self.code = Code(hosting, self, self.snapshots, self.artifacts)

@@ -8,7 +8,8 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from glia.sandboxes.code import LONGEST_SECONDS, USUAL_SECONDS, SessionRun
-from glia.sandboxes.records import CodeRun, Language
+from glia.sandboxes.consoles import line
+from glia.sandboxes.records import CodeRun, Language, Ran
 from glia.sandboxes.service import Sandboxes
 from glia.tools.service import tool
 from glia.tools.types import Effect, MadeArtifact, Tool, ToolContext, ToolResult
@@ -36,9 +37,33 @@ def run_code(sandboxes: Sandboxes) -> Tool:
         done = await sandboxes.code.run_for_session(
             session, context.run_id, arguments.language, arguments.code, arguments.timeout_seconds
         )
+        await sandboxes.consoles.note(context.workspace_id, context.session_id, _seen(arguments, done))
         return result_of(done, arguments.timeout_seconds)
 
     return replace(run_code, is_offered=lambda: sandboxes.is_offered)
+
+
+def _seen(arguments: RunCodeArguments, done: SessionRun) -> Ran:
+    """What the session's record of its terminal gets of a run."""
+    run = done.run
+    said = [("output", run.stdout), ("output", run.value), ("error", run.stderr), ("error", run.error)]
+    made = [(each.path.rpartition("/")[2], f"/workspace/{each.path}", each) for each in done.collected.kept]
+    return Ran(
+        lines=[line("command", arguments.code), *(line(kind, text.rstrip()) for kind, text in said if text.strip())],
+        files=[{"name": name, "path": path, "size_bytes": each.size_bytes} for name, path, each in made],
+        artifacts=[
+            {
+                "type": each.media_type.partition("/")[0] if "html" not in each.media_type else "html",
+                "title": name,
+                "artifact_id": str(each.id),
+                "media_type": each.media_type,
+            }
+            for name, _path, each in made
+        ],
+        status="stopped" if run.status == "died" else "running",
+        template=arguments.language,
+        seconds=run.seconds,
+    )
 
 
 def result_of(done: SessionRun, timeout_seconds: float) -> ToolResult:

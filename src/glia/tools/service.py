@@ -21,12 +21,23 @@ from glia.tools.custom import check_spec, origin
 from glia.tools.errors import ToolNameTaken, ToolNotFound
 from glia.tools.functions import tool
 from glia.tools.http import Secrets, sealed
+from glia.tools.paying import held
 from glia.tools.queries import ToolRow
 from glia.tools.rows import headers_context, tool_of, values_of
 from glia.tools.types import CustomTool, CustomToolSpec, Tool, ToolSource
 from glia.tools.web_fetch import web_fetch
 
-__all__ = ["BUILT_IN", "DEFAULT_TOOLS", "KNOWLEDGE_SEARCH", "MOST_TOOLS", "Secrets", "Tools", "tool", "web_fetch"]
+__all__ = [
+    "BUILT_IN",
+    "DEFAULT_TOOLS",
+    "KNOWLEDGE_SEARCH",
+    "MOST_TOOLS",
+    "Secrets",
+    "Tools",
+    "held",
+    "tool",
+    "web_fetch",
+]
 
 KNOWLEDGE_SEARCH = "knowledge_search"
 IF_THERE = "?"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -12,12 +11,12 @@ from msgspec import Meta, Struct
 from glia.kit.errors import UpstreamFailed
 from glia.kit.outbound import Outbound, OutboundFailed, OutboundRefused
 from glia.tools.functions import tool
+from glia.tools.paying import held
 from glia.tools.searching.duckduckgo import DuckDuckGo
 from glia.tools.searching.tavily import Tavily
 from glia.tools.searching.types import Found, Searcher
 from glia.tools.types import Charge, Effect, SearchConfig, Source, Tool, ToolContext, ToolResult
 from glia.usage.service import Spending
-from glia.usage.types import CallBound, Hold, SpendingCall
 
 MOST_RESULTS = 30
 _LONGEST_QUERY = 1_000
@@ -65,31 +64,6 @@ def web_search(searcher: Searcher | None, spending: Spending | None = None) -> T
         return _result(query, found, Charge("search", searcher.name, found.cost_micros, hold and hold.id))
 
     return search
-
-
-async def held(spending: Spending | None, context: ToolContext, service: str, price: int | None) -> Hold | None:
-    """What is held for one paid call, so that no budget is passed. Costs nothing where nothing limits spending.
-
-    Raises BudgetExceeded, InsufficientCredit, and PriceUnknown when money is limited and the price is not known.
-    """
-    if spending is None or price == 0:
-        return None
-    call = SpendingCall(
-        workspace_id=context.workspace_id,
-        project_id=context.project_id,
-        key_id=context.key_id,
-        agent_id=context.agent_id,
-        run_id=context.run_id,
-        step=_place_of(context.idempotency_key),
-        model=service,
-        bound=CallBound(0, price, 0, 0, 0),
-    )
-    return await spending.reserve(call)
-
-
-def _place_of(key: str) -> int:
-    """A negative step: a run holds once for each step, and its tool calls have none of their own."""
-    return -1 - (zlib.crc32(key.encode()) & 0x3FFFFFFF)
 
 
 def _result(query: str, found: Found, charge: Charge) -> ToolResult:

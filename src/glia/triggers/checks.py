@@ -17,6 +17,7 @@ from glia.triggers.types import (
     Comparison,
     Cron,
     Interval,
+    OnCondition,
     OnEvent,
     OnMetric,
     OnWebhook,
@@ -30,6 +31,7 @@ MOST_COMPARISONS = 20
 LONGEST_WINDOW_SECONDS = 31 * 24 * 3600
 LEAST_METRIC_SECONDS = 5
 _LONGEST_VALUE = 2000
+_LONGEST_CONDITION = 2000
 _MOST_FAILURES = 100
 
 KINDS = tuple(struct.__struct_config__.tag for struct in get_args(When))
@@ -77,6 +79,8 @@ def settled(spec: TriggerSpec, now: datetime, *, event_types: Collection[str], i
             _check_event(spec.when, event_types)
         case OnMetric():
             _check_metric(spec.when)
+        case OnCondition():
+            _check_condition(spec.when)
         case OnWebhook(filter=filter):
             _check_filter(filter)
     return spec
@@ -143,6 +147,15 @@ def _check_event(when: OnEvent, event_types: Collection[str]) -> None:
         )
     _between("cooldown_seconds", when.cooldown_seconds, 0, LONGEST_WINDOW_SECONDS)
     _check_filter(when.filter)
+
+
+def _check_condition(when: OnCondition) -> None:
+    if not when.condition.strip() or len(when.condition) > _LONGEST_CONDITION or "\0" in when.condition:
+        raise InvalidRequest(
+            f"`when.condition` has {len(when.condition)} characters; 1 to {_LONGEST_CONDITION} are needed.",
+            field="when.condition",
+        )
+    _between("cooldown_seconds", when.cooldown_seconds, 0, LONGEST_WINDOW_SECONDS)
 
 
 def _check_metric(when: OnMetric) -> None:

@@ -331,3 +331,29 @@ async def ancestor(tx: Transaction, run_id: UUID) -> Ancestor | None:
         "select trigger_id, depth from trigger_firings where id = %(id)s",
         id=UUID(fired[1]),
     )
+
+
+@dataclass(frozen=True)
+class Told:
+    """Something that happened in a run. what: `user`, `tool <name> <status>`, `assistant` or `error`."""
+
+    what: str
+    text: str
+
+
+async def told(tx: Transaction, run_id: UUID) -> list[Told]:
+    """What was said in a run, in order, its tools' results shortened."""
+    return await tx.many(
+        Told,
+        """
+        select case type when 'message.received' then data->>'role'
+            when 'tool.returned' then concat('tool ', data->>'tool', ' ', data->>'status')
+            when 'run.failed' then 'error' else 'assistant' end as what,
+          coalesce(case type when 'message.received' then data->>'content'
+            when 'tool.returned' then left(data->>'text', 500)
+            when 'run.failed' then data->'error'->>'message' else data->'message'->>'content' end, '') as text
+        from events where run_id = %(run_id)s
+          and type in ('message.received', 'tool.returned', 'run.completed', 'run.failed')
+        order by seq limit 100""",
+        run_id=run_id,
+    )

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+import msgspec
 import orjson
 import structlog
 
@@ -20,10 +21,13 @@ from glia.runs.errors import SessionBusy
 from glia.runs.types import Accepted, Said
 from glia.triggers import firing_queries as rows
 from glia.triggers import queries
-from glia.triggers.firing_queries import Draft, Open
+from glia.triggers.firing_queries import Draft, Happened, Open
 from glia.triggers.types import Outcome, Overlap, Starter, StartWorkflow, Status, Trigger
 
 log = structlog.get_logger(__name__)
+
+JUDGE = "triggers.judge"
+"""The kind of job that decides about a condition in plain words."""
 
 LEASE_SECONDS = 15.0
 KEPT_FIRINGS = 500
@@ -95,6 +99,16 @@ class Firings:
         if outcome is Outcome.FAILED:
             await self.pause_if_failing(tx, trigger)
         return Admission(draft.id, outcome, draft.message, draft.workflow_id, reason, _runs_of(open))
+
+    async def have_judged(self, tx: Transaction, trigger: Trigger, event: Happened) -> None:
+        """Begins the job that asks a model whether the trigger's condition holds for what happened."""
+        await self._starter.start_job(
+            tx,
+            workspace_id=trigger.workspace_id,
+            project_id=trigger.project_id,
+            kind=JUDGE,
+            input={"event": msgspec.to_builtins(event)},
+        )
 
     async def pause_if_failing(self, tx: Transaction, trigger: Trigger) -> bool:
         """Whether the trigger has failed as often in a row as it may. The transaction holds it."""

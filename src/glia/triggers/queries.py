@@ -12,7 +12,7 @@ import msgspec
 
 from glia.kit.db import Transaction, json
 from glia.kit.pages import Window
-from glia.triggers.types import OnEvent, Trigger, TriggerSpec
+from glia.triggers.types import OnCondition, OnEvent, Trigger, TriggerSpec, When
 
 CHANNEL: LiteralString = "glia_triggers"
 
@@ -20,6 +20,13 @@ _COLUMNS: LiteralString = """
     id, workspace_id, project_id, name, agent_id, session_id, is_in_session, message, workflow_id,
     input, spec as "when", overlap, missed, max_failures, status, pause_reason, next_at, is_armed, cooled_at, firings,
     last_fired_at, created_by, created_at, updated_at"""
+
+
+def _event_type(when: When) -> str | None:
+    """What is noticed for it; a condition is looked at whenever a run has ended well."""
+    if isinstance(when, OnEvent):
+        return when.event_type
+    return "run.completed" if isinstance(when, OnCondition) else None
 
 
 def _values(spec: TriggerSpec) -> dict[str, object]:
@@ -37,8 +44,8 @@ def _values(spec: TriggerSpec) -> dict[str, object]:
         "overlap": str(spec.overlap),
         "missed": str(spec.missed),
         "max_failures": spec.max_failures,
-        "event_type": spec.when.event_type if isinstance(spec.when, OnEvent) else None,
-        "event_agent_id": spec.when.agent_id if isinstance(spec.when, OnEvent) else None,
+        "event_type": _event_type(spec.when),
+        "event_agent_id": spec.when.agent_id if isinstance(spec.when, (OnEvent, OnCondition)) else None,
     }
 
 

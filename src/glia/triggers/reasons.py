@@ -22,6 +22,7 @@ from glia.triggers.types import (
     Cron,
     Interval,
     Missed,
+    OnCondition,
     OnEvent,
     OnMetric,
     Trigger,
@@ -126,7 +127,11 @@ async def on_event(tx: Transaction, trigger: Trigger, events: Sequence[Happened]
     A trigger of any kind also hears that its own runs fail, and pauses once that was too often.
     """
     when = trigger.when
-    if await firings.pause_if_failing(tx, trigger) or not isinstance(when, OnEvent):
+    if await firings.pause_if_failing(tx, trigger):
+        return []
+    if isinstance(when, OnCondition):
+        await _have_judged(tx, trigger, events, firings)
+    if not isinstance(when, OnEvent):
         return []
     admitted: list[Admission] = []
     cooled_at = trigger.cooled_at
@@ -137,8 +142,7 @@ async def on_event(tx: Transaction, trigger: Trigger, events: Sequence[Happened]
         ancestor = await rows.ancestor(tx, event.run_id)
         if ancestor is not None and ancestor.trigger_id == trigger.id:
             continue
-        depth = 1 + (0 if ancestor is None else ancestor.depth)
-        refusal = f"{DEEPEST} triggers have set each other off already." if depth > DEEPEST else None
+        depth, refusal = _depth_below(ancestor)
         key = f"event:{event.session_id}:{event.seq}"
         fired = draft(trigger, Cause.EVENT, key, now, scheduled_at=event.at, values=_said(event), depth=depth)
         admission = await firings.admit(tx, trigger, fired, refusal=refusal)
@@ -147,6 +151,31 @@ async def on_event(tx: Transaction, trigger: Trigger, events: Sequence[Happened]
             await queries.set_condition(tx, trigger.id, is_armed=True, cooldown_seconds=when.cooldown_seconds)
             cooled_at = now + timedelta(seconds=when.cooldown_seconds)
     return admitted
+
+
+async def _have_judged(tx: Transaction, trigger: Trigger, events: Sequence[Happened], firings: Firings) -> None:
+    """A model is asked about each run, in a job; never about one that the trigger itself has brought about."""
+    for event in events:
+        if event.type != "run.completed" or not _is_cool(trigger.cooled_at, await queries.now(tx)):
+            continue
+        ancestor = await rows.ancestor(tx, event.run_id)
+        if ancestor is None or ancestor.trigger_id != trigger.id:
+            await firings.have_judged(tx, trigger, event)
+
+
+async def judged(
+    tx: Transaction, trigger: Trigger, event: Happened, now: datetime, *, reason: str
+) -> tuple[Draft, str | None]:
+    """The firing of a condition that was found to hold, and why it shall not happen all the same."""
+    depth, refusal = _depth_below(await rows.ancestor(tx, event.run_id))
+    values = {**_said(event), "judgement": {"reason": reason}}
+    key = f"judged:{event.session_id}:{event.seq}"
+    return draft(trigger, Cause.EVENT, key, now, scheduled_at=event.at, values=values, depth=depth), refusal
+
+
+def _depth_below(ancestor: rows.Ancestor | None) -> tuple[int, str | None]:
+    depth = 1 + (0 if ancestor is None else ancestor.depth)
+    return depth, f"{DEEPEST} triggers have set each other off already." if depth > DEEPEST else None
 
 
 def _is_cool(cooled_at: datetime | None, now: datetime) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any, Protocol
@@ -25,6 +25,7 @@ from glia.triggers.types import (
     Firing,
     Interval,
     NewTrigger,
+    OnCondition,
     OnEvent,
     OnMetric,
     OnWebhook,
@@ -46,6 +47,9 @@ LARGEST_HOOK_BYTES = 256 * 1024
 """The largest body of a request to a hook."""
 
 
+AlsoKeep = Callable[[Transaction, Trigger], Awaitable[None]]
+
+
 class Seals(Protocol):
     """Encrypts what must be stored and never shown: `glia.identity.secrets.Secrets` is one."""
 
@@ -62,8 +66,10 @@ class Triggers:
         self._secrets = secrets
         self._event_types = event_types
 
-    async def create(self, principal: Principal, spec: TriggerSpec) -> NewTrigger:
+    async def create(self, principal: Principal, spec: TriggerSpec, *, also: AlsoKeep | None = None) -> NewTrigger:
         """Raises InvalidRequest, which names the field, and TooManyTriggers.
+
+        also: what else is kept of the trigger, in the same transaction.
 
         A trigger acts for whoever made it, so it takes the right to start runs as well.
         """
@@ -87,6 +93,8 @@ class Triggers:
                 sealed_secret=self._sealed(id, secret),
                 token_hash=None if token is None else signatures.hash_of(token),
             )
+            if also is not None:
+                await also(tx, trigger)
             await queries.tell(tx)
         return NewTrigger(trigger, secret, token)
 
@@ -256,7 +264,7 @@ async def _check_references(tx: Transaction, spec: TriggerSpec) -> None:
         raise InvalidRequest(
             f"There is no session '{spec.session_id}' with this agent in this workspace.", field="session_id"
         )
-    watched = spec.when.agent_id if isinstance(spec.when, (OnEvent, OnMetric)) else None
+    watched = spec.when.agent_id if isinstance(spec.when, (OnEvent, OnMetric, OnCondition)) else None
     if watched is not None and not await queries.has_agent(tx, watched):
         raise InvalidRequest(f"There is no agent '{watched}' in this workspace.", field="when.agent_id")
 

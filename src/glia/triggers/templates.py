@@ -31,6 +31,7 @@ ROOTS: Final[dict[str, tuple[str, ...]]] = {
     "at": _ALWAYS,
     "event": (*_ALWAYS, "event"),
     "metric": (*_ALWAYS, "metric"),
+    "judged": (*_ALWAYS, "event", "judgement"),
     "webhook": (*_ALWAYS, "payload", "body"),
 }
 """What a message may name, by the trigger's kind."""

@@ -12,13 +12,17 @@ from uuid import UUID
 import msgspec
 
 from glia.identity.types import Principal
+from glia.kit.db import Transaction
 from glia.runs.types import Accepted, Said
 
 TriggerId = NewType("TriggerId", UUID)
 FiringId = NewType("FiringId", UUID)
 
 Operator = Literal["eq", "ne", "gt", "ge", "lt", "le", "in", "contains", "starts_with", "exists"]
-Metric = Literal["cost_micros", "tokens", "model_calls", "failed_model_calls", "failed_runs", "queue_wait_seconds"]
+Metric = Literal[
+    "cost_micros", "tokens", "model_calls", "failed_model_calls", "failed_runs", "error_rate", "latency_seconds",
+    "queue_wait_seconds",
+]  # fmt: skip
 Verification = Literal["signed", "url_token"]
 
 
@@ -79,6 +83,17 @@ class OnMetric(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="met
     agent_id: UUID | None = None
 
 
+class OnCondition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="judged", tag_field="kind"):
+    """Fires when a model finds, after a finished run, that the condition holds for what happened in it.
+
+    agent_id: whose runs; None for those of every agent. cooldown_seconds: the least time between two firings.
+    """
+
+    condition: str
+    agent_id: UUID | None = None
+    cooldown_seconds: int = 0
+
+
 class OnWebhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="webhook", tag_field="kind"):
     """Fires for each request to its own address that is signed, or that knows the token in the address."""
 
@@ -87,7 +102,7 @@ class OnWebhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="we
 
 
 Schedule = Cron | Interval | At
-When = Cron | Interval | At | OnEvent | OnMetric | OnWebhook
+When = Cron | Interval | At | OnEvent | OnMetric | OnCondition | OnWebhook
 
 MISSED_AFTER_SECONDS = 60.0
 """A firing that is later than this was missed: no process was there to do it in time."""
@@ -242,6 +257,10 @@ class Starter(Protocol):
     ) -> Accepted: ...
 
     async def cancel(self, principal: Principal, id: UUID) -> object: ...
+
+    async def start_job(
+        self, tx: Transaction, *, workspace_id: UUID, project_id: UUID, kind: str, input: dict[str, object]
+    ) -> UUID: ...
 
 
 class StartWorkflow(Protocol):

@@ -33,6 +33,7 @@ from glia.identity.secrets import Secrets, load_secrets
 from glia.identity.service import CHANNEL as KEYS_CHANNEL
 from glia.identity.service import Identity
 from glia.identity.types import Principal
+from glia.instructions.service import Instructions
 from glia.jobs.service import Jobs
 from glia.kit.db import Database, Transaction
 from glia.kit.mail import Mail
@@ -69,6 +70,7 @@ from glia.runs.model_contexts import ModelContexts
 from glia.runs.notes import Notes
 from glia.runs.service import Runs
 from glia.runs.snapshots import RunSnapshots
+from glia.runs.statistics import Statistics
 from glia.runs.tool_runs import tool_work
 from glia.runs.types import MODEL, TOOL
 from glia.runs.work import JobKind, agent_work, kinds_of, model_work
@@ -93,6 +95,7 @@ from glia.tools.web_fetch import web_fetch
 from glia.tools.web_search import searcher_of, web_search
 from glia.triggers.firings import Firings
 from glia.triggers.hooks import Hooks
+from glia.triggers.judging import JUDGE, ConditionJudge
 from glia.triggers.queries import CHANNEL as TRIGGERS_CHANNEL
 from glia.triggers.service import Triggers
 from glia.triggers.ticker import Ticker
@@ -108,6 +111,7 @@ from glia.webhooks.dispatcher import Dispatcher
 from glia.webhooks.service import Webhooks
 from glia.wiring.agent_tools import Hands, agent_tools
 from glia.wiring.house import House
+from glia.wiring.making import inference_of
 from glia.wiring.remembering import remembering
 from glia.wiring.searching import (
     cite,
@@ -202,9 +206,13 @@ async def build(
         *agent_tools(Hands(settings, outbound, browsers, sandboxes, virtual_files)),
     ]
     mcp_servers = McpServers(db, outbound, secrets, read_servers(settings.mcp_file, environment))
-    toolsets, recipes = Toolsets(db, outbound, secrets), Recipes(db, outbound, secrets, built_in)
-    workflow_tools = WorkflowTools(db)
-    sources = (toolsets, recipes, mcp_servers.source, workflow_tools)
+    toolsets, recipes, workflow_tools = (
+        Toolsets(db, outbound, secrets),
+        Recipes(db, outbound, secrets, built_in),
+        WorkflowTools(db),
+    )
+    inference = inference_of(db, outbound, read_configuration(environment), sandboxes, spending)
+    sources = (toolsets, recipes, mcp_servers.source, workflow_tools, inference)
     tools = Tools(db, built_in=built_in, outbound=outbound, secrets=secrets, sources=sources)
     agents = Agents(db, checks=(_check_tools(tools), _check_knowledge(knowledge)))
     live = Live(db)
@@ -224,9 +232,10 @@ async def build(
         start_job=jobs,
     )
     crew = Crew(models, cite, spending, ModelContexts(db), notebook=PlanNotebook(), read_file=files.read, seal=secrets)
-    evaluator, verifier = (
+    evaluator, verifier, judge = (
         Evaluator(db, AnswerJudge(models, spending), usage),
         Verifier(Verdicts(models, spending), usage),
+        ConditionJudge(db, agents, models, usage, spending),
     )
     subagents, workflows = Subagents(db, agents), Workflows(db, agents=agents, tools=tools, outbound=outbound)
     engine = Engine(
@@ -241,6 +250,7 @@ async def build(
                 TEND: JobKind(sleep_time.tend, nothing_to_undo),
                 EVALUATE: JobKind(evaluator.work, evaluator.ended),
                 VERIFY: JobKind(verifier.work, verifier.ended),
+                JUDGE: JobKind(judge.work, judge.ended),
             },
             {WORKFLOW: workflows.work, TOOL: tool_work(tools), MODEL: model_work(tools, crew)},
         ),
@@ -252,7 +262,7 @@ async def build(
     jobs.runs, subagents.start, evaluator.runs = runs, runs.start, runs
     dispatcher = Dispatcher(db, outbound, secrets, settings.webhooks, Mail(settings.mail))
     rate_limits = RateLimits(default_per_minute=settings.limits.requests_per_minute)
-    firings = Firings(db, runs, workflows.start)
+    firings = judge.firings = Firings(db, runs, workflows.start)
     ticker = Ticker(db, firings)
     workflows.connect(runs, engine.wake)
     workflow_tools.workflows = workflows
@@ -294,6 +304,7 @@ async def build(
         recipes=recipes,
         mcp_servers=mcp_servers,
         models=models,
+        inference_tools=inference,
         gateway=Gateway(
             models, meter, minilm_of(embedder, data_dir), spending=spending, is_strict=settings.strict_fields
         ),
@@ -325,7 +336,9 @@ async def build(
         planned_evaluations=PlannedEvaluations(db),
         notes=Notes(db, live, models, usage),
         run_snapshots=RunSnapshots(db),
-        triggers=Triggers(db, firings, secrets, event_types=_EVENT_TYPES),
+        triggers=(triggers := Triggers(db, firings, secrets, event_types=_EVENT_TYPES)),
+        instructions=Instructions(db, agents, triggers),
+        statistics=Statistics(db),
         hooks=Hooks(db, firings, secrets, rate_limits),
         ticker=ticker,
         spool=data_dir / "spool",

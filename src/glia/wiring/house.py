@@ -21,6 +21,8 @@ from glia.files.service import Files
 from glia.gateway.service import Gateway
 from glia.identity.limits import RateLimits
 from glia.identity.service import Identity
+from glia.inference.service import InferenceTools
+from glia.instructions.service import Instructions
 from glia.jobs.service import Jobs
 from glia.kit import telemetry
 from glia.kit.db import Database, PoolStats
@@ -51,6 +53,7 @@ from glia.runs.model_calls import ModelCalls
 from glia.runs.notes import Notes
 from glia.runs.service import Runs
 from glia.runs.snapshots import RunSnapshots
+from glia.runs.statistics import Statistics
 from glia.sandboxes.service import Sandboxes
 from glia.sessions.service import Sessions
 from glia.settings import Settings
@@ -111,6 +114,7 @@ class House:
     model_calls: ModelCalls
     workflows: Workflows
     tools: Tools
+    inference_tools: InferenceTools
     toolsets: Toolsets
     recipes: Recipes
     mcp_servers: McpServers
@@ -145,6 +149,8 @@ class House:
     run_snapshots: RunSnapshots
     jobs: Jobs
     triggers: Triggers
+    instructions: Instructions
+    statistics: Statistics
     hooks: Hooks
     ticker: Ticker
     spool: Path

@@ -14,6 +14,8 @@ BODIES: dict[Route, dict[str, Any]] = {
     ("POST", "/v1/users/{user}/password"): {"password": "correct horse"},
     ("POST", "/v1/users/{user}/deactivate"): {},
     ("PATCH", "/v1/agents/{agent}"): {"name": "Renamed"},
+    ("POST", "/v1/agents/{agent}/instructions"): {"kind": "standing", "action": "Be brief."},
+    ("PUT", "/v1/sessions/{session}/console"): {"files": []},
     ("POST", "/v1/sessions/{session}/messages"): {"content": "Hello"},
     ("PATCH", "/v1/knowledge-bases/{knowledge_base}"): {"name": "Renamed"},
     ("POST", "/v1/knowledge-bases/{knowledge_base}/search"): {"query": "anything"},
@@ -150,6 +152,8 @@ def one_of_everything(client: Client) -> Things:
     webhook = client.made("/v1/webhooks", {"url": "https://hooks.invalid/"})["id"]
     document_of_tools = {"openapi": "3.1.0", "servers": [{"url": "https://example.org"}], "paths": {"/x": {"get": {}}}}
     toolset = client.post("/v1/toolsets/openapi", {"name": "set", "document": document_of_tools}).json["toolset"]["id"]
+    assert client.post("/v1/inference-tools/sync").status == 200
+    inference_tool = client.get("/v1/inference-tools").json["data"][0]["id"]
     me = client.get("/v1/me").json
     for fact in ("My favourite colour is blue.", "My favourite colour is green."):
         client.made("/v1/memories", {"content": fact, "agent_id": agent})
@@ -210,6 +214,10 @@ def one_of_everything(client: Client) -> Things:
         "result": client.get(f"/v1/evaluations/{evaluation}/results").json["data"][0]["id"],
         "trigger": client.made("/v1/triggers", HOOK | {"agent_id": agent})["id"],
         "toolset": toolset,
+        "inference_tool": inference_tool,
+        "instruction": client.made(f"/v1/agents/{agent}/instructions", {"kind": "standing", "action": "Be kind."})[
+            "id"
+        ],
         "mcp_server": client.made("/v1/mcp-servers", {"name": "mcp", "url": "http://127.0.0.1:9/mcp"})["id"],
         "workflow": workflow,
         "execution": execution,

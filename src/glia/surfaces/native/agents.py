@@ -22,6 +22,7 @@ from glia.agents.types import (
     Limits,
     PermissionRule,
     Permissions,
+    ToolChoice,
 )
 from glia.identity.types import Principal
 from glia.kit.errors import InvalidRequest
@@ -92,6 +93,16 @@ class DeliberationBody(Body):
     revise_below: float | None = Field(None, ge=0, le=1)
 
 
+class ToolChoiceBody(Body):
+    """all_agents: every other agent may be given tasks. is_automatic: a run is offered only those of its agents and
+    inference tools that fit what it is asked. offered_as: what other agents are told that this one is good for.
+    """
+
+    all_agents: bool = False
+    is_automatic: bool = False
+    offered_as: str = ""
+
+
 class SettingsBody(Body):
     """default_if_unknown: when no provider has the agent's model, the server's default model answers instead."""
 
@@ -124,13 +135,14 @@ class AgentBody(Body):
     context: ContextBody | None = None
     deliberation: DeliberationBody | None = None
     search_depth: int = AgentSpec.search_depth
+    tool_choice: ToolChoiceBody | None = None
     metadata: dict[str, Any] = Field(default_factory=dict[str, Any])
 
 
 class AgentChanges(Changes):
     """Null empties `model`, `fallback_model` and `tools`, and sets the objects back to their defaults.
 
-    `permissions`, `context` and `deliberation` are replaced as a whole.
+    `permissions`, `context`, `deliberation` and `tool_choice` are replaced as a whole.
     """
 
     name: str = ""
@@ -147,6 +159,7 @@ class AgentChanges(Changes):
     context: ContextBody | None = None
     deliberation: DeliberationBody | None = None
     search_depth: int = AgentSpec.search_depth
+    tool_choice: ToolChoiceBody | None = None
     metadata: dict[str, Any] = Field(default_factory=dict[str, Any])
 
 
@@ -188,6 +201,18 @@ class DeliberationOut(Out):
     revise_below: float | None
 
 
+class ToolChoiceOut(Out):
+    all_agents: bool
+    is_automatic: bool
+    offered_as: str
+
+
+class StandingInstructionOut(Out):
+    id: UUID
+    text: str
+    created_at: Time
+
+
 class SettingsOut(Out):
     temperature: float | None
     top_p: float | None
@@ -212,6 +237,8 @@ class VersionOut(Out):
     context: ContextOut
     deliberation: DeliberationOut
     search_depth: int
+    tool_choice: ToolChoiceOut
+    standing_instructions: list[StandingInstructionOut]
     metadata: dict[str, Any]
     created_by: str
     created_at: Time | None
@@ -243,6 +270,7 @@ async def create(body: AgentBody, house: TheHouse, principal: ThePrincipal) -> A
         context=ContextSettings(**given(body.context)),
         deliberation=Deliberation(**given(body.deliberation)),
         search_depth=body.search_depth,
+        tool_choice=ToolChoice(**given(body.tool_choice)),
         metadata=body.metadata,
     )
     return agent_out(await house.agents.create(principal, spec, slug=body.slug))
@@ -352,6 +380,8 @@ async def _changes(house: House, principal: Principal, id: UUID, body: AgentChan
         changes["context"] = ContextSettings(**given(body.context))
     if "deliberation" in changes:
         changes["deliberation"] = Deliberation(**given(body.deliberation))
+    if "tool_choice" in changes:
+        changes["tool_choice"] = ToolChoice(**given(body.tool_choice))
     if "permissions" in changes:
         changes["permissions"] = _permissions(body.permissions)
     if body.tools is not None:

@@ -50,7 +50,7 @@ router = APIRouter(prefix="/v1/triggers", tags=["triggers"], route_class=Watched
 OverlapName = Literal["skip", "queue", "cancel_previous"]
 MissedName = Literal["once", "skip"]
 StatusName = Literal["active", "paused", "ended"]
-KindName = Literal["cron", "interval", "at", "event", "metric", "webhook"]
+KindName = Literal["cron", "interval", "at", "event", "metric", "judged", "webhook"]
 PREVIEWED = 5
 
 
@@ -59,7 +59,8 @@ class WhenBody(Body):
 
     `cron`: cron (five fields), timezone (an IANA name, else UTC). `interval`: every_seconds (1 or more), starts_at.
     `at`: at. `event`: event_type, agent_id, filter, cooldown_seconds. `metric`: metric, above, window_seconds,
-    rearm_below, every_seconds, cooldown_seconds, agent_id. `webhook`: verification, filter.
+    rearm_below, every_seconds, cooldown_seconds, agent_id. `judged`: condition (in plain words), agent_id,
+    cooldown_seconds. `webhook`: verification, filter.
     filter: comparisons `{field, op, value}` that must all hold; op is eq, ne, gt, ge, lt, le, in, contains,
     starts_with or exists.
     """
@@ -78,6 +79,7 @@ class WhenBody(Body):
     above: float | None = None
     window_seconds: int | None = None
     rearm_below: float | None = None
+    condition: str | None = None
     verification: Literal["signed", "url_token"] | None = None
 
 
@@ -322,7 +324,7 @@ async def _when(house: House, principal: Principal, body: WhenBody) -> When:
     for name in ("at", "starts_at"):
         if name in said:
             said[name] = moment_of(said[name], f"when.{name}")
-    if "agent_id" in said and said["kind"] in {"event", "metric"}:
+    if "agent_id" in said and said["kind"] in {"event", "metric", "judged"}:
         said["agent_id"] = (await house.agents.find(principal, said["agent_id"])).id
     return read_when(said)
 

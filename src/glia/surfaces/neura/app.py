@@ -4,10 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from glia.surfaces.neura import agents, conversations, graphql, hot, jobs, knowledge, models, not_built
+from glia.surfaces.neura import (
+    agents,
+    api_usage,
+    conversations,
+    deployed,
+    graphql,
+    hot,
+    instructions,
+    jobs,
+    keys,
+    knowledge,
+    models,
+    not_built,
+    sandbox_sessions,
+    tools,
+)
 from glia.surfaces.neura.auth import PUBLIC, is_public
 from glia.surfaces.neura.chat import Chats
 from glia.surfaces.neura.completions import Completions
+from glia.surfaces.neura.external import ExternalChat
 from glia.surfaces.neura.knowledge import Uploads
 from glia.surfaces.neura.words import ERROR, neura_error, neura_status
 from glia.surfaces.shared.api import surface_api, surface_app
@@ -24,6 +40,12 @@ ROUTERS = (
     knowledge.router,
     models.router,
     hot.router,
+    tools.router,
+    instructions.router,
+    keys.router,
+    api_usage.router,
+    sandbox_sessions.router,
+    deployed.router,
     not_built.router,
 )
 """The last one answers for what is not built, so it comes after all others."""
@@ -49,8 +71,8 @@ def neura_surface(house: House) -> App:
 
 def hot_routes(house: House) -> list[Route]:
     """Those that carry conversations and uploads, answered without the framework."""
-    return Chats(house).routes()
-    return [*Chats(house).routes(), *Completions(house).routes(), *Uploads(house).routes()]
+    sets = (Chats(house), ExternalChat(house), Completions(house), Uploads(house))
+    return [route for routes in sets for route in routes.routes()]
 
 
 def _statuses(path: str, method: str, operation: Json) -> Iterable[str]:

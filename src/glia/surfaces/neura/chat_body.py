@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from glia.kit.errors import InvalidRequest
 from glia.kit.ids import parse_id
 from glia.runs.service import Override, Said
 from glia.surfaces.neura import specs
+from glia.surfaces.neura.tool_config import ToolWishes
 from glia.surfaces.shared.asgi import convert
 from glia.surfaces.shared.json_body import read_object
 
@@ -78,8 +79,7 @@ def read_chat(raw: bytes) -> Asked:
     question = body.query if body.query is not None else body.message
     if question is None:
         raise InvalidRequest("`query` is missing; say something to the agent.", field="query")
-    if not question.strip():
-        raise InvalidRequest("`query` is empty; say something to the agent.", field="query")
+    _check_question(question, "query")
     if len(body.session_context or "") > LONGEST_CONTEXT:
         raise InvalidRequest(
             f"`session_context` has more than {LONGEST_CONTEXT} characters; upload it to a knowledge base.",
@@ -92,6 +92,17 @@ def read_chat(raw: bytes) -> Asked:
     if session_id is not None and earlier:
         ignored, earlier = [*ignored, "conversation_history"], []  # the stored conversation is what went before
     return Asked(body, raw, [*earlier, Said("user", question)], session_id, ignored)
+
+
+def read_asked(question: str, field: str, history: list[dict[str, Any]], *, raw: bytes, ignored: list[str]) -> Asked:
+    """A question with what went before, and nothing else said. Raises InvalidRequest."""
+    _check_question(question, field)
+    return Asked(ChatBody(query=question), raw, [*_history(history), Said("user", question)], None, ignored)
+
+
+def _check_question(question: str, field: str) -> None:
+    if not question.strip():
+        raise InvalidRequest(f"`{field}` is empty; say something to the agent.", field=field)
 
 
 def override_of(asked: Asked, agent: Agent) -> Override | None:
@@ -108,7 +119,35 @@ def override_of(asked: Asked, agent: Agent) -> Override | None:
     if body.use_web_search is not None and body.use_web_search != specs.searches(spec):
         tools = specs.searching(spec.tools, is_wanted=body.use_web_search)
         found = msgspec.structs.replace(found, tools=None if tools is None else list(tools))
+    found = _with_tools(found, body, agent)
     return None if found.is_empty else found
+
+
+def _with_tools(found: Override, body: ChatBody, agent: Agent) -> Override:
+    """Which agents and inference tools this request wants to be offered."""
+    wishes = ToolWishes(
+        agents=body.enable_agent_tools,
+        inference=body.enable_inference_tools,
+        is_automatic=body.auto_select_tools,
+        agent_ids=body.selected_agent_ids,
+        inference_tools=body.selected_inference_tools,
+    )
+    if wishes.is_empty:
+        return found
+    spec = agent.current
+    if found.tools is not UNSET:
+        spec = replace(spec, tools=None if found.tools is None else tuple(found.tools))
+    changes = wishes.fields(spec)
+    if "tools" in changes:
+        changes["tools"] = None if changes["tools"] is None else list(changes["tools"])
+    if "subagents" in changes:
+        changes["subagents"] = list(changes["subagents"])
+    same = {name for name in ("tools", "subagents") if name in changes and _same(changes[name], getattr(spec, name))}
+    return msgspec.structs.replace(found, **{name: value for name, value in changes.items() if name not in same})
+
+
+def _same(one: list[Any] | None, other: tuple[Any, ...] | None) -> bool:
+    return (None if one is None else tuple(one)) == other
 
 
 def _check_range(name: str, value: int | None, smallest: int, largest: int) -> None:

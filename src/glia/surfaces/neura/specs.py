@@ -50,6 +50,8 @@ def changes_of(given: Mapping[str, Any], before: AgentSpec) -> dict[str, Any]:
         found["limits"] = replace(before.limits, max_iterations=given["max_iterations"])
     if "use_web_search" in given:
         found["tools"] = searching(before.tools, is_wanted=given["use_web_search"])
+    if "tool_description" in given:
+        found["tool_choice"] = replace(before.tool_choice, offered_as=given["tool_description"] or "")
     if "settings" in given:
         found["settings"] = _asked(given["settings"], before.settings)
     if kept := {name: given[name] for name in _KEPT if name in given}:

@@ -47,8 +47,8 @@ def neura_error(error: GliaError, request_id: str) -> dict[str, str]:
     match error:
         case InsufficientCredit():
             return {"error": "Insufficient credits", "detail": f"Balance: ${error.balance_micros / 1_000_000:.2f}"}
-        case RateLimited(limit=limit) if limit is not None:
-            return {"error": f"Rate limit exceeded: {limit + 1}/{limit} per minute"}
+        case RateLimited(limit=limit, requests=requests) if limit is not None:
+            return {"error": f"Rate limit exceeded: {requests or limit + 1}/{limit} per minute"}
         case RateLimited():
             return {"error": error.message}
         case _:

@@ -1,0 +1,1 @@
+"""Inference: models of providers that make images, speech, video and text, as tools of agents."""
