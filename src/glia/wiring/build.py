@@ -59,6 +59,7 @@ from glia.runs.delegation import Subagents
 from glia.runs.engine import CANCEL_CHANNEL, WORK_CHANNEL, Engine
 from glia.runs.events import Payload, TextDelta, ThinkingDelta
 from glia.runs.exports import Exports
+from glia.runs.figures import Figures
 from glia.runs.forks import Forks
 from glia.runs.lease import Lease
 from glia.runs.live import CHANNEL as EVENTS_CHANNEL
@@ -83,6 +84,8 @@ from glia.sessions.service import Sessions
 from glia.settings import Settings
 from glia.storage.building import stores_of
 from glia.storage.service import Objects
+from glia.tasks.service import Tasks, TaskWork
+from glia.tasks.types import KIND as TASK
 from glia.tools.builtin import BUILT_IN
 from glia.tools.mcp.operator import read_servers
 from glia.tools.mcp.servers import McpServers
@@ -249,6 +252,7 @@ async def build(
                 LEARN: JobKind(sleep_time.learn, nothing_to_undo),
                 TEND: JobKind(sleep_time.tend, nothing_to_undo),
                 EVALUATE: JobKind(evaluator.work, evaluator.ended),
+                TASK: JobKind((task_work := TaskWork(sandboxes)).work, task_work.ended),
                 VERIFY: JobKind(verifier.work, verifier.ended),
                 JUDGE: JobKind(judge.work, judge.ended),
             },
@@ -293,6 +297,7 @@ async def build(
         approvals=Approvals(db, live, engine),
         spaces=Spaces(db),
         feedback=Feedbacks(db),
+        figures=Figures(db),
         plans=Plans(db, thinkers := Thinkers(agents, tools, models, spending, usage), runs),
         reflections=Reflections(db, thinkers),
         forks=Forks(db, runs, sandboxes.fork_workspace),
@@ -331,7 +336,8 @@ async def build(
         dispatcher=dispatcher,
         evaluation_sets=EvaluationSets(db),
         evaluations=Evaluations(db, runs, jobs, models),
-        jobs=Jobs(db, agents, runs),
+        jobs=(all_jobs := Jobs(db, agents, runs)),
+        tasks=Tasks(db, all_jobs, runs, Sessions(db), task_work),
         verifications=Verifications(db, jobs),
         planned_evaluations=PlannedEvaluations(db),
         notes=Notes(db, live, models, usage),

@@ -45,6 +45,7 @@ from glia.plans.service import Plans, Reflections
 from glia.runs.approvals import Approvals
 from glia.runs.engine import Engine
 from glia.runs.exports import Exports
+from glia.runs.figures import Figures
 from glia.runs.forks import Forks
 from glia.runs.lease import Lease
 from glia.runs.live import Live
@@ -58,6 +59,7 @@ from glia.sandboxes.service import Sandboxes
 from glia.sessions.service import Sessions
 from glia.settings import Settings
 from glia.storage.service import Objects
+from glia.tasks.service import Tasks
 from glia.tools.mcp.servers import McpServers
 from glia.tools.recipes.service import Recipes
 from glia.tools.service import Tools
@@ -107,6 +109,7 @@ class House:
     approvals: Approvals
     spaces: Spaces
     feedback: Feedbacks
+    figures: Figures
     plans: Plans
     reflections: Reflections
     forks: Forks
@@ -148,6 +151,7 @@ class House:
     notes: Notes
     run_snapshots: RunSnapshots
     jobs: Jobs
+    tasks: Tasks
     triggers: Triggers
     instructions: Instructions
     statistics: Statistics
