@@ -46,6 +46,7 @@ from glia.knowledge.reading import Reader
 from glia.knowledge.rewriter import Rewriter
 from glia.knowledge.service import Knowledge
 from glia.knowledge.tools import knowledge_search
+from glia.market.service import Market
 from glia.memory.block_tools import memory_block_edit
 from glia.memory.jobs import LEARN, TEND, SleepTime, nothing_to_undo
 from glia.memory.promoting import Promoter
@@ -59,6 +60,7 @@ from glia.runs.delegation import Subagents
 from glia.runs.engine import CANCEL_CHANNEL, WORK_CHANNEL, Engine
 from glia.runs.events import Payload, TextDelta, ThinkingDelta
 from glia.runs.exports import Exports
+from glia.runs.figures import Figures
 from glia.runs.forks import Forks
 from glia.runs.lease import Lease
 from glia.runs.live import CHANNEL as EVENTS_CHANNEL
@@ -339,6 +341,8 @@ async def build(
         triggers=(triggers := Triggers(db, firings, secrets, event_types=_EVENT_TYPES)),
         instructions=Instructions(db, agents, triggers),
         statistics=Statistics(db),
+        figures=Figures(db),
+        market=Market(db),
         hooks=Hooks(db, firings, secrets, rate_limits),
         ticker=ticker,
         spool=data_dir / "spool",
