@@ -177,7 +177,7 @@ async def rate_agent(item_id: str, body: RatingBody, house: TheHouse, principal:
 async def install_agent(item_id: str, house: TheHouse, principal: TheCaller) -> AgentOut:
     """Make an agent from a published one."""
     item = await house.market.take(principal, "agent", uuid_in(item_id, "item_id"))
-    fields = {
+    fields: dict[str, Any] = {
         "name": item.name,
         "description": item.description[:1000],
         "system_prompt": item.content.get("prompt") or "You are a helpful assistant.",
@@ -228,14 +228,13 @@ def _item(item: Item) -> dict[str, Any]:
 
 def _tool(item: Item) -> ToolItemOut:
     content = item.content
+    config: dict[str, Any] = content.get("handler_config") or {}
     return ToolItemOut(
         **_item(item),
         schema_=content.get("schema"),
         code=content.get("code") or "",
         handler_type=content.get("handler_type") or "http",
-        handler_config={
-            name: value for name, value in (content.get("handler_config") or {}).items() if name != "headers"
-        },
+        handler_config={name: value for name, value in config.items() if name != "headers"},
     )
 
 
