@@ -46,6 +46,7 @@ from glia.knowledge.reading import Reader
 from glia.knowledge.rewriter import Rewriter
 from glia.knowledge.service import Knowledge
 from glia.knowledge.tools import knowledge_search
+from glia.market.service import Market
 from glia.memory.block_tools import memory_block_edit
 from glia.memory.jobs import LEARN, TEND, SleepTime, nothing_to_undo
 from glia.memory.promoting import Promoter
@@ -345,6 +346,8 @@ async def build(
         triggers=(triggers := Triggers(db, firings, secrets, event_types=_EVENT_TYPES)),
         instructions=Instructions(db, agents, triggers),
         statistics=Statistics(db),
+        figures=Figures(db),
+        market=Market(db),
         hooks=Hooks(db, firings, secrets, rate_limits),
         ticker=ticker,
         spool=data_dir / "spool",

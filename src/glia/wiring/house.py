@@ -32,6 +32,7 @@ from glia.kit.outbound import Outbound
 from glia.knowledge.embedding.minilm import MiniLmEmbedder
 from glia.knowledge.embedding.types import Embedder
 from glia.knowledge.service import Knowledge
+from glia.market.service import Market
 from glia.memory.answers import Answers
 from glia.memory.blocks import MemoryBlocks
 from glia.memory.conversations import Conversations
@@ -150,6 +151,8 @@ class House:
     planned_evaluations: PlannedEvaluations
     notes: Notes
     run_snapshots: RunSnapshots
+    figures: Figures
+    market: Market
     jobs: Jobs
     tasks: Tasks
     triggers: Triggers
