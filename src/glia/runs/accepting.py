@@ -227,7 +227,7 @@ class Accepting:
             self._engine.begin(run, seat, events if base == 0 else None, is_announced=True)
         elif outcome == "accepted":
             await self._call_workers()
-        return Accepted(run_id, session_id, base, outcome)
+        return Accepted(run_id, session_id, base, outcome, acceptance.agent_version)
 
     async def _known(self, principal: Principal, acceptance: accept_queries.Acceptance) -> Accepted:
         """The run that an earlier try with the same key began."""
