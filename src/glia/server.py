@@ -88,7 +88,6 @@ def raise_file_limit() -> int:
 def _config(app: App) -> uvicorn.Config:
     return uvicorn.Config(
         cast(Any, app),  # uvicorn's own ASGI types are narrower than the protocol
-        interface="asgi3",  # uvicorn takes what is no plain function for an app of the version before
         interface="asgi3",  # a surface may be a partial, which uvicorn would take for the older kind
         lifespan="off",
         log_config=None,
