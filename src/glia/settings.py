@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from glia.browsers.types import BrowserConfig
 from glia.kit.mail import MailConfig
@@ -60,6 +61,8 @@ class Settings:
     data_dir: str | None = None
     service_user: str = "glia"
     secret_key: str | None = None
+    registration: Literal["closed", "open"] = "closed"
+    production: bool = False
     pg_bin: str | None = None
     outbound_allow: str = ""
     public_url: str | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from glia.kit.errors import Conflict, GliaError, NotFound, Unauthorized
+from glia.kit.errors import Conflict, Forbidden, GliaError, NotFound, Unauthorized
 
 
 class WrongCredentials(Unauthorized):
@@ -33,6 +33,12 @@ class EmailTaken(Conflict):
 
 class SlugTaken(Conflict):
     code = "slug_taken"
+
+
+class RegistrationClosed(Forbidden):
+    """Only the operator and admins make users here."""
+
+    code = "registration_closed"
 
 
 class LastAdmin(Conflict):

@@ -261,6 +261,11 @@ async def set_password(tx: Transaction, id: UUID, password_hash: str, *, instead
     return count == 1
 
 
+async def end_access(tx: Transaction, id: UUID) -> None:
+    """Ends all access tokens of a user that are out."""
+    await tx.execute("update users set token_generation = token_generation + 1 where id = %(id)s", id=id)
+
+
 async def rehash(tx: Transaction, id: UUID, *, old: str, new: str) -> None:
     """Keeps the same password at another cost."""
     await tx.execute(

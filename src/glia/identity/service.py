@@ -8,18 +8,19 @@ from uuid import UUID
 from glia.identity import audit, keys, queries
 from glia.identity.access_tokens import AccessTokens
 from glia.identity.authentication import Authentication, credential_in
-from glia.identity.errors import WorkspaceNotFound
+from glia.identity.backoff import Backoff
+from glia.identity.errors import RegistrationClosed, WorkspaceNotFound
 from glia.identity.idempotency import LARGEST_KEPT_BYTES, Answer, Claim, IdempotentAnswers
 from glia.identity.key_looks import new_key
 from glia.identity.keys import Keys
 from glia.identity.limits import RateLimits
-from glia.identity.passwords import Passwords
+from glia.identity.passwords import Passwords, check
 from glia.identity.rights import SCOPES_OF
 from glia.identity.secrets import Secrets, load_secrets
 from glia.identity.sign_in import SignIn
 from glia.identity.types import AuditEntry, Authenticated, Credentials, Principal, Role, Tokens, system_principal
 from glia.identity.users import Users, checked_email
-from glia.identity.workspaces import Workspaces, checked_name, slug_of
+from glia.identity.workspaces import LONGEST_NAME, Workspaces, checked_name, checked_text, slug_of
 from glia.kit.db import Database, Transaction
 from glia.kit.ids import new_id
 from glia.kit.pages import Page, Window, page_of
@@ -42,8 +43,18 @@ CHANNEL = queries.CHANNEL
 class Identity:
     """Entered through `workspaces`, `users` and `keys` for those who are in, and its own methods for getting in."""
 
-    def __init__(self, db: Database, secrets: Secrets, *, passwords: Passwords | None = None) -> None:
+    def __init__(
+        self,
+        db: Database,
+        secrets: Secrets,
+        *,
+        passwords: Passwords | None = None,
+        is_registration_open: bool = False,
+    ) -> None:
+        """is_registration_open: anybody who reaches the server may make themselves a workspace."""
         self._db = db
+        self._is_registration_open = is_registration_open
+        self._registrations = Backoff(free=5, longest_wait_seconds=3600)
         self._passwords = passwords or Passwords()
         tokens = AccessTokens(secrets.derive("access token"))
         self._authentication = Authentication(db, tokens)
@@ -67,6 +78,27 @@ class Identity:
         if made is None:
             raise LookupError("A workspace that is made whether or not there are others was not made.")
         return made
+
+    async def register(self, email: str, password: str, *, name: str = "", client: str = "") -> Tokens:
+        """Signs somebody in as the admin of a new workspace of their own. client: as for `sign_in`.
+
+        Raises RegistrationClosed unless the operator has opened registration, EmailTaken, RateLimited.
+        """
+        if not self._is_registration_open:
+            raise RegistrationClosed(
+                "Registration is closed on this server. Ask its operator for a user, or to set GLIA_REGISTRATION=open."
+            )
+        email, name = checked_email(email), checked_text(name, "name").strip()
+        check(password)
+        self._registrations.require(client)
+        self._registrations.failed(client)  # counted whether it succeeds or not: each makes a workspace
+        password_hash = await self._passwords.hash(password)
+        title = checked_name((name or email.partition("@")[0])[:LONGEST_NAME])
+        async with self._db.across_workspaces() as tx:
+            workspace_id, _ = await _insert_workspace(tx, title)
+            await queries.enter(tx, workspace_id)
+            await self._settle(tx, workspace_id, email=email, password_hash=password_hash, name=name[:LONGEST_NAME])
+        return await self.sign_in(email, password, client=client)
 
     async def operator(self, slug: str | None = None) -> Principal:
         """Who the command line acts as: everything, in the workspace with this slug or in the first one."""
@@ -150,15 +182,23 @@ class Identity:
 
     async def _fill(self, tx: Transaction, workspace_id: UUID, *, email: str, password_hash: str) -> str:
         """Gives a new workspace its project, admin and key; the key's text."""
+        owner = await self._settle(tx, workspace_id, email=email, password_hash=password_hash)
+        fresh = new_key("native")
+        await keys.insert(tx, owner, fresh, name="First key", settled=(SCOPES_OF[Role.ADMIN], Role.ADMIN))
+        return fresh.raw
+
+    async def _settle(
+        self, tx: Transaction, workspace_id: UUID, *, email: str, password_hash: str, name: str = ""
+    ) -> Principal:
+        """Gives a new workspace its project and its admin, who is returned."""
         project_id = new_id()
         operator = system_principal(workspace_id, project_id)
         await queries.insert_project(tx, project_id, workspace_id=workspace_id, name="Default", slug="default")
-        user = await self.users.insert(tx, operator, email=email, password_hash=password_hash, role=Role.ADMIN)
-        owner = Principal(workspace_id, project_id, SCOPES_OF[Role.ADMIN], user.id)
-        fresh = new_key("native")
+        user = await self.users.insert(
+            tx, operator, email=email, password_hash=password_hash, role=Role.ADMIN, name=name
+        )
         await audit.record(tx, operator, "workspace.created", f"workspace:{workspace_id}")
-        await keys.insert(tx, owner, fresh, name="First key", settled=(SCOPES_OF[Role.ADMIN], Role.ADMIN))
-        return fresh.raw
+        return Principal(workspace_id, project_id, SCOPES_OF[Role.ADMIN], user.id)
 
 
 async def open_identity(db: Database, secret_key: str | None) -> Identity:

@@ -129,6 +129,19 @@ class Users:
             await queries.notify(tx, "*")
             tx.after_commit.append(lambda: self._forget("*"))
 
+    async def sign_out(self, principal: Principal, id: UUID) -> None:
+        """Ends all sign-ins of a user, everywhere at once; API keys stay. For others it takes `identity:write`."""
+        if id != principal.user_id:
+            principal.require("identity:write")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            if await queries.user(tx, id) is None:
+                raise _missing(id)
+            await queries.end_access(tx, id)
+            await queries.revoke_refresh_of(tx, id)
+            await audit.record(tx, principal, "user.signed_out", f"user:{id}")
+            await queries.notify(tx, "*")
+            tx.after_commit.append(lambda: self._forget("*"))
+
     async def _check_current(self, id: UUID, current: str, old: str) -> None:
         """A stolen access token must not be a way to guess the password at full speed."""
         name = str(id)

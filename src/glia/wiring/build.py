@@ -155,7 +155,7 @@ async def build(
     await db.open()
     outbound, sandbox_outbound = _outbound(settings), _outbound(settings, refuses_own=True)
     secrets = await load_secrets(db, settings.secret_key)
-    identity = Identity(db, secrets)
+    identity = Identity(db, secrets, is_registration_open=settings.registration == "open")
     models = Models(outbound, read_configuration(environment), embedded=EmbeddedModel())
     spending = Spending(db, settings.budgets)
     files, usage, meter = Files(db), Usage(db), Meter(db, is_limited=spending.was_limited)

@@ -21,6 +21,12 @@ class LoginBody(Body):
     password: str = Field(max_length=1000)
 
 
+class RegisterBody(Body):
+    email: str = Field(max_length=254)
+    password: str = Field(max_length=1000)
+    name: str = Field("", max_length=200)
+
+
 class RefreshBody(Body):
     refresh_token: str = Field(max_length=1000)
 
@@ -50,6 +56,13 @@ async def login(body: LoginBody, request: Request, house: TheHouse) -> TokensOut
     """Sign in with email and password."""
     client = request.client.host if request.client else ""
     return _tokens_out(await house.identity.sign_in(body.email, body.password, client=client))
+
+
+@router.post("/auth/register", status_code=201)
+async def register(body: RegisterBody, request: Request, house: TheHouse) -> TokensOut:
+    """Make a workspace of one's own and sign in to it. Refused unless the operator has opened registration."""
+    client = request.client.host if request.client else ""
+    return _tokens_out(await house.identity.register(body.email, body.password, name=body.name, client=client))
 
 
 @router.post("/auth/refresh")

@@ -42,7 +42,9 @@ DESCRIPTION = Description(
     title="Glia's API",
     text=_TEXT,
     error=_ERROR,
-    public=frozenset({"/v1/auth/login", "/v1/auth/refresh", "/v1/auth/logout", "/v1/hooks/{hook}"}),
+    public=frozenset(
+        {"/v1/auth/login", "/v1/auth/register", "/v1/auth/refresh", "/v1/auth/logout", "/v1/hooks/{hook}"}
+    ),
     statuses=_statuses,
 )
 

@@ -9,16 +9,22 @@ from glia.surfaces.neura import (
     api_usage,
     conversations,
     deployed,
+    graphql,
+    hot,
     instructions,
     jobs,
     keys,
+    knowledge,
+    models,
     not_built,
     sandbox_sessions,
     tools,
 )
 from glia.surfaces.neura.auth import PUBLIC, is_public
 from glia.surfaces.neura.chat import Chats
+from glia.surfaces.neura.completions import Completions
 from glia.surfaces.neura.external import ExternalChat
+from glia.surfaces.neura.knowledge import Uploads
 from glia.surfaces.neura.words import ERROR, neura_error, neura_status
 from glia.surfaces.shared.api import surface_api, surface_app
 from glia.surfaces.shared.asgi import App
@@ -27,9 +33,13 @@ from glia.surfaces.shared.routes import Route
 from glia.wiring import House
 
 ROUTERS = (
+    graphql.router,
     agents.router,
     conversations.router,
     jobs.router,
+    knowledge.router,
+    models.router,
+    hot.router,
     tools.router,
     instructions.router,
     keys.router,
@@ -61,7 +71,8 @@ def neura_surface(house: House) -> App:
 
 def hot_routes(house: House) -> list[Route]:
     """Those that carry conversations and uploads, answered without the framework."""
-    return [*Chats(house).routes(), *ExternalChat(house).routes()]
+    sets = (Chats(house), ExternalChat(house), Completions(house), Uploads(house))
+    return [route for routes in sets for route in routes.routes()]
 
 
 def _statuses(path: str, method: str, operation: Json) -> Iterable[str]:
@@ -72,6 +83,8 @@ def _statuses(path: str, method: str, operation: Json) -> Iterable[str]:
         found.add("404")
     if method in {"POST", "PUT"}:
         found |= {"413", "415"}
+    if path in PUBLIC:
+        found -= {"401", "403", "404"}
     if path.endswith(("/chat", "/chat/stream", "/chat/completions")):
         found.add("402")
     return found

@@ -1,0 +1,89 @@
+"""Every route of Neura's surface with another workspace's ids, and with whatever comes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tests.surfaces.conftest import Client, form, part
+from tests.surfaces.fuzz import fuzz
+from tests.surfaces.neura.conftest import Neura
+from tests.surfaces.walk import Route, Things, Walk, routes_of
+
+BODIES: dict[Route, dict[str, Any]] = {
+    ("PUT", "/api/agents/{agent_id}"): {"description": "Changed"},
+    ("POST", "/api/agents/{agent_id}/chat"): {"query": "Hello"},
+    ("POST", "/api/agents/{agent_id}/chat/stream"): {"query": "Hello"},
+    ("POST", "/api/agents/{agent_id}/conversations"): {"title": "New", "messages": []},
+    ("PUT", "/api/agents/{agent_id}/conversations/{conversation_id}"): {"title": "Renamed"},
+    ("POST", "/api/agents/{agent_id}/jobs"): {"name": "New"},
+    ("PUT", "/api/agents/{agent_id}/jobs/{job_id}"): {"description": "Changed"},
+    ("POST", "/api/agents/{agent_id}/jobs/close-stale"): {},
+}
+
+
+def not_built(document: dict[str, Any]) -> set[Route]:
+    return {
+        (method.upper(), path)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+        if "501" in operation["responses"]
+    }
+
+
+def one_of_everything(neura: Neura) -> Things:
+    agent = neura.made("/api/agents", {"name": "A's agent", "use_web_search": False})["agent_id"]
+    conversation = neura.made(f"/api/agents/{agent}/conversations", {"title": "A's", "messages": []})["id"]
+    job = neura.made(f"/api/agents/{agent}/jobs", {"name": "A's job", "bucket_id": "a-bucket-of-a"})["job_id"]
+    headers = {"Content-Type": "multipart/form-data; boundary=XyZ"}
+    document = neura.request("POST", "/api/kb/upload", raw=form(part(b"Words in A.", "a.txt")), headers=headers).json
+    path = f"/api/agent/knowledge-bases/{document['kb_id']}/documents/{document['document_id']}"
+    neura.until(path, lambda found: found["status"] != "processing")
+    return {
+        "agent_id": agent,
+        "conversation_id": conversation,
+        "job_id": job,
+        "resource_id": "a-bucket-of-a",
+        "kb_id": document["kb_id"],
+        "document_id": document["document_id"],
+    }
+
+
+def _streamed(client: Client, path: str) -> int:
+    with Client.stream(client, "POST", path, {"query": "Hello"}) as stream:
+        stream.everything()
+        return stream.status
+
+
+SPECIAL: dict[Route, Callable[[Client, str], int]] = {}
+
+
+def test_another_workspaces_ids_are_404_on_every_route(neura: Neura, neura_stranger: Neura):
+    document = neura.get("/openapi.json").json
+    without = {route for route in not_built(document) if "{" in route[1]}
+    walk = Walk(routes_of(document, without=without), one_of_everything(neura), BODIES, special=SPECIAL)
+
+    open_to_strangers = walk.open_to(neura_stranger)
+    open_to_their_owner = walk.open_to(neura)
+
+    assert open_to_strangers == []
+    assert open_to_their_owner == walk.routes
+
+
+def test_whatever_comes_no_server_error_and_no_undocumented_status(neura: Neura):
+    document = neura.get("/openapi.json").json
+    things = one_of_everything(neura)
+    client = Client(neura.port, neura.key)
+
+    called = fuzz(document, client, prefix="/neura", examples=3, things=things, without=not_built(document))
+
+    assert called >= 25
+
+
+def test_the_document_has_every_operation_of_the_seed(neura: Neura):
+    document = neura.get("/openapi.json").json
+
+    assert document["openapi"] == "3.1.0"
+    assert neura.get("/docs").status == 200
+    operations = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+    assert operations >= set(BODIES)
