@@ -9,8 +9,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from pydantic import Field
 
-from glia.agents.relation_queries import Relationship, Specialization
-from glia.agents.relations import KINDS, SPECIALIZATIONS
+from glia.agents.relations import KINDS, SPECIALIZATIONS, Relationship, Specialization
 from glia.identity.types import Principal
 from glia.kit.errors import InvalidRequest
 from glia.surfaces.neuronagent.auth import TheCaller
