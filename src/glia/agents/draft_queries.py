@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from glia.agents.types import Draft
 from glia.kit.db import Transaction, json
-
-
-@dataclass(frozen=True)
-class Draft:
-    """changes: fields of AgentSpec as JSON. version: of the agent, made when this was put to work last."""
-
-    id: UUID
-    agent_id: UUID
-    number: int
-    changes: dict[str, Any]
-    version: int | None
-    created_by: str
-    created_at: datetime
 
 
 async def insert(

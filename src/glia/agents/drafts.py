@@ -9,10 +9,9 @@ from uuid import UUID
 import msgspec
 
 from glia.agents import draft_queries
-from glia.agents.draft_queries import Draft
 from glia.agents.errors import DraftNotFound, NumberTaken
 from glia.agents.service import Agents
-from glia.agents.types import Agent, AgentSpec
+from glia.agents.types import Agent, AgentSpec, Draft
 from glia.identity.types import Principal
 from glia.kit.db import Database
 from glia.kit.errors import InvalidRequest
@@ -54,6 +53,11 @@ class Drafts:
         async with self._db.transaction(principal.workspace_id) as tx:
             return await draft_queries.list_all(tx, agent_id)
 
+    def changes_of(self, draft: Draft) -> dict[str, Any]:
+        """As `Agents.update` takes them: JSON turned back into the fields of AgentSpec."""
+        spec = msgspec.convert({"name": "-", **draft.changes}, AgentSpec)
+        return {name: getattr(spec, name) for name in draft.changes}
+
     async def activate(self, principal: Principal, agent_id: UUID, number: int) -> Agent:
         """The agent becomes what the draft says: a new version of it. Raises DraftNotFound."""
         principal.require("agents:write")
@@ -61,7 +65,7 @@ class Drafts:
             draft = await draft_queries.get(tx, agent_id, number)
         if draft is None:
             raise DraftNotFound(f"This agent has no draft {number}.", number=number)
-        agent = await self._agents.update(principal, agent_id, changes_of(draft))
+        agent = await self._agents.update(principal, agent_id, self.changes_of(draft))
         async with self._db.transaction(principal.workspace_id) as tx:
             await draft_queries.note(tx, draft.id, agent.version)
         return agent
@@ -86,12 +90,6 @@ class Drafts:
                 version=agent.version,
             )
         return agent
-
-
-def changes_of(draft: Draft) -> dict[str, Any]:
-    """As `Agents.update` takes them: JSON turned back into the fields of AgentSpec."""
-    spec = msgspec.convert({"name": "-", **draft.changes}, AgentSpec)
-    return {name: getattr(spec, name) for name in draft.changes}
 
 
 def _spec(agent: Agent) -> AgentSpec:

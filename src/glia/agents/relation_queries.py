@@ -2,37 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from glia.agents.types import Relationship, Specialization
 from glia.kit.db import Transaction, json
-
-
-@dataclass(frozen=True)
-class Relationship:
-    """kind: delegates_to, collaborates_with, supervises or reports_to."""
-
-    id: UUID
-    from_agent_id: UUID
-    to_agent_id: UUID
-    kind: str
-    metadata: dict[str, Any]
-    created_at: datetime
-
-
-@dataclass(frozen=True)
-class Specialization:
-    """kind: planning, research, coding, execution, analysis or general."""
-
-    id: UUID
-    agent_id: UUID
-    kind: str
-    capabilities: tuple[str, ...]
-    config: dict[str, Any]
-    created_at: datetime
-    updated_at: datetime
 
 
 async def of_agent(tx: Transaction, agent_id: UUID) -> list[Relationship]:

@@ -7,15 +7,13 @@ from uuid import UUID
 
 from glia.agents import relation_queries
 from glia.agents.errors import RelationshipNotFound, SpecializationNotFound
-from glia.agents.relation_queries import Relationship, Specialization
 from glia.agents.service import Agents
+from glia.agents.types import RELATIONSHIPS, SPECIALIZATIONS, Relationship, Specialization
 from glia.identity.types import Principal
 from glia.kit.db import Database
 from glia.kit.errors import InvalidRequest
 from glia.kit.ids import new_id
 
-KINDS = ("delegates_to", "collaborates_with", "supervises", "reports_to")
-SPECIALIZATIONS = ("planning", "research", "coding", "execution", "analysis", "general")
 MOST_CAPABILITIES = 100
 
 
@@ -39,8 +37,8 @@ class Relations:
     ) -> Relationship:
         """The same relationship again gets new metadata. Raises InvalidRequest for a circle of tasks."""
         principal.require("agents:write")
-        if kind not in KINDS:
-            raise InvalidRequest(f"{kind[:50]!r} is none of {', '.join(KINDS)}.", field="kind")
+        if kind not in RELATIONSHIPS:
+            raise InvalidRequest(f"{kind[:50]!r} is none of {', '.join(RELATIONSHIPS)}.", field="kind")
         if from_agent_id == to_agent_id:
             raise InvalidRequest("An agent has no relationship to itself; name another one.", field="to_agent_id")
         await self._agents.get(principal, from_agent_id)

@@ -65,12 +65,15 @@ class Agents:
         """By id or slug."""
         principal.require("agents:read")
         async with self._db.transaction(principal.workspace_id) as tx:
+            try:
+                found = await queries.get(tx, UUID(reference))
+            except ValueError:
+                found = None
+            if found is not None:
+                return found
             id = await queries.find_id(tx, reference)
             if id is None:
-                try:
-                    id = UUID(reference)
-                except ValueError:
-                    raise AgentNotFound(f"There is no agent {reference!r} in this workspace.") from None
+                raise AgentNotFound(f"There is no agent {reference!r} in this workspace.")
             return await _get(tx, id)
 
     async def of(self, principal: Principal, ids: Sequence[UUID]) -> list[Agent]:

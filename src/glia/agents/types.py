@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, NewType
+from typing import Any, Literal, NewType
 from uuid import UUID
 
 from glia.tools.types import Permission
@@ -178,3 +178,45 @@ class Agent:
     @property
     def version(self) -> int:
         return self.current.version
+
+
+@dataclass(frozen=True)
+class Draft:
+    """changes: fields of AgentSpec as JSON. version: of the agent, made when this was put to work last."""
+
+    id: UUID
+    agent_id: UUID
+    number: int
+    changes: dict[str, Any]
+    version: int | None
+    created_by: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Relationship:
+    """kind: delegates_to, collaborates_with, supervises or reports_to."""
+
+    id: UUID
+    from_agent_id: UUID
+    to_agent_id: UUID
+    kind: str
+    metadata: dict[str, Any]
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Specialization:
+    """kind: planning, research, coding, execution, analysis or general."""
+
+    id: UUID
+    agent_id: UUID
+    kind: str
+    capabilities: tuple[str, ...]
+    config: dict[str, Any]
+    created_at: datetime
+    updated_at: datetime
+
+
+RELATIONSHIPS = ("delegates_to", "collaborates_with", "supervises", "reports_to")
+SPECIALIZATIONS = ("planning", "research", "coding", "execution", "analysis", "general")

@@ -222,3 +222,11 @@ async def close_stale(tx: Transaction, *, agent_id: UUID | None, seconds: float,
         seconds=seconds,
         error=error,
     )
+
+
+async def set_output(tx: Transaction, run_id: UUID, output: dict[str, object]) -> None:
+    await tx.execute(
+        "update jobs set output = %(output)s, updated_at = clock_timestamp() where run_id = %(run_id)s",
+        output=json(output),
+        run_id=run_id,
+    )

@@ -57,6 +57,18 @@ class Jobs:
         await self._runs.start(principal, spec.agent_id, said, title=spec.title[:200], metadata=metadata, also=also)
         return await self.get(principal, id)
 
+    async def put_in(self, tx: Transaction, principal: Principal, spec: JobSpec, run_id: UUID) -> UUID:
+        """A job that shows a run, inside the transaction that begins the run. Its agent is known to be there."""
+        principal.require("jobs:write")
+        checks.check_spec(spec)
+        id = new_id()
+        await _insert(tx, principal, id, spec, run_id)
+        return id
+
+    async def set_output(self, tx: Transaction, run_id: UUID, output: dict[str, object]) -> None:
+        """For the run that a job shows: what came of it."""
+        await queries.set_output(tx, run_id, output)
+
     async def get(self, principal: Principal, id: UUID) -> Job:
         principal.require("jobs:read")
         async with self._db.transaction(principal.workspace_id) as tx:

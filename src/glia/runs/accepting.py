@@ -73,6 +73,23 @@ class Accepting:
             await self._interrupt(principal, accepted)
         return accepted
 
+    async def accept_and(
+        self, principal: Principal, session_id: UUID, said: Sequence[Said], also: AlsoStored
+    ) -> Accepted:
+        """As `accept` for a background run that waits its turn, with what else becomes true in that transaction."""
+        principal.require("runs:write")
+        check(said, "queue")
+        wanted, messages = self._wanted(principal, session_id, True, when_busy="queue"), messages_for(said)
+
+        async def store() -> Accepted:
+            async with self._db.transaction(principal.workspace_id) as tx:
+                acceptance = await accept_queries.accept_in(tx, wanted, messages)
+                if acceptance.outcome in ("accepted", "queued"):
+                    await also(tx, acceptance.run_id or wanted.run_id)
+            return await self._begin(principal, wanted, messages, acceptance)
+
+        return await asyncio.shield(asyncio.ensure_future(store()))
+
     async def go_on(self, principal: Principal, session_id: UUID, *, is_background: bool = False) -> Accepted:
         """A run that answers what the session's log ends with, without anything being said."""
         principal.require("runs:write")
@@ -210,7 +227,7 @@ class Accepting:
             self._engine.begin(run, seat, events if base == 0 else None, is_announced=True)
         elif outcome == "accepted":
             await self._call_workers()
-        return Accepted(run_id, session_id, base, outcome)
+        return Accepted(run_id, session_id, base, outcome, acceptance.agent_version)
 
     async def _known(self, principal: Principal, acceptance: accept_queries.Acceptance) -> Accepted:
         """The run that an earlier try with the same key began."""

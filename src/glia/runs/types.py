@@ -110,13 +110,14 @@ class Accepted:
 
     after: the sequence number before its first event; follow the session from there to see all of it.
     outcome: `queued` behind another run; `steered` when the message went to a run that was at work already; `known`
-    when the run was begun earlier under the same key.
+    when the run was begun earlier under the same key. agent_version: of a run that is new, where an agent does it.
     """
 
     run_id: RunId
     session_id: UUID
     after: int
     outcome: Literal["accepted", "queued", "steered", "known"] = "accepted"
+    agent_version: int | None = None
 
 
 @dataclass(frozen=True)

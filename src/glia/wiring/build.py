@@ -46,6 +46,7 @@ from glia.knowledge.reading import Reader
 from glia.knowledge.rewriter import Rewriter
 from glia.knowledge.service import Knowledge
 from glia.knowledge.tools import knowledge_search
+from glia.market.service import Market
 from glia.memory.block_tools import memory_block_edit
 from glia.memory.jobs import LEARN, TEND, SleepTime, nothing_to_undo
 from glia.memory.promoting import Promoter
@@ -59,6 +60,7 @@ from glia.runs.delegation import Subagents
 from glia.runs.engine import CANCEL_CHANNEL, WORK_CHANNEL, Engine
 from glia.runs.events import Payload, TextDelta, ThinkingDelta
 from glia.runs.exports import Exports
+from glia.runs.figures import Figures
 from glia.runs.forks import Forks
 from glia.runs.lease import Lease
 from glia.runs.live import CHANNEL as EVENTS_CHANNEL
@@ -83,6 +85,8 @@ from glia.sessions.service import Sessions
 from glia.settings import Settings
 from glia.storage.building import stores_of
 from glia.storage.service import Objects
+from glia.tasks.service import Tasks, TaskWork
+from glia.tasks.types import KIND as TASK
 from glia.tools.builtin import BUILT_IN
 from glia.tools.mcp.operator import read_servers
 from glia.tools.mcp.servers import McpServers
@@ -249,6 +253,7 @@ async def build(
                 LEARN: JobKind(sleep_time.learn, nothing_to_undo),
                 TEND: JobKind(sleep_time.tend, nothing_to_undo),
                 EVALUATE: JobKind(evaluator.work, evaluator.ended),
+                TASK: JobKind((task_work := TaskWork(sandboxes)).work, task_work.ended),
                 VERIFY: JobKind(verifier.work, verifier.ended),
                 JUDGE: JobKind(judge.work, judge.ended),
             },
@@ -293,6 +298,7 @@ async def build(
         approvals=Approvals(db, live, engine),
         spaces=Spaces(db),
         feedback=Feedbacks(db),
+        figures=Figures(db),
         plans=Plans(db, thinkers := Thinkers(agents, tools, models, spending, usage), runs),
         reflections=Reflections(db, thinkers),
         forks=Forks(db, runs, sandboxes.fork_workspace),
@@ -331,7 +337,8 @@ async def build(
         dispatcher=dispatcher,
         evaluation_sets=EvaluationSets(db),
         evaluations=Evaluations(db, runs, jobs, models),
-        jobs=Jobs(db, agents, runs),
+        jobs=(all_jobs := Jobs(db, agents, runs)),
+        tasks=Tasks(db, all_jobs, runs, Sessions(db), task_work),
         verifications=Verifications(db, jobs),
         planned_evaluations=PlannedEvaluations(db),
         notes=Notes(db, live, models, usage),
@@ -339,6 +346,8 @@ async def build(
         triggers=(triggers := Triggers(db, firings, secrets, event_types=_EVENT_TYPES)),
         instructions=Instructions(db, agents, triggers),
         statistics=Statistics(db),
+        figures=Figures(db),
+        market=Market(db),
         hooks=Hooks(db, firings, secrets, rate_limits),
         ticker=ticker,
         spool=data_dir / "spool",

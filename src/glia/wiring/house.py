@@ -32,6 +32,7 @@ from glia.kit.outbound import Outbound
 from glia.knowledge.embedding.minilm import MiniLmEmbedder
 from glia.knowledge.embedding.types import Embedder
 from glia.knowledge.service import Knowledge
+from glia.market.service import Market
 from glia.memory.answers import Answers
 from glia.memory.blocks import MemoryBlocks
 from glia.memory.conversations import Conversations
@@ -45,6 +46,7 @@ from glia.plans.service import Plans, Reflections
 from glia.runs.approvals import Approvals
 from glia.runs.engine import Engine
 from glia.runs.exports import Exports
+from glia.runs.figures import Figures
 from glia.runs.forks import Forks
 from glia.runs.lease import Lease
 from glia.runs.live import Live
@@ -58,6 +60,7 @@ from glia.sandboxes.service import Sandboxes
 from glia.sessions.service import Sessions
 from glia.settings import Settings
 from glia.storage.service import Objects
+from glia.tasks.service import Tasks
 from glia.tools.mcp.servers import McpServers
 from glia.tools.recipes.service import Recipes
 from glia.tools.service import Tools
@@ -107,6 +110,7 @@ class House:
     approvals: Approvals
     spaces: Spaces
     feedback: Feedbacks
+    figures: Figures
     plans: Plans
     reflections: Reflections
     forks: Forks
@@ -147,7 +151,10 @@ class House:
     planned_evaluations: PlannedEvaluations
     notes: Notes
     run_snapshots: RunSnapshots
+    figures: Figures
+    market: Market
     jobs: Jobs
+    tasks: Tasks
     triggers: Triggers
     instructions: Instructions
     statistics: Statistics

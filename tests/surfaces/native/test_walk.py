@@ -100,6 +100,14 @@ BODIES: dict[Route, dict[str, Any]] = {
     ("PATCH", "/v1/evaluation-sets/{evaluation_set}/cases/{case}"): {"name": "Renamed"},
     ("POST", "/v1/evaluations/{evaluation}/cancel"): {},
     ("PATCH", "/v1/jobs/{job}"): {"title": "Renamed"},
+    ("PATCH", "/v1/sessions/{session}"): {"title": "Renamed"},
+    ("PATCH", "/v1/sessions/{session}/messages/{seq}"): {"metadata": {"a": 1}},
+    ("POST", "/v1/agents/{agent}/drafts"): {"number": 9, "name": "Ninth"},
+    ("POST", "/v1/agents/{agent}/drafts/{number}/activate"): {},
+    ("PUT", "/v1/agents/{agent}/specialization"): {"kind": "coding"},
+    ("PATCH", "/v1/tool-recipes/{recipe}"): {"description": "Changed"},
+    ("POST", "/v1/tool-recipes/{recipe}/versions"): {"version": "9"},
+    ("POST", "/v1/tool-recipes/{recipe}/versions/{version}/deprecate"): {},
 }
 # Opened by a signature or by knowing the address, whoever asks; tests/triggers has what that is worth.
 OPEN_TO_ALL = ("POST", "/v1/hooks/{hook}")
@@ -109,6 +117,7 @@ COMPARE_EVALUATIONS = ("GET", "/v1/evaluations/{evaluation}/compare")
 FILES = ("DELETE", "/v1/agents/{agent}/files")
 FILE_CONTENT = ("GET", "/v1/agents/{agent}/files/content")
 FILE_SEARCH = ("GET", "/v1/agents/{agent}/files/search")
+RELATE = ("POST", "/v1/agents/{agent}/relationships")
 STREAM = ("GET", "/v1/sessions/{session}/events/stream")
 
 
@@ -120,11 +129,16 @@ def _followed(client: Client, path: str) -> int:
         return stream.status
 
 
+def _relationship(client: Client) -> dict[str, Any]:
+    return {"to_agent_id": client.made("/v1/agents", {"name": "Other"})["id"], "kind": "collaborates_with"}
+
+
 SPECIAL: dict[Route, Callable[[Client, str], int]] = {
     UPLOAD: lambda client, path: client.upload(path, b"Some words.").status,
     COMPARE: lambda client, path: client.get(f"{path}?with={path.split('/')[3]}").status,
     COMPARE_EVALUATIONS: lambda client, path: client.get(f"{path}?with={path.split('/')[3]}").status,
     STREAM: _followed,
+    RELATE: lambda client, path: client.post(path, _relationship(client)).status,
     FILES: lambda client, path: client.delete(f"{path}?path=/a.txt").status,
     FILE_CONTENT: lambda client, path: client.get(f"{path}?path=/a.txt").status,
     FILE_SEARCH: lambda client, path: client.get(f"{path}?query=words").status,
@@ -173,6 +187,11 @@ def one_of_everything(client: Client) -> Things:
     workflow = client.made("/v1/workflows", {"name": "Flow", "steps": steps})["id"]
     execution = client.post(f"/v1/workflows/{workflow}/run", {}).json["id"]
     client.until(f"/v1/knowledge-bases/{base}/documents/{document}", lambda found: found["status"] != "processing")
+    client.made(f"/v1/agents/{agent}/drafts", {"number": 1, "description": "As it is to be."})
+    client.request("PUT", f"/v1/agents/{agent}/specialization", {"kind": "research"})
+    recipe = {"name": "a_recipe", "description": "Does it.", "kind": "code", "config": {"code": "1"}}
+    client.made("/v1/tool-recipes", recipe)
+    client.made("/v1/tool-recipes/a_recipe/versions", {"version": "1"})
     return {
         "workspace": me["workspace_id"],
         "owner": me["workspace_id"],
@@ -225,6 +244,10 @@ def one_of_everything(client: Client) -> Things:
         "verification": client.post(f"/v1/agents/{agent}/verifications", {"output_content": "Hello"}).json["id"],
         "job": client.made("/v1/jobs", {"title": "A's job", "agent_id": agent, "resources": ["a-thing-of-a"]})["id"],
         "resource": "a-thing-of-a",
+        "seq": "1",
+        "number": "1",
+        "relationship": client.made(f"/v1/agents/{agent}/relationships", _relationship(client))["id"],
+        "recipe": "a_recipe",
     }
 
 
@@ -271,7 +294,7 @@ def test_lists_do_not_show_another_workspaces_things(walk: Walk, client: Client,
     ids = {
         id
         for name, id in walk.things.items()
-        if name not in {"version", "bucket", "tool_name", "step", "port", "artifact"}
+        if name not in {"version", "bucket", "tool_name", "step", "port", "artifact", "seq", "number", "relationship"}
     }
 
     shown_to_owner = b"".join(client.get(path).body for path in lists).decode()

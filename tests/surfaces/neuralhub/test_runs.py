@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import http.client
 import json
 import time
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.surfaces.conftest import Client
-from tests.surfaces.neuralhub.conftest import Hub, refusal
+from tests.surfaces.neuralhub.conftest import PREFIX, Hub, refusal
 
 Finished = Callable[[Hub, str], dict[str, Any]]
 
@@ -305,3 +306,17 @@ def test_a_reader_that_leaves_leaves_the_run_alone(hub: Hub, slow_agent: dict[st
         next(stream.items())
 
     assert finished(hub, accepted["runId"])["state"] == "SUCCESS"
+
+
+def test_a_client_that_does_not_wait_for_the_answer_leaves_the_run_alone(
+    hub: Hub, slow_agent: dict[str, Any], finished: Finished
+) -> None:
+    body = json.dumps({"target": slow_agent["id"], "input": "Talk.", "async": False})
+    connection = http.client.HTTPConnection("127.0.0.1", hub.port, timeout=10)
+    headers = {"Authorization": f"Bearer {hub.key}", "Content-Type": "application/json"}
+    connection.request("POST", f"{PREFIX}/v1/run", body, headers)
+    begun = hub.until("/v1/run?state=RUNNING", lambda found: len(found["runs"]) == 1)["runs"][0]["runId"]
+
+    connection.close()
+
+    assert finished(hub, begun)["state"] == "SUCCESS"

@@ -7,8 +7,8 @@ from tests.surfaces.neuronagent.place import Place
 
 
 @pytest.fixture
-def place(client: Client) -> Place:
-    return Place(client)
+def place(native: Client) -> Place:
+    return Place(native)
 
 
 def save(place: Place, agent: str, content: str, **more: object) -> dict:

@@ -14,8 +14,8 @@ from tests.surfaces.neuronagent.place import Place
 
 
 @pytest.fixture
-def place(client: Client) -> Place:
-    return Place(client)
+def place(native: Client) -> Place:
+    return Place(native)
 
 
 def careful(place: Place) -> str:

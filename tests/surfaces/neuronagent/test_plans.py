@@ -9,8 +9,8 @@ from tests.surfaces.neuronagent.place import Place
 
 
 @pytest.fixture
-def place(client: Client) -> Place:
-    return Place(client)
+def place(native: Client) -> Place:
+    return Place(native)
 
 
 def test_a_plan_is_listed_changed_and_carried_out(place: Place) -> None:

@@ -11,8 +11,8 @@ URL = "https://hooks.invalid/here"
 
 
 @pytest.fixture
-def place(client: Client) -> Place:
-    return Place(client)
+def place(native: Client) -> Place:
+    return Place(native)
 
 
 def test_a_webhook_is_made_shown_changed_and_deleted(place: Place) -> None:

@@ -21,6 +21,7 @@ from glia.settings import Settings
 from glia.wiring import House, build
 from tests.conftest import DatabaseUrls, _fresh_database
 from tests.models.conftest import ScriptedServer
+from tests.surfaces.conftest import _share_built_models
 
 T = TypeVar("T")
 
@@ -79,7 +80,9 @@ def live(database_urls: DatabaseUrls, tmp_path: Path, settings: Settings) -> Ite
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """One for all tests of a module, in a database of its own, with the agents `quoting` and `writing`."""
     for urls in _fresh_database():
-        for live in open_live(urls, tmp_path_factory.mktemp("live"), Settings()):
+        folder = tmp_path_factory.mktemp("live")
+        _share_built_models(folder)
+        for live in open_live(urls, folder, Settings()):
             for name, model in (("Quoting", "glia/embedded"), ("Writing", "openai/gpt-test")):
                 spec = AgentSpec(name=name, model=model, tools=("calculator",))
                 live.do(live.house.agents.create(live.principal, spec))

@@ -9,7 +9,7 @@ from openai import OpenAI
 from pydantic import BaseModel
 
 from tests.surfaces.openai.conftest import Live
-from tests.surfaces.openai.test_agents import client, make_agent, raw
+from tests.surfaces.openai.test_agents import client, raw
 from tests.surfaces.openai.test_chat import chunk
 
 PIXEL = (
@@ -51,16 +51,15 @@ def calls(*cities: str) -> list[Any]:
     ]
 
 
-def says(live: Live, *words: str, finish: str = "stop") -> None:
-    live.upstream.says(*[chunk({"content": word}) for word in words], chunk({}, finish))
+def says(here: Live, *words: str, finish: str = "stop") -> None:
+    here.upstream.says(*[chunk({"content": word}) for word in words], chunk({}, finish))
 
 
-def test_an_agent_hands_calls_of_the_clients_functions_over_and_goes_on_with_their_results(live: Live) -> None:
-    make_agent(live, model="openai/gpt-test")
-    live.upstream.says(*calls("Paris", "Rome"))
-    says(live, "Sunny in both.")
+def test_an_agent_hands_calls_of_the_clients_functions_over_and_goes_on_with_their_results(here: Live) -> None:
+    here.upstream.says(*calls("Paris", "Rome"))
+    says(here, "Sunny in both.")
 
-    first = client(live).chat.completions.create(model="agent:helper", messages=ASKED, tools=[WEATHER])
+    first = client(here).chat.completions.create(model="agent:writing", messages=ASKED, tools=[WEATHER])
 
     choice = first.choices[0]
     assert choice.finish_reason == "tool_calls"
@@ -68,18 +67,17 @@ def test_an_agent_hands_calls_of_the_clients_functions_over_and_goes_on_with_the
     assert [call.id for call in choice.message.tool_calls] == ["call_Paris", "call_Rome"]
     results = [{"role": "tool", "tool_call_id": call.id, "content": "sunny"} for call in choice.message.tool_calls]
     messages: Any = [*ASKED, choice.message.model_dump(exclude_none=True), *results]
-    second = client(live).chat.completions.create(model="agent:helper", messages=messages, tools=[WEATHER])
+    second = client(here).chat.completions.create(model="agent:writing", messages=messages, tools=[WEATHER])
     assert second.choices[0].message.content == "Sunny in both."
-    sent = live.upstream.posts[-1].json["messages"]
+    sent = here.upstream.posts[-1].json["messages"]
     assert [message["role"] for message in sent] == ["system", "user", "assistant", "tool", "tool"]
     assert [message["tool_call_id"] for message in sent[-2:]] == ["call_Paris", "call_Rome"]
 
 
-def test_a_streamed_call_arrives_as_a_delta_with_its_finish_reason(live: Live) -> None:
-    make_agent(live, model="openai/gpt-test")
-    live.upstream.says(*calls("Paris"))
+def test_a_streamed_call_arrives_as_a_delta_with_its_finish_reason(here: Live) -> None:
+    here.upstream.says(*calls("Paris"))
 
-    stream = client(live).chat.completions.create(model="agent:helper", messages=ASKED, tools=[WEATHER], stream=True)
+    stream = client(here).chat.completions.create(model="agent:writing", messages=ASKED, tools=[WEATHER], stream=True)
 
     chunks = list(stream)
     found = [call for c in chunks for call in (c.choices[0].delta.tool_calls or [])]
@@ -89,34 +87,31 @@ def test_a_streamed_call_arrives_as_a_delta_with_its_finish_reason(live: Live) -
     assert chunks[-1].choices[0].finish_reason == "tool_calls"
 
 
-def test_the_agents_own_tools_are_called_before_the_clients_are_handed_over(live: Live) -> None:
-    make_agent(live, model="openai/gpt-test", tools=("calculator",))
+def test_the_agents_own_tools_are_called_before_the_clients_are_handed_over(here: Live) -> None:
     own = {"index": 0, "id": "own", "function": {"name": "calculator", "arguments": '{"expression": "2+3"}'}}
     theirs = {"index": 1, "id": "theirs", "function": {"name": "get_weather", "arguments": "{}"}}
-    live.upstream.says(chunk({"tool_calls": [own, theirs]}), chunk({}, "tool_calls"))
+    here.upstream.says(chunk({"tool_calls": [own, theirs]}), chunk({}, "tool_calls"))
 
-    answer = client(live).chat.completions.create(model="agent:helper", messages=ASKED, tools=[WEATHER])
+    answer = client(here).chat.completions.create(model="agent:writing", messages=ASKED, tools=[WEATHER])
 
     assert answer.choices[0].message.tool_calls is not None
     assert [call.id for call in answer.choices[0].message.tool_calls] == ["theirs"]
 
 
-def test_calls_without_results_are_a_400_that_names_them(live: Live) -> None:
-    make_agent(live)
+def test_calls_without_results_are_a_400_that_names_them(here: Live) -> None:
     call = {"id": "c1", "type": "function", "function": {"name": "get_weather", "arguments": "{}"}}
     messages = [*ASKED, {"role": "assistant", "content": None, "tool_calls": [call]}, {"role": "user", "content": "?"}]
 
-    answer = raw(live, {"model": "agent:helper", "messages": messages})
+    answer = raw(here, {"model": "agent:quoting", "messages": messages})
 
     assert answer.status_code == 400
     assert "c1" in answer.json()["error"]["message"]
 
 
-def test_settings_of_a_request_go_before_the_agents(live: Live) -> None:
-    make_agent(live, model="openai/gpt-test")
-    says(live, "Hi")
+def test_settings_of_a_request_go_before_the_agents(here: Live) -> None:
+    says(here, "Hi")
     body = {
-        "model": "agent:helper",
+        "model": "agent:writing",
         "messages": ASKED,
         "temperature": 0.1,
         "top_p": 0.5,
@@ -131,11 +126,11 @@ def test_settings_of_a_request_go_before_the_agents(live: Live) -> None:
         "metadata": {"team": "a"},
     }
 
-    answer = raw(live, body)
+    answer = raw(here, body)
 
     assert answer.status_code == 200, answer.text
     assert answer.headers["x-ignored-fields"] == "logprobs"
-    sent = live.upstream.posts[-1].json
+    sent = here.upstream.posts[-1].json
     assert {name: sent.get(name) for name in ("temperature", "top_p", "stop", "seed", "frequency_penalty")} == {
         "temperature": 0.1,
         "top_p": 0.5,
@@ -148,105 +143,95 @@ def test_settings_of_a_request_go_before_the_agents(live: Live) -> None:
     assert 7 in (sent.get("max_tokens"), sent.get("max_completion_tokens"))
 
 
-def test_an_answer_that_was_cut_off_says_so(live: Live) -> None:
-    make_agent(live, model="openai/gpt-test")
-    says(live, "One two", finish="length")
+def test_an_answer_that_was_cut_off_says_so(here: Live) -> None:
+    says(here, "One two", finish="length")
 
-    answer = client(live).chat.completions.create(model="agent:helper", messages=ASKED, max_tokens=2)
+    answer = client(here).chat.completions.create(model="agent:writing", messages=ASKED, max_tokens=2)
 
     assert answer.choices[0].finish_reason == "length"
 
 
-def test_parse_gives_an_agents_answer_as_an_object(live: Live) -> None:
-    make_agent(live, model="openai/gpt-test")
-    says(live, '{"city": "Paris", ', '"degrees": 21}')
+def test_parse_gives_an_agents_answer_as_an_object(here: Live) -> None:
+    says(here, '{"city": "Paris", ', '"degrees": 21}')
 
-    answer = client(live).chat.completions.parse(model="agent:helper", messages=ASKED, response_format=Answer)
+    answer = client(here).chat.completions.parse(model="agent:writing", messages=ASKED, response_format=Answer)
 
     assert answer.choices[0].message.parsed == Answer(city="Paris", degrees=21)
-    assert live.upstream.posts[-1].json["response_format"]["json_schema"]["name"] == "Answer"
+    assert here.upstream.posts[-1].json["response_format"]["json_schema"]["name"] == "Answer"
 
 
-def test_an_answer_in_another_format_fails_instead_of_pretending(live: Live) -> None:
-    make_agent(live, model="openai/gpt-test")
-    says(live, "It is nice in Paris.")
+def test_an_answer_in_another_format_fails_instead_of_pretending(here: Live) -> None:
+    says(here, "It is nice in Paris.")
 
-    answer = raw(live, {"model": "agent:helper", "messages": ASKED, "response_format": {"type": "json_object"}})
+    answer = raw(here, {"model": "agent:writing", "messages": ASKED, "response_format": {"type": "json_object"}})
 
     assert answer.status_code == 502
     assert "not valid JSON" in answer.json()["error"]["message"]
 
 
-def test_the_built_in_model_answers_as_json_or_says_that_it_cannot(live: Live) -> None:
-    make_agent(live)
+def test_the_built_in_model_answers_as_json_or_says_that_it_cannot(here: Live) -> None:
     sums: Any = [{"role": "user", "content": "What is 17 * 23?"}]
 
-    for model in ("agent:helper", "glia/embedded"):
+    for model in ("agent:quoting", "glia/embedded"):
         tools = [] if model != "glia/embedded" else [WEATHER]
         body = {"model": model, "messages": sums, **({"tools": tools} if tools else {})}
-        answer = raw(live, {**body, "response_format": {"type": "json_object"}})
+        answer = raw(here, {**body, "response_format": {"type": "json_object"}})
         assert json.loads(answer.json()["choices"][0]["message"]["content"])["answer"]
         form = {"type": "json_schema", "json_schema": {"name": "A", "schema": Answer.model_json_schema()}}
-        refused = raw(live, {**body, "response_format": form})
+        refused = raw(here, {**body, "response_format": form})
         assert refused.status_code == 400, refused.text
         assert refused.json()["error"]["type"] == "invalid_request_error"
 
 
-def test_a_picture_is_stored_with_the_session_and_shown_to_the_model(live: Live) -> None:
-    make_agent(live, model="openai/gpt-test")
-    says(live, "A dot.")
+def test_a_picture_is_stored_with_the_session_and_shown_to_the_model(here: Live) -> None:
+    says(here, "A dot.")
     content = [{"type": "text", "text": "What is it?"}, {"type": "image_url", "image_url": {"url": PIXEL}}]
 
-    answer = raw(live, {"model": "agent:helper", "messages": [{"role": "user", "content": content}]})
+    answer = raw(here, {"model": "agent:writing", "messages": [{"role": "user", "content": content}]})
 
     assert answer.status_code == 200, answer.text
-    parts = live.upstream.posts[-1].json["messages"][-1]["content"]
+    parts = here.upstream.posts[-1].json["messages"][-1]["content"]
     assert [part["type"] for part in parts] == ["text", "image_url"]
     assert parts[1]["image_url"]["url"] == PIXEL
 
 
-def test_a_picture_for_a_model_that_sees_none_is_a_400(live: Live) -> None:
-    make_agent(live)
+def test_a_picture_for_a_model_that_sees_none_is_a_400(here: Live) -> None:
     content = [{"type": "image_url", "image_url": {"url": PIXEL}}]
 
-    for model in ("agent:helper", "glia/embedded"):
-        answer = raw(live, {"model": model, "messages": [{"role": "user", "content": content}]})
+    for model in ("agent:quoting", "glia/embedded"):
+        answer = raw(here, {"model": model, "messages": [{"role": "user", "content": content}]})
         assert answer.status_code == 400, answer.text
         assert "picture" in answer.json()["error"]["message"]
 
 
-def test_pictures_elsewhere_are_fetched_by_the_guarded_client_only(live: Live) -> None:
-    make_agent(live, model="openai/gpt-test")
+def test_pictures_elsewhere_are_fetched_by_the_guarded_client_only(here: Live) -> None:
     url = "http://169.254.169.254/latest/meta-data"
     content = [{"type": "image_url", "image_url": {"url": url}}]
 
-    answer = raw(live, {"model": "agent:helper", "messages": [{"role": "user", "content": content}]})
+    answer = raw(here, {"model": "agent:writing", "messages": [{"role": "user", "content": content}]})
 
     assert answer.status_code == 400
     assert "could not be fetched" in answer.json()["error"]["message"]
-    assert not live.upstream.posts
+    assert not here.upstream.posts
 
 
-def test_several_answers_at_once_are_a_clear_400(live: Live) -> None:
-    make_agent(live)
+def test_several_answers_at_once_are_a_clear_400(here: Live) -> None:
 
-    answer = raw(live, {"model": "agent:helper", "messages": ASKED, "n": 2})
+    answer = raw(here, {"model": "agent:quoting", "messages": ASKED, "n": 2})
 
     assert answer.status_code == 400
     assert answer.json()["error"]["param"] == "n"
 
 
-def test_the_async_client_streams_an_agent_with_its_usage(live: Live) -> None:
+def test_the_async_client_streams_an_agent_with_its_usage(here: Live) -> None:
     import asyncio
 
     from openai import AsyncOpenAI
 
-    make_agent(live)
-
     async def ask() -> list[Any]:
-        async with AsyncOpenAI(base_url=live.url, api_key=live.api_key, max_retries=0) as asked:
+        async with AsyncOpenAI(base_url=here.url, api_key=here.api_key, max_retries=0) as asked:
             stream = await asked.chat.completions.create(
-                model="agent:helper",
+                model="agent:quoting",
                 messages=[{"role": "user", "content": "What is 17 * 23?"}],
                 stream=True,
                 stream_options={"include_usage": True},
@@ -258,6 +243,6 @@ def test_the_async_client_streams_an_agent_with_its_usage(live: Live) -> None:
     assert chunks[-1].usage.total_tokens > 0
 
 
-def test_the_client_needs_nothing_but_the_base_url(live: Live) -> None:
-    with OpenAI(base_url=live.url, api_key=live.api_key, organization="org-1", project="proj-1") as asked:
+def test_the_client_needs_nothing_but_the_base_url(here: Live) -> None:
+    with OpenAI(base_url=here.url, api_key=here.api_key, organization="org-1", project="proj-1") as asked:
         assert "glia/embedded" in [model.id for model in asked.models.list()]

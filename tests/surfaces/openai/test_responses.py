@@ -462,3 +462,13 @@ def test_wrong_methods_and_unknown_routes_are_told_in_this_apis_words(here: Live
         assert set(answer.json()["error"]) >= {"message", "type", "param", "code"}
     without = httpx.post(f"{here.url}/responses", json={"model": "agent:quoting", "input": "a"})
     assert (without.status_code, without.json()["error"]["code"]) == (401, "invalid_api_key")
+
+
+def test_a_keys_limit_is_told_by_this_apis_names_too(here: Live) -> None:
+    key = raw(here, "POST", "/keys", {"name": "Slow", "rate_per_minute": 50}).json()["key"]
+
+    answer = httpx.get(f"{here.url}/models", headers={"authorization": f"Bearer {key}"})
+
+    assert answer.headers["x-ratelimit-limit"] == answer.headers["x-ratelimit-limit-requests"] == "50"
+    assert answer.headers["x-ratelimit-remaining-requests"] == "49"
+    assert answer.headers["x-ratelimit-reset-requests"].endswith("s")

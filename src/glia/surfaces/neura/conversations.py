@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 from uuid import UUID
 
 import orjson
@@ -159,8 +159,8 @@ async def _shown(house: House, principal: Principal, agent_id: UUID | None, id: 
         }
         for entry in entries
     ]
-    kept = session.metadata.get(SURFACE)
-    state = kept.get(_STATE) if isinstance(kept, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - JSON
+    kept = cast(dict[str, Any], session.metadata.get(SURFACE) or {})
+    state = kept.get(_STATE)
     return ConversationOut(**_summary(session, agent_id, len(messages)), messages=messages, sandboxState=state)
 
 

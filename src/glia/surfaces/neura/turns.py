@@ -12,12 +12,12 @@ from uuid import UUID
 from glia.agents.types import Agent
 from glia.identity.service import IdempotentAnswers
 from glia.identity.types import Principal
-from glia.kit.errors import InvalidRequest, Unavailable
+from glia.kit.errors import Conflict, InvalidRequest, Unavailable
 from glia.kit.pages import Window
-from glia.runs.service import Runs, Watcher
+from glia.runs.service import Override, Runs, Watcher
 from glia.runs.types import Accepted, Run
 from glia.sessions.errors import SessionNotFound
-from glia.surfaces.neura.chat_body import Asked, override_of, read_chat
+from glia.surfaces.neura.chat_body import Asked, ChatBody, override_of, read_chat
 from glia.surfaces.neura.endings import ended_badly
 from glia.surfaces.neura.tale import Tale, settle
 from glia.surfaces.shared.accepting import accepted_once
@@ -34,6 +34,8 @@ _LOOK_SECONDS = 1.0
 _LONGEST_TITLE = 100
 _LOOKED_THROUGH = 20
 _BLOCKS_KNOWN = 2_000
+_CONVERSATIONS_KNOWN = 2_000
+_PLAIN = frozenset({"query", "message", "conversation_id", "conversation_history", "session_context", "detailed_mode"})
 _BLOCK = '<block label="'
 
 
@@ -65,6 +67,7 @@ class Turns:
         self.house = house
         self._answers = IdempotentAnswers(house.db, house.settings.secret_key)
         self._blocks: OrderedDict[tuple[UUID, str], int] = OrderedDict()
+        self._known: OrderedDict[tuple[UUID, UUID | None, str], Agent] = OrderedDict()
 
     async def begin(self, request: Request, agent_id: str, stack: ExitStack) -> Turn:
         """stack: leaving it ends the watching. Raises before anything is stored what is wrong with the request."""
@@ -72,8 +75,23 @@ class Turns:
         if asked.ignored and self.house.settings.strict_fields:
             raise InvalidRequest(f"`{asked.ignored[0]}` has no effect here; leave it out.", field=asked.ignored[0])
         principal = request.principal
+        known = self._known.get((principal.workspace_id, asked.session_id, agent_id)) if is_plain(asked.body) else None
+        if known is not None:
+            principal.require("agents:read")
+            try:
+                return await self._accepted(request, principal, known, asked, stack)
+            except Conflict:  # such as that the agent is gone, which the usual way says better
+                del self._known[principal.workspace_id, asked.session_id, agent_id]
         agent = await self.house.agents.find(principal, agent_id)
-        return await self.begin_asked(request, principal, agent, asked, stack)
+        turn = await self.begin_asked(request, principal, agent, asked, stack)
+        self._remember(principal, turn, agent_id)
+        return turn
+
+    def _remember(self, principal: Principal, turn: Turn, agent_id: str) -> None:
+        """A conversation stays with its agent, so its next turn need not look for either."""
+        self._known[principal.workspace_id, turn.accepted.session_id, agent_id] = turn.agent
+        if len(self._known) > _CONVERSATIONS_KNOWN:
+            self._known.popitem(last=False)
 
     async def found(self, request: Request, agent_id: str, last_seen: int) -> Turn | None:
         """The turn that a reader with a `Last-Event-ID` was reading: the newest run that was asked the same."""
@@ -99,12 +117,24 @@ class Turns:
     async def begin_asked(
         self, request: Request, principal: Principal, agent: Agent, asked: Asked, stack: ExitStack
     ) -> Turn:
-        runs, watchers = self.house.runs, list[Watcher]()
+        """For somebody who has found the agent. principal: in whose name the run is begun."""
         override = override_of(asked, agent)
         if override is not None:
             await self.house.agents.check(principal, override.applied(agent.current))
         if asked.session_id is not None:
             await self._require_conversation(principal, agent.id, asked.session_id)
+        return await self._accepted(request, principal, agent, asked, stack, override)
+
+    async def _accepted(
+        self,
+        request: Request,
+        principal: Principal,
+        agent: Agent,
+        asked: Asked,
+        stack: ExitStack,
+        override: Override | None = None,
+    ) -> Turn:
+        runs, watchers = self.house.runs, list[Watcher]()
 
         async def accept(dedupe_key: str | None) -> Accepted:
             session_id = asked.session_id or await self._opened(principal, agent.id, asked)
@@ -122,6 +152,8 @@ class Turns:
         accepted, is_replayed = await accepted_once(self._answers, request, asked.raw, accept)
         if not is_replayed:
             await join_trace(self.house.traces, request, accepted)
+        if accepted.agent_version not in (None, agent.version):
+            agent = await self.house.agents.get(principal, agent.id)  # it was changed since we looked
         is_ours = watchers and watchers[0].session_id == accepted.session_id and not is_replayed
         return Turn(principal, agent, asked, accepted, watchers[0] if is_ours else None, is_replayed)
 
@@ -180,6 +212,11 @@ class Turns:
                     self._blocks.popitem(last=False)
             most = max(most, self._blocks[key])
         return most
+
+
+def is_plain(body: ChatBody) -> bool:
+    """Whether the agent is to answer as it is."""
+    return all(getattr(body, name) is None for name in body.__struct_fields__ if name not in _PLAIN)
 
 
 async def told(runs: Runs, turn: Turn) -> Tale:

@@ -22,9 +22,11 @@ from glia.surfaces.neuralhub.run_views import full_json, summary_json
 from glia.surfaces.neuralhub.scopes import needs
 from glia.surfaces.neuralhub.words import STATE_OF, id_of, run_status
 from glia.surfaces.neuralhub.workflows import find_workflow
+from glia.surfaces.shared.asgi import Disconnected
 from glia.surfaces.shared.asgi import Request as BareRequest
 from glia.surfaces.shared.bodies import Body, Out, TheHouse, Time, WatchedRoute, number_of
 from glia.surfaces.shared.bodies import id_of as id_in
+from glia.surfaces.shared.idempotency import HEADER
 from glia.surfaces.shared.tool_runs import start_tool_run
 from glia.surfaces.shared.tracing import join_trace
 from glia.wiring import House
@@ -148,7 +150,7 @@ async def start(body: RunBody, request: Request, house: TheHouse, principal: Wri
     await join_trace(house.traces, BareRequest(request.scope, request.receive), accepted)
     if body.is_async:
         return _json({"runId": str(accepted.run_id), "status": "pending"}, 202)
-    await _ended(house, principal, accepted)
+    await _ended(house, principal, accepted, request)
     run = await house.runs.get(principal, accepted.run_id)
     return _json(await full_json(house, principal, run), 200)
 
@@ -248,13 +250,33 @@ def _goal(given: dict[str, Any] | str) -> str:
     return text
 
 
-async def _ended(house: House, principal: Principal, accepted: Accepted) -> None:
-    """Waits until the run has ended, or waits for somebody; for an hour at most, then the run is shown as it is."""
+async def _ended(house: House, principal: Principal, accepted: Accepted, request: Request) -> None:
+    """Waits until the run has ended, or waits for somebody; for an hour at most, then the run is shown as it is.
+
+    Stops when the client leaves, unless it may come back for the answer by its `Idempotency-Key`; the run goes on.
+    """
+    waiting: list[asyncio.Task[object]] = [asyncio.create_task(_outcome(house, principal, accepted))]
+    if HEADER not in request.headers:
+        waiting.append(asyncio.create_task(_left(request)))
     try:
-        async with asyncio.timeout(_LONGEST_WAIT_SECONDS):
-            await house.runs.outcome(principal, accepted, or_need=True)
-    except TimeoutError:
+        done, _ = await asyncio.wait(waiting, timeout=_LONGEST_WAIT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()
+    if waiting[0] in done:
+        waiting[0].result()
+    elif done:
+        raise Disconnected
+
+
+async def _outcome(house: House, principal: Principal, accepted: Accepted) -> object:
+    return await house.runs.outcome(principal, accepted, or_need=True)
+
+
+async def _left(request: Request) -> object:
+    while (message := await request.receive())["type"] != "http.disconnect":
         pass
+    return message
 
 
 def _json(content: dict[str, Any], status: int) -> Response:

@@ -12,7 +12,6 @@ from uuid import UUID, uuid5
 
 from fastapi import APIRouter
 
-from glia.agents.drafts import changes_of as drafted
 from glia.agents.errors import VersionNotFound
 from glia.agents.types import Agent, AgentSettings, AgentVersion
 from glia.identity.types import Principal
@@ -163,7 +162,7 @@ async def _numbered(house: House, principal: Principal, agent_id: UUID) -> list[
     drafts = await house.drafts.list(principal, agent_id)
     found: dict[int, _Numbered] = {}
     for draft in drafts:
-        state = replace(agent.current, **drafted(draft), created_at=draft.created_at)
+        state = replace(agent.current, **house.drafts.changes_of(draft), created_at=draft.created_at)
         found[draft.number] = _Numbered(draft.number, agent, state, draft.version == agent.version, True)
     made_of_drafts = {draft.version for draft in drafts}
     for version in await house.agents.versions(principal, agent_id):

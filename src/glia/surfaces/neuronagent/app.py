@@ -9,6 +9,8 @@ from glia.surfaces.neuronagent import (
     agent_acts,
     agent_versions,
     agents,
+    alerts,
+    analytics,
     approvals,
     batches,
     budgets,
@@ -23,6 +25,7 @@ from glia.surfaces.neuronagent import (
     sessions,
     spaces,
     system,
+    tasks,
     tools,
     webhooks,
 )
@@ -64,6 +67,9 @@ ROUTERS = (
     feedback.router,
     spaces.router,
     webhooks.router,
+    tasks.router,
+    alerts.router,
+    analytics.router,
     *resources.ROUTERS,
 )
 

@@ -10,6 +10,7 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from glia.agents.relations import KINDS, SPECIALIZATIONS, Relationship, Specialization
+from glia.agents.types import RELATIONSHIPS, SPECIALIZATIONS, Relationship, Specialization
 from glia.identity.types import Principal
 from glia.kit.errors import InvalidRequest
 from glia.surfaces.neuronagent.auth import TheCaller
@@ -70,11 +71,11 @@ async def list_relationships(id: str, house: TheHouse, principal: TheCaller, par
 @router.post("/agents/{id}/relationships", status_code=201)
 async def create(id: str, body: RelationshipBody, house: TheHouse, principal: TheCaller) -> RelationshipOut:
     """Say how an agent stands to another."""
-    if body.relationship_type not in KINDS:
+    if body.relationship_type not in RELATIONSHIPS:
         raise InvalidRequest(
-            f"`relationship_type` {body.relationship_type[:50]!r} is none of {', '.join(KINDS)}.",
+            f"`relationship_type` {body.relationship_type[:50]!r} is none of {', '.join(RELATIONSHIPS)}.",
             field="relationship_type",
-            valid_types=list(KINDS),
+            valid_types=list(RELATIONSHIPS),
         )
     other = uuid_in(body.to_agent_id, "to_agent_id")
     made = await house.relations.create(principal, uuid_in(id), other, body.relationship_type, body.metadata)

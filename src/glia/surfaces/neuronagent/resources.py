@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from glia.surfaces.neuronagent import (
+    compliance,
     evaluations,
     event_streams,
     executions,
     files,
+    market,
+    rag,
     runs,
     snapshots,
     unavailable,
@@ -22,6 +25,9 @@ ROUTERS = (
     event_streams.router,
     snapshots.router,
     runs.router,
+    rag.router,
+    market.router,
+    compliance.router,
     verifications.router,
     unavailable.router,
 )

@@ -200,8 +200,7 @@ def record_of(given: Mapping[str, Any], number: int) -> Json:
 
 def steps_in(dag: Mapping[str, Any]) -> list[Json]:
     """The steps of a definition: `steps`, or `nodes` with `edges`, which are `{from, to}` or pairs."""
-    given = dag.get("steps") or dag.get("nodes") or []
-    given = _listed(given)
+    given = _listed(dag.get("steps") or dag.get("nodes") or [])
     if not isinstance(given, list) or not all(isinstance(step, dict) for step in cast(list[Any], given)):
         raise InvalidRequest("`steps` must be a list of objects.", field="steps")
     records = [record_of(step, number) for number, step in enumerate(cast(list[Json], given))]

@@ -16,7 +16,7 @@ from glia.surfaces.openai.leaving import Patience
 from glia.surfaces.openai.models import get_model, list_models
 from glia.surfaces.openai.openapi import openai_document, openapi_paths
 from glia.surfaces.openai.responses import Responses
-from glia.surfaces.openai.words import openai_error, provider_failed
+from glia.surfaces.openai.words import limit_headers, openai_error, provider_failed
 from glia.surfaces.shared.asgi import App, Receive, Request, Scope, Send
 from glia.surfaces.shared.gate import Gate
 from glia.wiring import House
@@ -37,7 +37,14 @@ def owns(method: str, path: str) -> bool:
 
 
 def openai_surface(house: House) -> App:
-    return Gate(_Routes(house), house.identity, house.rate_limits, surface="openai", error_body=openai_error)
+    return Gate(
+        _Routes(house),
+        house.identity,
+        house.rate_limits,
+        surface="openai",
+        error_body=openai_error,
+        limit_headers=limit_headers,
+    )
 
 
 class _Routes:

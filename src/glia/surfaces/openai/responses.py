@@ -236,7 +236,11 @@ class Responses:
         )
         session_id, before, open_calls = await self._history(principal, body, agent)
         told = await InputItems(self._house.files, principal, open_calls).read(body.input)
-        said = await stored(self._house, principal, agent, told, options)
+        try:
+            said = await stored(self._house, principal, agent, told, options)
+        except InvalidRequest as error:
+            error.field = {"response_format": "text.format", "messages": "input"}.get(error.field or "", error.field)
+            raise
         return Asked(body, agent, options, said, body.echo(tools.shown), ignored, session_id, before)
 
     async def _target(self, principal: Principal, model: str) -> tuple[Agent | None, ResolvedModel]:

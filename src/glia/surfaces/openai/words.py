@@ -101,3 +101,15 @@ def error_event(error: GliaError, request_id: str) -> bytes:
 def read_body(body: bytes, type: type[T]) -> tuple[T, list[str]]:
     """A JSON object as a Struct, and the names of fields that it does not have. Raises InvalidRequest."""
     return convert(read_object(body), type)
+
+
+def limit_headers(headers: dict[str, str]) -> dict[str, str]:
+    """Our headers about a key's limit, and the same by the names that this API's clients look at."""
+    if "X-RateLimit-Limit" not in headers:
+        return headers
+    return {
+        **headers,
+        "X-RateLimit-Limit-Requests": headers["X-RateLimit-Limit"],
+        "X-RateLimit-Remaining-Requests": headers["X-RateLimit-Remaining"],
+        "X-RateLimit-Reset-Requests": f"{headers['X-RateLimit-Reset']}s",
+    }

@@ -44,8 +44,11 @@ class Gate:
         is_public: Callable[[str], bool] = lambda _path: False,
         status_of: Callable[[GliaError], int] = status_of_error,
         headers: Mapping[str, str] | None = None,
+        limit_headers: Callable[[dict[str, str]], dict[str, str]] = lambda headers: headers,
     ) -> None:
-        """status_of: for surfaces that know fewer statuses than we. headers: on every answer."""
+        """status_of: for surfaces that know fewer statuses than we. headers: on every answer. limit_headers: how the
+        surface calls what is said about a key's limit."""
+        self._limit_headers = limit_headers
         self._app = app
         self._identity = identity
         self._rate_limits = rate_limits
@@ -89,7 +92,8 @@ class Gate:
             authenticated.rate_per_minute,
             is_strict=authenticated.principal.agent_id is not None,
         )
-        answer.headers += [(name.lower().encode(), value.encode()) for name, value in decision.headers().items()]
+        limits = self._limit_headers(decision.headers())
+        answer.headers += [(name.lower().encode(), value.encode()) for name, value in limits.items()]
         if not decision.is_allowed:
             raise RateLimited(
                 f"This key may make {decision.limit} requests a minute; wait {decision.retry_after_seconds} s.",

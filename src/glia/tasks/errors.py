@@ -1,0 +1,15 @@
+"""What can go wrong with tasks."""
+
+from __future__ import annotations
+
+from glia.kit.errors import GliaError, NotFound
+
+
+class TaskNotFound(NotFound):
+    code = "task_not_found"
+
+
+class TaskFailed(GliaError):
+    """The work was done and came out badly, such as code that ended with an error."""
+
+    code, status = "task_failed", 422
