@@ -19,7 +19,15 @@ BODIES: dict[Route, dict[str, Any]] = {
     ("POST", "/api/agents/{agent_id}/jobs"): {"name": "New"},
     ("PUT", "/api/agents/{agent_id}/jobs/{job_id}"): {"description": "Changed"},
     ("POST", "/api/agents/{agent_id}/jobs/close-stale"): {},
+    ("PUT", "/api/agents/{agent_id}/tools"): {"auto_select_tools": True},
+    ("POST", "/api/agents/{agent_id}/instructions"): {"instruction_type": "standing", "action": "Be brief."},
+    ("POST", "/api/agents/{agent_id}/api-keys"): {},
+    ("POST", "/api/v1/agents/{agent_id}/chat"): {"message": "Hello"},
+    ("POST", "/api/agents/{agent_id}/sandbox-session"): {"conversation_id": "{conversation_id}"},
 }
+
+
+RULE = {"instruction_type": "standing", "action": "Be kind."}
 
 
 def not_built(document: dict[str, Any]) -> set[Route]:
@@ -34,6 +42,7 @@ def not_built(document: dict[str, Any]) -> set[Route]:
 def one_of_everything(neura: Neura) -> Things:
     agent = neura.made("/api/agents", {"name": "A's agent", "use_web_search": False})["agent_id"]
     conversation = neura.made(f"/api/agents/{agent}/conversations", {"title": "A's", "messages": []})["id"]
+    neura.made(f"/api/agents/{agent}/sandbox-session", {"conversation_id": conversation, "files": []})
     job = neura.made(f"/api/agents/{agent}/jobs", {"name": "A's job", "bucket_id": "a-bucket-of-a"})["job_id"]
     headers = {"Content-Type": "multipart/form-data; boundary=XyZ"}
     document = neura.request("POST", "/api/kb/upload", raw=form(part(b"Words in A.", "a.txt")), headers=headers).json
@@ -43,6 +52,8 @@ def one_of_everything(neura: Neura) -> Things:
         "agent_id": agent,
         "conversation_id": conversation,
         "job_id": job,
+        "task_id": neura.made(f"/api/agents/{agent}/instructions", RULE)["task_id"],
+        "key_id": neura.made(f"/api/agents/{agent}/api-keys", {})["key_id"],
         "resource_id": "a-bucket-of-a",
         "kb_id": document["kb_id"],
         "document_id": document["document_id"],
@@ -55,13 +66,18 @@ def _streamed(client: Client, path: str) -> int:
         return stream.status
 
 
-SPECIAL: dict[Route, Callable[[Client, str], int]] = {}
+SANDBOX_SESSION = ("POST", "/api/agents/{agent_id}/sandbox-session")
 
 
 def test_another_workspaces_ids_are_404_on_every_route(neura: Neura, neura_stranger: Neura):
     document = neura.get("/openapi.json").json
     without = {route for route in not_built(document) if "{" in route[1]}
-    walk = Walk(routes_of(document, without=without), one_of_everything(neura), BODIES, special=SPECIAL)
+    things = one_of_everything(neura)
+    body = {"conversation_id": things["conversation_id"], "files": []}
+    special: dict[Route, Callable[[Client, str], int]] = {
+        SANDBOX_SESSION: lambda client, path: client.post(path, body).status
+    }
+    walk = Walk(routes_of(document, without=without), things, BODIES, special=special)
 
     open_to_strangers = walk.open_to(neura_stranger)
     open_to_their_owner = walk.open_to(neura)

@@ -1,7 +1,7 @@
 """The routes that bare ASGI handlers serve, said once more for the OpenAPI document and for `405`.
 
-`chat.py`, `completions.py` and `knowledge.py` answer these requests before the framework sees them; nothing here is
-ever called.
+`chat.py`, `external.py`, `completions.py` and `knowledge.py` answer these requests before the framework sees them;
+nothing here is ever called.
 """
 
 from __future__ import annotations
@@ -155,6 +155,35 @@ async def chat(agent_id: str, body: ChatRequest) -> NoReturn:
 )
 async def chat_stream(agent_id: str, body: ChatRequest, last_event_id: LastEventId = None) -> NoReturn:
     """Say something to an agent and read its answer as it comes. Leaving does not stop the run."""
+    raise NotImplementedError
+
+
+class ExternalRequest(BaseModel):
+    """message: what you say; `query` is the same, and one of them is needed."""
+
+    message: str | None = None
+    query: str | None = None
+    conversation_history: list[MessageIn] | None = None
+
+
+class ExternalUsageOut(Out):
+    """total_cost: in USD; null where a price is not known."""
+
+    total_cost: float | None
+    latency_ms: int
+
+
+class ExternalOut(Out):
+    """sources: URLs and `kb://<kb_id>/<document_id>#<chunk>`, in the order in which the answer cites them."""
+
+    answer: str
+    sources: list[str]
+    usage: ExternalUsageOut
+
+
+@router.post("/api/v1/agents/{agent_id}/chat", tags=["external chat"], response_model=ExternalOut)
+async def external_chat(agent_id: str, body: ExternalRequest) -> NoReturn:
+    """Say something to an agent with a key that was made for it, sent as `X-API-Key`."""
     raise NotImplementedError
 
 
