@@ -102,24 +102,25 @@ class Models:
             found.extend(self._info(provider, name, default) for name in names)
         return found
 
-    async def resolve(self, name: str | None) -> ResolvedModel:
+    async def resolve(self, name: str | None, *, or_default: bool = False) -> ResolvedModel:
         """The model that a name means.
 
         name: `provider/name`, taken at its word; a bare name that one provider lists or has as its default; or None
         for the default: the configured one, else that of the first configured provider, else a local server's first,
-        else the built-in one.
+        else the built-in one. or_default: the first of several that have the name, and the default for one that nobody
+        has, instead of an error.
         Raises ModelNotFound, ModelAmbiguous, or ModelFailed when the default's provider does not say what it has.
         """
-        return await self._resolver.resolve(name)
-
-    async def resolve_or_default(self, name: str | None) -> ResolvedModel:
-        """As `resolve`; the first of several that have the name, and the default for one that nobody has."""
         try:
-            return await self.resolve(name)
+            return await self._resolver.resolve(name)
         except ModelAmbiguous as ambiguous:
-            return await self.resolve(ambiguous.choices[0])
+            if not or_default:
+                raise
+            return await self._resolver.resolve(ambiguous.choices[0])
         except (ModelNotFound, ModelFailed):  # it failed to say what it has
-            return await self.resolve(None)
+            if not or_default:
+                raise
+            return await self._resolver.resolve(None)
 
     async def stream(
         self, name: str | ResolvedModel | None, request: ModelRequest, *, fallback: str | None = None

@@ -32,7 +32,7 @@ class Reflections:
         principal.require("reflections:write")
         _check(what)
         agent = (await self._with.agents.get(principal, agent_id)).current
-        model = await self._with.models.resolve(agent.model)
+        model = await self._with.models.resolve(agent.model, or_default=agent.settings.default_if_unknown)
         asking = Asking(self._with.models, self._with.spending, principal, agent_id)
         made, _ = await reflect(asking, model, 0, what.task, what.answer, found=what.found)
         id = new_id()

@@ -47,7 +47,7 @@ class Plans:
         principal.require("plans:write")
         checked_text(task, "task")
         agent = (await self._with.agents.get(principal, agent_id)).current
-        model = await self._with.models.resolve(agent.model)
+        model = await self._with.models.resolve(agent.model, or_default=agent.settings.default_if_unknown)
         asking = Asking(self._with.models, self._with.spending, principal, agent_id)
         wanted = f"{task}\n\n{about}" if about else task
         made, _ = await make_plan(asking, model, wanted, await self._tools(principal, agent))

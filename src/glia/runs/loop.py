@@ -231,10 +231,8 @@ class AgentLoop:
         return self._agent.deliberation.reflects and self._progress.reflection is None
 
     async def _model(self) -> ResolvedModel:
-        resolve = self._crew.models.resolve
-        if self._agent.settings.default_if_unknown:
-            resolve = self._crew.models.resolve_or_default
-        return await resolve(self._agent.model)
+        agent = self._agent
+        return await self._crew.models.resolve(agent.model, or_default=agent.settings.default_if_unknown)
 
     async def _plan(self) -> None:
         model = await self._model()

@@ -144,7 +144,7 @@ class ConditionJudge:
                 name = (await self._agents.get(principal, trigger.agent_id)).current.model
             except NotFound:
                 log.info("a judged trigger's agent is gone", trigger=str(trigger.id))
-        return await self._models.resolve_or_default(name)
+        return await self._models.resolve(name, or_default=True)
 
     async def _hold(
         self, context: JobContext, trigger: Trigger, model: ResolvedModel, request: ModelRequest

@@ -52,7 +52,7 @@ class Completions:
         for name, value in _DEFAULTS.items():
             if given.get(name) is None and not (limits and name == "max_tokens"):
                 given[name] = value
-        given["model"] = (await self.house.models.resolve_or_default(str(given["model"]))).id
+        given["model"] = (await self.house.models.resolve(str(given["model"]), or_default=True)).id
         return read_chat(orjson.dumps(given))
 
     async def _answer(self, request: Request, send: Send, call: ChatCall) -> None:

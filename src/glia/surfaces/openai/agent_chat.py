@@ -23,7 +23,7 @@ from glia.runs.events import TextDelta as StoredText
 from glia.runs.events import ThinkingDelta as StoredThinking
 from glia.runs.service import Question, RunOptions, Runs, Said, Watcher
 from glia.runs.types import Accepted
-from glia.surfaces.openai.chat_history import read_history, stored
+from glia.surfaces.openai.chat_history import model_of, read_history, stored
 from glia.surfaces.openai.chat_options import read_wishes
 from glia.surfaces.openai.leaving import Patience, WhileClientWaits
 from glia.surfaces.openai.words import AGENT_PREFIX, RunEndedBadly, error_event, openai_error
@@ -42,7 +42,7 @@ async def chat_with_agent(house: House, patience: Patience, request: Request, se
     principal = request.principal
     read = read_history(call)
     agent = await find_agent(house, principal, call.model)
-    wishes = read_wishes(call, await house.models.resolve(agent.current.model))
+    wishes = read_wishes(call, await model_of(house, agent.current))
     if wishes.ignored and house.settings.strict_fields:
         raise InvalidRequest(f"`{wishes.ignored[0]}` has no effect on an agent; leave it out.", field=wishes.ignored[0])
     said = await stored(house, principal, agent, read, wishes.options)

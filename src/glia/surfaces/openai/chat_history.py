@@ -6,11 +6,12 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from glia.agents.types import Agent
+from glia.agents.types import Agent, AgentVersion
 from glia.gateway.service import ReadMessage, read_messages
 from glia.gateway.types import ChatCall
 from glia.identity.types import Principal
 from glia.kit.errors import InvalidRequest
+from glia.models.service import ResolvedModel
 from glia.models.types import Image
 from glia.runs.events import CalledTool, StoredImage
 from glia.runs.service import RunOptions, Said
@@ -85,6 +86,11 @@ def _entry(read: ReadMessage, field: str, calls: OpenCalls) -> Told:
     return Told(Said(role, text), read.images, f"{field}.content")
 
 
+async def model_of(house: House, agent: AgentVersion) -> ResolvedModel:
+    """Raises ModelNotFound, unless the agent takes another for one that nobody has."""
+    return await house.models.resolve(agent.model, or_default=agent.settings.default_if_unknown)
+
+
 async def stored(
     house: House, principal: Principal, agent: Agent | None, told: Sequence[Told], options: RunOptions
 ) -> list[Said]:
@@ -96,7 +102,7 @@ async def stored(
     if count > MOST_IMAGES:
         raise InvalidRequest(f"The conversation has {count} pictures; the most is {MOST_IMAGES}.", field="messages")
     if count or options.response_format is not None:
-        resolved = await house.models.resolve(options.model if agent is None else agent.current.model)
+        resolved = await (house.models.resolve(options.model) if agent is None else model_of(house, agent.current))
         house.models.check(resolved, has_images=bool(count), response_format=options.response_format)
     return [await _stored(house, principal, entry) for entry in told]
 

@@ -23,7 +23,7 @@ from glia.runs.events import Event, MessageReceived
 from glia.runs.service import Question, RunOptions, Said, Watcher
 from glia.runs.types import AGENT, MODEL, Accepted, Run
 from glia.surfaces.openai.agent_chat import bad_end, find_agent, outcome
-from glia.surfaces.openai.chat_history import stored
+from glia.surfaces.openai.chat_history import model_of, stored
 from glia.surfaces.openai.chat_options import without_use
 from glia.surfaces.openai.ids import CONVERSATION, RESPONSE, read_id, shown
 from glia.surfaces.openai.leaving import Patience, WhileClientWaits
@@ -246,7 +246,7 @@ class Responses:
     async def _target(self, principal: Principal, model: str) -> tuple[Agent | None, ResolvedModel]:
         if model.startswith(AGENT_PREFIX):
             agent = await find_agent(self._house, principal, model)
-            return agent, await self._house.models.resolve(agent.current.model)
+            return agent, await model_of(self._house, agent.current)
         principal.require(SCOPE)
         return None, await self._house.models.resolve(model)
 
