@@ -23,6 +23,7 @@ MAKERS: dict[str, str] = {
     "neuronagent": "glia.surfaces.neuronagent.app:neuronagent_surface",
     "neura": "glia.surfaces.neura.app:neura_surface",
     "neuralhub": "glia.surfaces.neuralhub.app:neuralhub_surface",
+    "auvy": "glia.surfaces.auvy.app:auvy_surface",
 }
 """Where each surface is made. All but the first three answer under `/<name>`."""
 

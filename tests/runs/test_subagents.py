@@ -40,7 +40,7 @@ async def agent(house: Rig, who: Principal, name: str, **spec: object) -> UUID:
 
 
 def ask(name: str, task: str = "Find it") -> Say:
-    return Say(calls=((f"ask_{name}", {"task": task}),))
+    return Say(calls=((f"delegate_{name}", {"task": task}),))
 
 
 async def test_a_task_is_a_run_of_its_own_and_its_answer_the_result(
@@ -68,7 +68,7 @@ async def test_a_task_is_a_run_of_its_own_and_its_answer_the_result(
 async def test_two_tasks_at_once_are_both_waited_for(
     db: Database, database_urls: DatabaseUrls, principal: Principal
 ) -> None:
-    both = Say(calls=(("ask_clerk", {"task": "One"}), ("ask_clerk", {"task": "Two"})))
+    both = Say(calls=(("delegate_clerk", {"task": "One"}), ("delegate_clerk", {"task": "Two"})))
     model = Cast(boss=[both, Say("Done")], clerk=[Say("A", pause_seconds=0.2), Say("B")])
     async with rig(db, database_urls.app, model) as house:
         clerk = await agent(house, principal, "clerk")

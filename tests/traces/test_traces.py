@@ -212,7 +212,7 @@ async def test_a_trace_that_its_caller_does_not_record_is_not_sent(place: Place)
 
 
 async def test_a_child_run_lies_in_its_parents_trace(place: Place) -> None:
-    place.rig.model.script += [Say(calls=(("ask_helper", {"task": "Help"}),)), Say("Helped."), Say("Done.")]
+    place.rig.model.script += [Say(calls=(("delegate_helper", {"task": "Help"}),)), Say("Helped."), Say("Done.")]
     helper = await place.rig.agents.create(place.principal, AgentSpec(name="Helper", tools=()))
     boss = await place.rig.agents.create(place.principal, AgentSpec(name="Boss", tools=(), subagents=(helper.id,)))
     accepted = await place.rig.start(place.principal, boss.id, "Go")
@@ -221,7 +221,9 @@ async def test_a_child_run_lies_in_its_parents_trace(place: Place) -> None:
     spans = await place.spans(6)
 
     by_name = {span.name: span for span in spans}
-    parent, child, call = (by_name[n] for n in ("invoke_agent Boss", "invoke_agent Helper", "execute_tool ask_helper"))
+    parent, child, call = (
+        by_name[n] for n in ("invoke_agent Boss", "invoke_agent Helper", "execute_tool delegate_helper")
+    )
     assert len({span.trace_id for span in spans}) == 1
     assert child.parent == call.span_id
     assert call.parent == parent.span_id

@@ -31,3 +31,15 @@ class SpecializationNotFound(NotFound):
 
 class VersionNotFound(NotFound):
     code = "version_not_found"
+
+
+class AgentInactive(Conflict):
+    code = "agent_inactive"
+
+
+class ToolsetAttached(Conflict):
+    code = "toolset_attached"
+
+
+class ToolsetNotAttached(NotFound):
+    code = "toolset_not_attached"

@@ -10,37 +10,40 @@ from typing import Any
 from uuid import UUID
 
 from glia.agents import queries
-from glia.agents.errors import AgentNotFound, SlugTaken
-from glia.agents.types import Agent, AgentSpec, AgentVersion, Permissions
+from glia.agents.checks import check_spec
+from glia.agents.errors import AgentNotFound, SlugTaken, ToolsetAttached, ToolsetNotAttached
+from glia.agents.types import Agent, AgentFilter, AgentSpec, AgentVersion
 from glia.identity.types import Principal
 from glia.kit.db import Database, Transaction
-from glia.kit.errors import InvalidRequest
+from glia.kit.errors import Forbidden, InvalidRequest
 from glia.kit.ids import new_id
 from glia.kit.pages import Page, Window, page_of
 
-LONGEST_NAME = 200
-LONGEST_INSTRUCTIONS = 200_000
-LONGEST_APPROVAL_SECONDS = 90 * 86400
-MOST_RULES = 200
 MOST_SUBAGENTS = 50
-MOST_SEARCH_RESULTS = 30
-MOST_STANDING = 100
-LONGEST_OFFER = 1_000
 
 SpecCheck = Callable[[Principal, Transaction, AgentSpec], Awaitable[None]]
 """Raises InvalidRequest when a spec names a tool, model or knowledge base that is not there."""
 
 
+IsHome = Callable[[UUID], Awaitable[bool]]
+"""Whether a workspace is the one that the installation began with."""
+
+
 class Agents:
-    def __init__(self, db: Database, *, checks: tuple[SpecCheck, ...] = ()) -> None:
-        """checks: what other slices have to say about a spec before it is kept."""
+    def __init__(self, db: Database, *, checks: tuple[SpecCheck, ...] = (), is_home: IsHome | None = None) -> None:
+        """checks: what other slices have to say about a spec before it is kept.
+
+        is_home: whether a workspace is the installation's own, whose admins make curated agents; None: every one is.
+        """
         self._db = db
         self._checks = checks
+        self._is_home = is_home
 
     async def create(self, principal: Principal, spec: AgentSpec, *, slug: str | None = None) -> Agent:
         """slug: the agent's name in addresses; made from its name when not given. Raises SlugTaken."""
         principal.require("agents:write")
-        _check(spec)
+        check_spec(spec)
+        await self._may_share(principal, "project", spec.visibility)
         if slug is not None and not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,99}", slug):
             raise InvalidRequest(
                 f"`slug` {slug!r} may hold lower-case letters, digits, `.`, `_` and `-`, at most 100 of them.",
@@ -71,7 +74,7 @@ class Agents:
                 found = None
             if found is not None:
                 return found
-            id = await queries.find_id(tx, reference)
+            id = await queries.find_id(tx, reference, principal.project_id)
             if id is None:
                 raise AgentNotFound(f"There is no agent {reference!r} in this workspace.")
             return await _get(tx, id)
@@ -89,27 +92,89 @@ class Agents:
             rows = await queries.list_page(tx, window)
         return page_of(rows, window, lambda agent: agent.id)
 
-    async def update(self, principal: Principal, id: UUID, changes: dict[str, Any]) -> Agent:
-        """Makes a new version with these fields of AgentSpec changed; the others stay."""
-        return await self.amend(principal, id, lambda _spec: changes)
+    async def search(self, principal: Principal, wanted: AgentFilter) -> tuple[list[Agent], int]:
+        """A page of those that match, and how many match in all."""
+        principal.require("agents:read")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            return await queries.search(tx, wanted)
+
+    async def update(
+        self, principal: Principal, id: UUID, changes: dict[str, Any], *, slug: str | None = None
+    ) -> Agent:
+        """Makes a new version with these fields of AgentSpec changed; the others stay.
+
+        slug: the agent's new name in addresses. Raises SlugTaken.
+        """
+        return await self._change(principal, id, lambda spec: replace(spec, **changes), slug=slug)
 
     async def amend(self, principal: Principal, id: UUID, change: Callable[[AgentSpec], dict[str, Any]]) -> Agent:
         """As `update`, for changes that follow from what the agent is: nobody else changes it meanwhile.
 
         change: gives fields of AgentSpec from the present ones; it may raise.
         """
+        return await self._change(principal, id, lambda spec: replace(spec, **change(spec)))
+
+    async def promote(self, principal: Principal, id: UUID, version: int) -> Agent:
+        """Makes a new version that is a copy of an older one, and says so."""
+        principal.require("agents:read")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            await _get(tx, id)
+            old = await queries.get(tx, id, version) if 1 <= version < 2**31 else None
+        if old is None:
+            raise AgentNotFound(f"The agent '{id}' has no version {version}.", agent_id=str(id))
+        spec = _spec_of(old.current)
+        return await self._change(principal, id, lambda _now: spec, promoted_from=version)
+
+    async def attach_toolset(self, principal: Principal, id: UUID, toolset_id: UUID) -> Agent:
+        """Gives the agent a toolset's tools besides its own. Raises ToolsetAttached when it has them already."""
+
+        def attached(spec: AgentSpec) -> AgentSpec:
+            if toolset_id in spec.toolset_ids:
+                raise ToolsetAttached(f"The toolset '{toolset_id}' is attached to this agent already.")
+            return replace(spec, toolset_ids=(*spec.toolset_ids, toolset_id))
+
+        return await self._change(principal, id, attached)
+
+    async def detach_toolset(self, principal: Principal, id: UUID, toolset_id: UUID) -> Agent:
+        """Raises ToolsetNotAttached."""
+
+        def detached(spec: AgentSpec) -> AgentSpec:
+            if toolset_id not in spec.toolset_ids:
+                raise ToolsetNotAttached(f"The toolset '{toolset_id}' is not attached to this agent.")
+            return replace(spec, toolset_ids=tuple(one for one in spec.toolset_ids if one != toolset_id))
+
+        return await self._change(principal, id, detached)
+
+    async def _change(
+        self,
+        principal: Principal,
+        id: UUID,
+        changed: Callable[[AgentSpec], AgentSpec],
+        *,
+        slug: str | None = None,
+        promoted_from: int | None = None,
+    ) -> Agent:
         principal.require("agents:write")
         async with self._db.transaction(principal.workspace_id) as tx:
             version = await queries.lock(tx, id)
             if version is None:
                 raise _missing(id)
             before = _spec_of((await _get(tx, id)).current)
-            spec = replace(before, **change(before))
-            _check(spec)
+            spec = changed(before)
+            check_spec(spec)
+            await self._may_share(principal, before.visibility, spec.visibility)
             await self._run_checks(principal, tx, spec)
             await _check_subagents(tx, id, spec)
+            if slug is not None and not await queries.set_slug(tx, id, slug):
+                raise SlugTaken(f"There is already an agent with the slug {slug!r}; choose another.", slug=slug)
             await queries.insert_version(
-                tx, id, version + 1, spec, workspace_id=principal.workspace_id, created_by=principal.name
+                tx,
+                id,
+                version + 1,
+                spec,
+                workspace_id=principal.workspace_id,
+                created_by=principal.name,
+                promoted_from=promoted_from,
             )
             await queries.set_version(tx, id, version + 1)
             return await _get(tx, id)
@@ -117,10 +182,19 @@ class Agents:
     async def check(self, principal: Principal, spec: AgentSpec) -> None:
         """Raises what `create` would raise for this spec, and keeps nothing."""
         principal.require("agents:read")
-        _check(spec)
+        check_spec(spec)
         async with self._db.transaction(principal.workspace_id) as tx:
             await self._run_checks(principal, tx, spec)
             await _check_subagents(tx, None, spec)
+
+    async def _may_share(self, principal: Principal, before: str, after: str) -> None:
+        """Sharing with the workspace takes an admin, and whatever is curated an admin of the installation."""
+        if before != after:
+            principal.require("identity:write")
+        if "core" in (before, after):
+            principal.require("identity:write")
+            if self._is_home is not None and not await self._is_home(principal.workspace_id):
+                raise Forbidden("Only admins of the installation's own workspace may make or change a core agent.")
 
     async def versions(self, principal: Principal, id: UUID) -> list[AgentVersion]:
         """Newest first."""
@@ -130,10 +204,36 @@ class Agents:
             return await queries.list_versions(tx, id)
 
     async def delete(self, principal: Principal, id: UUID) -> None:
+        """Hides the agent until it is restored."""
         principal.require("agents:write")
         async with self._db.transaction(principal.workspace_id) as tx:
-            if not await queries.delete(tx, id):
-                raise _missing(id)
+            await self._may_delete(principal, tx, id)
+            await queries.delete(tx, id)
+
+    async def restore(self, principal: Principal, id: UUID) -> Agent:
+        """Brings a deleted agent back with all its versions. One that is there stays as it is. Raises SlugTaken."""
+        principal.require("agents:write")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            slug = await queries.lock_deleted(tx, id)
+            if slug is not None and not await queries.restore(tx, id):
+                raise SlugTaken(f"Another agent has the slug {slug!r} by now; rename it first.", slug=slug)
+            return await _get(tx, id)
+
+    async def purge(self, principal: Principal, id: UUID) -> None:
+        """Removes an agent with its versions, memories and triggers for good; its sessions and their logs stay.
+
+        The caller has cancelled its runs.
+        """
+        principal.require("agents:write")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            await self._may_delete(principal, tx, id)
+            await queries.purge(tx, id)
+
+    async def _may_delete(self, principal: Principal, tx: Transaction, id: UUID) -> None:
+        if await queries.lock(tx, id) is None:
+            raise _missing(id)
+        visibility = (await _get(tx, id)).current.visibility
+        await self._may_share(principal, visibility, visibility)
 
     async def _run_checks(self, principal: Principal, tx: Transaction, spec: AgentSpec) -> None:
         for check in self._checks:
@@ -168,72 +268,6 @@ def _missing(id: UUID) -> AgentNotFound:
 
 def _spec_of(version: AgentVersion) -> AgentSpec:
     return AgentSpec(**{field.name: getattr(version, field.name) for field in fields(AgentSpec)})
-
-
-def _check(spec: AgentSpec) -> None:
-    if not spec.name.strip():
-        raise InvalidRequest("`name` is empty; give the agent a name.", field="name")
-    if len(spec.name) > LONGEST_NAME:
-        raise InvalidRequest(f"`name` has {len(spec.name)} characters; the most is {LONGEST_NAME}.", field="name")
-    if len(spec.instructions) > LONGEST_INSTRUCTIONS:
-        raise InvalidRequest(
-            f"`instructions` has {len(spec.instructions)} characters; the most is {LONGEST_INSTRUCTIONS}.",
-            field="instructions",
-        )
-    limits = spec.limits
-    for name, value, smallest, largest in (
-        ("max_iterations", limits.max_iterations, 1, 1000),
-        ("timeout_seconds", limits.timeout_seconds, 1, 7 * 86400),
-        ("max_tokens", limits.max_tokens, 1, 10**9),
-        ("max_cost_micros", limits.max_cost_micros, 0, 10**12),
-        ("max_depth", limits.max_depth, 0, 10),
-    ):
-        if value is not None and not smallest <= value <= largest:
-            raise InvalidRequest(
-                f"`limits.{name}` is {value}; it must be between {smallest} and {largest}.", field=f"limits.{name}"
-            )
-    if not 1 <= spec.search_depth <= MOST_SEARCH_RESULTS:
-        raise InvalidRequest(
-            f"`search_depth` is {spec.search_depth}; it must be between 1 and {MOST_SEARCH_RESULTS}: 5 is quick, 15"
-            " balanced, 30 thorough.",
-            field="search_depth",
-        )
-    _check_permissions(spec.permissions)
-    _check_standing(spec)
-
-
-def _check_standing(spec: AgentSpec) -> None:
-    rules = len(spec.standing_instructions)
-    if rules > MOST_STANDING:
-        raise InvalidRequest(
-            f"The agent would have {rules} standing instructions; the most is {MOST_STANDING}.",
-            field="standing_instructions",
-        )
-    if len(spec.tool_choice.offered_as) > LONGEST_OFFER:
-        raise InvalidRequest(
-            f"`tool_choice.offered_as` has {len(spec.tool_choice.offered_as)} characters; the most is {LONGEST_OFFER}.",
-            field="tool_choice.offered_as",
-        )
-
-
-def _check_permissions(permissions: Permissions) -> None:
-    if not 1 <= permissions.expires_after_seconds <= LONGEST_APPROVAL_SECONDS:
-        raise InvalidRequest(
-            f"`permissions.expires_after_seconds` is {permissions.expires_after_seconds:g}; it must be between 1 and"
-            f" {LONGEST_APPROVAL_SECONDS}.",
-            field="permissions.expires_after_seconds",
-        )
-    if len(permissions.rules) > MOST_RULES:
-        raise InvalidRequest(
-            f"`permissions.rules` has {len(permissions.rules)} entries; the most is {MOST_RULES}.",
-            field="permissions.rules",
-        )
-    for index, rule in enumerate(permissions.rules):
-        field = f"permissions.rules[{index}]"
-        if not rule.tool:
-            raise InvalidRequest(f"`{field}.tool` is empty; name a tool, or `*` for all.", field=f"{field}.tool")
-        if rule.op in ("in", "not_in") and not isinstance(rule.value, list):
-            raise InvalidRequest(f"`{field}.value` must be a list for `{rule.op}`.", field=f"{field}.value")
 
 
 async def _check_subagents(tx: Transaction, id: UUID | None, spec: AgentSpec) -> None:

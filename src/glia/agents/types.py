@@ -30,6 +30,10 @@ class Limits:
     ends_with_answer: bool = False
 
 
+Visibility = Literal["project", "workspace", "core"]
+"""Who sees an agent: its project; every project of the workspace; or everybody, as a curated agent that only the admins
+of the installation change."""
+
 Comparison = Literal["eq", "ne", "lt", "lte", "gt", "gte", "in", "not_in", "contains", "starts_with", "exists"]
 
 
@@ -128,13 +132,27 @@ class StandingInstruction:
 
 
 @dataclass(frozen=True)
+class KnowledgeScope:
+    """Parts of knowledge bases that an agent may search beside whole ones.
+
+    path: a folder with all below it, in every base of the project `project_id`; "" for all of them, None for none.
+    document_ids: single documents, of whichever base.
+    """
+
+    path: str | None = None
+    project_id: UUID | None = None
+    document_ids: tuple[UUID, ...] = ()
+
+
+@dataclass(frozen=True)
 class AgentSpec:
     """Everything about an agent that a version keeps.
 
     tools: names of the tools it may use, with `?` behind those that need not be there; None means the safe built-in
-    ones, as `default` does among others. Knowledge search comes with knowledge_base_ids in any case.
-    subagents: agents it may give tasks to, each offered to it as a tool.
-    search_depth: the most results of each of its web searches; 5 is quick, 15 balanced, 30 thorough.
+    ones, as `default` does among others. Knowledge search comes with knowledge_base_ids and knowledge in any case.
+    subagents: agents it may give tasks to, each offered to it as a tool. toolset_ids: toolsets whose tools it has
+    besides. search_depth: the most results of each of its web searches; 5 is quick, 15 balanced, 30 thorough.
+    is_active: whether it takes new work.
     """
 
     name: str
@@ -154,26 +172,38 @@ class AgentSpec:
     tool_choice: ToolChoice = field(default_factory=ToolChoice)
     standing_instructions: tuple[StandingInstruction, ...] = ()
     metadata: dict[str, object] = field(default_factory=dict[str, object])
+    visibility: Visibility = "project"
+    is_active: bool = True
+    toolset_ids: tuple[UUID, ...] = ()
+    knowledge: KnowledgeScope = field(default_factory=KnowledgeScope)
+
+    @property
+    def has_knowledge(self) -> bool:
+        scope = self.knowledge
+        return bool(self.knowledge_base_ids or scope.document_ids) or scope.path is not None
 
 
 @dataclass(frozen=True)
 class AgentVersion(AgentSpec):
-    """One immutable state of an agent."""
+    """One immutable state of an agent. promoted_from: the older version that it is a copy of."""
 
     version: int = 1
+    promoted_from: int | None = None
     created_by: str = ""
     created_at: datetime | None = None
 
 
 @dataclass(frozen=True)
 class Agent:
-    """An agent as it is now: its identity and its current version."""
+    """An agent as it is now: its identity and its current version. deleted_at: None unless it may be restored."""
 
     id: AgentId
     slug: str
     current: AgentVersion
     created_at: datetime
     updated_at: datetime
+    project_id: UUID
+    deleted_at: datetime | None = None
 
     @property
     def version(self) -> int:
@@ -220,3 +250,23 @@ class Specialization:
 
 RELATIONSHIPS = ("delegates_to", "collaborates_with", "supervises", "reports_to")
 SPECIALIZATIONS = ("planning", "research", "coding", "execution", "analysis", "general")
+
+
+Sort = Literal["created_at", "updated_at", "name"]
+
+
+@dataclass(frozen=True)
+class AgentFilter:
+    """Which agents a list is about, and its order; what is None does not matter.
+
+    project_id: those that this project sees: its own, and the workspace's shared ones. text: in name, slug or
+    description.
+    """
+
+    project_id: UUID | None = None
+    text: str = ""
+    is_active: bool | None = None
+    sort: Sort = "created_at"
+    is_descending: bool = True
+    limit: int = 20
+    offset: int = 0

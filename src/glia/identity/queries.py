@@ -144,6 +144,10 @@ async def first_project_id(tx: Transaction) -> UUID | None:
     return await tx.value("select id from projects order by created_at, id limit 1")
 
 
+async def first_workspace(tx: Transaction) -> UUID | None:
+    return await tx.value("select id from workspaces order by created_at, id limit 1")
+
+
 async def projects(tx: Transaction, window: Window) -> list[Project]:
     return await tx.many(
         Project,

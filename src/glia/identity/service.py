@@ -139,6 +139,11 @@ class Identity:
     async def authenticate_token(self, jwt: str) -> Authenticated:
         return await self._authentication.token(jwt)
 
+    async def is_home(self, workspace_id: UUID) -> bool:
+        """Whether this is the workspace that the installation began with, whose admins look after all of it."""
+        async with self._db.across_workspaces() as tx:
+            return await queries.first_workspace(tx) == workspace_id
+
     def forget(self, what: str) -> None:
         """Drops what is remembered of a key (its hash in hex) or of everything (`*`).
 

@@ -16,7 +16,7 @@ _BASE: LiteralString = """
   b.text_config, b.dense_weight,
   b.lexical_weight, (select count(*) from documents d where d.knowledge_base_id = b.id) as documents, b.chunks,
   b.created_at, b.updated_at"""
-_DOCUMENT: LiteralString = """
+DOCUMENT_COLUMNS: LiteralString = """
   id, knowledge_base_id, name, media_type, size_bytes, sha256, status, error_code, error_message, phase, progress_done,
   progress_total, chunks, pages, file_id, run_id, created_at, updated_at, path, title, metadata, source_url,
   text_config"""
@@ -164,7 +164,7 @@ async def set_source(tx: Transaction, id: UUID, *, file_id: UUID, run_id: UUID) 
 async def get_document(tx: Transaction, base_id: UUID, id: UUID) -> Document | None:
     return await tx.one_or_none(
         Document,
-        "select" + _DOCUMENT + " from documents where id = %(id)s and knowledge_base_id = %(base_id)s",
+        "select" + DOCUMENT_COLUMNS + " from documents where id = %(id)s and knowledge_base_id = %(base_id)s",
         id=id,
         base_id=base_id,
     )
@@ -174,7 +174,7 @@ async def find_content(tx: Transaction, base_id: UUID, sha256: str) -> Document 
     return await tx.one_or_none(
         Document,
         "select"
-        + _DOCUMENT
+        + DOCUMENT_COLUMNS
         + """
         from documents where knowledge_base_id = %(base_id)s and sha256 = %(sha256)s and status <> 'failed'""",
         base_id=base_id,
@@ -186,7 +186,7 @@ async def list_documents(tx: Transaction, base_id: UUID, window: Window, where: 
     return await tx.many(
         Document,
         "select"
-        + _DOCUMENT
+        + DOCUMENT_COLUMNS
         + """
         from documents where knowledge_base_id = %(base_id)s and (%(after)s::uuid is null or id < %(after)s)
           and (%(path)s::text is null or path = %(path)s or starts_with(path, %(path)s || '/'))

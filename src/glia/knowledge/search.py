@@ -52,8 +52,11 @@ _ALLOWED: LiteralString = """
 with allowed as materialized (
   select c.id from documents d join chunks c on c.document_id = d.id
   where d.knowledge_base_id = any(%(ids)s)
-    and (%(document_ids)s::uuid[] is null or d.id = any(%(document_ids)s))
-    and (%(path)s::text is null or d.path = %(path)s or d.path like %(below)s)
+    and case when %(base_ids)s::uuid[] is null
+      then (%(document_ids)s::uuid[] is null or d.id = any(%(document_ids)s))
+        and (%(path)s::text is null or d.path = %(path)s or d.path like %(below)s)
+      else d.knowledge_base_id = any(%(base_ids)s) or d.id = any(%(document_ids)s)
+        or d.path = %(path)s or d.path like %(below)s end
     and (%(metadata)s::jsonb is null or d.metadata @> %(metadata)s)
 ), bases as materialized ("""
 
@@ -264,8 +267,11 @@ async def scopes(tx: Transaction, base_ids: Sequence[UUID], where: Filter = EVER
         select b.id, b.embedding_model, b.dimensions, b.embedding_set,
           case when not %(is_filtered)s then b.chunks else (
             select coalesce(sum(d.chunks), 0) from documents d where d.knowledge_base_id = b.id
-              and (%(document_ids)s::uuid[] is null or d.id = any(%(document_ids)s))
-              and (%(path)s::text is null or d.path = %(path)s or d.path like %(below)s)
+              and case when %(base_ids)s::uuid[] is null
+                then (%(document_ids)s::uuid[] is null or d.id = any(%(document_ids)s))
+                  and (%(path)s::text is null or d.path = %(path)s or d.path like %(below)s)
+                else d.knowledge_base_id = any(%(base_ids)s) or d.id = any(%(document_ids)s)
+                  or d.path = %(path)s or d.path like %(below)s end
               and (%(metadata)s::jsonb is null or d.metadata @> %(metadata)s)) end as chunks,
           (select greatest(reltuples, 0)::bigint from pg_class where oid = 'glia.embeddings'::regclass)
             as all_embeddings,
@@ -283,6 +289,7 @@ def _parameters(where: Filter) -> dict[str, object]:
     path = where.path
     return {
         "document_ids": None if where.document_ids is None else list(where.document_ids),
+        "base_ids": None if where.base_ids is None else list(where.base_ids),
         "path": path or None,
         "below": None if not path else _escaped(path) + "/%",
         "metadata": json(dict(where.metadata)) if where.metadata else None,

@@ -16,12 +16,12 @@ from glia.knowledge import contents, filling, packing, queries, reembedding, vec
 from glia.knowledge import search as searching
 from glia.knowledge.bases import no_base
 from glia.knowledge.checks import check_search, clean_filter
-from glia.knowledge.documents import Documents
 from glia.knowledge.documents import Download as Download  # noqa: PLC0414  # outsiders enter by the service
 from glia.knowledge.jobs import forget
 from glia.knowledge.reranking import reranked
 from glia.knowledge.rewriting import followed_up
 from glia.knowledge.types import EVERYTHING, Chunk, Embedders, Filter, FollowUp, Found, Hit, Reranker, Rewrite
+from glia.knowledge.vault import Vault
 from glia.knowledge.words import segmented
 from glia.usage.types import Payer
 
@@ -30,7 +30,7 @@ _RERANKED = 50  # candidates that a reranking model reads for one search
 log = structlog.stdlib.get_logger(__name__)
 
 
-class Knowledge(Documents):
+class Knowledge(Vault):
     """The one door to the slice: what is done with bases and documents comes from the classes below it."""
 
     def __init__(

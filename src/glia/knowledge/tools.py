@@ -8,12 +8,12 @@ from uuid import UUID
 
 import msgspec
 
-from glia.identity.types import system_principal
+from glia.identity.types import Principal, system_principal
 from glia.kit.errors import InvalidRequest
-from glia.knowledge.checks import LONGEST_QUERY
+from glia.knowledge.checks import LONGEST_QUERY, MOST_BASES
 from glia.knowledge.rewriting import leans
 from glia.knowledge.service import Knowledge
-from glia.knowledge.types import Chunk, Hit
+from glia.knowledge.types import EVERYTHING, Chunk, Filter, Hit
 from glia.tools.types import Effect, Source, Tool, ToolContext, ToolResult
 
 MOST_CHARACTERS = 6000
@@ -82,15 +82,17 @@ def knowledge_search(knowledge: Knowledge, asked_before: Asked | None = None) ->
 
 
 async def _search(knowledge: Knowledge, context: ToolContext, asked: _Arguments, previous: Sequence[str]) -> ToolResult:
-    if not context.knowledge_base_ids:
-        return ToolResult("This agent has no knowledge base to search; answer without documents and say so.")
     principal = system_principal(context.workspace_id, context.project_id)
+    base_ids, where = await _scope(knowledge, principal, context)
+    if not base_ids:
+        return ToolResult("This agent has no knowledge base to search; answer without documents and say so.")
     try:
         hits = await knowledge.search(
             principal,
-            context.knowledge_base_ids,
+            base_ids,
             asked.query,
             limit=asked.limit or _DEFAULT_LIMIT,
+            where=where,
             previous=previous,
             agent_id=context.agent_id,
             run_id=context.run_id,
@@ -108,6 +110,20 @@ async def _search(knowledge: Knowledge, context: ToolContext, asked: _Arguments,
     texts = widened(hits, around)
     results = [_result(hit, text) for hit, text in zip(hits, texts, strict=True)]
     return ToolResult(msgspec.json.encode({"results": results}).decode(), sources=tuple(map(_source, hits)))
+
+
+async def _scope(knowledge: Knowledge, principal: Principal, context: ToolContext) -> tuple[Sequence[UUID], Filter]:
+    """The bases to look into, and which of their documents count."""
+    path, documents = context.knowledge_path, context.knowledge_document_ids
+    if path is None and not documents:
+        return context.knowledge_base_ids, EVERYTHING
+    project = None if path is None else context.knowledge_project_id or context.project_id
+    whole = list(context.knowledge_base_ids)
+    of_project, of_documents = await knowledge.bases_of(principal, project_id=project, document_ids=documents)
+    if path == "":
+        whole += of_project
+    bases = list(dict.fromkeys([*whole, *of_project, *of_documents]))[:MOST_BASES]
+    return bases, Filter(path=path or None, document_ids=documents, base_ids=whole)
 
 
 def fitting(hits: Sequence[Hit], most_characters: int = MOST_CHARACTERS) -> list[Hit]:

@@ -92,11 +92,13 @@ class Filter:
     """Which documents a search or list is about; what is None does not matter.
 
     path: a folder with all below it. metadata: what a document's metadata must contain.
+    base_ids: when given, path, document_ids and these whole bases are alternatives: what lies in one of them is meant.
     """
 
     path: str | None = None
     metadata: Mapping[str, object] | None = None
     document_ids: Sequence[UUID] | None = None
+    base_ids: Sequence[UUID] | None = None
 
 
 EVERYTHING = Filter()

@@ -169,3 +169,12 @@ async def forget_input(tx: Transaction, run_id: UUID, name: str) -> None:
     await tx.execute(
         "update runs set input = input - %(name)s::text where id = %(id)s and input ? %(name)s", id=run_id, name=name
     )
+
+
+async def open_of_agent(tx: Transaction, agent_id: UUID) -> list[UUID]:
+    return await tx.values(
+        """
+        select id from runs where agent_id = %(agent_id)s and status in ('queued', 'running', 'waiting')
+        order by created_at desc""",
+        agent_id=agent_id,
+    )

@@ -109,11 +109,13 @@ class Accepting:
         dedupe_key: str | None = None,
         parent_run_id: UUID | None = None,
         also: AlsoStored | None = None,
+        is_system: bool = False,
     ) -> Accepted:
         """Opens a session with an agent and begins its first run, in one transaction.
 
         agent_version: at which the session stays. dedupe_key: as for `accept`; a later try opens no session either.
-        parent_run_id: the run that waits for this one. also: what else is stored with a run that is new.
+        parent_run_id: the run that waits for this one. also: what else is stored with a run that is new. is_system: the
+        session holds background work.
         """
         principal.require("runs:write")
         check(said, "refuse")
@@ -121,7 +123,7 @@ class Accepting:
             self._start(
                 principal,
                 said,
-                _Opening(agent_id, agent_version, title, metadata or {}),
+                _Opening(agent_id, agent_version, title, metadata or {}, is_system),
                 is_background=is_background,
                 dedupe_key=dedupe_key,
                 parent_run_id=parent_run_id,
@@ -151,6 +153,7 @@ class Accepting:
                     agent_version=opening.agent_version,
                     title=opening.title,
                     metadata=opening.metadata,
+                    is_system=opening.is_system,
                 )
                 wanted = self._wanted(
                     principal, session.id, is_background, dedupe_key=dedupe_key, parent_run_id=parent_run_id
@@ -315,6 +318,14 @@ class Accepting:
         for run in runs:
             await self._cancel_tree(principal, run)
 
+    async def cancel_agent(self, principal: Principal, agent_id: UUID) -> None:
+        """Stops all open runs of an agent that is about to be removed."""
+        principal.require("runs:write")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            runs = await accept_queries.open_of_agent(tx, agent_id)
+        for run in runs:
+            await self._cancel_tree(principal, run)
+
     async def _cancel(self, principal: Principal, id: UUID) -> Run:
         async with self._db.transaction(principal.workspace_id) as tx:
             before = await queries.request_cancel(tx, id)
@@ -425,6 +436,7 @@ class _Opening:
     agent_version: int | None
     title: str
     metadata: dict[str, object]
+    is_system: bool
 
 
 class _Known(Exception):
@@ -437,7 +449,7 @@ class _Known(Exception):
 def messages_for(said: Sequence[Said]) -> list[MessageReceived]:
     return [
         MessageReceived(
-            str(new_id()),
+            str(entry.id or new_id()),
             entry.role,
             entry.content,
             images=list(entry.images),

@@ -70,7 +70,7 @@ class Subagents:
             known = {run.agent_id, *(one.id for one in found)}
             others = (await self._agents.list(principal, Window(_MOST_AGENTS))).items
             found += [one for one in others if one.id not in known]
-        return [self._tool(by, run, agent, subagent) for subagent in found]
+        return [self._tool(by, run, agent, subagent) for subagent in found if subagent.current.is_active]
 
     def _tool(self, principal: Principal, run: Run, agent: AgentVersion, subagent: Agent) -> Tool:
         async def ask(context: ToolContext, arguments: Task) -> ToolResult:
@@ -91,7 +91,7 @@ class Subagents:
 
         described = subagent.current.tool_choice.offered_as or subagent.current.description or "Another agent."
         return tool(
-            name=f"ask_{re.sub(r'[^a-zA-Z0-9_-]', '_', subagent.slug)}"[:64],
+            name=f"delegate_{re.sub(r'[^a-zA-Z0-9_-]', '_', subagent.slug)}"[:64],
             effect=Effect.IDEMPOTENT,
             description=f"Gives a task to the agent {subagent.current.name} and returns its answer. {described}"[:1000],
         )(ask)

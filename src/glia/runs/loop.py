@@ -362,7 +362,7 @@ class AgentLoop:
     @property
     def _instructions(self) -> str:
         own = self._agent.instructions or (_DEFAULT_INSTRUCTIONS if self._log.run.agent_id else "")
-        cite = _CITE if self._agent.knowledge_base_ids else ""
+        cite = _CITE if self._agent.has_knowledge else ""
         plan = plan_text(self._progress.plan) if self._progress.plan else ""
         rules = _rules(self._agent)
         parts = (own, rules, self._options.instructions, cite, self._pinned, plan)

@@ -19,6 +19,7 @@ from glia.runs.live import Live, Signal, Watcher
 from glia.runs.options import ClientTool, RunOptions
 from glia.runs.overrides import Override, Seal
 from glia.runs.progress import messages_of
+from glia.runs.summaries import Standing
 from glia.runs.types import Accepted, Run, RunStatus, Said
 from glia.usage.service import Budgets
 
@@ -32,6 +33,7 @@ __all__ = [
     "Runs",
     "Said",
     "Signal",
+    "Standing",
     "Watcher",
 ]
 

@@ -85,7 +85,7 @@ class Said:
     """An entry put into the log before the run: the user's message, or history that a client brings along.
 
     metadata: what the client keeps with it; no model sees it. images, tool_calls and tool_call_id: as in
-    `message.received`.
+    `message.received`. id: of the message in the log; None for a new one.
     """
 
     role: Literal["user", "assistant", "system", "tool"]
@@ -94,6 +94,7 @@ class Said:
     images: tuple[StoredImage, ...] = ()
     tool_calls: tuple[CalledTool, ...] = ()
     tool_call_id: str = ""
+    id: UUID | None = None
 
 
 WhenBusy = Literal["refuse", "queue", "interrupt", "steer"]
@@ -235,3 +236,89 @@ class RunSnapshot:
     is_deterministic: bool
     state: dict[str, Any]
     created_at: datetime
+
+
+SummarySort = Literal["created_at", "updated_at", "title"]
+
+
+@dataclass(frozen=True)
+class SummaryFilter:
+    """Which conversations a list is about, and its order; what is None does not matter.
+
+    Sessions of runs that work for other runs are never among them. text: in titles and messages.
+    """
+
+    project_id: UUID | None = None
+    agent_id: UUID | None = None
+    is_system: bool | None = False
+    text: str = ""
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    sort: SummarySort = "created_at"
+    is_descending: bool = True
+    limit: int = 20
+    offset: int = 0
+
+
+_LONGEST_TITLE = 80
+
+
+@dataclass(frozen=True)
+class SessionSummary:
+    """A conversation with what it cost, all runs that worked for it included.
+
+    first_message: what its title is made of when it has none, once it was answered. cost_micros: None when no price
+    is known.
+    """
+
+    id: UUID
+    project_id: UUID
+    agent_id: UUID | None
+    title: str
+    is_system: bool
+    message_count: int
+    first_message: str | None
+    cost_micros: int | None
+    input_tokens: int
+    output_tokens: int
+    created_at: datetime
+    updated_at: datetime
+    metadata: dict[str, object] = field(default_factory=dict[str, object])
+
+    @property
+    def shown_title(self) -> str | None:
+        """The given title, or one made of the first message after the first reply; None before."""
+        if self.title:
+            return self.title
+        if not self.first_message:
+            return None
+        line = " ".join(self.first_message.split())
+        if len(line) <= _LONGEST_TITLE:
+            return line
+        return line[:_LONGEST_TITLE].rsplit(" ", 1)[0].rstrip(" ,.;:") + "…"
+
+
+@dataclass(frozen=True)
+class ChildSession:
+    """The session of a run that worked for another one. parent_agent_id: who gave it the task."""
+
+    session_id: UUID
+    agent_id: UUID
+    parent_run_id: UUID
+    parent_agent_id: UUID | None
+
+
+@dataclass(frozen=True)
+class JobFilter:
+    """Which runs of agents and workflows a list is about: those that work for no other run.
+
+    statuses: with what a waiting run waits for, or None for whatever; empty for all. text: in what was said first.
+    """
+
+    project_id: UUID | None = None
+    agent_id: UUID | None = None
+    session_id: UUID | None = None
+    workflow_id: UUID | None = None
+    statuses: tuple[tuple[RunStatus, str | None], ...] = ()
+    limit: int = 20
+    offset: int = 0

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 from uuid import UUID
 
+from glia.agents.errors import AgentInactive
 from glia.agents.service import Agents
 from glia.agents.types import AgentVersion
 from glia.identity.types import Principal, system_principal
@@ -80,7 +81,11 @@ def agent_work(agents: Agents, tools: Tools, crew: Crew, subagents: Subagents, p
         options = options_of(run.input)
         version = await versions.get(principal, run.agent_id, run.agent_version)
         agent = with_options(with_override(version, run.input), options)
-        offered = await tools.resolve(principal, agent.tools, has_knowledge=bool(agent.knowledge_base_ids))
+        if not agent.is_active:
+            raise AgentInactive(f"The agent {agent.name!r} is not active; activate it, then start a new run.")
+        offered = await tools.resolve(
+            principal, agent.tools, has_knowledge=agent.has_knowledge, toolset_ids=agent.toolset_ids
+        )
         offered = await _with_more(tools, principal, offered, options)
         pinned = await pin(run.workspace_id, run.agent_id, run.session_id)
         if agent.tools is None or DEFAULT_TOOLS in agent.tools:  # an agent that lists its tools has no others
@@ -125,6 +130,9 @@ def _context(run: Run, agent: AgentVersion) -> ToolContext:
         run_id=run.id,
         idempotency_key="",
         knowledge_base_ids=agent.knowledge_base_ids,
+        knowledge_path=agent.knowledge.path,
+        knowledge_project_id=agent.knowledge.project_id,
+        knowledge_document_ids=agent.knowledge.document_ids,
         search_depth=agent.search_depth,
         key_id=run.key_id,
     )

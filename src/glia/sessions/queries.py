@@ -19,13 +19,16 @@ async def insert(
     title: str,
     metadata: dict[str, object],
     agent_version: int | None = None,
+    is_system: bool = False,
 ) -> Session:
     return await tx.one(
         Session,
         """
-        insert into sessions (id, workspace_id, project_id, agent_id, agent_version, title, metadata)
-        values (%(id)s, %(workspace_id)s, %(project_id)s, %(agent_id)s, %(agent_version)s, %(title)s, %(metadata)s)
-        returning id, project_id, agent_id, agent_version, title, metadata, last_seq, created_at, updated_at""",
+        insert into sessions (id, workspace_id, project_id, agent_id, agent_version, title, metadata, is_system)
+        values (%(id)s, %(workspace_id)s, %(project_id)s, %(agent_id)s, %(agent_version)s, %(title)s, %(metadata)s,
+          %(is_system)s)
+        returning id, project_id, agent_id, agent_version, title, metadata, last_seq, created_at, updated_at,
+          is_system""",
         id=id,
         workspace_id=workspace_id,
         project_id=project_id,
@@ -33,6 +36,7 @@ async def insert(
         agent_version=agent_version,
         title=title,
         metadata=json(metadata),
+        is_system=is_system,
     )
 
 
@@ -40,7 +44,7 @@ async def get(tx: Transaction, id: UUID) -> Session | None:
     return await tx.one_or_none(
         Session,
         """
-        select id, project_id, agent_id, agent_version, title, metadata, last_seq, created_at, updated_at
+        select id, project_id, agent_id, agent_version, title, metadata, last_seq, created_at, updated_at, is_system
         from sessions where id = %(id)s and deleted_at is null""",
         id=id,
     )
@@ -51,7 +55,7 @@ async def list_page(tx: Transaction, window: Window, agent_id: UUID | None) -> l
     return await tx.many(
         Session,
         """
-        select id, project_id, agent_id, agent_version, title, metadata, last_seq, created_at, updated_at
+        select id, project_id, agent_id, agent_version, title, metadata, last_seq, created_at, updated_at, is_system
         from sessions
         where deleted_at is null and agent_id is not null
           and (%(agent_id)s::uuid is null or agent_id = %(agent_id)s)
@@ -102,5 +106,14 @@ async def update(tx: Transaction, id: UUID, *, title: str | None, metadata: dict
 async def delete(tx: Transaction, id: UUID) -> bool:
     count = await tx.execute(
         "update sessions set deleted_at = now(), updated_at = now() where id = %(id)s and deleted_at is null", id=id
+    )
+    return count == 1
+
+
+async def set_system(tx: Transaction, id: UUID, *, is_system: bool) -> bool:
+    count = await tx.execute(
+        "update sessions set is_system = %(is_system)s where id = %(id)s and deleted_at is null",
+        id=id,
+        is_system=is_system,
     )
     return count == 1

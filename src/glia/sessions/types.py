@@ -24,7 +24,7 @@ class SessionFilter:
 @dataclass(frozen=True)
 class Session:
     """agent_id: None for a session that holds a job instead of a conversation. agent_version: the version at which the
-    conversation stays; None when each run takes the newest.
+    conversation stays; None when each run takes the newest. is_system: it holds background work, no conversation.
 
     last_seq: the sequence number of the newest event; 0 when there is none yet.
     """
@@ -37,4 +37,5 @@ class Session:
     created_at: datetime
     updated_at: datetime
     agent_version: int | None = None
+    is_system: bool = False
     metadata: dict[str, object] = field(default_factory=dict[str, object])

@@ -14,6 +14,7 @@ from glia.kit.errors import InvalidRequest
 from glia.kit.ids import new_id
 from glia.kit.outbound import Outbound
 from glia.kit.pages import Page, Window, page_of
+from glia.tools import bundle_queries as bundles
 from glia.tools import queries
 from glia.tools.builtin import BUILT_IN
 from glia.tools.counting import counted
@@ -44,6 +45,7 @@ IF_THERE = "?"
 """Behind a name in an agent's `tools`: the tool is used once there is one of this name, and not missed before."""
 DEFAULT_TOOLS = "default"
 """Among an agent's tools: all those that an agent has which names none."""
+EVERY_TOOL = bundles.EVERY_TOOL
 MOST_TOOLS = 128
 """Per agent; providers refuse more."""
 
@@ -128,8 +130,17 @@ class Tools:
             if not await queries.delete(tx, id):
                 raise _missing(id)
 
-    async def resolve(self, principal: Principal, names: tuple[str, ...] | None, *, has_knowledge: bool) -> list[Tool]:
+    async def resolve(
+        self,
+        principal: Principal,
+        names: tuple[str, ...] | None,
+        *,
+        has_knowledge: bool,
+        toolset_ids: Sequence[UUID] = (),
+    ) -> list[Tool]:
         """The tools of a run, for the engine. names: as the agent has them; None for the default built-in ones.
+
+        toolset_ids: toolsets whose tools come besides; those that are gone or switched off bring none.
 
         Knowledge search comes exactly when the agent has knowledge. Raises ToolNotFound, which names every name
         that is no longer there.
@@ -140,6 +151,9 @@ class Tools:
         if DEFAULT_TOOLS in wanted:
             at = wanted.index(DEFAULT_TOOLS)
             wanted[at : at + 1] = [tool.name for tool in self._built_in.values() if _is_offered(tool)]
+        if toolset_ids or any(name.endswith(EVERY_TOOL) for name in wanted):
+            async with self._db.transaction(principal.workspace_id) as tx:
+                wanted = await bundles.expanded(tx, wanted, toolset_ids)
         wanted = [name for name in dict.fromkeys(wanted) if name != KNOWLEDGE_SEARCH]
         found = {name: [self._built_in[name]] for name in wanted if name in self._built_in}
         custom = [name for name in wanted if name not in found]

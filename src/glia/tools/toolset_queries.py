@@ -28,6 +28,12 @@ class ToolsetRow:
     tool_count: int
     created_at: datetime
     updated_at: datetime
+    project_id: UUID
+    members: tuple[str, ...] | None
+    description: str
+    visibility: str
+    is_enabled: bool
+    metadata: dict[str, object]
 
     def shown(self) -> Toolset:
         return Toolset(
@@ -40,6 +46,12 @@ class ToolsetRow:
             self.tool_count,
             self.created_at,
             self.updated_at,
+            self.project_id,
+            self.members,
+            self.description,
+            self.visibility,
+            self.is_enabled,
+            self.metadata,
         )
 
 
@@ -96,7 +108,8 @@ async def get(tx: Transaction, id: UUID) -> ToolsetRow | None:
         ToolsetRow,
         """
         select id, workspace_id, name, title, base_url, source_url, header_names, sealed_headers,
-          (select count(*) from tools where toolset_id = toolsets.id) as tool_count, created_at, updated_at
+          coalesce(cardinality(members), (select count(*) from tools where toolset_id = toolsets.id)) as tool_count,
+          created_at, updated_at, project_id, members, description, visibility, is_enabled, metadata
         from toolsets where id = %(id)s""",
         id=id,
     )
@@ -107,7 +120,8 @@ async def named(tx: Transaction, name: str) -> ToolsetRow | None:
         ToolsetRow,
         """
         select id, workspace_id, name, title, base_url, source_url, header_names, sealed_headers,
-          (select count(*) from tools where toolset_id = toolsets.id) as tool_count, created_at, updated_at
+          coalesce(cardinality(members), (select count(*) from tools where toolset_id = toolsets.id)) as tool_count,
+          created_at, updated_at, project_id, members, description, visibility, is_enabled, metadata
         from toolsets where name = %(name)s for update""",
         name=name,
     )
@@ -118,7 +132,8 @@ async def list_page(tx: Transaction, window: Window) -> list[ToolsetRow]:
         ToolsetRow,
         """
         select id, workspace_id, name, title, base_url, source_url, header_names, sealed_headers,
-          (select count(*) from tools where toolset_id = toolsets.id) as tool_count, created_at, updated_at
+          coalesce(cardinality(members), (select count(*) from tools where toolset_id = toolsets.id)) as tool_count,
+          created_at, updated_at, project_id, members, description, visibility, is_enabled, metadata
         from toolsets where %(after)s::uuid is null or id < %(after)s
         order by id desc limit %(rows)s""",
         after=window.after,

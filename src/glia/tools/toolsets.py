@@ -52,6 +52,8 @@ class Toolsets:
                     f"There is an MCP server named {wish.name!r}; choose another name.", field="name"
                 )
             row = await toolset_queries.named(tx, wish.name)
+            if row is not None and row.members is not None:
+                raise ToolsetNameTaken(f"There is a bundle named {wish.name!r}; choose another name.", field="name")
             headers = self._headers(row, wish, reading)
             old = {
                 member.operation: member

@@ -40,7 +40,8 @@ class ToolContext:
     """Who calls, and for which run.
 
     idempotency_key: the same for every try of this call, for ever different from any other call's.
-    knowledge_base_ids: what the agent may search. search_depth: the most results of a web search.
+    knowledge_base_ids: what the agent may search; knowledge_path, in every base of knowledge_project_id, and
+    knowledge_document_ids: parts of bases that it may search besides. search_depth: the most results of a web search.
     key_id: the key that the run was begun with, which pays for what a call costs.
     """
 
@@ -53,6 +54,9 @@ class ToolContext:
     knowledge_base_ids: tuple[UUID, ...] = ()
     search_depth: int = 15
     key_id: UUID | None = None
+    knowledge_path: str | None = None
+    knowledge_project_id: UUID | None = None
+    knowledge_document_ids: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -341,7 +345,11 @@ class SkippedOperation:
 
 @dataclass(frozen=True)
 class Toolset:
-    """Tools that were imported together. Agents may name all of them as `<name>__*`."""
+    """Tools that were imported together, or a bundle of tools from elsewhere. Agents name all of them as `<name>__*`.
+
+    members: the names of a bundle's tools; None for what was imported. is_enabled: whether agents get them.
+    visibility: who sees it: its `project`, the `workspace`, or everybody as `core`.
+    """
 
     id: ToolsetId
     name: str
@@ -352,6 +360,24 @@ class Toolset:
     tool_count: int
     created_at: datetime
     updated_at: datetime
+    project_id: UUID
+    members: tuple[str, ...] | None = None
+    description: str = ""
+    visibility: str = "project"
+    is_enabled: bool = True
+    metadata: dict[str, object] = field(default_factory=dict[str, object])
+
+
+@dataclass(frozen=True)
+class BundleSpec:
+    """What a person says about a bundle. members: names of tools, as agents name them; `shop__*` for whole sets."""
+
+    title: str
+    members: tuple[str, ...] = ()
+    description: str = ""
+    visibility: str = "project"
+    is_enabled: bool = True
+    metadata: dict[str, object] = field(default_factory=dict[str, object])
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from glia.triggers.types import (
     Cron,
     Interval,
     OnCondition,
+    OnDemand,
     OnEvent,
     OnMetric,
     OnWebhook,
@@ -83,6 +84,8 @@ def settled(spec: TriggerSpec, now: datetime, *, event_types: Collection[str], i
             _check_condition(spec.when)
         case OnWebhook(filter=filter):
             _check_filter(filter)
+        case OnDemand():
+            pass
     return spec
 
 
@@ -117,6 +120,11 @@ def _check_texts(spec: TriggerSpec) -> None:
         raise InvalidRequest(
             f"`max_failures` is {spec.max_failures}; it must be between 1 and {_MOST_FAILURES}, or null.",
             field="max_failures",
+        )
+    if spec.slug is not None and not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,99}", spec.slug):
+        raise InvalidRequest(
+            f"`slug` {spec.slug[:100]!r} may hold lower-case letters, digits, `.`, `_` and `-`, at most 100 of them.",
+            field="slug",
         )
     _check_target(spec, str(type(spec.when).__struct_config__.tag))
 

@@ -33,6 +33,14 @@ class TriggerKindFixed(Conflict):
     code = "trigger_kind_fixed"
 
 
+class TriggerSlugTaken(Conflict):
+    code = "slug_taken"
+
+
+class TargetTaken(Conflict):
+    code = "target_taken"
+
+
 class TooManyTriggers(Conflict):
     code = "too_many_triggers"
 

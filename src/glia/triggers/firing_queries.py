@@ -357,3 +357,14 @@ async def told(tx: Transaction, run_id: UUID) -> list[Told]:
         order by seq limit 100""",
         run_id=run_id,
     )
+
+
+async def began(tx: Transaction, trigger_id: UUID, run_id: UUID) -> bool:
+    """Whether a firing of this trigger became this run."""
+    return bool(
+        await tx.value(
+            "select true from trigger_firings where trigger_id = %(trigger_id)s and run_id = %(run_id)s limit 1",
+            trigger_id=trigger_id,
+            run_id=run_id,
+        )
+    )

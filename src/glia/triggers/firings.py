@@ -64,6 +64,8 @@ def decide(overlap: Overlap, open: Sequence[Open]) -> tuple[Outcome, str | None]
             # What is being started has no run yet that could be cancelled.
             is_starting = any(one.outcome is Outcome.STARTING for one in open)
             return (Outcome.WAITING if is_starting else Outcome.STARTING), None
+        case Overlap.PARALLEL:
+            return Outcome.STARTING, None
 
 
 class Firings:
@@ -166,7 +168,7 @@ class Firings:
         return True
 
     async def _begin(self, trigger: Trigger, admission: Admission) -> Accepted:
-        principal = _principal(trigger)
+        principal = principal_of(trigger)
         key = f"{rows.KEY}{admission.firing_id}"
         if admission.workflow_id is not None:
             input = orjson.loads(admission.message)
@@ -186,10 +188,11 @@ class Firings:
             title=trigger.name,
             metadata={"trigger_id": str(trigger.id), "firing_id": str(admission.firing_id)},
             dedupe_key=key,
+            is_system=trigger.is_system,
         )
 
     async def _cancel(self, trigger: Trigger, runs: Sequence[UUID]) -> None:
-        principal = _principal(trigger)
+        principal = principal_of(trigger)
         for run in runs:
             await self._starter.cancel(principal, run)
 
@@ -211,7 +214,7 @@ class Firings:
                 await self.pause_if_failing(tx, held)
 
 
-def _principal(trigger: Trigger) -> Principal:
+def principal_of(trigger: Trigger) -> Principal:
     """The server, on behalf of the key that made the trigger: what its runs cost counts against that key's budgets."""
     principal = system_principal(trigger.workspace_id, trigger.project_id)
     kind, _, id = trigger.created_by.partition(":")

@@ -10,12 +10,13 @@ from uuid import UUID
 import orjson
 
 from glia.identity.service import RateLimits
+from glia.identity.types import Principal
 from glia.kit.db import Database, Transaction
 from glia.kit.errors import RateLimited
 from glia.kit.ids import new_id
 from glia.triggers import conditions, firing_queries, queries, signatures
 from glia.triggers.errors import AlreadyDelivered, HookNotFound, PayloadTooLarge, TriggerPaused
-from glia.triggers.firings import Admission, Firings
+from glia.triggers.firings import Admission, Firings, principal_of
 from glia.triggers.reasons import draft
 from glia.triggers.service import LARGEST_HOOK_BYTES, Seals, secret_context
 from glia.triggers.types import Cause, Firing, OnWebhook, Status, Trigger
@@ -43,16 +44,58 @@ class Hooks:
         async with self._db.transaction(door.workspace_id) as tx:
             trigger, when = _hook(await queries.get(tx, door.id))
             delivery = await self._verified(tx, trigger, when, headers, body)
+        self._limit(trigger)
+        trigger, admission = await self._admitted(door, delivery, body)
+        await self._firings.start(trigger, admission)
+        async with self._db.transaction(door.workspace_id) as tx:
+            return await firing_queries.get(tx, admission.firing_id)
+
+    async def shared(self, token: str) -> Trigger:
+        """The trigger that a public link belongs to. Raises HookNotFound."""
+        async with self._db.across_workspaces() as tx:
+            door = await queries.shared_door(tx, signatures.hash_of(token))
+        if door is None:
+            raise HookNotFound("There is nothing at this link; it may have been replaced.")
+        async with self._db.transaction(door.workspace_id) as tx:
+            trigger = await queries.get(tx, door.id)
+        if trigger is None:
+            raise HookNotFound("There is nothing at this link; it may have been replaced.")
+        return trigger
+
+    async def fire_shared(self, token: str, payload: Mapping[str, object]) -> Firing:
+        """Fires the trigger of a public link. Raises HookNotFound, TriggerPaused, RateLimited."""
+        trigger = await self.shared(token)
+        self._limit(trigger)
+        firing_id = new_id()
+        async with self._db.transaction(trigger.workspace_id) as tx:
+            held = await queries.lock(tx, trigger.id)
+            if held is None or held.status is not Status.ACTIVE:
+                raise TriggerPaused("This link is paused; ask whoever gave it to you.")
+            values: dict[str, object] = {"payload": dict(payload)}
+            if isinstance(held.when, OnWebhook):
+                values["body"] = orjson.dumps(payload).decode()
+            fired = draft(held, Cause.MANUAL, f"shared:{firing_id}", await queries.now(tx), values=values)
+            admission = await self._firings.admit(tx, held, replace(fired, id=firing_id))
+        if admission is not None:
+            await self._firings.start(held, admission)
+        async with self._db.transaction(trigger.workspace_id) as tx:
+            return await firing_queries.get(tx, firing_id)
+
+    async def shared_run(self, token: str, run_id: UUID) -> Principal:
+        """Who may read a run that a public link began. Raises HookNotFound for any other run."""
+        trigger = await self.shared(token)
+        async with self._db.transaction(trigger.workspace_id) as tx:
+            if not await firing_queries.began(tx, trigger.id, run_id):
+                raise HookNotFound(f"This link began no job '{run_id}'.")
+        return replace(principal_of(trigger), scopes=frozenset({"runs:read", "sessions:read"}))
+
+    def _limit(self, trigger: Trigger) -> None:
         decision = self._rate_limits.allow(trigger.id, MOST_PER_MINUTE)
         if not decision.is_allowed:
             raise RateLimited(
                 f"A hook takes {MOST_PER_MINUTE} requests a minute; wait {decision.retry_after_seconds} s.",
                 retry_after_seconds=decision.retry_after_seconds,
             )
-        trigger, admission = await self._admitted(door, delivery, body)
-        await self._firings.start(trigger, admission)
-        async with self._db.transaction(door.workspace_id) as tx:
-            return await firing_queries.get(tx, admission.firing_id)
 
     async def _door(self, hook: str) -> queries.Door:
         id: UUID | None = None

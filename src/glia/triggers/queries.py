@@ -19,7 +19,8 @@ CHANNEL: LiteralString = "glia_triggers"
 _COLUMNS: LiteralString = """
     id, workspace_id, project_id, name, agent_id, session_id, is_in_session, message, workflow_id,
     input, spec as "when", overlap, missed, max_failures, status, pause_reason, next_at, is_armed, cooled_at, firings,
-    last_fired_at, created_by, created_at, updated_at"""
+    last_fired_at, created_by, created_at, updated_at, slug, metadata, share_hash is not null as is_shared,
+    is_system"""
 
 
 def _event_type(when: When) -> str | None:
@@ -46,6 +47,9 @@ def _values(spec: TriggerSpec) -> dict[str, object]:
         "max_failures": spec.max_failures,
         "event_type": _event_type(spec.when),
         "event_agent_id": spec.when.agent_id if isinstance(spec.when, (OnEvent, OnCondition)) else None,
+        "slug": spec.slug,
+        "metadata": json(spec.metadata),
+        "is_system": spec.is_system,
     }
 
 
@@ -66,10 +70,11 @@ async def insert(
         """
         insert into triggers (id, workspace_id, project_id, name, agent_id, session_id, is_in_session, message,
           workflow_id, input, kind, spec, overlap, missed, max_failures, next_at, event_type, event_agent_id,
-          sealed_secret, token_hash, created_by)
+          sealed_secret, token_hash, created_by, slug, metadata, is_system)
         values (%(id)s, %(workspace_id)s, %(project_id)s, %(name)s, %(agent_id)s, %(session_id)s, %(is_in_session)s,
           %(message)s, %(workflow_id)s, %(input)s, %(kind)s, %(spec)s, %(overlap)s, %(missed)s, %(max_failures)s,
-          %(next_at)s, %(event_type)s, %(event_agent_id)s, %(sealed_secret)s, %(token_hash)s, %(created_by)s)
+          %(next_at)s, %(event_type)s, %(event_agent_id)s, %(sealed_secret)s, %(token_hash)s, %(created_by)s, %(slug)s,
+          %(metadata)s, %(is_system)s)
         returning """
         + _COLUMNS,
         **_values(spec),
@@ -147,7 +152,8 @@ async def update(tx: Transaction, id: UUID, spec: TriggerSpec, *, next_at: datet
           input = %(input)s, kind = %(kind)s,
           is_armed = is_armed or spec is distinct from %(spec)s, spec = %(spec)s, overlap = %(overlap)s,
           missed = %(missed)s, max_failures = %(max_failures)s, event_type = %(event_type)s,
-          event_agent_id = %(event_agent_id)s, next_at = %(next_at)s, status = %(status)s,
+          event_agent_id = %(event_agent_id)s, slug = %(slug)s,
+          metadata = %(metadata)s, is_system = %(is_system)s, next_at = %(next_at)s, status = %(status)s,
           updated_at = clock_timestamp()
         where id = %(id)s""",
         **_values(spec),
@@ -261,6 +267,31 @@ async def door(tx: Transaction, id: UUID | None, token_hash: bytes | None) -> Do
         id=id,
         token_hash=token_hash,
     )
+
+
+async def shared_door(tx: Transaction, share_hash: bytes) -> Door | None:
+    return await tx.one_or_none(
+        Door, "select id, workspace_id from triggers where share_hash = %(share_hash)s", share_hash=share_hash
+    )
+
+
+async def set_share(tx: Transaction, id: UUID, share_hash: bytes | None) -> None:
+    await tx.execute(
+        "update triggers set share_hash = %(share_hash)s, updated_at = clock_timestamp() where id = %(id)s",
+        id=id,
+        share_hash=share_hash,
+    )
+
+
+async def find_slug(tx: Transaction, slug: str) -> UUID | None:
+    return await tx.value("select id from triggers where slug = %(slug)s", slug=slug)
+
+
+async def of_target(tx: Transaction, id: UUID) -> list[UUID]:
+    """The triggers of an agent or workflow, which is held until the transaction ends."""
+    await tx.execute("select from agents where id = %(id)s for update", id=id)
+    await tx.execute("select from workflows where id = %(id)s for update", id=id)
+    return await tx.values("select id from triggers where agent_id = %(id)s or workflow_id = %(id)s", id=id)
 
 
 async def sealed_secret(tx: Transaction, id: UUID) -> bytes | None:

@@ -15,7 +15,7 @@ from glia.kit.ids import new_id
 from glia.kit.pages import Page, Window, page_of
 from glia.triggers import checks, firing_queries, queries, schedules, signatures
 from glia.triggers.checks import read_when
-from glia.triggers.errors import TooManyTriggers, TriggerKindFixed, TriggerNotFound
+from glia.triggers.errors import TargetTaken, TooManyTriggers, TriggerKindFixed, TriggerNotFound, TriggerSlugTaken
 from glia.triggers.firings import Admission, Firings
 from glia.triggers.reasons import draft
 from glia.triggers.types import (
@@ -66,12 +66,15 @@ class Triggers:
         self._secrets = secrets
         self._event_types = event_types
 
-    async def create(self, principal: Principal, spec: TriggerSpec, *, also: AlsoKeep | None = None) -> NewTrigger:
-        """Raises InvalidRequest, which names the field, and TooManyTriggers.
+    async def create(
+        self, principal: Principal, spec: TriggerSpec, *, also: AlsoKeep | None = None, is_only: bool = False
+    ) -> NewTrigger:
+        """Raises InvalidRequest, which names the field, TriggerSlugTaken and TooManyTriggers.
 
         also: what else is kept of the trigger, in the same transaction.
 
-        A trigger acts for whoever made it, so it takes the right to start runs as well.
+        A trigger acts for whoever made it, so it takes the right to start runs as well. is_only: its target must have
+        no other trigger; raises TargetTaken.
         """
         _require_writer(principal)
         id = new_id()
@@ -79,6 +82,10 @@ class Triggers:
             now = await queries.now(tx)
             spec = checks.settled(spec, now, event_types=self._event_types, is_new=True)
             await _check_references(tx, spec)
+            await _check_slug(tx, None, spec.slug)
+            target = spec.agent_id or spec.workflow_id
+            if is_only and target is not None and await queries.of_target(tx, target):
+                raise TargetTaken(f"'{target}' has a trigger already; change that one.")
             if await queries.count(tx) >= MOST_TRIGGERS:
                 raise TooManyTriggers(f"This workspace has {MOST_TRIGGERS} triggers, the most; delete some.")
             secret, token = _credentials(spec.when)
@@ -102,6 +109,34 @@ class Triggers:
         principal.require("triggers:read")
         async with self._db.transaction(principal.workspace_id) as tx:
             return _there(await queries.get(tx, id), id)
+
+    async def find(self, principal: Principal, reference: str) -> Trigger:
+        """By id or slug."""
+        principal.require("triggers:read")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            id = await queries.find_slug(tx, reference)
+            if id is None:
+                try:
+                    id = UUID(reference)
+                except ValueError:
+                    raise TriggerNotFound(f"There is no trigger {reference[:100]!r} in this workspace.") from None
+            return _there(await queries.get(tx, id), id)
+
+    async def share(self, principal: Principal, id: UUID) -> str:
+        """A new token for a public link that fires the trigger; a link that was given out before ends."""
+        _require_writer(principal)
+        token = signatures.new_token()
+        async with self._db.transaction(principal.workspace_id) as tx:
+            _there(await queries.lock(tx, id), id)
+            await queries.set_share(tx, id, signatures.hash_of(token))
+        return token
+
+    async def unshare(self, principal: Principal, id: UUID) -> None:
+        """No public link fires the trigger any more."""
+        _require_writer(principal)
+        async with self._db.transaction(principal.workspace_id) as tx:
+            _there(await queries.lock(tx, id), id)
+            await queries.set_share(tx, id, None)
 
     async def list(
         self,
@@ -134,6 +169,7 @@ class Triggers:
             _check_kind(before.when, spec.when)
             spec = checks.settled(spec, now, event_types=self._event_types, is_new=is_new)
             await _check_references(tx, spec)
+            await _check_slug(tx, id, spec.slug)
             status, next_at = before.status, before.next_at
             if is_new and status is not Status.PAUSED:
                 status, next_at = Status.ACTIVE, first_at(spec.when, now)
@@ -250,6 +286,11 @@ def _times(when: When, now: datetime, count: int) -> list[datetime]:
 def _require_writer(principal: Principal) -> None:
     principal.require("triggers:write")
     principal.require("runs:write")
+
+
+async def _check_slug(tx: Transaction, id: UUID | None, slug: str | None) -> None:
+    if slug is not None and await queries.find_slug(tx, slug) not in (None, id):
+        raise TriggerSlugTaken(f"There is already a trigger with the slug {slug!r}; choose another.", slug=slug)
 
 
 async def _check_references(tx: Transaction, spec: TriggerSpec) -> None:

@@ -33,6 +33,7 @@ ROOTS: Final[dict[str, tuple[str, ...]]] = {
     "metric": (*_ALWAYS, "metric"),
     "judged": (*_ALWAYS, "event", "judgement"),
     "webhook": (*_ALWAYS, "payload", "body"),
+    "manual": (*_ALWAYS, "payload"),
 }
 """What a message may name, by the trigger's kind."""
 

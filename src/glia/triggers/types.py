@@ -101,19 +101,24 @@ class OnWebhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="we
     filter: list[Comparison] = []
 
 
+class OnDemand(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="manual", tag_field="kind"):
+    """Fires only when somebody fires it, with a key or by its public link."""
+
+
 Schedule = Cron | Interval | At
-When = Cron | Interval | At | OnEvent | OnMetric | OnCondition | OnWebhook
+When = Cron | Interval | At | OnEvent | OnMetric | OnCondition | OnWebhook | OnDemand
 
 MISSED_AFTER_SECONDS = 60.0
 """A firing that is later than this was missed: no process was there to do it in time."""
 
 
 class Overlap(StrEnum):
-    """What becomes of a firing while the run of an earlier one is not over."""
+    """What becomes of a firing while the run of an earlier one is not over. PARALLEL: a run of its own, at once."""
 
     SKIP = "skip"
     QUEUE = "queue"
     CANCEL_PREVIOUS = "cancel_previous"
+    PARALLEL = "parallel"
 
 
 class Missed(StrEnum):
@@ -156,7 +161,8 @@ class TriggerSpec:
     Either agent_id and message, or workflow_id and input. message: what the agent is told; `{{ placeholders }}` are
     filled in. session_id: say it there each time; None opens a new session for each firing. input: JSON that the
     workflow is started with; placeholders in its texts are filled in. max_failures: pause after this many failures in
-    a row; None never does.
+    a row; None never does. slug: its name in addresses, unique in the workspace.
+    is_system: the sessions that it opens hold background work, no conversations.
     """
 
     name: str
@@ -169,6 +175,9 @@ class TriggerSpec:
     overlap: Overlap = Overlap.SKIP
     missed: Missed = Missed.ONCE
     max_failures: int | None = None
+    slug: str | None = None
+    metadata: dict[str, object] = field(default_factory=dict[str, object])
+    is_system: bool = False
 
 
 @dataclass(frozen=True)
@@ -177,6 +186,7 @@ class Trigger:
     figure is looked at next; None when no time is set.
 
     is_in_session: it belongs to one session, even when that is gone (session_id is None then).
+    is_shared: a public link fires it.
     """
 
     id: TriggerId
@@ -203,6 +213,10 @@ class Trigger:
     created_by: str
     created_at: datetime
     updated_at: datetime
+    slug: str | None = None
+    metadata: dict[str, object] = field(default_factory=dict[str, object])
+    is_shared: bool = False
+    is_system: bool = False
 
 
 @dataclass(frozen=True)
@@ -244,6 +258,7 @@ class Starter(Protocol):
         title: str = "",
         metadata: dict[str, object] | None = None,
         dedupe_key: str | None = None,
+        is_system: bool = False,
     ) -> Accepted: ...
 
     async def accept(

@@ -73,6 +73,7 @@ from glia.runs.notes import Notes
 from glia.runs.service import Runs
 from glia.runs.snapshots import RunSnapshots
 from glia.runs.statistics import Statistics
+from glia.runs.summaries import Summaries
 from glia.runs.tool_runs import tool_work
 from glia.runs.totals import Totals
 from glia.runs.types import MODEL, TOOL
@@ -89,6 +90,7 @@ from glia.storage.service import Objects
 from glia.tasks.service import Tasks, TaskWork
 from glia.tasks.types import KIND as TASK
 from glia.tools.builtin import BUILT_IN
+from glia.tools.bundles import Bundles, require_toolsets
 from glia.tools.mcp.operator import read_servers
 from glia.tools.mcp.servers import McpServers
 from glia.tools.recipes.service import Recipes
@@ -219,7 +221,7 @@ async def build(
     inference = inference_of(db, outbound, read_configuration(environment), sandboxes, spending)
     sources = (toolsets, recipes, mcp_servers.source, workflow_tools, inference)
     tools = Tools(db, built_in=built_in, outbound=outbound, secrets=secrets, sources=sources)
-    agents = Agents(db, checks=(_check_tools(tools), _check_knowledge(knowledge)))
+    agents = Agents(db, checks=(_check_tools(tools), _check_knowledge(knowledge)), is_home=identity.is_home)
     live = Live(db)
     engine: Engine
     loop = asyncio.get_running_loop()
@@ -305,10 +307,12 @@ async def build(
         forks=Forks(db, runs, sandboxes.fork_workspace),
         exports=Exports(db, agents),
         model_calls=ModelCalls(db),
+        summaries=Summaries(db),
         workflows=workflows,
         tools=tools,
         toolsets=toolsets,
         recipes=recipes,
+        bundles=Bundles(db, tools),
         mcp_servers=mcp_servers,
         models=models,
         inference_tools=inference,
@@ -438,6 +442,7 @@ def _listen(
 def _check_tools(tools: Tools) -> SpecCheck:
     async def check(principal: Principal, tx: Transaction, spec: AgentSpec) -> None:
         await tools.check_names(principal, tx, spec.tools)
+        await require_toolsets(tx, spec.toolset_ids)
 
     return check
 
@@ -445,6 +450,7 @@ def _check_tools(tools: Tools) -> SpecCheck:
 def _check_knowledge(knowledge: Knowledge) -> SpecCheck:
     async def check(_principal: Principal, tx: Transaction, spec: AgentSpec) -> None:
         await knowledge.require_bases(tx, spec.knowledge_base_ids)
+        await knowledge.require_documents(tx, spec.knowledge.document_ids)
 
     return check
 

@@ -56,12 +56,14 @@ from glia.runs.notes import Notes
 from glia.runs.service import Runs
 from glia.runs.snapshots import RunSnapshots
 from glia.runs.statistics import Statistics
+from glia.runs.summaries import Summaries
 from glia.runs.totals import Totals
 from glia.sandboxes.service import Sandboxes
 from glia.sessions.service import Sessions
 from glia.settings import Settings
 from glia.storage.service import Objects
 from glia.tasks.service import Tasks
+from glia.tools.bundles import Bundles
 from glia.tools.mcp.servers import McpServers
 from glia.tools.recipes.service import Recipes
 from glia.tools.service import Tools
@@ -117,11 +119,13 @@ class House:
     forks: Forks
     exports: Exports
     model_calls: ModelCalls
+    summaries: Summaries
     workflows: Workflows
     tools: Tools
     inference_tools: InferenceTools
     toolsets: Toolsets
     recipes: Recipes
+    bundles: Bundles
     mcp_servers: McpServers
     models: Models
     gateway: Gateway

@@ -30,6 +30,7 @@ class _Row:
     metadata: dict[str, object]
     created_by: str
     versioned_at: datetime
+    project_id: UUID
 
     def workflow(self) -> Workflow:
         version = WorkflowVersion(
@@ -41,12 +42,12 @@ class _Row:
             self.created_by,
             self.versioned_at,
         )
-        return Workflow(self.id, self.slug, version, self.created_at, self.updated_at)
+        return Workflow(self.id, self.slug, version, self.created_at, self.updated_at, self.project_id)
 
 
 _WORKFLOWS: LiteralString = """
     select w.id, w.slug, w.created_at, w.updated_at, v.version, v.name, v.description, v.definition, v.metadata,
-      v.created_by, v.created_at as versioned_at
+      v.created_by, v.created_at as versioned_at, w.project_id
     from workflows w join workflow_versions v on v.workflow_id = w.id
       and v.version = coalesce(%(version)s::int, w.version) """
 
@@ -307,3 +308,28 @@ async def has_news(tx: Transaction, *, children: Sequence[UUID], approvals: Sequ
             approvals=list(approvals),
         )
     )
+
+
+async def in_project(
+    tx: Transaction, project_id: UUID, *, text: str, limit: int, offset: int
+) -> tuple[list[Workflow], int]:
+    """A page of a project's workflows, newest first, and how many match. text: in name, slug or description."""
+    parameters: dict[str, object] = {"project_id": project_id, "text": text, "version": None}
+    rows = await tx.many(
+        _Row,
+        _WORKFLOWS + _IN_PROJECT + " order by w.id desc limit %(limit)s offset %(offset)s",
+        limit=limit,
+        offset=offset,
+        **parameters,
+    )
+    total = await tx.value(
+        "select count(*) from workflows w join workflow_versions v on v.workflow_id = w.id and v.version = w.version"
+        + _IN_PROJECT,
+        **parameters,
+    )
+    return [row.workflow() for row in rows], total
+
+
+_IN_PROJECT: LiteralString = """
+    where w.deleted_at is null and w.project_id = %(project_id)s
+      and (%(text)s = '' or strpos(lower(v.name || ' ' || w.slug || ' ' || v.description), lower(%(text)s)) > 0)"""

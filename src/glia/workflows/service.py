@@ -110,6 +110,14 @@ class Workflows:
             rows = await queries.list_page(tx, window)
         return page_of(rows, window, lambda workflow: workflow.id)
 
+    async def search(
+        self, principal: Principal, *, text: str = "", limit: int = 20, offset: int = 0
+    ) -> tuple[list[Workflow], int]:
+        """A page of the workflows of the caller's project, newest first, and how many match."""
+        principal.require("workflows:read")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            return await queries.in_project(tx, principal.project_id, text=text, limit=limit, offset=offset)
+
     async def update(self, principal: Principal, id: UUID, changes: dict[str, Any]) -> Workflow:
         """Makes a new version. changes: fields of WorkflowSpec; of `definition` what is not given stays."""
         principal.require("workflows:write")

@@ -224,6 +224,7 @@ class Workflow:
     current: WorkflowVersion
     created_at: datetime
     updated_at: datetime
+    project_id: UUID
 
     @property
     def version(self) -> int:

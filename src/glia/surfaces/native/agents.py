@@ -19,13 +19,16 @@ from glia.agents.types import (
     Comparison,
     ContextSettings,
     Deliberation,
+    KnowledgeScope,
     Limits,
     PermissionRule,
     Permissions,
     ToolChoice,
+    Visibility,
 )
 from glia.identity.types import Principal
 from glia.kit.errors import InvalidRequest
+from glia.kit.ids import parse_id
 from glia.surfaces.native.words import ListOf, TheWindow, agent_id_of, page_of
 from glia.surfaces.shared.bodies import Body, Changes, Out, TheHouse, ThePrincipal, Time, WatchedRoute, given, id_of
 from glia.tools.types import Permission
@@ -113,11 +116,23 @@ class SettingsBody(Body):
     default_if_unknown: bool = False
 
 
+class KnowledgeBody(Body):
+    """Parts of knowledge bases. path: a folder with all below it, in every base of the project; "" for all of them.
+
+    document_ids: single documents. project_id: whose bases `path` is about; left away, the key's project.
+    """
+
+    path: str | None = Field(None, max_length=500)
+    project_id: str | None = None
+    document_ids: list[str] = Field(default_factory=list[str], max_length=1000)
+
+
 class AgentBody(Body):
     """tools: names of tools; left away, the agent has the built-in ones that are safe for everyone, as with `default`.
 
     subagents: ids or slugs of agents that it may give tasks to, each offered to it as a tool. search_depth: the most
-    results of each web search, up to 30.
+    results of each web search, up to 30. visibility: who sees it beside its project. is_active: false refuses new runs.
+    toolset_ids: toolsets whose tools it has besides. knowledge: parts of knowledge bases that it may search besides.
     """
 
     name: str
@@ -137,6 +152,10 @@ class AgentBody(Body):
     search_depth: int = AgentSpec.search_depth
     tool_choice: ToolChoiceBody | None = None
     metadata: dict[str, Any] = Field(default_factory=dict[str, Any])
+    visibility: Visibility = "project"
+    is_active: bool = True
+    toolset_ids: list[str] = Field(default_factory=list[str], max_length=50)
+    knowledge: KnowledgeBody | None = None
 
 
 class AgentChanges(Changes):
@@ -161,6 +180,10 @@ class AgentChanges(Changes):
     search_depth: int = AgentSpec.search_depth
     tool_choice: ToolChoiceBody | None = None
     metadata: dict[str, Any] = Field(default_factory=dict[str, Any])
+    visibility: Visibility = "project"
+    is_active: bool = True
+    toolset_ids: list[str] = Field(default_factory=list[str], max_length=50)
+    knowledge: KnowledgeBody | None = None
 
 
 class LimitsOut(Out):
@@ -221,7 +244,15 @@ class SettingsOut(Out):
     default_if_unknown: bool
 
 
+class KnowledgeOut(Out):
+    path: str | None
+    project_id: UUID | None
+    document_ids: list[UUID]
+
+
 class VersionOut(Out):
+    """promoted_from: the older version that this one is a copy of."""
+
     version: int
     name: str
     description: str
@@ -240,6 +271,11 @@ class VersionOut(Out):
     tool_choice: ToolChoiceOut
     standing_instructions: list[StandingInstructionOut]
     metadata: dict[str, Any]
+    visibility: Visibility
+    is_active: bool
+    toolset_ids: list[UUID]
+    knowledge: KnowledgeOut
+    promoted_from: int | None
     created_by: str
     created_at: Time | None
 
@@ -249,6 +285,7 @@ class AgentOut(VersionOut):
 
     id: UUID
     slug: str
+    project_id: UUID
     updated_at: Time
 
 
@@ -272,6 +309,10 @@ async def create(body: AgentBody, house: TheHouse, principal: ThePrincipal) -> A
         search_depth=body.search_depth,
         tool_choice=ToolChoice(**given(body.tool_choice)),
         metadata=body.metadata,
+        visibility=body.visibility,
+        is_active=body.is_active,
+        toolset_ids=tuple(id_of(text, f"toolset_ids[{index}]") for index, text in enumerate(body.toolset_ids)),
+        knowledge=_knowledge(principal, body.knowledge),
     )
     return agent_out(await house.agents.create(principal, spec, slug=body.slug))
 
@@ -315,17 +356,69 @@ async def get_version(agent: str, version: str, house: TheHouse, principal: TheP
     return VersionOut.of((await house.agents.get(principal, found.id, version=int(version[:12]))).current)
 
 
+@router.post("/{agent}/versions/{version}/promote")
+async def promote(agent: str, version: str, house: TheHouse, principal: ThePrincipal) -> AgentOut:
+    """Make an older version the current one: a new version that is a copy of it."""
+    id = await agent_id_of(house, principal, agent)
+    number = int(version[:9]) if version.isascii() and version.isdigit() else 0
+    return agent_out(await house.agents.promote(principal, id, number))
+
+
+@router.put("/{agent}/toolsets/{toolset}")
+async def attach(agent: str, toolset: str, house: TheHouse, principal: ThePrincipal) -> AgentOut:
+    """Give an agent a toolset's tools besides its own; 409 when it has them already."""
+    id = await agent_id_of(house, principal, agent)
+    found = await house.toolsets.get(principal, parse_id(toolset, "toolset"))
+    return agent_out(await house.agents.attach_toolset(principal, id, found.id))
+
+
+@router.delete("/{agent}/toolsets/{toolset}")
+async def detach(agent: str, toolset: str, house: TheHouse, principal: ThePrincipal) -> AgentOut:
+    """Take a toolset away from an agent."""
+    id = await agent_id_of(house, principal, agent)
+    return agent_out(await house.agents.detach_toolset(principal, id, parse_id(toolset, "toolset")))
+
+
 @router.delete("/{agent}", status_code=204, response_class=Response)
-async def delete(agent: str, house: TheHouse, principal: ThePrincipal) -> Response:
-    """Delete an agent. Its sessions stay readable, and its slug is free again."""
-    await house.agents.delete(principal, await agent_id_of(house, principal, agent))
+async def delete(agent: str, house: TheHouse, principal: ThePrincipal, permanently: bool = False) -> Response:
+    """Delete an agent. Its sessions stay readable, its slug is free again, and it can be restored.
+
+    `permanently=true` stops its runs and removes it with its versions, memories and triggers for good.
+    """
+    id = await agent_id_of(house, principal, agent)
+    if permanently:
+        await house.agents.get(principal, id)
+        await house.runs.cancel_agent(principal, id)
+        await house.agents.purge(principal, id)
+    else:
+        await house.agents.delete(principal, id)
     return Response(status_code=204)
+
+
+@router.post("/{agent}/restore")
+async def restore(agent: str, house: TheHouse, principal: ThePrincipal) -> AgentOut:
+    """Bring a deleted agent back, by its id, with all its versions; 409 when its slug was taken meanwhile."""
+    return agent_out(await house.agents.restore(principal, parse_id(agent, "agent")))
 
 
 def agent_out(agent: Agent) -> AgentOut:
     shown = VersionOut.of(agent.current).model_dump()
-    shown.update(id=agent.id, slug=agent.slug, created_at=agent.created_at, updated_at=agent.updated_at)
+    shown.update(
+        id=agent.id,
+        slug=agent.slug,
+        project_id=agent.project_id,
+        created_at=agent.created_at,
+        updated_at=agent.updated_at,
+    )
     return AgentOut(**shown)
+
+
+def _knowledge(principal: Principal, body: KnowledgeBody | None) -> KnowledgeScope:
+    if body is None:
+        return KnowledgeScope()
+    project = principal.project_id if body.project_id is None else id_of(body.project_id, "knowledge.project_id")
+    documents = [id_of(text, f"knowledge.document_ids[{index}]") for index, text in enumerate(body.document_ids)]
+    return KnowledgeScope(body.path, None if body.path is None else project, tuple(documents))
 
 
 def _bases(texts: list[str]) -> tuple[UUID, ...]:
@@ -376,6 +469,12 @@ async def _changes(house: House, principal: Principal, id: UUID, body: AgentChan
         changes["knowledge_base_ids"] = _bases(body.knowledge_base_ids)
     if "subagents" in changes:
         changes["subagents"] = await _subagents(house, principal, body.subagents)
+    if "toolset_ids" in changes:
+        changes["toolset_ids"] = tuple(
+            id_of(text, f"toolset_ids[{index}]") for index, text in enumerate(body.toolset_ids)
+        )
+    if "knowledge" in changes:
+        changes["knowledge"] = _knowledge(principal, body.knowledge)
     if "context" in changes:
         changes["context"] = ContextSettings(**given(body.context))
     if "deliberation" in changes:

@@ -66,7 +66,7 @@ from glia.wiring import House
 
 _PUBLIC = DESCRIPTION.public | {"/", mcp_servers.CALLBACK}
 
-_HOOKS = "/v1/hooks/"
+_HOOKS = ("/v1/hooks/", "/v1/shared/")
 
 _ROUTERS = (
     auth.router,
@@ -96,6 +96,7 @@ _ROUTERS = (
     tools.router,
     tool_recipes.router,
     triggers.router,
+    triggers.shared,
     toolsets.router,
     inference_tools.router,
     instructions.router,
@@ -130,7 +131,7 @@ def native_surface(house: House, more_paths: Json | None = None) -> App:
         name="native",
         api=api,
         error_body=native_error,
-        is_public=lambda path: path in _PUBLIC or path.startswith((_HOOKS, LINKED)),
+        is_public=lambda path: path in _PUBLIC or path.startswith((*_HOOKS, LINKED)),
         hot=[
             Route("POST", "/v1/sessions/{session}/messages", talk.send_message),
             Route("GET", "/v1/sessions/{session}/events/stream", talk.follow_session),

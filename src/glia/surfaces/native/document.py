@@ -43,7 +43,14 @@ DESCRIPTION = Description(
     text=_TEXT,
     error=_ERROR,
     public=frozenset(
-        {"/v1/auth/login", "/v1/auth/register", "/v1/auth/refresh", "/v1/auth/logout", "/v1/hooks/{hook}"}
+        {
+            "/v1/auth/login",
+            "/v1/auth/register",
+            "/v1/auth/refresh",
+            "/v1/auth/logout",
+            "/v1/hooks/{hook}",
+            "/v1/shared/{token}",
+        }
     ),
     statuses=_statuses,
 )

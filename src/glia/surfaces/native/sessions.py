@@ -41,6 +41,23 @@ class SessionOut(Out):
     updated_at: Time
 
 
+class SummaryOut(Out):
+    """title: the given one, or one made of the first message after the first reply; null before.
+
+    cost_micros, input_tokens, output_tokens: of all its runs and of those that worked for them; cost_micros is null
+    when no price is known. is_system: it holds background work.
+    """
+
+    id: UUID
+    agent_id: UUID | None
+    title: str | None = Field(validation_alias="shown_title")
+    is_system: bool
+    message_count: int
+    cost_micros: int | None
+    input_tokens: int
+    output_tokens: int
+
+
 class CitationOut(Out):
     """A passage the answer rests on. page: from 1; null where the document has no pages."""
 
@@ -98,6 +115,12 @@ async def list_sessions(
 async def get(session: str, house: TheHouse, principal: ThePrincipal) -> SessionOut:
     """One session."""
     return SessionOut.of(await house.sessions.get(principal, parse_id(session, "session")))
+
+
+@router.get("/{session}/summary")
+async def summary(session: str, house: TheHouse, principal: ThePrincipal) -> SummaryOut:
+    """A session's title, how much was said in it and what it cost."""
+    return SummaryOut.of(await house.summaries.get(principal, parse_id(session, "session")))
 
 
 @router.delete("/{session}", status_code=204, response_class=Response)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import orjson
@@ -13,8 +13,8 @@ from pydantic import Field
 from glia.kit.ids import parse_id
 from glia.surfaces.native.tools import EffectName, PermissionName, ToolOut, tool_out
 from glia.surfaces.native.words import ListOf, TheWindow, page_of
-from glia.surfaces.shared.bodies import Body, Out, TheHouse, ThePrincipal, Time, WatchedRoute
-from glia.tools.types import CustomToolSpec, Effect, ImportOutcome, OpenApiImport, Permission
+from glia.surfaces.shared.bodies import Body, Changes, Out, TheHouse, ThePrincipal, Time, WatchedRoute, given
+from glia.tools.types import BundleSpec, CustomToolSpec, Effect, ImportOutcome, OpenApiImport, Permission
 
 router = APIRouter(prefix="/v1/toolsets", tags=["toolsets"], route_class=WatchedRoute)
 
@@ -42,8 +42,31 @@ class OpenApiBody(Body):
     dry_run: bool = False
 
 
+Visibility = Literal["project", "workspace", "core"]
+
+
+class BundleBody(Body):
+    """tools: names of tools from elsewhere, as agents name them. visibility: who sees it beside the project."""
+
+    title: str = Field(max_length=200)
+    tools: list[str] = Field(default_factory=list[str], max_length=128)
+    description: str = ""
+    visibility: Visibility = "project"
+    is_enabled: bool = True
+    metadata: dict[str, Any] = Field(default_factory=dict[str, Any])
+
+
+class BundleChanges(Changes):
+    title: str = Field("", max_length=200)
+    tools: list[str] = Field(default_factory=list[str], max_length=128)
+    description: str = ""
+    visibility: Visibility = "project"
+    is_enabled: bool = True
+    metadata: dict[str, Any] = Field(default_factory=dict[str, Any])
+
+
 class ToolsetOut(Out):
-    """header_names: the headers that are sent; their values stay secret."""
+    """header_names: the headers that are sent; their values stay secret. members: of a bundle; null for an import."""
 
     id: UUID
     name: str
@@ -52,6 +75,11 @@ class ToolsetOut(Out):
     source_url: str | None
     header_names: list[str]
     tool_count: int
+    members: list[str] | None
+    description: str
+    visibility: Visibility
+    is_enabled: bool
+    metadata: dict[str, Any]
     created_at: Time
     updated_at: Time
 
@@ -100,6 +128,22 @@ async def import_openapi(body: OpenApiBody, house: TheHouse, principal: ThePrinc
         timeout_seconds=body.timeout_seconds,
     )
     return _outcome(await house.toolsets.import_openapi(principal, wish, dry_run=body.dry_run))
+
+
+@router.post("", status_code=201)
+async def create_bundle(body: BundleBody, house: TheHouse, principal: ThePrincipal) -> ToolsetOut:
+    """Bundle tools from elsewhere, so that agents get and lose them together, as `<name>__*` or by attaching it."""
+    spec = BundleSpec(body.title, tuple(body.tools), body.description, body.visibility, body.is_enabled, body.metadata)
+    return ToolsetOut.of(await house.bundles.create(principal, spec))
+
+
+@router.patch("/{toolset}")
+async def update(toolset: str, body: BundleChanges, house: TheHouse, principal: ThePrincipal) -> ToolsetOut:
+    """Change a toolset. Which tools an import brought is changed by importing anew."""
+    changes = given(body)
+    if "tools" in changes:
+        changes["members"] = tuple(changes.pop("tools"))
+    return ToolsetOut.of(await house.bundles.update(principal, parse_id(toolset, "toolset"), changes))
 
 
 @router.get("")

@@ -47,10 +47,12 @@ from glia.workflows.errors import WorkflowNotFound
 
 router = APIRouter(prefix="/v1/triggers", tags=["triggers"], route_class=WatchedRoute)
 
-OverlapName = Literal["skip", "queue", "cancel_previous"]
+shared = APIRouter(prefix="/v1/shared", tags=["triggers"], route_class=WatchedRoute)
+
+OverlapName = Literal["skip", "queue", "cancel_previous", "parallel"]
 MissedName = Literal["once", "skip"]
 StatusName = Literal["active", "paused", "ended"]
-KindName = Literal["cron", "interval", "at", "event", "metric", "judged", "webhook"]
+KindName = Literal["cron", "interval", "at", "event", "metric", "judged", "webhook", "manual"]
 PREVIEWED = 5
 
 
@@ -60,7 +62,8 @@ class WhenBody(Body):
     `cron`: cron (five fields), timezone (an IANA name, else UTC). `interval`: every_seconds (1 or more), starts_at.
     `at`: at. `event`: event_type, agent_id, filter, cooldown_seconds. `metric`: metric, above, window_seconds,
     rearm_below, every_seconds, cooldown_seconds, agent_id. `judged`: condition (in plain words), agent_id,
-    cooldown_seconds. `webhook`: verification, filter.
+    cooldown_seconds. `webhook`: verification, filter. `manual`: fires only
+    when somebody fires it.
     filter: comparisons `{field, op, value}` that must all hold; op is eq, ne, gt, ge, lt, le, in, contains,
     starts_with or exists.
     """
@@ -103,6 +106,8 @@ class TriggerBody(Body):
     overlap: OverlapName = "skip"
     missed: MissedName = "once"
     max_failures: int | None = None
+    slug: str | None = Field(None, max_length=100)
+    metadata: dict[str, Any] = Field(default_factory=dict[str, Any])
 
 
 class TriggerChanges(Changes):
@@ -122,6 +127,8 @@ class TriggerChanges(Changes):
     overlap: OverlapName = "skip"
     missed: MissedName = "once"
     max_failures: int | None = None
+    slug: str | None = Field(None, max_length=100)
+    metadata: dict[str, Any] = Field(default_factory=dict[str, Any])
 
 
 class FireBody(Body):
@@ -140,6 +147,7 @@ class TriggerOut(Out):
 
     status: ended when its only time has passed. pause_reason: why it was paused without anybody asking.
     firings: how many there were, those that were skipped included. hook_path: where a signed webhook is sent to.
+    is_shared: a public link fires it.
     """
 
     id: UUID
@@ -159,6 +167,9 @@ class TriggerOut(Out):
     last_fired_at: Time | None
     firings: int
     hook_path: str | None
+    slug: str | None
+    is_shared: bool
+    metadata: dict[str, Any]
     created_by: str
     created_at: Time
     updated_at: Time
@@ -169,6 +180,13 @@ class NewTriggerOut(TriggerOut):
     hook_path is shown only now."""
 
     secret: str | None = None
+
+
+class ShareOut(Out):
+    """share_path: where anybody may POST `{"payload": {...}}` to. It is shown only now."""
+
+    token: str
+    share_path: str
 
 
 class FiringOut(Out):
@@ -211,6 +229,8 @@ async def create(body: TriggerBody, house: TheHouse, principal: ThePrincipal) ->
         overlap=Overlap(body.overlap),
         missed=Missed(body.missed),
         max_failures=body.max_failures,
+        slug=body.slug,
+        metadata=body.metadata,
     )
     return _new_out(await house.triggers.create(principal, spec))
 
@@ -317,6 +337,27 @@ async def preview(
 async def renew_secret(trigger: str, house: TheHouse, principal: ThePrincipal) -> NewTriggerOut:
     """Give a webhook a new secret, or a new address; the old one is refused from now on."""
     return _new_out(await house.triggers.renew_secret(principal, parse_id(trigger, "trigger")))
+
+
+@router.post("/{trigger}/share")
+async def share(trigger: str, house: TheHouse, principal: ThePrincipal) -> ShareOut:
+    """Make a public link that fires the trigger. A link that was given out before ends."""
+    token = await house.triggers.share(principal, parse_id(trigger, "trigger"))
+    return ShareOut(token=token, share_path=f"/v1/shared/{token}")
+
+
+@router.delete("/{trigger}/share", status_code=204, response_class=Response)
+async def unshare(trigger: str, house: TheHouse, principal: ThePrincipal) -> Response:
+    """End the public link."""
+    await house.triggers.unshare(principal, parse_id(trigger, "trigger"))
+    return Response(status_code=204)
+
+
+@shared.post("/{token}", status_code=202)
+async def fire_shared(token: str, house: TheHouse, body: FireBody | None = None) -> FiringOut:
+    """Fire the trigger of a public link. No key: whoever knows the link may."""
+    payload = None if body is None else body.payload
+    return firing_out(await house.hooks.fire_shared(token, payload or {}))
 
 
 async def _when(house: House, principal: Principal, body: WhenBody) -> When:

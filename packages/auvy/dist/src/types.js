@@ -1,0 +1,2 @@
+/** What the server sends and takes. Times are ISO 8601 in UTC. */
+export {};

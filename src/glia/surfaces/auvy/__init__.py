@@ -1,0 +1,1 @@
+"""Auvy's API: neurons, jobs, traces, reflexes, receptors, pathways."""
