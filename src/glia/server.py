@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import resource
 import socket
 from collections.abc import Generator, Mapping
@@ -85,7 +86,18 @@ def raise_file_limit() -> int:
     return max(soft, wanted)
 
 
+class _KnownFault(logging.Filter):
+    """uvicorn takes a handshake that was refused with an answer of its own for one that was never answered."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.getMessage() != "ASGI callable returned without completing handshake."
+
+
+_KNOWN_FAULT = _KnownFault()
+
+
 def _config(app: App) -> uvicorn.Config:
+    logging.getLogger("uvicorn.error").addFilter(_KNOWN_FAULT)
     return uvicorn.Config(
         cast(Any, app),  # uvicorn's own ASGI types are narrower than the protocol
         interface="asgi3",  # a surface may be a partial, which uvicorn would take for the older kind

@@ -14,16 +14,16 @@ BASE = "/neuronagent/api/v1"
 
 
 class Neuron(Client):
-    """Addresses are below /neuronagent/api/v1; `root` asks for one outside of it."""
+    """Addresses are below /neuronagent/api/v1, unless they begin with /neuronagent or /v1."""
 
     def request(self, method: str, path: str, body: Any = None, **options: Any) -> Answer:
-        return super().request(method, path if path.startswith("/neuronagent") else BASE + path, body, **options)
+        return super().request(method, _whole(path), body, **options)
 
     def put(self, path: str, body: Any = None, **options: Any) -> Answer:
         return self.request("PUT", path, body, **options)
 
     def stream(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Stream:
-        return Stream(self, method, BASE + path, body, headers or {})
+        return Stream(self, method, _whole(path), body, headers or {})
 
     def agent(self, name: str = "helper", **fields: Any) -> dict[str, Any]:
         body = {"name": name, "system_prompt": "You are a helpful assistant.", "model_name": "glia/embedded", **fields}
@@ -34,6 +34,10 @@ class Neuron(Client):
 
     def say(self, session: str, content: str) -> dict[str, Any]:
         return self.made(f"/sessions/{session}/messages", {"content": content})
+
+
+def _whole(path: str) -> str:
+    return path if path.startswith(("/neuronagent", "/v1/", "/openapi.json")) else BASE + path
 
 
 def refused(answer: Answer, status: int) -> dict[str, Any]:

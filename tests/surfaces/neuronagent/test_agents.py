@@ -273,6 +273,15 @@ def test_relationships_let_one_agent_ask_the_other(client: Neuron, native: Clien
     refused(client.delete(f"{path}/{made['id']}"), 404)
 
 
+def test_a_sub_agent_is_one_that_may_be_asked(client: Neuron, native: Client) -> None:
+    boss = client.agent("boss")
+
+    made = client.made(f"/agents/{boss['id']}/sub-agents", {"name": "below", "system_prompt": "Help."})
+
+    assert native.get(f"/v1/agents/{boss['id']}").json["subagents"] == [made["id"]]
+    refused(client.post(f"/agents/{boss['id']}/sub-agents", {"name": "below", "system_prompt": "Help."}), 409)
+
+
 def test_a_version_takes_effect_when_it_is_activated(client: Neuron) -> None:
     agent = client.made("/agents", SEED)
     path = f"/agents/{agent['id']}/versions"

@@ -82,6 +82,7 @@ def bodies(made: dict[str, str]) -> dict[tuple[str, str], dict[str, Any]]:
         },
         ("POST", f"{base}/agents/{{agent_id}}/specialization"): {"specialization_type": "coding"},
         ("PUT", f"{base}/agents/{{agent_id}}/specialization"): {"specialization_type": "coding"},
+        ("POST", f"{base}/agents/{{id}}/sub-agents"): {"name": "below", "system_prompt": "x"},
         ("PUT", f"{base}/agents/{{id}}"): {"description": "x"},
         ("PUT", f"{base}/sessions/{{id}}"): {"metadata": {}},
         ("POST", f"{base}/sessions/{{session_id}}/messages"): {"content": "x"},

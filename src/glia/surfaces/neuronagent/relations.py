@@ -12,7 +12,9 @@ from pydantic import Field
 from glia.agents.types import RELATIONSHIPS, SPECIALIZATIONS, Relationship, Specialization
 from glia.identity.types import Principal
 from glia.kit.errors import InvalidRequest
-from glia.surfaces.neuronagent.auth import TheCaller
+from glia.surfaces.neuronagent.agents import AgentBody, AgentOut, agent_out
+from glia.surfaces.neuronagent.auth import TheCaller, TheUser
+from glia.surfaces.neuronagent.making import create_agent
 from glia.surfaces.neuronagent.words import ThePart, uuid_in
 from glia.surfaces.shared.bodies import Body, Changes, Out, TheHouse, Time, WatchedRoute, given
 from glia.wiring import House
@@ -79,6 +81,15 @@ async def create(id: str, body: RelationshipBody, house: TheHouse, principal: Th
     other = uuid_in(body.to_agent_id, "to_agent_id")
     made = await house.relations.create(principal, uuid_in(id), other, body.relationship_type, body.metadata)
     return _relationship(made)
+
+
+@router.post("/agents/{id}/sub-agents", status_code=201)
+async def create_sub_agent(id: str, body: AgentBody, house: TheHouse, principal: TheUser) -> AgentOut:
+    """Make an agent that this one may give tasks to."""
+    above = await house.agents.get(principal, uuid_in(id))
+    made = await create_agent(house, principal, given(body))
+    await house.relations.create(principal, above.id, made.id, "delegates_to", {})
+    return agent_out(made)
 
 
 @router.delete("/agents/{id}/relationships/{relationship_id}", status_code=204, response_class=Response)

@@ -103,4 +103,10 @@ async def openapi_yaml(request: Request) -> Response:
 
 
 for path in DOCUMENTS:
-    router.add_api_route(path, openapi_yaml, response_class=Response, include_in_schema=False)
+    router.add_api_route(
+        path,
+        openapi_yaml,
+        response_class=Response,
+        responses={200: {"content": {"application/yaml": {}}, "description": "OpenAPI 3.1."}},
+        include_in_schema=path == DOCUMENTS[0],
+    )
