@@ -146,8 +146,9 @@ def _json(text: str) -> list[Row]:
     except orjson.JSONDecodeError as error:
         raise InvalidRequest(f"`data` is not JSON: {error}.", field="data") from None
     if isinstance(found, dict):
-        lists = [value for value in cast(dict[str, Any], found).values() if isinstance(value, list)]
-        found = lists[0] if len(lists) == 1 and len(cast(dict[str, Any], found)) <= 3 else [found]
+        fields = cast(dict[str, Any], found)
+        lists = [cast(list[Any], value) for value in fields.values() if isinstance(value, list)]
+        found = lists[0] if len(lists) == 1 and len(fields) <= 3 else [fields]
     items = cast(list[Any], found) if isinstance(found, list) else [found]
     return _few([cast(Row, item) if isinstance(item, dict) else {"value": item} for item in items])
 

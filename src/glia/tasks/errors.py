@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from glia.kit.errors import GliaError, NotFound
+from glia.kit.errors import Conflict, GliaError, NotFound
 
 
 class TaskNotFound(NotFound):
     code = "task_not_found"
+
+
+class TaskEnded(Conflict):
+    code = "task_ended"
+
+
+class TaskUnderWay(Conflict):
+    code = "task_under_way"
 
 
 class TaskFailed(GliaError):

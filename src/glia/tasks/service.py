@@ -12,7 +12,7 @@ from glia.kit.db import Database, Transaction
 from glia.kit.errors import InvalidRequest
 from glia.runs.service import Runs, Said
 from glia.sessions.service import Sessions
-from glia.tasks.errors import TaskNotFound
+from glia.tasks.errors import TaskEnded, TaskNotFound, TaskUnderWay
 from glia.tasks.types import KIND, TURN, TaskFilter, TaskSpec
 from glia.tasks.work import TaskWork
 
@@ -103,17 +103,17 @@ class Tasks:
         return list(found)
 
     async def cancel(self, principal: Principal, id: UUID) -> Job:
-        """Raises TaskNotFound for one that has ended too: there is nothing left to cancel."""
+        """Raises TaskEnded for one that has ended."""
         job = await self.get(principal, id)
         if job.status.is_final:
-            raise TaskNotFound(f"The task '{id}' is {job.status.value} already; it cannot be cancelled.")
+            raise TaskEnded(f"The task '{id}' is {job.status.value} already; it cannot be cancelled.")
         return await self._jobs.update(principal, id, JobChanges(status=JobStatus.CANCELLED))
 
     async def retry(self, principal: Principal, id: UUID) -> Job:
-        """The same task once more, as a new one. Raises InvalidRequest while it is under way."""
+        """The same task once more, as a new one. Raises TaskUnderWay."""
         job = await self.get(principal, id)
         if not job.status.is_final:
-            raise InvalidRequest(f"The task '{id}' is under way; wait for its end, or cancel it.")
+            raise TaskUnderWay(f"The task '{id}' is under way; wait for its end, or cancel it.")
         meta: dict[str, Any] = job.metadata
         return await self.create(principal, spec_of(job, {**meta["own"], "retry_of": str(id)}))
 

@@ -62,23 +62,25 @@ class TaskWork:
         """The function of jobs of KIND. Raises what the task came to grief over, which fails it."""
         given = cast(dict[str, Any], job.input.get("input") or {})
         kind = str(job.input.get("kind"))
-        tries = 1 + _whole(given, "max_retries", 0, _MOST_RETRIES)
+        retries = _whole(given, "max_retries", 0, _MOST_RETRIES)
         await job.progress("working", 0, 1)
-        for number in range(1, tries + 1):
-            try:
-                output = await self._output(job, kind, given)
-                break
-            except InvalidRequest:
-                raise
-            except GliaError:
-                if number == tries:
-                    raise
-                await job.progress("retrying", number, tries)
+        output = await self._tried(job, kind, given, retries)
         if len(orjson.dumps(output, default=str)) > _LARGEST_OUTPUT_BYTES:
             raise TaskFailed(f"The result has more than {_LARGEST_OUTPUT_BYTES} bytes; select or limit it.")
         async with job.transaction() as tx:
             await self.jobs.set_output(tx, job.run_id, _storable(output))
         await job.progress("working", 1, 1)
+
+    async def _tried(self, job: JobContext, kind: str, given: Mapping[str, Any], retries: int) -> dict[str, object]:
+        """What cannot be done at all is not tried again."""
+        for number in range(retries):
+            try:
+                return await self._output(job, kind, given)
+            except InvalidRequest:
+                raise
+            except GliaError:
+                await job.progress("retrying", number + 1, retries + 1)
+        return await self._output(job, kind, given)
 
     async def _output(self, job: JobContext, kind: str, given: Mapping[str, Any]) -> dict[str, object]:
         match kind:
@@ -104,7 +106,7 @@ class TaskWork:
             ran = await self._boxes.code.run(principal, box.id, language, code, timeout_seconds=seconds)
         finally:
             await asyncio.shield(self._boxes.delete(principal, box.id))
-        output = {
+        output: dict[str, object] = {
             "status": "completed" if ran.status == "ok" else ran.status,
             "output": ran.stdout,
             "stderr": ran.stderr,
@@ -143,7 +145,7 @@ def duration(given: Any) -> float:
 
 
 def _transform(given: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
-    transform = given.get("transform") or {}
+    transform: object = given.get("transform") or {}
     if not isinstance(transform, dict):
         raise InvalidRequest("`transform` must be an object.", field="transform")
     return str(given.get("type") or "auto"), cast(dict[str, Any], transform)

@@ -157,8 +157,13 @@ class Dispatcher:
     async def _note(
         self, claimed: Claimed, answer: Answer, *, is_lost: bool = False, row: queries.WebhookRow | None = None
     ) -> None:
-        own = {} if row is None else {"max_attempts": row.max_attempts, "retry_seconds": row.retry_seconds}
-        outcome = outcome_of(answer, claimed.tries, self._config, **own)
+        outcome = outcome_of(
+            answer,
+            claimed.tries,
+            self._config,
+            max_attempts=None if row is None else row.max_attempts,
+            retry_seconds=None if row is None else row.retry_seconds,
+        )
         if is_lost:
             outcome = replace(outcome, is_final=True)
         async with self._db.transaction(claimed.workspace_id) as tx:

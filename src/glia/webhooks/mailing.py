@@ -9,7 +9,7 @@ import orjson
 
 from glia.kit.errors import GliaError, InvalidRequest
 from glia.kit.mail import Mail
-from glia.webhooks.sending import Address, Answer, alert_of
+from glia.webhooks.sending import Address, Answer, alert_of, said_in
 from glia.webhooks.sending_queries import Letter
 
 MAILTO = "mailto:"
@@ -25,9 +25,8 @@ def check_address(url: str) -> None:
 async def mailed(mail: Mail, address: Address, letter: Letter) -> Answer:
     started = time.monotonic()
     name = address.event_names.get(letter.type, letter.type)
-    said = orjson.loads(letter.data) if letter.data is not None and len(letter.data) < 100_000 else {}
-    shown = alert_of(name, said) if address.style == "alert" else said
-    subject = str(shown.get("message") or name) if isinstance(shown, dict) else name
+    shown = alert_of(name, said_in(letter)) if address.style == "alert" else said_in(letter)
+    subject = str(shown.get("message") or name)
     text = orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode()
     try:
         await mail.send(address.url.removeprefix(MAILTO), subject, f"{name}\n\n{text}\n")

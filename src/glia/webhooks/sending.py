@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import orjson
@@ -73,7 +73,7 @@ def body_of(letter: Letter) -> bytes:
 def named_body(letter: Letter, address: Address, id: UUID) -> bytes:
     """For endpoints of a style of their own: the event under the name that they know, with what it says."""
     name = address.event_names.get(letter.type, letter.type)
-    said = _said(letter)
+    said = said_in(letter)
     if address.style == "alert":
         return orjson.dumps(alert_of(name, said))
     data = {"session_id": letter.session_id, "run_id": letter.run_id, **said}
@@ -85,8 +85,9 @@ def alert_of(kind: str, said: Mapping[str, Any]) -> dict[str, object]:
     """`{task_id, alert_type, task_type, status, message}` of a job's event. Any: JSON."""
     status = {"completion": "completed", "failure": "failed"}.get(kind, "running")
     title, task = str(said.get("title", "")), str(said.get("kind", ""))
-    metadata = said.get("metadata")
-    task = str(metadata.get("task_type", task)) if isinstance(metadata, dict) else task
+    metadata: object = said.get("metadata")
+    if isinstance(metadata, dict):
+        task = str(cast(dict[str, Any], metadata).get("task_type", task))
     return {
         "task_id": said.get("job_id"),
         "alert_type": kind,
@@ -96,12 +97,12 @@ def alert_of(kind: str, said: Mapping[str, Any]) -> dict[str, object]:
     }
 
 
-def _said(letter: Letter) -> dict[str, Any]:
+def said_in(letter: Letter) -> dict[str, Any]:
     """Any: JSON. What is too large, or no object, is left out."""
     if letter.data is None or len(letter.data) > LARGEST_DATA_CHARACTERS:
         return {}
-    found = orjson.loads(letter.data)
-    return found if isinstance(found, dict) else {}
+    found: object = orjson.loads(letter.data)
+    return cast(dict[str, Any], found) if isinstance(found, dict) else {}
 
 
 def headers_of(address: Address, id: UUID, type: str, body: bytes) -> dict[str, str]:

@@ -77,6 +77,8 @@ BODIES: dict[Route, dict[str, Any]] = {
     ("POST", "/v1/approvals/{approval}/decide"): {"decision": "approved"},
     ("POST", "/v1/approvals/{approval}/approve"): {"always": True},
     ("POST", "/v1/approvals/{approval}/deny"): {},
+    ("POST", "/v1/tasks/{task}/cancel"): {},
+    ("POST", "/v1/tasks/{task}/retry"): {},
     ("PATCH", "/v1/spaces/{space}"): {"name": "Renamed"},
     ("POST", "/v1/spaces/{space}/participants"): {"user_name": "ada"},
     ("POST", "/v1/spaces/{space}/updates"): {"content": "Hello"},
@@ -158,6 +160,13 @@ SPECIAL: dict[Route, Callable[[Client, str], int]] = {
 }
 
 
+def _ended_task(client: Client, session: str) -> str:
+    body = {"kind": "data_processing", "session_id": session, "input": {"data": "a\n1\n"}}
+    task = client.made("/v1/tasks", body)["id"]
+    client.until(f"/v1/tasks/{task}", lambda found: found["status"] == "completed")
+    return task
+
+
 def one_of_everything(client: Client) -> Things:
     base = client.made("/v1/knowledge-bases", {"name": "Base"})["id"]
     document = client.upload(f"/v1/knowledge-bases/{base}/documents", b"Words in A.", "a.txt").json["id"]
@@ -222,6 +231,7 @@ def one_of_everything(client: Client) -> Things:
         "space": (space := client.made("/v1/spaces", {"name": "Ours"})["id"]),
         "participant": client.post(f"/v1/spaces/{space}/participants", {"user_name": "bob"}).json["id"],
         "feedback": client.made("/v1/feedback", {"kind": "positive", "agent_id": agent})["id"],
+        "task": _ended_task(client, session),
         "plan": client.made("/v1/plans", {"agent_id": agent, "task": "Say hello"})["id"],
         "reflection": client.made("/v1/reflections", {"agent_id": agent, "answer": "Hello"})["id"],
         "tool_name": "calculator",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Query
@@ -71,7 +71,7 @@ def approval_out(found: Approval) -> ApprovalOut:
     is_workflow = found.run_kind == "workflow"
     decided = found.decided_at
     arguments: Any = found.arguments
-    kind = arguments.get("approval_type") if isinstance(arguments, dict) else None
+    kind = cast(dict[str, Any], arguments).get("approval_type") if isinstance(arguments, dict) else None
     is_grave = found.effect == "once" and not is_workflow
     return ApprovalOut(
         id=found.id,
@@ -172,13 +172,13 @@ async def approve_request(
     id: str, house: TheHouse, principal: TheCaller, body: ApproveBody | None = None
 ) -> ApprovalOut:
     """Let it happen; the run goes on."""
-    return await _approve(id, body or ApproveBody(), house, principal)
+    return await _approve(id, body or ApproveBody.model_validate({}), house, principal)
 
 
 @router.post("/approvals/{id}/approve")
 async def approve(id: str, house: TheHouse, principal: TheCaller, body: ApproveBody | None = None) -> ApprovalOut:
     """The same under another name."""
-    return await _approve(id, body or ApproveBody(), house, principal)
+    return await _approve(id, body or ApproveBody.model_validate({}), house, principal)
 
 
 async def _approve(id: str, body: ApproveBody, house: House, principal: Principal) -> ApprovalOut:
@@ -191,13 +191,13 @@ async def _approve(id: str, body: ApproveBody, house: House, principal: Principa
 @router.post("/approval-requests/{id}/reject")
 async def reject_request(id: str, house: TheHouse, principal: TheCaller, body: RejectBody | None = None) -> ApprovalOut:
     """Do not let it happen."""
-    return await _reject(id, body or RejectBody(), house, principal)
+    return await _reject(id, body or RejectBody.model_validate({}), house, principal)
 
 
 @router.post("/approvals/{id}/reject")
 async def reject(id: str, house: TheHouse, principal: TheCaller, body: RejectBody | None = None) -> ApprovalOut:
     """The same under another name."""
-    return await _reject(id, body or RejectBody(), house, principal)
+    return await _reject(id, body or RejectBody.model_validate({}), house, principal)
 
 
 async def _reject(id: str, body: RejectBody, house: House, principal: Principal) -> ApprovalOut:

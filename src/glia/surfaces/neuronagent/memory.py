@@ -144,7 +144,7 @@ class ForgetConfig(Body):
 
 class ForgetBody(Body):
     tier: Literal["stm", "mtm", "lpm", "all"] = "all"
-    config: ForgetConfig = Field(default_factory=ForgetConfig)
+    config: ForgetConfig = Field(default_factory=lambda: ForgetConfig.model_validate({}))
 
 
 class ForgottenOut(Out):
@@ -284,7 +284,7 @@ async def summarize(id: str, house: TheHouse, principal: TheCaller, body: Summar
         if memory.agent_id is None:
             raise InvalidRequest("This chunk belongs to no agent; name an agent instead.", field="id")
         id = str(memory.agent_id)
-    return await _summarize(id, body or SummarizeBody(), house, principal)
+    return await _summarize(id, body or SummarizeBody.model_validate({}), house, principal)
 
 
 @router.post("/agents/{id}/memory/summarize")
@@ -292,7 +292,7 @@ async def summarize_agent(
     id: str, house: TheHouse, principal: TheCaller, body: SummarizeBody | None = None
 ) -> SummarizedOut:
     """Make one chunk of the agent's oldest."""
-    return await _summarize(id, body or SummarizeBody(), house, principal)
+    return await _summarize(id, body or SummarizeBody.model_validate({}), house, principal)
 
 
 async def _summarize(id: str, body: SummarizeBody, house: House, principal: Principal) -> SummarizedOut:
@@ -375,7 +375,7 @@ async def consolidate(
     id: str, house: TheHouse, principal: TheCaller, body: ConsolidateBody | None = None
 ) -> ConsolidatedOut:
     """Merge memories of a tier that say nearly the same."""
-    body, started = body or ConsolidateBody(), now()
+    body, started = body or ConsolidateBody.model_validate({}), now()
     agent = await agent_in(house, principal, id)
     merged = await house.upkeep.consolidate(principal, agent, tier=tier_of(body.tier), alike=body.similarity_threshold)
     return ConsolidatedOut(

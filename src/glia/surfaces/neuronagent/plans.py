@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Query
@@ -230,11 +230,11 @@ async def reflect(id: str, house: TheHouse, principal: TheCaller) -> ReflectionO
     plan = await house.plans.get(principal, uuid_in(id))
     if plan.agent_id is None:
         raise InvalidRequest("The plan names no agent that could judge it.", field="id")
-    result = plan.result
-    answer = result.get("answer") if isinstance(result, dict) else None
+    result: object = plan.result
+    answer = cast(dict[str, object], result).get("answer") if isinstance(result, dict) else None
     what = Judgeable(
         plan.task,
-        answer if isinstance(answer, str) else "" if result is None else str(result),
+        answer if isinstance(answer, str) else "" if result is None else str(cast(object, result)),
         session_id=plan.session_id,
         run_id=plan.run_id,
     )

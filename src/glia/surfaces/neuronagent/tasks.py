@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Query
@@ -10,11 +10,12 @@ from pydantic import Field
 
 from glia.identity.types import Principal
 from glia.jobs.types import Job, JobStatus
-from glia.kit.errors import GliaError, InvalidRequest
+from glia.kit.errors import GliaError, InvalidRequest, NotFound
 from glia.runs.events import ToolCalled
 from glia.surfaces.neuronagent.auth import TheCaller
 from glia.surfaces.neuronagent.words import Part, ThePart, check_size, uuid_in
 from glia.surfaces.shared.bodies import Body, Out, TheHouse, Time, WatchedRoute
+from glia.tasks.errors import TaskEnded
 from glia.tasks.service import spec_of
 from glia.tasks.types import TURN, TaskFilter, TaskSpec
 from glia.wiring import House
@@ -112,8 +113,8 @@ async def _result(house: House, principal: Principal, job: Job, kind: str) -> di
 
 
 async def _create(body: TaskBody, house: House, principal: Principal) -> TaskOut:
-    own = body.input.get("metadata")
-    metadata = {**(own if isinstance(own, dict) else {}), **(body.metadata or {})}
+    own: object = body.input.get("metadata")
+    metadata = {**(cast(dict[str, Any], own) if isinstance(own, dict) else {}), **(body.metadata or {})}
     check_size(metadata, "metadata", 5_000)
     spec = TaskSpec(
         body.task_type,
@@ -196,18 +197,24 @@ async def get_task(id: str, house: TheHouse, principal: TheCaller) -> TaskOut:
     return await task_out(house, principal, await house.tasks.get(principal, uuid_in(id)))
 
 
+async def _cancel(id: str, house: House, principal: Principal) -> CancelledOut:
+    try:
+        job = await house.tasks.cancel(principal, uuid_in(id))
+    except TaskEnded as error:  # to NeuronAgent's clients there is no such task to cancel
+        raise NotFound(error.message) from None
+    return CancelledOut(task_id=job.id, status="cancelled")
+
+
 @router.post("/async-tasks/{id}/cancel")
 async def cancel(id: str, house: TheHouse, principal: TheCaller) -> CancelledOut:
     """Stop a task; 404 for one that has ended."""
-    job = await house.tasks.cancel(principal, uuid_in(id))
-    return CancelledOut(task_id=job.id, status="cancelled")
+    return await _cancel(id, house, principal)
 
 
 @router.post("/tasks/{id}/cancel")
 async def cancel_task(id: str, house: TheHouse, principal: TheCaller) -> CancelledOut:
     """The same under another name."""
-    job = await house.tasks.cancel(principal, uuid_in(id))
-    return CancelledOut(task_id=job.id, status="cancelled")
+    return await _cancel(id, house, principal)
 
 
 @router.post("/async-tasks/{id}/retry", status_code=201)
