@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from glia.browsers.service import Browsers
 from glia.browsers.tools import browser
+from glia.collaboration.service import Spaces
+from glia.collaboration.tools import collaboration
 from glia.kit.outbound import Outbound
 from glia.sandboxes.service import Sandboxes
 from glia.sandboxes.shell_tool import read_commands, run_shell
@@ -27,6 +29,7 @@ class Hands:
     browsers: Browsers
     sandboxes: Sandboxes
     virtual_files: VirtualFiles
+    spaces: Spaces
 
     async def keep(self, context: ToolContext, name: str, content: bytes, media_type: str) -> MadeArtifact:
         """Shows the user of a session a file."""
@@ -53,4 +56,5 @@ def agent_tools(hands: Hands) -> Sequence[Tool]:
         run_shell(hands.sandboxes, read_commands(hands.settings.shell_commands)),
         visualization(hands.keep, hands.print_pdf),
         filesystem(hands.virtual_files),
+        collaboration(hands.spaces),
     ]

@@ -210,7 +210,7 @@ async def build(
         edit_block,
         run_code(sandboxes),
         *_sql_tools(settings),
-        *agent_tools(Hands(settings, outbound, browsers, sandboxes, virtual_files)),
+        *agent_tools(Hands(settings, outbound, browsers, sandboxes, virtual_files, Spaces(db))),
     ]
     mcp_servers = McpServers(db, outbound, secrets, read_servers(settings.mcp_file, environment))
     toolsets, recipes, workflow_tools = (

@@ -9,6 +9,12 @@ from tests.surfaces.conftest import Client
 API = "/neuronagent/api/v1"
 
 
+@pytest.fixture
+def client(native: Client) -> Client:
+    """Of the whole server: what is made on one surface is looked at on the other."""
+    return native
+
+
 def task(client: Client, **fields: Any) -> dict[str, Any]:
     return client.made(f"{API}/eval/tasks", {"task_type": "end_to_end", **fields})
 

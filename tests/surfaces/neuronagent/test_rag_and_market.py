@@ -1,8 +1,16 @@
 from __future__ import annotations
 
+import pytest
+
 from tests.surfaces.conftest import Client
 
 API = "/neuronagent/api/v1"
+
+
+@pytest.fixture
+def client(native: Client) -> Client:
+    """Of the whole server: what is made on one surface is looked at on the other."""
+    return native
 
 
 def test_what_is_ingested_answers_questions(client: Client) -> None:

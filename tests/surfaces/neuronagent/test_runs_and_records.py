@@ -10,6 +10,12 @@ API = "/neuronagent/api/v1"
 
 
 @pytest.fixture
+def client(native: Client) -> Client:
+    """Of the whole server: what is made on one surface is looked at on the other."""
+    return native
+
+
+@pytest.fixture
 def agent(client: Client) -> str:
     return client.made("/v1/agents", {"name": "counter", "tools": ["calculator"]})["id"]
 

@@ -2,10 +2,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.surfaces.conftest import Client
 
 API = "/neuronagent/api/v1"
 _ENDED = {"completed", "failed", "cancelled"}
+
+
+@pytest.fixture
+def client(native: Client) -> Client:
+    """Of the whole server: what is made on one surface is looked at on the other."""
+    return native
 
 
 def put(client: Client, path: str, body: Any) -> Any:
