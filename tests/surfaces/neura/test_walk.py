@@ -96,10 +96,40 @@ def test_whatever_comes_no_server_error_and_no_undocumented_status(neura: Neura)
     assert called >= 25
 
 
+SEED = """
+POST /graphql
+GET POST /api/agents
+GET PUT DELETE /api/agents/{agent_id}
+POST /api/agents/{agent_id}/chat
+POST /api/agents/{agent_id}/chat/stream
+GET POST /api/agents/{agent_id}/conversations
+GET PUT DELETE /api/agents/{agent_id}/conversations/{conversation_id}
+GET POST /api/agents/{agent_id}/jobs
+GET PUT DELETE /api/agents/{agent_id}/jobs/{job_id}
+GET /api/agents/{agent_id}/jobs/{job_id}/tree
+GET /api/agents/{agent_id}/jobs/by-resource/{resource_id}
+POST /api/agents/{agent_id}/jobs/close-stale
+POST /api/datasets/pipeline/start
+GET /api/datasets/pipeline/{job_id}/status
+GET /api/datasets
+GET POST /api/agent/knowledge-bases
+GET DELETE /api/agent/knowledge-bases/{kb_id}
+GET /api/agent/knowledge-bases/{kb_id}/documents
+GET DELETE /api/agent/knowledge-bases/{kb_id}/documents/{document_id}
+POST /api/kb/upload
+POST /api/datasets/{dataset_id}/enable-rag
+GET /api/datasets/{dataset_id}/rag-status
+GET /api/agent/models
+GET /api/v1/models
+POST /api/v1/chat/completions
+"""
+
+
 def test_the_document_has_every_operation_of_the_seed(neura: Neura):
     document = neura.get("/openapi.json").json
 
     assert document["openapi"] == "3.1.0"
     assert neura.get("/docs").status == 200
     operations = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
-    assert operations >= set(BODIES)
+    lines = [line.rsplit(" ", 1) for line in SEED.strip().splitlines()]
+    assert {(method, path) for methods, path in lines for method in methods.split()} <= operations
