@@ -77,7 +77,8 @@ def test_another_workspaces_ids_are_404_on_every_route(neura: Neura, neura_stran
     special: dict[Route, Callable[[Client, str], int]] = {
         SANDBOX_SESSION: lambda client, path: client.post(path, body).status
     }
-    walk = Walk(routes_of(document, without=without), things, BODIES, special=special)
+    last = {"/api/agents/{agent_id}/conversations/{conversation_id}", "/api/agents/{agent_id}"}
+    walk = Walk(routes_of(document, without=without, last=last), things, BODIES, special=special)
 
     open_to_strangers = walk.open_to(neura_stranger)
     open_to_their_owner = walk.open_to(neura)
@@ -119,9 +120,22 @@ GET DELETE /api/agent/knowledge-bases/{kb_id}/documents/{document_id}
 POST /api/kb/upload
 POST /api/datasets/{dataset_id}/enable-rag
 GET /api/datasets/{dataset_id}/rag-status
+GET /api/tools/inference
+POST /api/tools/sync
+GET /api/tools/agents
+GET PUT /api/agents/{agent_id}/tools
+GET POST /api/agents/{agent_id}/instructions
+DELETE /api/agents/{agent_id}/instructions/{task_id}
 GET /api/agent/models
+GET /api/agent/deployed-models
 GET /api/v1/models
 POST /api/v1/chat/completions
+POST /api/v1/agents/{agent_id}/chat
+GET POST /api/agents/{agent_id}/api-keys
+DELETE /api/agents/{agent_id}/api-keys/{key_id}
+POST /api/agents/{agent_id}/sandbox-session
+GET DELETE /api/agents/{agent_id}/sandbox-session/{conversation_id}
+GET /api/agents/{agent_id}/api-usage
 """
 
 
