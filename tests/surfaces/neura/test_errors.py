@@ -60,9 +60,17 @@ def test_what_is_not_built_says_so(neura: Neura, method: str, path: str):
 def test_a_body_that_is_no_json_is_a_400(neura: Neura):
     assert neura.post("/api/agents", raw=b"{", headers={"Content-Type": "application/json"}).status == 400
     assert neura.post("/api/agents", raw=b"[]", headers={"Content-Type": "application/json"}).status == 400
-    text = neura.post("/api/agents", raw=b"name=x", headers={"Content-Type": "application/x-www-form-urlencoded"})
+    text = neura.post("/api/agents", raw=b"name: x", headers={"Content-Type": "text/yaml"})
     assert text.status == 415
     refusal(text)
+
+
+def test_json_that_curl_calls_a_form_is_taken(neura: Neura, agent_id: str):
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+
+    assert neura.post("/api/agents", raw=b'{"name": "x"}', headers=headers).status == 201
+    assert neura.post(f"/api/agents/{agent_id}/chat", raw=b'{"query": "hello"}', headers=headers).status == 200
+    assert neura.post("/api/agents", raw=b"name=x", headers=headers).status == 400
 
 
 def test_a_body_that_is_too_large_is_told(neura: Neura):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from glia.surfaces.neura import (
     agents,
@@ -27,7 +28,7 @@ from glia.surfaces.neura.external import ExternalChat
 from glia.surfaces.neura.knowledge import Uploads
 from glia.surfaces.neura.words import ERROR, neura_error, neura_status
 from glia.surfaces.shared.api import surface_api, surface_app
-from glia.surfaces.shared.asgi import App
+from glia.surfaces.shared.asgi import App, Receive, Scope, Send
 from glia.surfaces.shared.document import Description, Json
 from glia.surfaces.shared.routes import Route
 from glia.wiring import House
@@ -50,6 +51,8 @@ ROUTERS = (
 )
 """The last one answers for what is not built, so it comes after all others."""
 
+_FORM = b"application/x-www-form-urlencoded"
+
 _TEXT = """Neura's API on this server. Requests and answers are JSON in snake_case, times are ISO 8601 in UTC.
 
 Sign in with the GraphQL mutation `login` at `/graphql` and send `Authorization: Bearer <accessToken>`, or send a key as
@@ -58,7 +61,7 @@ Sign in with the GraphQL mutation `login` at `/graphql` and send `Authorization:
 
 
 def neura_surface(house: House) -> App:
-    return surface_app(
+    surface = surface_app(
         house,
         name="neura",
         api=surface_api(house, ROUTERS, DESCRIPTION),
@@ -67,6 +70,18 @@ def neura_surface(house: House) -> App:
         hot=hot_routes(house),
         is_public=is_public,
     )
+    return partial(_taking_json, surface)
+
+
+async def _taking_json(surface: App, scope: Scope, receive: Receive, send: Send) -> None:
+    """Neura's own examples send JSON with `curl -d` and no type, which curl calls a form; there are no such forms."""
+    if scope["type"] == "http" and scope["method"] in {"POST", "PUT"}:
+        headers: list[tuple[bytes, bytes]] = [
+            (name, b"application/json" if name == b"content-type" and value.startswith(_FORM) else value)
+            for name, value in scope["headers"]
+        ]
+        scope = {**scope, "headers": headers}
+    await surface(scope, receive, send)
 
 
 def hot_routes(house: House) -> list[Route]:
