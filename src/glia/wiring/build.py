@@ -74,6 +74,7 @@ from glia.runs.service import Runs
 from glia.runs.snapshots import RunSnapshots
 from glia.runs.statistics import Statistics
 from glia.runs.tool_runs import tool_work
+from glia.runs.totals import Totals
 from glia.runs.types import MODEL, TOOL
 from glia.runs.work import JobKind, agent_work, kinds_of, model_work
 from glia.sandboxes.backends import configured_backend
@@ -346,7 +347,7 @@ async def build(
         triggers=(triggers := Triggers(db, firings, secrets, event_types=_EVENT_TYPES)),
         instructions=Instructions(db, agents, triggers),
         statistics=Statistics(db),
-        figures=Figures(db),
+        totals=Totals(db),
         market=Market(db),
         hooks=Hooks(db, firings, secrets, rate_limits),
         ticker=ticker,

@@ -56,6 +56,7 @@ from glia.runs.notes import Notes
 from glia.runs.service import Runs
 from glia.runs.snapshots import RunSnapshots
 from glia.runs.statistics import Statistics
+from glia.runs.totals import Totals
 from glia.sandboxes.service import Sandboxes
 from glia.sessions.service import Sessions
 from glia.settings import Settings
@@ -151,7 +152,7 @@ class House:
     planned_evaluations: PlannedEvaluations
     notes: Notes
     run_snapshots: RunSnapshots
-    figures: Figures
+    totals: Totals
     market: Market
     jobs: Jobs
     tasks: Tasks

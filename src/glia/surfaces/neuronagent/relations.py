@@ -9,7 +9,6 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from pydantic import Field
 
-from glia.agents.relations import KINDS, SPECIALIZATIONS, Relationship, Specialization
 from glia.agents.types import RELATIONSHIPS, SPECIALIZATIONS, Relationship, Specialization
 from glia.identity.types import Principal
 from glia.kit.errors import InvalidRequest
