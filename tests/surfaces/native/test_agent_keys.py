@@ -33,7 +33,7 @@ def test_a_bound_key_opens_nothing_of_the_native_surface(client: Client, agent: 
     opened = {path: status for path in paths if (status := key.get(path).status) not in {400, 403, 404}}
 
     assert len(paths) > 50
-    assert opened == {"/v1/me": 200}  # who it is
+    assert opened == {}
     assert key.get("/v1/agents").status == 403
     assert key.get(f"/v1/agents/{agent['id']}").status == 403
     assert key.post("/v1/sessions", {"agent_id": agent["id"]}).status == 403
@@ -49,6 +49,24 @@ def test_a_bound_key_is_refused_by_other_surfaces(client: Client, agent: dict[st
     assert client.post("/v1/chat/completions", body).status == 200
     assert key.post("/v1/chat/completions", body).status == 403
     assert key.post("/v1/chat/completions", {**body, "model": "glia/embedded"}).status == 403
+
+
+def test_no_surface_has_a_route_that_forgets_such_keys(client: Client, agent: dict[str, Any]) -> None:
+    """Even what every key may read, such as which models there are, is closed to them."""
+    _, key = bound(client, agent)
+    paths = (
+        "/v1/me",
+        "/v1/models",
+        "/neuralhub/v1/models",
+        "/neuralhub/v1/agents",
+        "/neuronagent/api/v1/embeddings/models",
+        "/neuronagent/api/v1/agents",
+        "/neura/api/agents",
+        "/neura/api/v1/models",
+        f"/neura/api/v1/agents/{agent['id']}",
+    )
+
+    assert {path: key.get(path).status for path in paths} == dict.fromkeys(paths, 403)
 
 
 def test_a_key_is_bound_to_an_agent_of_its_own_workspace(

@@ -24,7 +24,7 @@ from glia.surfaces.neura import (
 from glia.surfaces.neura.auth import PUBLIC, is_public
 from glia.surfaces.neura.chat import Chats
 from glia.surfaces.neura.completions import Completions
-from glia.surfaces.neura.external import ExternalChat
+from glia.surfaces.neura.external import ExternalChat, is_external_chat
 from glia.surfaces.neura.knowledge import Uploads
 from glia.surfaces.neura.words import ERROR, neura_error, neura_status
 from glia.surfaces.shared.api import surface_api, surface_app
@@ -69,6 +69,7 @@ def neura_surface(house: House) -> App:
         status_of=neura_status,
         hot=hot_routes(house),
         is_public=is_public,
+        takes_bound_keys=is_external_chat,
     )
     return partial(_taking_json, surface)
 

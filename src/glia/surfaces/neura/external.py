@@ -28,6 +28,11 @@ class ExternalBody(msgspec.Struct):
     conversation_history: list[dict[str, Any]] | None = None
 
 
+def is_external_chat(path: str) -> bool:
+    """Whether it is the one place where a key that is bound to an agent opens something."""
+    return path.startswith("/api/v1/agents/") and path.endswith("/chat") and path.count("/") == 5
+
+
 @dataclass(frozen=True)
 class _Guest:
     """Whoever asks, as someone who may talk to this agent."""

@@ -63,9 +63,11 @@ def surface_app(
     hot: Sequence[Route] = (),
     is_public: Callable[[str], bool] = lambda _path: False,
     headers: Mapping[str, str] | None = None,
+    takes_bound_keys: Callable[[str], bool] = lambda _path: False,
 ) -> App:
     """hot: routes answered before the framework sees them. is_public: paths that need no credential, beside the
-    documents. error_body, status_of: how the surface tells failures. headers: on every answer."""
+    documents. error_body, status_of: how the surface tells failures. headers: on every answer. takes_bound_keys: paths
+    at which a key that is bound to an agent may talk to it."""
     settings = house.settings
     answers = IdempotentAnswers(house.db, settings.secret_key)
     rest = Idempotency(JsonBodies(Explained(api), is_strict=settings.strict_fields), answers)
@@ -78,6 +80,7 @@ def surface_app(
         status_of=status_of,
         is_public=lambda path: path in {"/openapi.json", "/docs"} or is_public(path),
         headers=headers,
+        takes_bound_keys=takes_bound_keys,
     )
 
 

@@ -13,7 +13,7 @@ import structlog
 
 from glia.identity.service import Identity, RateLimits
 from glia.kit import telemetry
-from glia.kit.errors import GliaError, RateLimited
+from glia.kit.errors import Forbidden, GliaError, RateLimited
 from glia.kit.ids import new_id
 from glia.surfaces.shared.asgi import App, Disconnected, Message, Receive, Request, Scope, Send, send_json
 
@@ -45,9 +45,12 @@ class Gate:
         status_of: Callable[[GliaError], int] = status_of_error,
         headers: Mapping[str, str] | None = None,
         limit_headers: Callable[[dict[str, str]], dict[str, str]] = lambda headers: headers,
+        takes_bound_keys: Callable[[str], bool] = lambda _path: False,
     ) -> None:
         """status_of: for surfaces that know fewer statuses than we. headers: on every answer. limit_headers: how the
-        surface calls what is said about a key's limit."""
+        surface calls what is said about a key's limit. takes_bound_keys: the paths at which a key that is bound to an
+        agent may talk to it; every other one is closed to such keys."""
+        self._takes_bound_keys = takes_bound_keys
         self._limit_headers = limit_headers
         self._app = app
         self._identity = identity
@@ -100,6 +103,11 @@ class Gate:
                 retry_after_seconds=decision.retry_after_seconds,
                 limit=decision.limit,
                 requests=decision.requests,
+            )
+        bound_to = authenticated.principal.agent_id
+        if bound_to is not None and not self._takes_bound_keys(request.path):
+            raise Forbidden(
+                f"This key talks to the agent '{bound_to}' and does nothing else; use another key for this."
             )
 
     async def _refuse(self, answer: _Answer, error: GliaError, request_id: str) -> None:
