@@ -376,13 +376,6 @@ class AgentLoop:
         return [whole if message is self._question else message for message in self._progress.talk.messages]
 
     @property
-    def _messages(self) -> list[Message]:
-        if self._question is None:
-            return self._progress.talk.messages
-        whole = replace(self._question, text=with_document(self._question.text, self._document))
-        return [whole if message is self._question else message for message in self._progress.talk.messages]
-
-    @property
     def _offered(self) -> list[ToolSpec]:
         """Only the caller's functions for the last model call of an agent that is to answer with what it has."""
         limits = self._agent.limits

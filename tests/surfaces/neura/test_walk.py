@@ -78,7 +78,6 @@ def test_another_workspaces_ids_are_404_on_every_route(neura: Neura, neura_stran
         SANDBOX_SESSION: lambda client, path: client.post(path, body).status
     }
     last = {"/api/agents/{agent_id}/conversations/{conversation_id}", "/api/agents/{agent_id}"}
-    walk = Walk(routes_of(document, without=without, last=last), things, BODIES, special=special)
     walk = Walk(routes_of(document, last=last, without=without), things, BODIES, special=special)
 
     open_to_strangers = walk.open_to(neura_stranger)
