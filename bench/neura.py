@@ -4,8 +4,8 @@
 
 Both surfaces answer in this process, without sockets: what differs is what the surfaces do. The built-in model answers
 "Hello". `one request` lets Neura open the conversation itself, where a native client makes a session first;
-`in a session` sends it to sessions that are there, four times to each. Rounds alternate. Prints CPU-ms of this process
-per turn, PostgreSQL's not included.
+`in a session` sends it to sessions that the native surface has made, four times to each; `conversation` is a session
+with four turns on both sides. Rounds alternate. Prints CPU-ms of this process per turn, PostgreSQL's not included.
 """
 
 from __future__ import annotations
@@ -130,8 +130,15 @@ async def main(arguments: argparse.Namespace) -> None:
             for _ in range(_IN_EACH):
                 await caller.post(f"/neura/api/agents/{agent}/chat", body)
 
+        async def neura_talk() -> None:
+            first = await caller.post(f"/neura/api/agents/{agent}/chat", {"query": "Hello"})
+            body = {"query": "Hello", "conversation_id": first["conversation_id"]}
+            for _ in range(_IN_EACH - 1):
+                await caller.post(f"/neura/api/agents/{agent}/chat", body)
+
         await compare("one request", native_alone, neura_alone, arguments, turns=1)
         await compare("in a session", native_inside, neura_inside, arguments, turns=_IN_EACH)
+        await compare("conversation", native_inside, neura_talk, arguments, turns=_IN_EACH)
         await house.close()
 
 
