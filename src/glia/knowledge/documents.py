@@ -78,7 +78,15 @@ class Documents(Bases):
             )
             if not is_new:
                 return await _same_content(tx, base_id, fingerprint.sha256, name=name)
-            file = await self._files.write(tx, path, name=name, media_type=media_type, fingerprint=fingerprint, **where)
+            file = await self._files.write(
+                tx,
+                path,
+                workspace_id=principal.workspace_id,
+                project_id=principal.project_id,
+                name=name,
+                media_type=media_type,
+                fingerprint=fingerprint,
+            )
             run_id = await self._start_job(tx, kind=KIND, input={"document_id": str(id)}, **where)
             await queries.set_source(tx, id, file_id=file.id, run_id=run_id)
             return await _document(tx, base_id, id)
