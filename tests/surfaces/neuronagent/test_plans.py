@@ -69,7 +69,7 @@ def test_reflections_have_whole_numbers_and_scores(place: Place) -> None:
 
 
 def test_an_agent_whose_model_nobody_has_plans_all_the_same(place: Place) -> None:
-    agent = place.agent(model_name="gpt-4")
+    agent = place.agent(model_name="glia/nobody-has-this")
 
     plan = place.post(f"/agents/{agent}/plan", {"task": "Greet Ada, then Bob."})
 
