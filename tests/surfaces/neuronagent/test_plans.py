@@ -66,3 +66,12 @@ def test_reflections_have_whole_numbers_and_scores(place: Place) -> None:
     assert good["was_retried"] is False
     place.get("/reflections/999999999", 404)
     place.get("/reflections/x", 400)
+
+
+def test_an_agent_whose_model_nobody_has_plans_all_the_same(place: Place) -> None:
+    agent = place.agent(model_name="glia/nobody-has-this")
+
+    plan = place.post(f"/agents/{agent}/plan", {"task": "Greet Ada, then Bob."})
+
+    assert len(plan["plan"]) == plan["steps"] == 2
+    assert [one["task_description"] for one in place.get(f"/plans?agent_id={agent}")] == ["Greet Ada, then Bob."]
