@@ -12,8 +12,8 @@ from glia.kit.ids import new_id
 from glia.tools.types import ToolContext, ToolResult
 
 
-async def call(db: Database, principal: Principal, agent_id: UUID, **arguments: Any) -> ToolResult:
-    context = ToolContext(principal.workspace_id, principal.project_id, agent_id, new_id(), new_id(), "k")
+async def call(db: Database, principal: Principal, caller: UUID, **arguments: Any) -> ToolResult:
+    context = ToolContext(principal.workspace_id, principal.project_id, caller, new_id(), new_id(), "k")
     return await collaboration(Spaces(db)).call(context, json.dumps(arguments))
 
 
