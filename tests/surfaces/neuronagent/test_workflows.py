@@ -7,6 +7,7 @@ import pytest
 from tests.surfaces.conftest import Client
 
 API = "/neuronagent/api/v1"
+LATER = {"id": "a", "type": "tool", "inputs": {"tool_name": "calculator", "args": {"expression": "1"}}}
 _ENDED = {"completed", "failed", "cancelled"}
 
 
@@ -217,7 +218,13 @@ def test_mistakes_in_definitions_are_named(client: Client) -> None:
     assert "agent_id" in refused({"id": "a", "type": "agent", "input": "Hi"})
     assert "not there" in refused({"id": "a", "type": "custom", "depends_on": ["b"]})
     assert "unique" in refused({"id": "a", "type": "custom"}, {"id": "a", "type": "custom"})
-    assert "expression" in refused({"id": "a", "type": "conditional", "inputs": {"expression": "n >"}})
+    for expression in ("n >", "(" * 900, "not " * 400, "[[1]] in n", "a == 'x"):
+        assert "expression" in refused({"id": "a", "type": "conditional", "inputs": {"expression": expression}})
+    assert "max_retries" in refused({**LATER, "retry_config": {"max_retries": "many"}})
+    assert "retry_config" in refused({**LATER, "retry_config": [1]})
+    assert "timeout_seconds" in refused(
+        {"id": "a", "type": "approval", "inputs": {"approval_config": {"timeout_seconds": "x"}}}
+    )
     circle = [{"id": "a", "type": "custom", "depends_on": ["b"]}, {"id": "b", "type": "custom", "depends_on": ["a"]}]
     assert refused(*circle)
 

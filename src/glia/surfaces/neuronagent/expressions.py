@@ -17,6 +17,7 @@ _TOKEN = re.compile(
 _OPS = {"==": "eq", "!=": "ne", ">": "gt", ">=": "gte", "<": "lt", "<=": "lte"}
 _CONSTANTS: dict[str, Any] = {"true": True, "false": False, "null": None, "none": None}
 _LONGEST = 2000
+_DEEPEST = 12
 
 
 def condition_of(expression: str, reference: Callable[[str], str]) -> dict[str, Any]:
@@ -35,11 +36,16 @@ class _Reader:
         self._reference = reference
         self._tokens = list(_tokens(expression))
         self._at = 0
+        self._depth = 0
 
     def any_of(self) -> dict[str, Any]:
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise _wrong(self._expression, f"it is nested more than {_DEEPEST} levels deep")
         parts = [self._all_of()]
         while self._take_word("or", "||"):
             parts.append(self._all_of())
+        self._depth -= 1
         return parts[0] if len(parts) == 1 else {"any": parts}
 
     def end(self) -> None:
@@ -53,8 +59,13 @@ class _Reader:
         return parts[0] if len(parts) == 1 else {"all": parts}
 
     def _one(self) -> dict[str, Any]:  # noqa: PLR0911 - one for each way to write it
-        if self._take_word("not", "!"):
-            return {"not": self._one()}
+        if self._take_word("not"):
+            self._depth += 1
+            if self._depth > _DEEPEST:
+                raise _wrong(self._expression, f"it is nested more than {_DEEPEST} levels deep")
+            inner = self._one()
+            self._depth -= 1
+            return {"not": inner}
         if self._take("("):
             inner = self.any_of()
             self._expect(")")
@@ -90,6 +101,8 @@ class _Reader:
                 raise _wrong(self._expression, "a value is missing")
 
     def _list(self) -> list[Any]:
+        if self._peek() == ("op", "["):
+            raise _wrong(self._expression, "a list lies in a list")
         items: list[Any] = []
         while not self._take("]"):
             if items:

@@ -21,6 +21,8 @@ NOTHING: dict[str, Any] = {"id": "nothing", "kind": "wait_time", "seconds": 0}
 
 Json = dict[str, Any]
 
+_LARGEST_NUMBER = 1e9
+
 _TOOLS = {"sql": "sql_query", "http": "http_request", "code": "run_code", "shell": "run_shell"}
 _BRACES = re.compile(r"\{\{\s*(.*?)\s*\}\}", re.DOTALL)
 _FIELDS = frozenset({"output", "status", "error"})
@@ -187,11 +189,11 @@ def record_of(given: Mapping[str, Any], number: int) -> Json:
         "step_name": name,
         "step_type": kind,
         "inputs": _inputs(given),
-        "outputs": given.get("outputs") or {},
+        "outputs": _object(given, "outputs", number),
         "dependencies": _names(given.get("dependencies") or given.get("depends_on") or [], number),
-        "retry_config": given.get("retry_config") or {},
-        "idempotency_key": given.get("idempotency_key"),
-        "compensation_step_id": given.get("compensation_step_id") or given.get("compensation"),
+        "retry_config": _object(given, "retry_config", number),
+        "idempotency_key": _text_or_none(given.get("idempotency_key")),
+        "compensation_step_id": _text_or_none(given.get("compensation_step_id") or given.get("compensation")),
         "required": given.get("required"),
         "created_at": at,
         "updated_at": at,
@@ -269,6 +271,25 @@ _BESIDE = (
 )
 
 
+def _object(given: Mapping[str, Any], name: str, number: int) -> Json:
+    value: object = given.get(name) or {}
+    if not isinstance(value, dict):
+        raise InvalidRequest(f"`steps[{number}].{name}` must be an object.", field=f"steps[{number}].{name}")
+    return cast(Json, value)
+
+
+def _text_or_none(value: Any) -> str | None:
+    return None if value is None or value == "" else str(value)[:200]
+
+
+def _seconds(config: Mapping[str, Any], name: str, usual: float) -> float:
+    """A number in a step's configuration. Raises InvalidRequest for anything else."""
+    value = config.get(name, usual)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LARGEST_NUMBER:
+        raise InvalidRequest(f"`{name}` is {str(value)[:50]!r}; it must be a number from 0 on.", field=name)
+    return value
+
+
 def _names(given: Any, number: int) -> list[str]:
     names = [given] if isinstance(given, str) else given
     if not isinstance(names, list) or not all(isinstance(name, str) for name in cast(list[Any], names)):
@@ -284,13 +305,13 @@ def _tried(record: Json) -> Json:
         return {}
     tried: Json = {
         "retry": {
-            "max_attempts": int(config.get("max_retries", 3)) + 1,
-            "delay_seconds": float(config.get("retry_delay_seconds", 1)),
-            "factor": float(config.get("backoff_multiplier", 1)),
+            "max_attempts": int(_seconds(config, "max_retries", 3)) + 1,
+            "delay_seconds": float(_seconds(config, "retry_delay_seconds", 1)),
+            "factor": float(_seconds(config, "backoff_multiplier", 1)),
         }
     }
     if config.get("timeout_seconds"):
-        tried["timeout_seconds"] = float(config["timeout_seconds"])
+        tried["timeout_seconds"] = float(_seconds(config, "timeout_seconds", 0))
     return tried
 
 
@@ -306,11 +327,12 @@ def _http(record: Json, inputs: Json) -> Json:
 
 
 def _approval(record: Json, inputs: Json) -> Json:
-    config = cast(Json, inputs.get("approval_config") or inputs)
+    given = inputs.get("approval_config")
+    config = cast(Json, given) if isinstance(given, dict) else inputs
     message = config.get("message") or config.get("subject") or f"May {record['step_name']} go on?"
     step: Json = {"kind": "wait_approval", "message": message, "data": inputs}
     if config.get("timeout_seconds"):
-        step["expires_after_seconds"] = float(config["timeout_seconds"])
+        step["expires_after_seconds"] = float(_seconds(config, "timeout_seconds", 0))
     return step
 
 
