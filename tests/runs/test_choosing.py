@@ -60,9 +60,9 @@ async def test_a_run_is_offered_what_fits_and_all_else_that_it_has(
         await house.finish(principal, await house.send(principal, everything, "Draw the recipe of a cake."))
 
     first, second = ([tool.name for tool in request.tools] for request in model.requests)
-    assert sorted(first) == ["ask_cook", "inference__image", "weather"]
+    assert sorted(first) == ["delegate_cook", "inference__image", "weather"]
     # The two clerks may ask one another too.
-    assert {"ask_cook", "ask_tax", "weather", *(tool.name for tool in TOOLS)} < set(second)
+    assert {"delegate_cook", "delegate_tax", "weather", *(tool.name for tool in TOOLS)} < set(second)
 
 
 async def test_standing_instructions_are_part_of_every_request(

@@ -157,9 +157,9 @@ def test_a_request_may_want_other_tools_than_the_agent_has(synced: Neura, agent_
 
 def test_another_agent_is_asked_for_one_request(synced: Neura, agent_id: str) -> None:
     helper = synced.made("/api/agents", {"name": "Zebra expert", "use_web_search": False})["agent_id"]
-    query = {"query": 'Call ask_zebra-expert with task "Say hello"', "enable_agent_tools": True}
+    query = {"query": 'Call delegate_zebra-expert with task "Say hello"', "enable_agent_tools": True}
 
     answer = synced.post(f"/api/agents/{agent_id}/chat", query | {"selected_agent_ids": [helper]}).json
 
-    assert [call["tool"] for call in answer["tool_calls"]] == ["ask_zebra-expert"]
+    assert [call["tool"] for call in answer["tool_calls"]] == ["delegate_zebra-expert"]
     assert answer["costs"]["sub_agent_cost"] == 0.0
