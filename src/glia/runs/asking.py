@@ -17,8 +17,9 @@ from glia.runs.accepting import Accepting, check, get_run, messages_for, no_sess
 from glia.runs.conversation import Conversation
 from glia.runs.engine import WORK_CHANNEL
 from glia.runs.errors import SessionBusy
-from glia.runs.events import CalledTool, RunCreated, StoredImage
+from glia.runs.events import RunCreated
 from glia.runs.log import append_unfenced
+from glia.runs.message_events import CalledTool, StoredImage
 from glia.runs.options import KEY, RunOptions
 from glia.runs.progress import hear
 from glia.runs.types import AGENT, MODEL, Accepted, Run, RunId, Said

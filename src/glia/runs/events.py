@@ -14,62 +14,19 @@ from uuid import UUID
 
 import msgspec
 
+from glia.runs.message_events import CalledTool, MessageDeleted, MessageEdited, MessageReceived
+from glia.runs.step_events import (
+    RunError,
+    StepCompensated,
+    StepCompleted,
+    StepFailed,
+    StepRetried,
+    StepSkipped,
+    StepStarted,
+    StepWaiting,
+    WorkflowCompleted,
+)
 from glia.tools.types import Charge, MadeArtifact, Source
-
-
-class CalledTool(msgspec.Struct, frozen=True):
-    """arguments: the model's JSON text as it wrote it."""
-
-    id: str
-    provider_id: str
-    name: str
-    arguments: str
-
-
-class StoredImage(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A picture among the workspace's files."""
-
-    file_id: str
-    media_type: str
-    detail: str = ""
-
-
-class MessageReceived(msgspec.Struct, frozen=True, omit_defaults=True):
-    """images: shown to the model with the text. tool_calls: what the assistant wished to call, in history that a client
-    brought along. tool_call_id: the call whose result a message of the role `tool` is. metadata: what a client keeps
-    with the message; no model sees it.
-    """
-
-    type: ClassVar = "message.received"
-    message_id: str
-    role: Literal["user", "assistant", "system", "tool"]
-    content: str
-    images: list[StoredImage] = []
-    tool_calls: list[CalledTool] = []
-    tool_call_id: str = ""
-    metadata: dict[str, Any] = {}
-
-
-class MessageEdited(msgspec.Struct, frozen=True):
-    """Another text, or other metadata, for the message of the event `seq`; None leaves what it was.
-
-    The entry itself stays as it was written. Runs that begin after this one read the new text.
-    """
-
-    type: ClassVar = "message.edited"
-    seq: int
-    content: str | None = None
-    metadata: dict[str, Any] | None = None
-
-
-class MessageDeleted(msgspec.Struct, frozen=True):
-    """Nobody is shown the message of the event `seq` any more, and runs that begin after this one do not read it."""
-
-    type: ClassVar = "message.deleted"
-    seq: int
-    images: list[StoredImage] = []
-    tool_calls: list[CalledTool] = []
-    tool_call_id: str = ""
 
 
 class RunCreated(msgspec.Struct, frozen=True):
@@ -367,11 +324,6 @@ class RunCompleted(msgspec.Struct, frozen=True):
     finish_reason: str | msgspec.UnsetType = msgspec.UNSET
 
 
-class RunError(msgspec.Struct, frozen=True):
-    code: str
-    message: str
-
-
 class RunFailed(msgspec.Struct, frozen=True):
     """text: what the model had written of its last, unfinished answer."""
 
@@ -390,83 +342,6 @@ class JobProgress(msgspec.Struct, frozen=True):
     phase: str
     done: int
     total: int
-
-
-class StepStarted(msgspec.Struct, frozen=True):
-    """A try of a workflow's step, committed before anything is done for it.
-
-    step: its id; `notify[2]` is an item of a map, `book.compensation` what undoes a step. attempt: counts its tries.
-    effect and idempotency_key: of what is called outside. items: how many a map goes over.
-    """
-
-    type: ClassVar = "step.started"
-    step: str
-    kind: str
-    attempt: int
-    effect: str | None = None
-    idempotency_key: str | None = None
-    items: int | None = None
-
-
-class StepWaiting(msgspec.Struct, frozen=True):
-    """Nothing works on the step until a person decides, a run it began ends, or a time has come."""
-
-    type: ClassVar = "step.waiting"
-    step: str
-    kind: str
-    waiting_for: Literal["approval", "run", "time"]
-    wake_at: datetime | None = None
-    run_id: UUID | None = None
-    session_id: UUID | None = None
-    approval_id: UUID | None = None
-
-
-class StepCompleted(msgspec.Struct, frozen=True):
-    """output: None for a map, whose items have theirs."""
-
-    type: ClassVar = "step.completed"
-    step: str
-    attempt: int
-    output: Any = None
-
-
-class StepRetried(msgspec.Struct, frozen=True):
-    """A try failed and another one comes at retry_at."""
-
-    type: ClassVar = "step.retried"
-    step: str
-    attempt: int
-    error: RunError
-    retry_at: datetime
-
-
-class StepFailed(msgspec.Struct, frozen=True):
-    """The last try failed. What becomes of the workflow is the step's `on_error`."""
-
-    type: ClassVar = "step.failed"
-    step: str
-    attempt: int
-    error: RunError
-
-
-class StepSkipped(msgspec.Struct, frozen=True):
-    type: ClassVar = "step.skipped"
-    step: str
-    reason: str
-
-
-class StepCompensated(msgspec.Struct, frozen=True):
-    """What the step did was undone, because the workflow fails."""
-
-    type: ClassVar = "step.compensated"
-    step: str
-
-
-class WorkflowCompleted(msgspec.Struct, frozen=True):
-    """What an execution answers; `run.completed` follows with the same as text."""
-
-    type: ClassVar = "workflow.completed"
-    output: Any
 
 
 class NoteAdded(msgspec.Struct, frozen=True):

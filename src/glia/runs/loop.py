@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import time
-from base64 import b64encode
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import cast
-from uuid import UUID
 
 import msgspec
 
 from glia.agents.types import AgentVersion
-from glia.files.errors import FileMissing
 from glia.kit.ids import new_id
 from glia.models.errors import ModelFailed
 from glia.models.service import Models, ResolvedModel, estimate_input_tokens, estimate_tokens, format_problem
 from glia.models.types import (
     FinishReason,
-    Image,
     Message,
     ModelRequest,
     ModelResponse,
@@ -54,6 +50,7 @@ from glia.runs.model_contexts import ModelContexts
 from glia.runs.options import NO_OPTIONS, RunOptions
 from glia.runs.overrides import DOCUMENT, Seal, document_of, with_document
 from glia.runs.permissions import Gate
+from glia.runs.pictures import Pictures, ReadFile, no_files
 from glia.runs.progress import Progress, fold, note_aside, note_response
 from glia.runs.purse import Purse
 from glia.runs.toolbox import Toolbox
@@ -74,14 +71,6 @@ _CITE = (
     "When a sentence of your answer rests on a passage of the knowledge base, put the passage's uri in square brackets"
     " after it, as in [kb://...]. Cite only passages you were given."
 )
-
-
-ReadFile = Callable[[UUID, UUID], Awaitable[bytes]]
-"""Reads a small file whole, by workspace and id."""
-
-
-async def no_files(_workspace_id: UUID, id: UUID) -> bytes:
-    raise FileMissing(f"There is no file '{id}' in this workspace.")
 
 
 def _rules(agent: AgentVersion) -> str:
@@ -132,7 +121,7 @@ class AgentLoop:
         """pinned: what memory adds to the instructions."""
         self._options = options
         self._theirs = {tool.name for tool in options.client_tools}
-        self._pictures: dict[str, str] = {}
+        self._pictures = Pictures(crew.read_file, log.run.workspace_id)
         self._crew = crew
         self._log = log
         self._agent = agent
@@ -335,7 +324,7 @@ class AgentLoop:
         """The call that is to be made, with what is held for it."""
         await self._hear()
         heard = self._log.heard
-        request = await self._with_pictures(self._request())
+        request = await self._pictures.put_into(self._request())
         key = await self._crew.contexts.keep(self._log.run.workspace_id, self._agent.model, request)
         hold, request = await self._purse.hold(step, request, model)
         return _Asked(model, request, time.monotonic(), hold, key, heard)
@@ -416,24 +405,6 @@ class AgentLoop:
             tools=tools,
             settings=settings,
         )
-
-    async def _with_pictures(self, request: ModelRequest) -> ModelRequest:
-        """With the bytes of stored pictures, each read once."""
-        if not any(isinstance(message, UserMessage) and message.images for message in request.messages):
-            return request
-        messages = [
-            replace(message, images=tuple([await self._picture(image) for image in message.images]))
-            if isinstance(message, UserMessage)
-            else message
-            for message in request.messages
-        ]
-        return replace(request, messages=messages)
-
-    async def _picture(self, image: Image) -> Image:
-        if image.file_id not in self._pictures:
-            content = await self._crew.read_file(self._log.run.workspace_id, UUID(image.file_id))
-            self._pictures[image.file_id] = b64encode(content).decode()
-        return replace(image, data=self._pictures[image.file_id])
 
     def _check_format(self, answer: ModelResponded) -> None:
         """Raises WrongFormat for a whole answer that is not what was asked for."""

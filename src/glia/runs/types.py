@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, Literal, NewType
 from uuid import UUID
 
-from glia.runs.events import CalledTool, StoredImage
+from glia.runs.message_events import CalledTool, StoredImage
 
 RunId = NewType("RunId", UUID)
 

@@ -13,7 +13,7 @@ from glia.identity.types import Principal
 from glia.kit.errors import InvalidRequest
 from glia.models.service import ResolvedModel
 from glia.models.types import Image
-from glia.runs.events import CalledTool, StoredImage
+from glia.runs.message_events import CalledTool, StoredImage
 from glia.runs.service import RunOptions, Said
 from glia.wiring import House
 
