@@ -10,7 +10,7 @@ from glia.identity.access_tokens import AccessTokens
 from glia.identity.authentication import Authentication, credential_in
 from glia.identity.backoff import Backoff
 from glia.identity.errors import RegistrationClosed, WorkspaceNotFound
-from glia.identity.idempotency import LARGEST_KEPT_BYTES, Answer, Claim, IdempotentAnswers
+from glia.identity.idempotency import LARGEST_KEPT_BYTES, Answer, Claim, IdempotentAnswers, StillInProgress
 from glia.identity.key_looks import new_key
 from glia.identity.keys import Keys
 from glia.identity.limits import RateLimits
@@ -33,6 +33,7 @@ __all__ = [
     "IdempotentAnswers",
     "Identity",
     "RateLimits",
+    "StillInProgress",
     "open_identity",
 ]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TypeVar
-from uuid import UUID
 
 import orjson
 
@@ -22,6 +22,7 @@ MOST_STEPS = 1_000_000
 _MOST_TAGS = 50
 _LONGEST_TAG = 100
 _MOST_RESOURCES = 50
+_ID = re.compile(r"\S{1,200}")
 
 
 def check_spec(spec: JobSpec) -> None:
@@ -83,7 +84,7 @@ def ids_in(*objects: Mapping[str, object] | None) -> Iterable[str]:
     """What the fields of these objects that end in `id` name, as `dataset_id` does."""
     for found in objects:
         for name, value in (found or {}).items():
-            if isinstance(value, str) and (name == "id" or name.endswith("_id")) and _is_id(value):
+            if isinstance(value, str) and (name == "id" or name.endswith("_id")) and _ID.fullmatch(value):
                 yield value
 
 
@@ -91,14 +92,6 @@ def resources_of(job: JobSpec, output: Mapping[str, object] | None = None) -> li
     """By which ids a job can be found: those that were named, and those in its input and output."""
     found = [*job.resources, *ids_in(job.input, output)]
     return list(dict.fromkeys(found))[:_MOST_RESOURCES]
-
-
-def _is_id(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _progress(before: Job, changes: JobChanges, done: int, total: int) -> float:

@@ -38,14 +38,23 @@ class Consoles:
             await _require_session(tx, session_id)
             return await _write(tx, principal.workspace_id, session_id, given)
 
+    def checked(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What can be saved. Raises InvalidRequest for what is too large."""
+        _check(given)
+        return given
+
     async def get(self, principal: Principal, session_id: UUID) -> Console:
-        principal.require("sessions:read")
-        async with self._db.transaction(principal.workspace_id) as tx:
-            await _require_session(tx, session_id)
-            found = await _read(tx, session_id)
+        found = await self.find(principal, session_id)
         if found is None:
             raise _missing(session_id)
         return found
+
+    async def find(self, principal: Principal, session_id: UUID) -> Console | None:
+        """None for a session without such a record. Raises NotFound for a session that is not there."""
+        principal.require("sessions:read")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            await _require_session(tx, session_id)
+            return await _read(tx, session_id)
 
     async def delete(self, principal: Principal, session_id: UUID) -> None:
         principal.require("sessions:write")

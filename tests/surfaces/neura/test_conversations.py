@@ -32,6 +32,15 @@ def test_a_conversation_is_made_with_what_was_said(neura: Neura, path: str, agen
     assert neura.get(f"{path}/{made['id']}").json == made
 
 
+def test_a_message_keeps_the_id_and_the_time_that_its_maker_gave_it(neura: Neura, path: str):
+    message = {"id": "m-1", "role": "user", "content": "Hi.", "timestamp": "2025-01-15T10:30:00Z"}
+
+    made = neura.made(path, {"title": "Kept", "messages": [message]})
+
+    assert made["messages"] == [message]
+    assert neura.put(f"{path}/{made['id']}", {"messages": made["messages"]}).json["messages"] == [message]
+
+
 def test_a_chat_goes_on_from_it(neura: Neura, path: str, agent_id: str):
     made = neura.made(path, {"title": "Research", "messages": SAID})
 

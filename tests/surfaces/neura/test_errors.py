@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from glia.identity.service import StillInProgress
+from glia.kit.ids import new_id
+from glia.surfaces.neura.words import neura_status
 from tests.surfaces.conftest import Client, Server
 from tests.surfaces.neura.conftest import Neura, refusal
 
@@ -71,6 +74,28 @@ def test_json_that_curl_calls_a_form_is_taken(neura: Neura, agent_id: str):
     assert neura.post("/api/agents", raw=b'{"name": "x"}', headers=headers).status == 201
     assert neura.post(f"/api/agents/{agent_id}/chat", raw=b'{"query": "hello"}', headers=headers).status == 200
     assert neura.post("/api/agents", raw=b"name=x", headers=headers).status == 400
+
+
+def test_an_error_names_the_field_as_this_api_calls_it(neura: Neura, agent_id: str):
+    nowhere = str(new_id())
+    chat, tools = f"/api/agents/{agent_id}/chat", f"/api/agents/{agent_id}/tools"
+
+    base = refusal(neura.post("/api/agents", {"name": "x", "kb_ids": [nowhere]}))
+    agents = refusal(neura.post(chat, {"query": "x", "selected_agent_ids": [nowhere]}))
+    circle = refusal(neura.put(tools, {"selected_agent_ids": [agent_id]}))
+    long = refusal(neura.post(chat, {"query": "x" * 400_001}))
+
+    assert base["detail"] == "Field: kb_ids"
+    assert agents["detail"] == "Field: selected_agent_ids[0]"
+    assert circle["error"].startswith("`selected_agent_ids` would lead back")
+    assert (long["detail"], long["error"][:7]) == ("Field: query", "`query`")
+
+
+def test_a_key_that_is_still_at_work_is_told_as_something_to_try_again():
+    error = StillInProgress("The first request is still being answered; try again shortly.")
+
+    assert neura_status(error) == 429
+    assert error.retry_after_seconds >= 1
 
 
 def test_a_body_that_is_too_large_is_told(neura: Neura):

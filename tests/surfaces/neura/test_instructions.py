@@ -118,6 +118,59 @@ def test_the_agents_own_code_writes_the_same_record(neura: Neura, agent_id: str)
     assert (shown["status"], shown["template"]) == ("running", "python")
 
 
+def test_a_conversations_sandbox_state_and_its_sandbox_session_are_one_record(neura: Neura, agent_id: str) -> None:
+    conversations, sessions = f"/api/agents/{agent_id}/conversations", f"/api/agents/{agent_id}/sandbox-session"
+    state = {
+        "terminal": [{"type": "command", "text": "ls"}],
+        "files": [{"name": "a.txt", "path": "/a.txt"}],
+        "artifacts": [],
+        "session": {"status": "running", "totalCost": 0.5},
+        "theme": "dark",
+    }
+
+    made = neura.made(conversations, {"title": "Data", "messages": [], "sandboxState": state})
+    shown = neura.get(f"{sessions}/{made['id']}").json["session"]
+
+    assert made["sandboxState"] == state
+    assert (shown["terminal_lines"], shown["files"]) == (state["terminal"], state["files"])
+    assert (shown["status"], shown["total_cost"]) == ("running", 0.5)
+
+    neura.made(sessions, {"conversation_id": made["id"], "files": [], "session": {"status": "ended", "totalCost": 0.6}})
+    after = neura.get(f"{conversations}/{made['id']}").json["sandboxState"]
+    assert after == {**state, "files": [], "session": {"status": "ended", "totalCost": 0.6}}
+
+    assert neura.put(f"{conversations}/{made['id']}", {"sandboxState": None}).json["sandboxState"] is None
+    assert neura.get(f"{sessions}/{made['id']}").status == 404
+    assert neura.put(f"{conversations}/{made['id']}", {"sandboxState": {}}).json["sandboxState"] == {}
+    assert neura.delete(f"{sessions}/{made['id']}").status == 200
+    assert neura.get(f"{conversations}/{made['id']}").json["sandboxState"] is None
+
+
+def test_what_is_saved_as_a_sandbox_session_is_the_conversations_state(neura: Neura, agent_id: str) -> None:
+    path = f"/api/agents/{agent_id}/conversations"
+    made = neura.made(path, {"title": "Data", "messages": []})
+    body = {"conversation_id": made["id"], "terminal_lines": [{"text": "ls"}], "session": {"runtimeMinutes": 2}}
+
+    neura.made(f"/api/agents/{agent_id}/sandbox-session", body)
+
+    assert made["sandboxState"] is None
+    assert neura.get(f"{path}/{made['id']}").json["sandboxState"] == {
+        "terminal": [{"text": "ls"}],
+        "files": [],
+        "artifacts": [],
+        "session": {"runtimeMinutes": 2},
+    }
+
+
+def test_a_state_that_is_too_large_makes_no_conversation(neura: Neura, agent_id: str) -> None:
+    path = f"/api/agents/{agent_id}/conversations"
+
+    answer = neura.post(path, {"title": "x", "messages": [], "sandboxState": {"files": [1] * 1001}})
+
+    assert answer.status == 400
+    assert neura.get(path).json == {"conversations": []}
+
+
 def test_sandbox_sessions_of_others_are_not_there(neura: Neura, neura_stranger: Neura, agent_id: str) -> None:
     path = f"/api/agents/{agent_id}/sandbox-session"
     chat = neura.made(f"/api/agents/{agent_id}/conversations", {"title": "Data", "messages": []})["id"]

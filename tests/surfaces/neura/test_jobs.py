@@ -102,6 +102,13 @@ def test_a_tree_and_its_filters(neura: Neura, path: str):
     assert listed("") == []
 
 
+def test_a_job_is_found_by_any_id_in_its_input(neura: Neura, path: str):
+    made = neura.made(path, {"name": "Campaign", "input_data": {"campaign_id": "spring-2025", "topic_id": "no id"}})
+
+    assert neura.get(f"{path}/by-resource/spring-2025").json["job_id"] == made["job_id"]
+    assert neura.get(f"{path}/by-resource/no%20id").status == 404
+
+
 @pytest.mark.parametrize(
     "query", ["limit=0", "limit=x", "limit=1001", "offset=-1", "status=done", "job_type=odd", "parent_only=perhaps"]
 )

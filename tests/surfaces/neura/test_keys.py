@@ -87,6 +87,22 @@ def test_a_key_opens_nothing_else(server: Server, neura: Neura, neura_stranger: 
     assert server.client(made["key"]).get("/v1/agents").status == 403
 
 
+def test_a_key_tells_nothing_of_its_maker_and_ends_nobodys_sign_in(server: Server, neura: Neura, agent_id: str) -> None:
+    raw = neura.made(f"/api/agents/{agent_id}/api-keys", {})["key"]
+    guest = Neura(server.port, raw)
+
+    for query in ("{ me { id } }", "mutation { logout }"):
+        answer = guest.post("/graphql", {"query": query}).json
+        assert answer["data"] is None
+        assert answer["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+
+
+def test_a_key_can_be_made_without_a_body(neura: Neura, agent_id: str) -> None:
+    answer = neura.post(f"/api/agents/{agent_id}/api-keys")
+
+    assert (answer.status, answer.json["key_name"], answer.json["rate_limit"]) == (201, "Default", 60)
+
+
 def test_a_revoked_key_opens_nothing(neura: Neura, agent_id: str) -> None:
     made, guest = keyed(neura, agent_id)
     other = neura.made("/api/agents", {"name": "Other"})["agent_id"]

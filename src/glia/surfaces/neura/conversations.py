@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 from uuid import UUID
 
-import orjson
 from fastapi import APIRouter, Query
 from pydantic import Field, WithJsonSchema
 
 from glia.identity.types import Principal
 from glia.kit.clock import wire_time
-from glia.kit.errors import InvalidRequest
 from glia.kit.ids import parse_id
 from glia.kit.pages import LARGEST_LIMIT
 from glia.runs.service import Said
 from glia.sessions.errors import SessionNotFound
 from glia.sessions.types import Session, SessionFilter
 from glia.surfaces.neura.chat_body import read_messages
-from glia.surfaces.neura.words import SURFACE, Success, limit_of, offset_of
+from glia.surfaces.neura.sandbox_state import record_of, state_of, with_form
+from glia.surfaces.neura.words import Success, limit_of, offset_of
 from glia.surfaces.shared.bodies import Body, Changes, Out, TheHouse, ThePrincipal, Time, WatchedRoute, given
 from glia.wiring import House
 
 router = APIRouter(prefix="/api/agents/{agent_id}/conversations", tags=["conversations"], route_class=WatchedRoute)
 
-_LARGEST_STATE_BYTES = 4 * 1024 * 1024
-_STATE = "sandbox_state"
 _OWN = frozenset({"role", "content"})
 _SHOWN = frozenset({"said", "answered", "cut"})
 
@@ -38,7 +35,10 @@ OffsetText = Annotated[str | None, WithJsonSchema({"type": "integer", "minimum":
 
 
 class ConversationBody(Body):
-    """messages: `{role, content}` each; other fields of a message are kept with it. sandboxState: kept as it comes."""
+    """messages: `{role, content}` each; other fields of a message are kept with it.
+
+    sandboxState: terminal, files, artifacts, session, and whatever else is to be kept: what /sandbox-session shows.
+    """
 
     title: str = Field(min_length=1, max_length=500)
     messages: list[dict[str, Any]] = Field(max_length=1_000)
@@ -98,8 +98,12 @@ async def create(agent_id: str, body: ConversationBody, house: TheHouse, princip
     """Create a conversation, with what was said in it so far."""
     agent = await house.agents.find(principal, agent_id)
     said = _said(body.messages)
-    metadata = _with_state({}, body.sandboxState) if body.sandboxState is not None else {}
+    state = body.sandboxState
+    metadata = {} if state is None else with_form({}, state)
+    record = None if state is None else house.sandboxes.consoles.checked(record_of(state))
     session = await house.sessions.create(principal, agent_id=agent.id, title=body.title, metadata=metadata)
+    if record is not None:
+        await house.sandboxes.consoles.save(principal, session.id, record)
     if said:
         await house.runs.add_messages(principal, session.id, said)
     return await _shown(house, principal, agent.id, session.id)
@@ -121,9 +125,14 @@ async def update(
     wanted = given(body)
     said = _said(body.messages) if "messages" in wanted else None
     title = body.title if "title" in wanted else None
-    metadata = _with_state(session.metadata, body.sandboxState) if "sandboxState" in wanted else None
+    metadata = with_form(session.metadata, body.sandboxState) if "sandboxState" in wanted else None
+    record = None if body.sandboxState is None else house.sandboxes.consoles.checked(record_of(body.sandboxState))
     if said is not None:
         await house.messages.replace(principal, session.id, said)
+    if record is not None:
+        await house.sandboxes.consoles.save(principal, session.id, record)
+    elif metadata is not None and await house.sandboxes.consoles.find(principal, session.id) is not None:
+        await house.sandboxes.consoles.delete(principal, session.id)
     if title is not None or metadata is not None:
         await house.sessions.update(principal, session.id, title=title, metadata=metadata)
     return await _shown(house, principal, session.agent_id, session.id)
@@ -151,16 +160,15 @@ async def _shown(house: House, principal: Principal, agent_id: UUID | None, id: 
     entries = [entry for entry in await house.messages.transcript(principal, id) if entry.kind in _SHOWN]
     messages = [
         {
-            **entry.metadata,
             "id": str(entry.seq),
+            "timestamp": wire_time(entry.at),
+            **entry.metadata,
             "role": entry.role,
             "content": entry.content,
-            "timestamp": wire_time(entry.at),
         }
         for entry in entries
     ]
-    kept = cast(dict[str, Any], session.metadata.get(SURFACE) or {})
-    state = kept.get(_STATE)
+    state = state_of(session.metadata, await house.sandboxes.consoles.find(principal, id))
     return ConversationOut(**_summary(session, agent_id, len(messages)), messages=messages, sandboxState=state)
 
 
@@ -179,12 +187,3 @@ def _said(messages: list[dict[str, Any]]) -> list[Said]:
     said = read_messages(messages, "messages")
     extra = [{name: value for name, value in given.items() if name not in _OWN} for given in messages]
     return [Said(one.role, one.content, metadata=more) if more else one for one, more in zip(said, extra, strict=True)]
-
-
-def _with_state(metadata: dict[str, Any], state: dict[str, Any] | None) -> dict[str, Any]:
-    size = len(orjson.dumps(state))
-    if size > _LARGEST_STATE_BYTES:
-        raise InvalidRequest(
-            f"`sandboxState` has {size} bytes; the most is {_LARGEST_STATE_BYTES}.", field="sandboxState"
-        )
-    return {**metadata, SURFACE: {**metadata.get(SURFACE, {}), _STATE: state}}

@@ -12,7 +12,7 @@ from fastapi.requests import Request
 from pydantic import BaseModel, Field
 
 from glia.identity.types import Authenticated, Tokens
-from glia.kit.errors import GliaError, InvalidRequest, Unauthorized
+from glia.kit.errors import Forbidden, GliaError, InvalidRequest, Unauthorized
 from glia.surfaces.shared.bodies import Body, TheHouse, WatchedRoute
 from glia.wiring import House
 
@@ -182,7 +182,10 @@ class Resolvers:
 
     async def _who(self) -> Authenticated:
         headers = self._request.headers
-        return await self._house.identity.authenticate(headers.get("authorization"), headers.get("x-api-key"))
+        who = await self._house.identity.authenticate(headers.get("authorization"), headers.get("x-api-key"))
+        if who.principal.agent_id is not None:
+            raise Forbidden("This key talks to one agent and does nothing else; sign in with `login`.")
+        return who
 
 
 def _payload(tokens: Tokens) -> dict[str, Any]:

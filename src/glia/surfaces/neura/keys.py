@@ -58,9 +58,10 @@ class KeysOut(Out):
 
 @router.post("", status_code=201)
 async def create(
-    agent_id: str, body: KeyBody, request: Request, house: TheHouse, principal: ThePrincipal
+    agent_id: str, request: Request, house: TheHouse, principal: ThePrincipal, body: KeyBody | None = None
 ) -> MadeKeyOut:
     """Make a key of this agent. Its text is shown once."""
+    body = body or KeyBody.model_validate({})
     agent = await house.agents.find(principal, agent_id)
     made, raw = await house.identity.keys.create(
         principal, name=body.key_name, rate_per_minute=body.rate_limit, surface=SURFACE, agent_id=agent.id

@@ -12,6 +12,7 @@ from glia.identity.types import Principal
 from glia.kit.ids import parse_id
 from glia.sandboxes.records import Console
 from glia.sessions.errors import SessionNotFound
+from glia.surfaces.neura.sandbox_state import details_of
 from glia.surfaces.neura.words import Success
 from glia.surfaces.shared.bodies import Changes, Out, TheHouse, ThePrincipal, Time, WatchedRoute
 from glia.wiring import House
@@ -19,8 +20,6 @@ from glia.wiring import House
 router = APIRouter(prefix="/api/agents/{agent_id}/sandbox-session", tags=["sandbox"], route_class=WatchedRoute)
 
 _PARTS = ("terminal_lines", "files", "artifacts")
-_OURS = {"totalCost": "total_cost", "runtimeMinutes": "runtime_minutes"}
-_SHOWN = ("status", "template", "total_cost", "runtime_minutes")
 
 Entries = list[dict[str, Any]]
 
@@ -69,7 +68,7 @@ async def save(agent_id: str, body: SessionBody, house: TheHouse, principal: The
     session_id = await _conversation(house, principal, agent_id, body.conversation_id)
     wanted = {name: getattr(body, name) for name in _PARTS if getattr(body, name) is not None}
     if body.session is not None:
-        wanted["details"] = {_OURS.get(name, name): value for name, value in body.session.items()}
+        wanted["details"] = details_of(body.session)
     console = await house.sandboxes.consoles.save(principal, session_id, wanted)
     return SavedOut(success=True, session=_shown(console), session_id=console.id, message="Sandbox session saved.")
 

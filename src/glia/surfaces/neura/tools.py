@@ -168,11 +168,7 @@ async def configure(agent_id: str, body: ToolsBody, house: TheHouse, principal: 
         return await _shown(house, principal, agent)
     changes = wishes.fields(agent.current)
     changes["metadata"] = {**agent.current.metadata, SURFACE: {**kept, _KEPT: selection}}
-    try:
-        agent = await house.agents.update(principal, agent.id, changes)
-    except InvalidRequest as error:
-        raise _in_our_words(error) from None
-    return await _shown(house, principal, agent)
+    return await _shown(house, principal, await house.agents.update(principal, agent.id, changes))
 
 
 async def _selected(house: House, principal: Principal, references: Sequence[str] | None) -> list[str] | None:
@@ -227,13 +223,6 @@ async def _shown(house: House, principal: Principal, agent: Agent) -> ToolsOut:
         selected_agent_ids=ids,
         selected_inference_tools=models,
     )
-
-
-def _in_our_words(error: InvalidRequest) -> InvalidRequest:
-    field = (error.field or "").replace("subagents", "selected_agent_ids")
-    if field == error.field:
-        return error
-    return InvalidRequest(error.message.replace("`subagents`", "`selected_agent_ids`"), field=field)
 
 
 def _truth(text: str | None) -> bool:

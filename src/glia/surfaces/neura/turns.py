@@ -6,7 +6,7 @@ import asyncio
 from collections import OrderedDict
 from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from glia.agents.types import Agent
@@ -29,12 +29,15 @@ from glia.wiring import House
 
 Headers = list[tuple[bytes, bytes]]
 
+K = TypeVar("K")
+V = TypeVar("V")
+
 _LONGEST_WAIT_SECONDS = 3600.0
 _LOOK_SECONDS = 1.0
 _LONGEST_TITLE = 100
 _LOOKED_THROUGH = 20
-_BLOCKS_KNOWN = 2_000
-_CONVERSATIONS_KNOWN = 2_000
+_MOST_KNOWN = 2_000
+"""Of agents, of conversations, of contexts."""
 _PLAIN = frozenset({"query", "message", "conversation_id", "conversation_history", "session_context", "detailed_mode"})
 _BLOCK = '<block label="'
 
@@ -67,7 +70,8 @@ class Turns:
         self.house = house
         self._answers = IdempotentAnswers(house.db, house.settings.secret_key)
         self._blocks: OrderedDict[tuple[UUID, str], int] = OrderedDict()
-        self._known: OrderedDict[tuple[UUID, UUID | None, str], Agent] = OrderedDict()
+        self._agents: OrderedDict[tuple[UUID, str], Agent] = OrderedDict()
+        self._conversations: OrderedDict[tuple[UUID, UUID], UUID] = OrderedDict()
 
     async def begin(self, request: Request, agent_id: str, stack: ExitStack) -> Turn:
         """stack: leaving it ends the watching. Raises before anything is stored what is wrong with the request."""
@@ -75,23 +79,20 @@ class Turns:
         if asked.ignored and self.house.settings.strict_fields:
             raise InvalidRequest(f"`{asked.ignored[0]}` has no effect here; leave it out.", field=asked.ignored[0])
         principal = request.principal
-        known = self._known.get((principal.workspace_id, asked.session_id, agent_id)) if is_plain(asked.body) else None
-        if known is not None:
-            principal.require("agents:read")
-            try:
-                return await self._accepted(request, principal, known, asked, stack)
-            except Conflict:  # such as that the agent is gone, which the usual way says better
-                del self._known[principal.workspace_id, asked.session_id, agent_id]
+        if asked.session_id is not None and is_plain(asked.body):
+            known = self._agents.get((principal.workspace_id, agent_id))
+            if known is not None:
+                principal.require("agents:read")
+                try:
+                    await self._require_conversation(principal, known.id, asked.session_id)
+                    return await self._accepted(request, principal, known, asked, stack)
+                except (Conflict, SessionNotFound):  # such as that the agent is gone, which the usual way says better
+                    del self._agents[principal.workspace_id, agent_id]
         agent = await self.house.agents.find(principal, agent_id)
         turn = await self.begin_asked(request, principal, agent, asked, stack)
-        self._remember(principal, turn, agent_id)
+        _remember(self._agents, (principal.workspace_id, agent_id), turn.agent)
+        _remember(self._conversations, (principal.workspace_id, turn.accepted.session_id), turn.agent.id)
         return turn
-
-    def _remember(self, principal: Principal, turn: Turn, agent_id: str) -> None:
-        """A conversation stays with its agent, so its next turn need not look for either."""
-        self._known[principal.workspace_id, turn.accepted.session_id, agent_id] = turn.agent
-        if len(self._known) > _CONVERSATIONS_KNOWN:
-            self._known.popitem(last=False)
 
     async def found(self, request: Request, agent_id: str, last_seen: int) -> Turn | None:
         """The turn that a reader with a `Last-Event-ID` was reading: the newest run that was asked the same."""
@@ -192,9 +193,15 @@ class Turns:
         return body
 
     async def _require_conversation(self, principal: Principal, agent_id: UUID, session_id: UUID) -> None:
+        """A conversation stays with its agent, so it is looked for once."""
+        principal.require("sessions:read")
+        key = (principal.workspace_id, session_id)
+        if self._conversations.get(key) == agent_id:
+            return
         session = await self.house.sessions.get(principal, session_id)
         if session.agent_id != agent_id:
             raise SessionNotFound(f"There is no conversation '{session_id}' with this agent.")
+        _remember(self._conversations, key, agent_id)
 
     async def _opened(self, principal: Principal, agent_id: UUID, asked: Asked) -> UUID:
         title = " ".join(asked.question.split())[:_LONGEST_TITLE]
@@ -207,11 +214,15 @@ class Turns:
             key = (principal.workspace_id, context)
             if key not in self._blocks:
                 text = await self.house.model_calls.instructions(principal, context)
-                self._blocks[key] = text.count(_BLOCK)
-                if len(self._blocks) > _BLOCKS_KNOWN:
-                    self._blocks.popitem(last=False)
+                _remember(self._blocks, key, text.count(_BLOCK))
             most = max(most, self._blocks[key])
         return most
+
+
+def _remember(known: OrderedDict[K, V], key: K, value: V) -> None:
+    known[key] = value
+    if len(known) > _MOST_KNOWN:
+        known.popitem(last=False)
 
 
 def is_plain(body: ChatBody) -> bool:

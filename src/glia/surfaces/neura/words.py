@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+from glia.identity.service import StillInProgress
 from glia.identity.types import Principal
 from glia.kit.errors import GliaError, InvalidRequest, NotFound, RateLimited
 from glia.kit.pages import LARGEST_LIMIT
@@ -32,6 +35,20 @@ ERROR: Json = {
 _KEPT = frozenset({400, 401, 402, 403, 404, 405, 413, 415, 429, 500, 501})
 
 
+_FIELDS = {
+    "knowledge_base_ids": "kb_ids",
+    "subagents": "selected_agent_ids",
+    "instructions": "system_prompt",
+    "progress": "progress_percentage",
+    "content": "query",
+    "input": "input_data",
+    "output": "output_data",
+}
+"""What the core calls fields of this API."""
+
+_FIELD = re.compile(rf"`({'|'.join(_FIELDS)})(?=[`\[.])")
+
+
 class NotBuilt(GliaError):
     """A part of Neura that this server does not have yet."""
 
@@ -52,12 +69,21 @@ def neura_error(error: GliaError, request_id: str) -> dict[str, str]:
         case RateLimited():
             return {"error": error.message}
         case _:
-            about = f"Field: {error.field}" if error.field else f"Request: {request_id}"
-            return {"error": error.message, "detail": str(error.details.get("detail") or about)}
+            about = f"Field: {in_our_words(f'`{error.field}`')[1:-1]}" if error.field else f"Request: {request_id}"
+            return {"error": in_our_words(error.message), "detail": str(error.details.get("detail") or about)}
+
+
+def in_our_words(message: str) -> str:
+    return _FIELD.sub(lambda found: f"`{_FIELDS[found[1]]}", message)
 
 
 def neura_status(error: GliaError) -> int:
-    """This API has few statuses: what cannot be done as things are is a 400, what failed behind us a 500."""
+    """This API has few statuses: what cannot be done as things are is a 400, what failed behind us a 500.
+
+    What can be done in a moment is a 429, which clients try again.
+    """
+    if isinstance(error, StillInProgress):
+        return 429
     if error.status in _KEPT:
         return error.status
     return 400 if error.status < 500 else 500
