@@ -37,7 +37,7 @@ class StoredImage(msgspec.Struct, frozen=True, omit_defaults=True):
 class MessageReceived(msgspec.Struct, frozen=True, omit_defaults=True):
     """images: shown to the model with the text. tool_calls: what the assistant wished to call, in history that a client
     brought along. tool_call_id: the call whose result a message of the role `tool` is. metadata: what a client keeps
-    with the message; no model sees it.
+    with the message; no model sees it. thinking and provider_state: of the assistant, as in ModelResponded.
     """
 
     type: ClassVar = "message.received"
@@ -48,6 +48,8 @@ class MessageReceived(msgspec.Struct, frozen=True, omit_defaults=True):
     tool_calls: list[CalledTool] = []
     tool_call_id: str = ""
     metadata: dict[str, Any] = {}
+    thinking: str = ""
+    provider_state: str = ""
 
 
 class MessageEdited(msgspec.Struct, frozen=True):
@@ -99,22 +101,36 @@ class ModelRequested(msgspec.Struct, frozen=True):
     model: str | None = None
 
 
-class TextDelta(msgspec.Struct, frozen=True):
-    """offset: where in the step's text this piece begins, in characters."""
+class TextDelta(msgspec.Struct, frozen=True, omit_defaults=True):
+    """offset: where in the step's text this begins, in characters. pieces: how long each piece is that was shown by
+    itself while the model wrote; empty when this is one."""
 
     type: ClassVar = "text.delta"
     step: int
     attempt: int
     offset: int
     text: str
+    pieces: list[int] = []
 
 
-class ThinkingDelta(msgspec.Struct, frozen=True):
+class ThinkingDelta(msgspec.Struct, frozen=True, omit_defaults=True):
     type: ClassVar = "thinking.delta"
     step: int
     attempt: int
     offset: int
     text: str
+    pieces: list[int] = []
+
+
+def as_shown(delta: TextDelta | ThinkingDelta) -> list[TextDelta | ThinkingDelta]:
+    """The pieces that were shown by themselves while the model wrote."""
+    found: list[TextDelta | ThinkingDelta] = []
+    start = 0
+    for length in delta.pieces or [len(delta.text)]:
+        text = delta.text[start : start + length]
+        found.append(msgspec.structs.replace(delta, offset=delta.offset + start, text=text, pieces=[]))
+        start += length
+    return found
 
 
 class StepUsage(msgspec.Struct, frozen=True):
