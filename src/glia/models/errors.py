@@ -44,6 +44,8 @@ class ModelFailed(UpstreamFailed):
         """is_retryable: None takes what is usual for the kind."""
         super().__init__(message, kind=kind, provider=provider, provider_status=provider_status)
         self.kind: FailureKind = kind
+        if kind == "context_too_long":
+            self.code = "context_too_long"
         self.provider = provider
         self.provider_status = provider_status
         self.retry_after_seconds = retry_after_seconds

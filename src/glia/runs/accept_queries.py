@@ -10,7 +10,7 @@ from uuid import UUID
 
 from glia.kit.db import Database, Transaction, json
 from glia.runs.events import MessageReceived, encode
-from glia.runs.types import ENGINE_ABI, WhenBusy
+from glia.runs.types import ENGINE_ABI, Accepted, WhenBusy
 
 
 @dataclass(frozen=True)
@@ -116,13 +116,14 @@ async def insert_run(
     agent_version: int | None,
     is_background: bool,
     input: dict[str, object],
+    dedupe_key: str | None = None,
 ) -> None:
     await tx.execute(
         """
         insert into runs (id, workspace_id, project_id, session_id, kind, agent_id, agent_version, key_id, status,
-          is_background, engine_abi, input, root_run_id)
+          is_background, engine_abi, input, root_run_id, dedupe_key)
         values (%(id)s, %(workspace_id)s, %(project_id)s, %(session_id)s, %(kind)s, %(agent_id)s, %(agent_version)s,
-          %(key_id)s, 'queued', %(is_background)s, %(abi)s, %(input)s, %(id)s)""",
+          %(key_id)s, 'queued', %(is_background)s, %(abi)s, %(input)s, %(id)s, %(dedupe_key)s)""",
         id=id,
         workspace_id=workspace_id,
         project_id=project_id,
@@ -134,6 +135,19 @@ async def insert_run(
         is_background=is_background,
         abi=ENGINE_ABI,
         input=json(input),
+        dedupe_key=dedupe_key,
+    )
+
+
+async def known(tx: Transaction, dedupe_key: str) -> Accepted | None:
+    """The run that was begun under a key."""
+    return await tx.one_or_none(
+        Accepted,
+        """
+        select r.id as run_id, r.session_id, (select coalesce(min(seq) - 1, 0) from events where run_id = r.id) as after,
+          'known' as outcome
+        from runs r where r.dedupe_key = %(dedupe_key)s""",
+        dedupe_key=dedupe_key,
     )
 
 

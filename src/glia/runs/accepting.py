@@ -456,6 +456,8 @@ def messages_for(said: Sequence[Said]) -> list[MessageReceived]:
             tool_calls=list(entry.tool_calls),
             tool_call_id=entry.tool_call_id,
             metadata=entry.metadata,
+            thinking=entry.thinking,
+            provider_state=entry.provider_state,
         )
         for entry in said
     ]

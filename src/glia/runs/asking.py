@@ -31,6 +31,7 @@ class Question:
 
     agent_id, agent_version, model: the agent and the model of that version; without an agent the model is the one of
     the options. notes: what a surface wants to give back later, under its name, such as `{"openai": {...}}`.
+    dedupe_key: as for `accept`.
     """
 
     options: RunOptions
@@ -39,6 +40,7 @@ class Question:
     model: str | None = None
     notes: dict[str, object] = field(default_factory=dict[str, object])
     is_background: bool = False
+    dedupe_key: str | None = None
 
 
 class Asking(Accepting):
@@ -56,6 +58,9 @@ class Asking(Accepting):
         kind = MODEL if question.agent_id is None else AGENT
         model = question.model if question.agent_id is not None else question.options.model
         async with self._db.transaction(principal.workspace_id) as tx:
+            key = question.dedupe_key
+            if key and (known := await accept_queries.known(tx, key)) is not None:
+                return known
             place = await accept_queries.hold_session(tx, session_id)
             if place is None:
                 raise no_session(session_id)
@@ -76,12 +81,19 @@ class Asking(Accepting):
                 agent_version=question.agent_version,
                 is_background=question.is_background,
                 input={**question.notes, KEY: msgspec.to_builtins(question.options)},
+                dedupe_key=question.dedupe_key,
             )
             created = RunCreated(kind, question.is_background, question.agent_id, question.agent_version, model)
             await append_unfenced(tx, self._live, session_id, run_id, None, [*messages_for(said), created])
             await tx.execute("select pg_notify(%(channel)s, '')", channel=WORK_CHANNEL)
             tx.after_commit.append(self._engine.wake)
         return Accepted(run_id, session_id, place.last_seq)
+
+    async def known(self, principal: Principal, dedupe_key: str) -> Accepted | None:
+        """The run that was begun under a key, or None."""
+        principal.require("runs:read")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            return await accept_queries.known(tx, dedupe_key)
 
     async def add_messages(self, principal: Principal, session_id: UUID, said: Sequence[Said]) -> list[str]:
         """Puts messages into a session without having them answered. Returns their ids. Raises SessionNotFound."""
@@ -150,8 +162,8 @@ def _said(message: Message) -> Said:
             return Said("system", text)
         case UserMessage(text=text, images=images):
             return Said("user", text, images=tuple(StoredImage(i.file_id, i.media_type, i.detail) for i in images))
-        case AssistantMessage(text=text, tool_calls=calls):
+        case AssistantMessage(text=text, tool_calls=calls, thinking=thinking, provider_state=state):
             asked = tuple(CalledTool(c.id, c.provider_id, c.name, c.arguments) for c in calls)
-            return Said("assistant", text, tool_calls=asked)
+            return Said("assistant", text, tool_calls=asked, thinking=thinking, provider_state=state)
         case ToolMessage(tool_call_id=id, text=text):
             return Said("tool", text, tool_call_id=id)

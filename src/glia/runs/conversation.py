@@ -137,7 +137,7 @@ class Conversation:
         """Gives the message of an event another text, or takes it away when text is None.
 
         An answer may be named by the event that ended its run as well. What a tool returned keeps its place, because
-        providers want to see a result for every call.
+        providers want to see a result for every call, and goes only with the message that holds the call.
         """
         index = self._place_of(seq)
         if index is None:
@@ -146,10 +146,23 @@ class Conversation:
         self.tokens -= tokens_of(before)
         if text is None and not isinstance(before, ToolMessage):
             del self.messages[index], self.seqs[index]
+            if isinstance(before, AssistantMessage) and before.tool_calls:
+                self._forget_results(before.tool_calls, index)
             return
         changed = {"provider_state": ""} if isinstance(before, AssistantMessage) else {}  # it repeats the old text
         self.messages[index] = replace(before, text=_DELETED if text is None else text, **changed)
         self.tokens += tokens_of(self.messages[index])
+
+    def _forget_results(self, calls: tuple[ToolCall, ...], start: int) -> None:
+        """Takes the results of calls away that nobody made any more. start: of the messages after the calls."""
+        names = {call.provider_id for call in calls}
+        for call in calls:
+            self._open_calls.pop(call.id, None)
+        for index in range(len(self.messages) - 1, start - 1, -1):
+            message = self.messages[index]
+            if isinstance(message, ToolMessage) and message.tool_call_id in names:
+                self.tokens -= tokens_of(message)
+                del self.messages[index], self.seqs[index]
 
     def _place_of(self, seq: int) -> int | None:
         if seq in self.seqs:
@@ -204,6 +217,6 @@ def _message(received: MessageReceived) -> Message:
             return SystemMessage(received.content)
         case "assistant":
             calls = (ToolCall(c.id, c.provider_id, c.name, c.arguments) for c in received.tool_calls)
-            return AssistantMessage(received.content, tuple(calls))
+            return AssistantMessage(received.content, tuple(calls), received.thinking, received.provider_state)
         case "tool":
             return ToolMessage(received.tool_call_id, "", received.content)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import groupby
+
+import msgspec
 
 from glia.runs.events import TextDelta, ThinkingDelta
 from glia.runs.log import RunLog
@@ -30,20 +33,23 @@ class Deltas:
         self._attempt = log.run.attempt
         self.text = ""
         self.thinking = ""
-        self._stored_text = 0
-        self._stored_thinking = 0
+        self._shown: list[TextDelta | ThinkingDelta] = []
+        """What watchers were shown and is not stored yet, in the order in which they saw it."""
         self._pieces = 0
         self._timer: asyncio.TimerHandle | None = None
         self._storing: asyncio.Task[None] | None = None
 
     def add_text(self, text: str) -> None:
-        self._log.preview(TextDelta(self._step, self._attempt, len(self.text), text))
+        self._show(TextDelta(self._step, self._attempt, len(self.text), text))
         self.text += text
-        self._arm()
 
     def add_thinking(self, text: str) -> None:
-        self._log.preview(ThinkingDelta(self._step, self._attempt, len(self.thinking), text))
+        self._show(ThinkingDelta(self._step, self._attempt, len(self.thinking), text))
         self.thinking += text
+
+    def _show(self, delta: TextDelta | ThinkingDelta) -> None:
+        self._log.preview(delta)
+        self._shown.append(delta)
         self._arm()
 
     def check(self) -> None:
@@ -68,17 +74,12 @@ class Deltas:
 
     def rest(self) -> Rest:
         """What is not stored yet."""
-        text, thinking = self.text, self.thinking
-        pieces: list[TextDelta | ThinkingDelta] = []
-        if rest := thinking[self._stored_thinking :]:
-            pieces.append(ThinkingDelta(self._step, self._attempt, self._stored_thinking, rest))
-        if rest := text[self._stored_text :]:
-            pieces.append(TextDelta(self._step, self._attempt, self._stored_text, rest))
+        count = len(self._shown)
 
         def note() -> None:
-            self._stored_text, self._stored_thinking = len(text), len(thinking)
+            del self._shown[:count]
 
-        return Rest(pieces, note)
+        return Rest([_joined(list(same)) for _, same in groupby(self._shown, type)], note)
 
     def _arm(self) -> None:
         if self._timer is None:
@@ -96,6 +97,12 @@ class Deltas:
             # Not in a TaskGroup: the task outlives this callback, and `settle` or `check` collects its outcome.
             self._storing = asyncio.create_task(self._log.append(*rest.pieces, stored=rest.stored))
             self._storing.add_done_callback(_seen)
+
+
+def _joined(shown: list[TextDelta | ThinkingDelta]) -> TextDelta | ThinkingDelta:
+    """Neighbours as one event, which remembers where one ended and the next began."""
+    pieces = [len(delta.text) for delta in shown] if len(shown) > 1 else []
+    return msgspec.structs.replace(shown[0], text="".join(delta.text for delta in shown), pieces=pieces)
 
 
 def _seen(storing: asyncio.Task[None]) -> None:

@@ -312,7 +312,7 @@ class AgentLoop:
         try:
             return await self._stream(step, await self._prepare(step, model))
         except ModelFailed as failed:
-            if failed.kind != "context_too_long" or self.partial:
+            if failed.kind != "context_too_long" or self.partial or self._options.truncation == "disabled":
                 raise
             self._deltas = self._asked = None
             keep = self._progress.talk.tokens // 3

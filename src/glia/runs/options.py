@@ -32,7 +32,8 @@ class RunOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     model: of a run without an agent. instructions: said after the agent's own. client_tools: see ClientTool.
     tool_choice: as in ModelSettings, for the first answer only. max_tool_calls: how many calls the run makes itself;
     after that it is offered the client's tools only. response_format: as in ModelSettings; an answer that is not what
-    it demands fails the run. tools and knowledge_base_ids: added to what the agent has.
+    it demands fails the run. tools and knowledge_base_ids: added to what the agent has. truncation: whether a
+    conversation that is too long for the model is compacted or fails the run; None: as the agent has it.
     """
 
     model: str | None = None
@@ -51,6 +52,7 @@ class RunOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     tools: list[str] = []
     knowledge_base_ids: list[UUID] = []
     extra: dict[str, Any] = {}
+    truncation: Literal["auto", "disabled"] | None = None
 
     def specs(self) -> list[ToolSpec]:
         return [ToolSpec(tool.name, tool.description, tool.schema) for tool in self.client_tools]
@@ -85,9 +87,12 @@ def without_agent(options: RunOptions) -> AgentVersion:
 
 
 def with_options(agent: AgentVersion, options: RunOptions) -> AgentVersion:
-    """The agent with the knowledge that this run has besides."""
+    """The agent with the knowledge that this run has besides, and its way with what is too long."""
     bases = tuple(dict.fromkeys((*agent.knowledge_base_ids, *options.knowledge_base_ids)))
-    return copy(agent, knowledge_base_ids=bases)
+    context = agent.context
+    if options.truncation is not None:
+        context = copy(context, is_compacted=options.truncation == "auto")
+    return copy(agent, knowledge_base_ids=bases, context=context)
 
 
 def _or(mine: T | None, theirs: T | None) -> T | None:

@@ -84,8 +84,8 @@ class Run:
 class Said:
     """An entry put into the log before the run: the user's message, or history that a client brings along.
 
-    metadata: what the client keeps with it; no model sees it. images, tool_calls and tool_call_id: as in
-    `message.received`. id: of the message in the log; None for a new one.
+    metadata: what the client keeps with it; no model sees it. images, tool_calls, tool_call_id, thinking and
+    provider_state: as in `message.received`. id: of the message in the log; None for a new one.
     """
 
     role: Literal["user", "assistant", "system", "tool"]
@@ -95,6 +95,8 @@ class Said:
     tool_calls: tuple[CalledTool, ...] = ()
     tool_call_id: str = ""
     id: UUID | None = None
+    thinking: str = ""
+    provider_state: str = ""
 
 
 WhenBusy = Literal["refuse", "queue", "interrupt", "steer"]

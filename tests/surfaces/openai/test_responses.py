@@ -213,6 +213,30 @@ def test_instructions_hold_for_one_response_only(here: Live, api: OpenAI) -> Non
     assert [m["role"] for m in two] == ["user", "assistant", "user"]
 
 
+def test_a_stream_that_was_shown_live_has_the_same_events_when_it_is_read_again(here: Live, api: OpenAI) -> None:
+    from tests.models.conftest import Reply
+
+    def piece(**delta: object) -> bytes:
+        return f"data: {json.dumps(chunk(delta))}\n\n".encode()
+
+    end = b"data: " + json.dumps(chunk({}, "stop")).encode() + b"\n\ndata: [DONE]\n\n"
+    thought = [piece(reasoning_content=word) for word in ("Let ", "me ", "see")]
+    words = [
+        part for word in ("one", "two", "three", "four", "five", "six") for part in (piece(content=f"{word} "), 0.02)
+    ]
+    here.upstream.script.append(
+        Reply([*thought, 0.01, *words, piece(reasoning_content="So."), piece(content="!"), end])
+    )
+
+    live = list(api.responses.create(model="openai/gpt-test", input="Count.", stream=True))
+
+    first: Any = live[0]
+    assert sum(event.type == "response.output_text.delta" for event in live) == 7
+    for after in (-1, 0, 7, 13, len(live) - 2):
+        again = list(api.responses.retrieve(first.response.id, stream=True, starting_after=after))
+        assert [e.to_dict() for e in again] == [e.to_dict() for e in live[after + 1 :]]
+
+
 def test_a_response_in_the_background_is_followed_later_from_any_event_on(here: Live, api: OpenAI) -> None:
     begun = api.responses.create(model="agent:quoting", input=SUM, background=True)
     assert begun.status in ("queued", "in_progress")
@@ -322,6 +346,126 @@ def test_built_in_tools_are_those_of_the_server(here: Live, api: OpenAI) -> None
 
     assert [item.type for item in response.output] == ["file_search_call", "message"]
     assert response.output[0].queries == ["sky"]  # type: ignore[union-attr]
+
+
+def last_messages(here: Live) -> list[dict[str, Any]]:
+    return [m for m in here.upstream.posts[-1].json["messages"] if m["role"] != "system"]
+
+
+def too_long(here: Live) -> None:
+    problem = {"message": "This model's maximum context length is 10 tokens.", "code": "context_length_exceeded"}
+    here.upstream.fails(400, {"error": {**problem, "type": "invalid_request_error"}})
+
+
+def test_a_conversation_that_is_too_long_is_compacted_with_truncation_auto_only(here: Live, api: OpenAI) -> None:
+    asked: Any = [{"role": "user", "content": "The code is 4711."}, {"role": "assistant", "content": "Noted."}]
+    asked.append({"role": "user", "content": "Go on."})
+
+    for choice in ({}, {"truncation": "disabled"}):
+        too_long(here)
+        with pytest.raises(openai.BadRequestError) as caught:
+            api.responses.create(model="openai/gpt-test", input=asked, **choice)  # type: ignore[arg-type]
+        assert caught.value.code == "context_length_exceeded"
+    too_long(here)
+    says(here, "The code is 4711.")
+    says(here, "Gladly.")
+    done = api.responses.create(model="openai/gpt-test", input=asked, truncation="auto")
+
+    assert (done.output_text, done.truncation) == ("Gladly.", "auto")
+    sent = here.upstream.posts[-1].json["messages"]
+    assert [m["content"] for m in sent[-1:]] == ["Go on."]
+    assert "The code is 4711." in sent[0]["content"]
+
+
+@pytest.mark.parametrize("is_stored", [True, False])
+def test_reasoning_that_comes_back_is_sent_to_the_provider_again(here: Live, api: OpenAI, is_stored: bool) -> None:
+    made = {"index": 0, "id": "call_0", "type": "function", "function": {"name": "get_weather", "arguments": "{}"}}
+    here.upstream.says(
+        chunk({"reasoning_content": "They want weather."}), chunk({"tool_calls": [made]}), chunk({}, "tool_calls")
+    )
+    says(here, "Sunny.")
+    asked: Any = [{"role": "user", "content": "Weather?"}]
+    include: Any = [] if is_stored else ["reasoning.encrypted_content"]
+    first = api.responses.create(
+        model="openai/gpt-test", input=asked, tools=[WEATHER], store=is_stored, include=include
+    )
+
+    output = [item.to_dict() for item in first.output]
+    assert ("encrypted_content" in output[0]) is not is_stored
+    more: Any = [*asked, *output, {"type": "function_call_output", "call_id": "call_0", "output": "sunny"}]
+    api.responses.create(model="openai/gpt-test", input=more, tools=[WEATHER])
+
+    assert last_messages(here)[1]["reasoning_content"] == "They want weather."
+    assert [m["role"] for m in last_messages(here)] == ["user", "assistant", "tool"]
+
+
+def test_an_item_is_named_in_place_of_being_sent(here: Live, api: OpenAI) -> None:
+    calls(here, "get_weather")
+    says(here, "Sunny.")
+    first = api.responses.create(model="openai/gpt-test", input="Weather?", tools=[WEATHER])
+    more: Any = [
+        {"role": "user", "content": "Weather?"},
+        {"type": "item_reference", "id": first.output[0].id},
+        {"type": "function_call_output", "call_id": "call_0", "output": "sunny"},
+    ]
+
+    assert api.responses.create(model="openai/gpt-test", input=more, tools=[WEATHER]).output_text == "Sunny."
+    assert last_messages(here)[1]["tool_calls"][0]["id"] == "call_0"
+    lost = raw(here, "POST", "/responses", {"model": "openai/gpt-test", "input": [{**more[1], "id": "msg_nothing"}]})
+    assert (lost.status_code, lost.json()["error"]["param"]) == (404, "input[0].id")
+
+
+def test_items_of_a_conversation_are_deleted_for_readers_and_for_the_model(here: Live, api: OpenAI) -> None:
+    items: Any = [
+        {"role": "user", "content": "Forget me."},
+        {"type": "function_call", "call_id": "c1", "name": "get_weather", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c1", "output": "sunny"},
+        {"role": "user", "content": "Keep me."},
+    ]
+    conversation = api.conversations.create(items=items)
+    says(here, "One.")
+    api.responses.create(model="openai/gpt-test", input="Hi", conversation=conversation.id)
+    before = api.conversations.items.list(conversation.id, order="asc").data
+
+    for item in (before[0], before[1], before[-1]):
+        assert api.conversations.items.delete(item.id or "", conversation_id=conversation.id).id == conversation.id
+
+    after = api.conversations.items.list(conversation.id, order="asc").data
+    assert [item.id for item in after] == [item.id for item in (before[2], before[3], before[4])]
+    with pytest.raises(openai.NotFoundError):
+        api.conversations.items.delete(before[0].id or "", conversation_id=conversation.id)
+    says(here, "Two.")
+    api.responses.create(model="openai/gpt-test", input="Again", conversation=conversation.id)
+    assert [m["content"] for m in last_messages(here)] == ["Keep me.", "Hi", "Again"]
+
+
+@pytest.mark.parametrize("is_stored", [True, False])
+def test_a_streamed_response_is_answered_again_under_its_key(here: Live, is_stored: bool) -> None:
+    says(here, "Once ", "only.")
+    body = {"model": "openai/gpt-test", "input": "Hi", "stream": True, "store": is_stored}
+
+    first, again = (raw(here, "POST", "/responses", body, Idempotency_Key=f"key-{is_stored}") for _ in range(2))
+
+    assert first.text == again.text
+    assert "response.completed" in first.text
+    assert ("idempotency-replayed" in first.headers, again.headers["idempotency-replayed"]) == (False, "true")
+    assert len(here.upstream.posts) == 1
+
+
+def test_a_client_that_left_finds_its_response_under_its_key(here: Live) -> None:
+    from tests.models.conftest import Reply
+
+    end = b"data: " + json.dumps(chunk({"content": "Done."}, "stop")).encode() + b"\n\ndata: [DONE]\n\n"
+    here.upstream.script.append(Reply([0.6, end]))
+    body = {"model": "openai/gpt-test", "input": "Hi"}
+    headers = {"authorization": f"Bearer {here.api_key}", "idempotency-key": "left"}
+
+    with pytest.raises(httpx.TimeoutException):
+        httpx.post(f"{here.url}/responses", json=body, headers=headers, timeout=0.3)
+    found = raw(here, "POST", "/responses", body, Idempotency_Key="left").json()
+
+    assert found["output"][0]["content"][0]["text"] == "Done."
+    assert len(here.upstream.posts) == 1
 
 
 BAD: list[tuple[dict[str, Any], int, str | None]] = [

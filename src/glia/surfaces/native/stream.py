@@ -59,6 +59,7 @@ class RunEndedBadly(GliaError):
 _STATUS_OF = {
     "limit_reached": 422,
     "upstream_failed": 502,
+    "context_too_long": 502,
     "model_not_found": 404,
     "not_found": 404,
     "invalid_request": 400,

@@ -15,10 +15,12 @@ from glia.surfaces.openai.files import FileRoutes
 from glia.surfaces.openai.leaving import Patience
 from glia.surfaces.openai.models import get_model, list_models
 from glia.surfaces.openai.openapi import openai_document, openapi_paths
-from glia.surfaces.openai.responses import Responses
+from glia.surfaces.openai.responses import LARGEST_BODY_BYTES, Responses
 from glia.surfaces.openai.words import limit_headers, openai_error, provider_failed
 from glia.surfaces.shared.asgi import App, Receive, Request, Scope, Send
 from glia.surfaces.shared.gate import Gate
+from glia.surfaces.shared.idempotency import answer_once, key_of
+from glia.surfaces.shared.json_body import replay
 from glia.wiring import House
 
 __all__ = ["openai_document", "openai_surface", "openapi_paths", "owns"]
@@ -59,25 +61,45 @@ class _Routes:
     def _routes(self) -> dict[str, dict[str, Handler]]:
         responses = Responses(self._house, self._patience, self._answers)
         files = FileRoutes(self._house, self._answers)
-        conversations = ConversationRoutes(self._house, self._answers)
+        conversations = ConversationRoutes(self._house)
         response, file, conversation = (f"{root}/([^/]+)" for root in (_RESPONSES, _FILES, _CONVERSATIONS))
         return {
-            _EMBEDDINGS: {"POST": self._embeddings},
+            _EMBEDDINGS: {"POST": self._once(self._embeddings)},
             _MODELS: {"GET": self._list_models},
             f"{_MODELS}/(.+)": {"GET": self._get_model},
             _RESPONSES: {"POST": responses.create},
-            f"{_RESPONSES}/compact": {"POST": responses.compact},
+            f"{_RESPONSES}/compact": {"POST": self._once(responses.compact)},
             f"{response}": {"GET": responses.retrieve, "DELETE": responses.delete},
-            f"{response}/cancel": {"POST": responses.cancel},
+            f"{response}/cancel": {"POST": self._once(responses.cancel)},
             f"{response}/input_items": {"GET": responses.input_items},
             _FILES: {"GET": files.list, "POST": files.upload},
             file: {"GET": files.get, "DELETE": files.delete},
             f"{file}/content": {"GET": files.content},
-            _CONVERSATIONS: {"POST": conversations.create},
-            conversation: {"GET": conversations.get, "POST": conversations.update, "DELETE": conversations.delete},
-            f"{conversation}/items": {"GET": conversations.list_items, "POST": conversations.add_items},
-            f"{conversation}/items/([^/]+)": {"GET": conversations.get_item},
+            _CONVERSATIONS: {"POST": self._once(conversations.create)},
+            conversation: {
+                "GET": conversations.get,
+                "POST": self._once(conversations.update),
+                "DELETE": conversations.delete,
+            },
+            f"{conversation}/items": {"GET": conversations.list_items, "POST": self._once(conversations.add_items)},
+            f"{conversation}/items/([^/]+)": {"GET": conversations.get_item, "DELETE": conversations.delete_item},
         }
+
+    def _once(self, handler: Handler) -> Handler:
+        """For routes with short answers, which are kept under the request's `Idempotency-Key`."""
+
+        async def handle(request: Request, send: Send, *ids: str) -> None:
+            if key_of(request) is None:
+                return await handler(request, send, *ids)
+            content = await request.body(LARGEST_BODY_BYTES)
+            again = Request(request.scope, replay(content, request.receive))
+
+            async def answer(send: Send) -> None:
+                await handler(again, send, *ids)
+
+            return await answer_once(self._answers, request, content, send, answer)
+
+        return handle
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import msgspec
 
-from glia.identity.service import IdempotentAnswers
 from glia.identity.types import Principal
 from glia.kit.errors import InvalidRequest, NotFound
-from glia.runs.events import Event, MessageReceived
+from glia.runs.events import Event, MessageDeleted, MessageEdited, MessageReceived
 from glia.runs.service import RunOptions
 from glia.sessions.types import Session
 from glia.surfaces.openai.chat_history import stored
 from glia.surfaces.openai.ids import CONVERSATION, read_id, shown
 from glia.surfaces.openai.response_events import ResponseEvents
 from glia.surfaces.openai.response_input import InputItems, items_of
-from glia.surfaces.openai.responses import NOTE, page_of_items
+from glia.surfaces.openai.response_reading import NOTE, StoredResponses, page_of_items
 from glia.surfaces.openai.words import read_body
 from glia.surfaces.shared.asgi import Request, Send, ignored_header, send_json
-from glia.surfaces.shared.idempotency import answer_once
 from glia.wiring import House
 
 Json = dict[str, Any]
@@ -42,24 +41,33 @@ class _Changes(msgspec.Struct):
     metadata: dict[str, str] | None = None
 
 
+@dataclass(frozen=True)
+class _Said:
+    """seq: of the event that names it for changes; None where it cannot be changed."""
+
+    item: Json
+    seq: int | None
+
+    def edited(self, change: MessageEdited) -> _Said:
+        if change.seq != self.seq or change.content is None or "content" not in self.item:
+            return self
+        first, *others = self.item["content"]
+        return replace(self, item={**self.item, "content": [{**first, "text": change.content}, *others]})
+
+
 class ConversationRoutes:
-    def __init__(self, house: House, answers: IdempotentAnswers) -> None:
+    def __init__(self, house: House) -> None:
         self._house = house
-        self._answers = answers
+        self._responses = StoredResponses(house)
 
     async def create(self, request: Request, send: Send) -> None:
-        content = await request.body(LARGEST_BODY_BYTES)
-
-        async def answer(send: Send) -> None:
-            body, ignored = read_body(content or b"{}", _New)
-            metadata: dict[str, object] = {NOTE: {"metadata": body.metadata or {}}}
-            _check_count(body.items or [])
-            session = await self._house.sessions.create(request.principal, agent_id=None, metadata=metadata)
-            if body.items:
-                await self._add(request.principal, session, body.items)
-            await send_json(send, 200, conversation_json(session), ignored_header(ignored))
-
-        await answer_once(self._answers, request, content, send, answer)
+        body, ignored = read_body(await request.body(LARGEST_BODY_BYTES) or b"{}", _New)
+        metadata: dict[str, object] = {NOTE: {"metadata": body.metadata or {}}}
+        _check_count(body.items or [])
+        session = await self._house.sessions.create(request.principal, agent_id=None, metadata=metadata)
+        if body.items:
+            await self._add(request.principal, session, body.items)
+        await send_json(send, 200, conversation_json(session), ignored_header(ignored))
 
     async def get(self, request: Request, send: Send, id: str) -> None:
         await send_json(send, 200, conversation_json(await self._session(request.principal, id)))
@@ -104,7 +112,7 @@ class ConversationRoutes:
         session = await self._session(request.principal, id)
         found = [one for one in await self._items(request.principal, session) if one["id"] == item]
         if not found:
-            raise NotFound(f"There is no item {item[:200]!r} in this conversation.", field="item_id")
+            raise _no_item(item)
         await send_json(send, 200, found[0])
 
     async def _session(self, principal: Principal, id: str) -> Session:
@@ -112,25 +120,51 @@ class ConversationRoutes:
 
     async def _add(self, principal: Principal, session: Session, given: list[Json]) -> None:
         heard = await self._house.runs.conversation(principal, session.id)
-        told = await InputItems(self._house.files, principal, sorted(heard.open_calls)).items(given)
+        told = await InputItems(
+            self._house.files, principal, sorted(heard.open_calls), self._responses.output_items
+        ).items(given)
         said = await stored(self._house, principal, None, told, RunOptions())
         if said:
             await self._house.runs.add_messages(principal, session.id, said)
 
+    async def delete_item(self, request: Request, send: Send, id: str, item: str) -> None:
+        """Messages, calls with what was answered to them, and results; not what the server's tools did."""
+        principal = request.principal
+        session = await self._session(principal, id)
+        found = [one for one in await self._said(principal, session) if one.item["id"] == item]
+        if not found:
+            raise _no_item(item)
+        if found[0].seq is None:
+            raise InvalidRequest(
+                f"The item {item!r} belongs to the work of a run, which is kept; delete the message that came of it.",
+                field="item_id",
+            )
+        await self._house.messages.delete(principal, session.id, found[0].seq)
+        await send_json(send, 200, conversation_json(session))
+
     async def _items(self, principal: Principal, session: Session) -> list[Json]:
+        return [one.item for one in await self._said(principal, session)]
+
+    async def _said(self, principal: Principal, session: Session) -> list[_Said]:
         """What was said, and what each run put out, oldest first."""
-        found: list[Json] = []
+        found: list[_Said] = []
         runs: dict[Any, ResponseEvents] = {}
         for event in await self._log(principal, session):
             payload = event.payload
             if isinstance(payload, MessageReceived):
-                found += items_of(payload)
+                found += [_Said(item, event.seq) for item in items_of(payload)]
+            elif isinstance(payload, MessageDeleted):
+                found = [one for one in found if one.seq != payload.seq]
+            elif isinstance(payload, MessageEdited):
+                found = [one.edited(payload) for one in found]
             elif event.run_id is not None:
                 if event.run_id not in runs:
                     runs[event.run_id] = ResponseEvents(event.run_id, {"background": False})
                 runs[event.run_id].take(event)
                 if event.is_final:
-                    found += runs[event.run_id].response["output"]
+                    output = runs[event.run_id].response["output"]
+                    said = [item for item in output if item["type"] == "message"][-1:]
+                    found += [_Said(item, event.seq if item in said else None) for item in output]
         return found
 
     async def _log(self, principal: Principal, session: Session) -> list[Event]:
@@ -151,6 +185,10 @@ def conversation_json(session: Session) -> Json:
         "created_at": int(session.created_at.timestamp()),
         "metadata": note.get("metadata") or {},
     }
+
+
+def _no_item(id: str) -> NotFound:
+    return NotFound(f"There is no item {id[:200]!r} in this conversation.", field="item_id")
 
 
 def _check_count(items: list[Json]) -> None:

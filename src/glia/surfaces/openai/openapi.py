@@ -232,7 +232,10 @@ def _conversations() -> Json:
             ),
         },
         f"{one}/items/{{item}}": {
-            "get": _operation("get_conversation_item", "One item.", path=[*path, "item"], answer=ITEM)
+            "get": _operation("get_conversation_item", "One item.", path=[*path, "item"], answer=ITEM),
+            "delete": _operation(
+                "delete_conversation_item", "Delete what was said.", path=[*path, "item"], answer=CONVERSATION
+            ),
         },
     }
 
@@ -242,7 +245,7 @@ _IDEMPOTENCY: Json = {
     "in": "header",
     "required": False,
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
-    "description": "The same key within 24 hours gives the first answer again, unless it is streamed.",
+    "description": "The same key within 24 hours gives the first answer again.",
 }
 
 

@@ -13,7 +13,10 @@ Positive = Annotated[int, msgspec.Meta(ge=1)]
 Effort = Literal["low", "medium", "high"]
 
 _EFFORTS: dict[str, Effort] = {"low": "low", "medium": "medium", "high": "high"}
-_INCLUDED = frozenset({"file_search_call.results", "code_interpreter_call.outputs", "web_search_call.action.sources"})
+THOUGHTS = "reasoning.encrypted_content"
+_INCLUDED = frozenset(
+    {"file_search_call.results", "code_interpreter_call.outputs", "web_search_call.action.sources", THOUGHTS}
+)
 _PASSED = (
     "user",
     "safety_identifier",
@@ -143,7 +146,7 @@ class ResponseBody(msgspec.Struct, kw_only=True):
                     "A name in `metadata` may have 64 characters and its value 512.", field=f"metadata.{name[:64]}"
                 )
 
-    def echo(self, tools: list[dict[str, Any]]) -> dict[str, Any]:
+    def echo(self, tools: list[dict[str, Any]], truncation: str | None = None) -> dict[str, Any]:
         """What the response repeats of the request, as it is kept with the run."""
         text: dict[str, Any] = msgspec.to_builtins(self.text) if self.text else {}
         text = {name: value for name, value in text.items() if value is not None}
@@ -166,7 +169,7 @@ class ResponseBody(msgspec.Struct, kw_only=True):
                 "effort": self.reasoning.effort if self.reasoning else None,
                 "summary": (self.reasoning.summary or self.reasoning.generate_summary) if self.reasoning else None,
             },
-            "truncation": self.truncation or "disabled",
+            "truncation": truncation or self.truncation or "disabled",
             "top_logprobs": self.top_logprobs or 0,
             "service_tier": self.service_tier or "default",
             "user": self.user,

@@ -1,6 +1,7 @@
 """A run's log as a response: its events in order, and the object that they add up to.
 
-From the same stored events come the same numbers: who reads on after one of them misses nothing.
+A model's text comes in the pieces that the log remembers. So the numbers are the same, live and read again: who reads
+on after one of them misses nothing.
 """
 
 from __future__ import annotations
@@ -30,13 +31,17 @@ from glia.runs.events import (
     ThinkingDelta,
     ToolCalled,
     ToolReturned,
+    as_shown,
 )
 from glia.surfaces.openai.ids import item_id
+from glia.surfaces.openai.response_body import THOUGHTS
 from glia.surfaces.openai.response_calls import PHASES, call_item, finish_call
+from glia.surfaces.openai.response_thoughts import CONTENT, thoughts_content
 from glia.surfaces.shared.text_cursor import TextCursor
 
 Json = dict[str, Any]
 
+_FAILURES = {"rate_limited": "rate_limit_exceeded", "context_too_long": "context_length_exceeded"}
 _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
 
@@ -46,7 +51,12 @@ class ResponseEvents:
     def __init__(self, run_id: UUID, head: Json) -> None:
         self._run_id = run_id
         self._is_background: bool = head["background"]
-        self._shows_results = "file_search_call.results" in head.pop("include", ())
+        included = head.pop("include", ())
+        self._shows_results = "file_search_call.results" in included
+        self._shows_thoughts = THOUGHTS in included
+        self._thoughts: dict[str, ModelResponded] = {}
+        self._thought: Json | None = None
+        """The reasoning of the step that is being read."""
         self.response: Json = {**head, "status": "queued" if self._is_background else "in_progress"}
         self.response |= {"output": [], "error": None, "incomplete_details": None, "usage": None, "completed_at": None}
         self._output: list[Json] = self.response["output"]
@@ -77,10 +87,12 @@ class ResponseEvents:
                 self._start()
             case TextDelta() as delta:
                 self._begin_step(delta.step)
-                self._say(self._text.take(delta))
+                for piece in as_shown(delta):
+                    self._say(self._text.take(piece))
             case ThinkingDelta() as delta:
                 self._begin_step(delta.step)
-                self._think(self._thinking.take(delta))
+                for piece in as_shown(delta):
+                    self._think(self._thinking.take(piece))
             case ModelResponded() as response:
                 self._responded(response, item.attempt if isinstance(item, Event) else None)
             case ToolCalled() as called:
@@ -95,6 +107,11 @@ class ResponseEvents:
                 pass
         events, self._events = self._events, []
         return events
+
+    def with_thoughts(self) -> list[Json]:
+        """The output, its reasoning with what a provider wants to see again."""
+        made = {id: {CONTENT: thoughts_content(response)} for id, response in self._thoughts.items()}
+        return [{**item, **made.get(item["id"], {})} for item in self._output]
 
     def take_all(self, items: Iterable[Event]) -> None:
         for item in items:
@@ -124,7 +141,7 @@ class ResponseEvents:
     def _begin_step(self, step: int) -> None:
         if step > self._step:
             self._close()
-            self._step = step
+            self._step, self._thought = step, None
             self._text, self._thinking = TextCursor(), TextCursor()
 
     def _add(self, kind: str, item: Json) -> tuple[int, Json]:
@@ -182,6 +199,7 @@ class ResponseEvents:
         index, item = self._add("rs", {"type": "reasoning", "status": "in_progress", "summary": []})
         part: Json = {"type": "summary_text", "text": ""}
         item["summary"] = [part]
+        self._thought = item
         self._emit(
             "response.reasoning_summary_part.added",
             item_id=item["id"],
@@ -213,6 +231,10 @@ class ResponseEvents:
         if response.thinking and not is_speaking:
             whole = ThinkingDelta(response.step, attempt or 1, 0, response.thinking)
             self._think(self._thinking.take(whole))
+        if self._thought is not None:
+            self._thoughts[self._thought["id"]] = response
+            if self._shows_thoughts:
+                self._thought[CONTENT] = thoughts_content(response)
         self._say(self._text.settle(response, attempt))
         self._count(response.usage)
         if response.tool_calls:
@@ -336,4 +358,4 @@ def _usage_json(usage: StepUsage) -> Json:
 
 
 def _error_code(code: str) -> str:
-    return "rate_limit_exceeded" if code == "rate_limited" else "server_error"
+    return _FAILURES.get(code, "server_error")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any, cast
 from uuid import UUID
 
@@ -18,25 +19,36 @@ from glia.runs.service import Said
 from glia.surfaces.openai.chat_history import OpenCalls, Told
 from glia.surfaces.openai.ids import FILE, read_id
 from glia.surfaces.openai.response_compact import summary_of
+from glia.surfaces.openai.response_thoughts import CONTENT, Thoughts, read_thoughts
 
 Json = dict[str, Any]
 
+OutputItems = Callable[[Principal, str], Awaitable[list[Json]]]
+
 _ROLES = {"user": "user", "assistant": "assistant", "system": "system", "developer": "system"}
 _OF_THE_SERVER = frozenset(
-    {"reasoning", "file_search_call", "web_search_call", "code_interpreter_call", "mcp_call", "mcp_list_tools"}
+    {"file_search_call", "web_search_call", "code_interpreter_call", "mcp_call", "mcp_list_tools"}
 )
 """Items of an earlier output that were made here: the session knows them, or they hold nothing a model is sent."""
 _LARGEST_TEXT_BYTES = 1024 * 1024
 
 
 class InputItems:
-    """Reads the items of one request. open_calls: of the response before, which wait for their results."""
+    """Reads the items of one request. open_calls: of the response before, which wait for their results.
 
-    def __init__(self, files: Files, principal: Principal, open_calls: Sequence[str] = ()) -> None:
+    output_items: finds the output that an item's id belongs to, see StoredResponses.
+    """
+
+    def __init__(
+        self, files: Files, principal: Principal, open_calls: Sequence[str], output_items: OutputItems
+    ) -> None:
         self._files = files
         self._principal = principal
         self._calls = OpenCalls(open_calls)
+        self._output_items = output_items
         self._told: list[Told] = []
+        self._thoughts: Thoughts | None = None
+        """Of the assistant, before what it said or called next."""
 
     async def read(self, given: str | list[Json] | None) -> list[Told]:
         """Raises InvalidRequest that names the item at fault."""
@@ -65,11 +77,15 @@ class InputItems:
             case "function_call":
                 self._call(item, field)
             case "function_call_output":
-                await self._output(item, field)
+                await self._answered(item, field)
             case "compaction":
                 self._told.append(Told(summary_of(item, field)))
+            case "reasoning":
+                await self._reasoning(item, field)
+            case "item_reference":
+                await self._item(await self._referenced(item, field), field)
             case str(kind) if kind in _OF_THE_SERVER:
-                pass
+                self._thoughts = None  # of a turn that is not told
             case other:
                 raise InvalidRequest(
                     f"`{field}.type` is {str(other)[:50]!r}, which this server does not read; send messages,"
@@ -86,7 +102,31 @@ class InputItems:
             )
         text, images = await self._content(item.get("content"), f"{field}.content", is_user=role == "user")
         if text or images:
-            self._told.append(Told(Said(cast(Any, role), text), images, f"{field}.content"))
+            self._tell(Said(cast(Any, role), text), images, f"{field}.content")
+
+    def _tell(self, said: Said, images: tuple[Image, ...] = (), field: str = "input") -> None:
+        thoughts, self._thoughts = self._thoughts, None
+        if thoughts is not None and said.role == "assistant":
+            said = thoughts.before(said)
+        self._told.append(Told(said, images, field))
+
+    async def _reasoning(self, item: Json, field: str) -> None:
+        if not item.get(CONTENT) and isinstance(item.get("id"), str):
+            item = next((one for one in await self._output(item["id"]) if one["id"] == item["id"]), item)
+        self._thoughts = read_thoughts(item, field)
+
+    async def _referenced(self, item: Json, field: str) -> Json:
+        id = str(item.get("id") or "")
+        found = next((one for one in await self._output(id) if one["id"] == id), None)
+        if found is None:
+            raise NotFound(
+                f"There is no item {id[:100]!r} in an output of this workspace; send the item itself.",
+                field=f"{field}.id",
+            )
+        return found
+
+    async def _output(self, id: str) -> list[Json]:
+        return await self._output_items(self._principal, id)
 
     def _call(self, item: Json, field: str) -> None:
         id, name = str(item.get("call_id") or ""), str(item.get("name") or "")
@@ -95,12 +135,12 @@ class InputItems:
         self._calls.add(id)
         call = CalledTool(id, id, name, str(item.get("arguments") or "{}"))
         last = self._told[-1].said if self._told else None
-        if last is not None and last.role == "assistant":
-            self._told[-1] = Told(Said("assistant", last.content, tool_calls=(*last.tool_calls, call)))
+        if last is not None and last.role == "assistant" and self._thoughts is None:
+            self._told[-1] = Told(replace(last, tool_calls=(*last.tool_calls, call)))
         else:
-            self._told.append(Told(Said("assistant", "", tool_calls=(call,))))
+            self._tell(Said("assistant", "", tool_calls=(call,)))
 
-    async def _output(self, item: Json, field: str) -> None:
+    async def _answered(self, item: Json, field: str) -> None:
         id = str(item.get("call_id") or "")
         self._calls.close(id, f"{field}.call_id")
         text, _ = await self._content(item.get("output"), f"{field}.output", is_user=False)

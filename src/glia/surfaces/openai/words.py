@@ -30,6 +30,7 @@ _CODES = {
     "budget_exceeded": "insufficient_quota",
     "insufficient_credit": "insufficient_quota",
     "agent_not_found": "model_not_found",
+    "context_too_long": "context_length_exceeded",
 }
 _STATUS_OF_FAILURE: dict[FailureKind, tuple[int, str]] = {
     "bad_request": (400, "invalid_request"),
@@ -43,6 +44,7 @@ _STATUS_OF_RUN = {
     "model_not_found": 404,
     "not_found": 404,
     "invalid_request": 400,
+    "context_too_long": 400,
     "payment_required": 402,
     "budget_exceeded": 402,
     "price_unknown": 400,

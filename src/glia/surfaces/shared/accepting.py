@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import msgspec
 
@@ -11,6 +12,8 @@ from glia.identity.service import Answer, Claim, IdempotentAnswers
 from glia.runs.types import Accepted
 from glia.surfaces.shared.asgi import Request
 from glia.surfaces.shared.idempotency import claimed
+
+T = TypeVar("T")
 
 Begin = Callable[[str | None], Awaitable[Accepted]]
 """Accepts the run, under a dedupe key if there is one: a process may die after it stored the run and before it kept
@@ -21,18 +24,39 @@ async def accepted_once(
     answers: IdempotentAnswers, request: Request, content: bytes, begin: Begin
 ) -> tuple[Accepted, bool]:
     """The run, and whether it was there already."""
+    accepted, is_replayed = await _begun_once(answers, request, content, begin, Accepted)
+    return accepted, is_replayed or accepted.outcome == "known"
+
+
+async def all_accepted_once(
+    answers: IdempotentAnswers,
+    request: Request,
+    content: bytes,
+    begin: Callable[[str | None], Awaitable[list[Accepted]]],
+) -> tuple[list[Accepted], bool]:
+    """As `accepted_once`, for a request that begins several runs."""
+    return await _begun_once(answers, request, content, begin, list[Accepted])
+
+
+async def _begun_once(
+    answers: IdempotentAnswers,
+    request: Request,
+    content: bytes,
+    begin: Callable[[str | None], Awaitable[T]],
+    kind: type[T],
+) -> tuple[T, bool]:
     claim = await claimed(answers, request, content)
     if claim is None:
         return await begin(None), False
     if claim.answer is not None:
-        return msgspec.json.decode(claim.answer.body, type=Accepted), True
+        return msgspec.json.decode(claim.answer.body, type=kind), True
     try:
-        accepted = await begin(_dedupe_key(claim, content))
+        begun = await begin(_dedupe_key(claim, content))
     except BaseException:
         await answers.release(request.principal, claim)
         raise
-    await answers.keep(request.principal, claim, Answer(202, {}, msgspec.json.encode(accepted)))
-    return accepted, accepted.outcome == "known"
+    await answers.keep(request.principal, claim, Answer(202, {}, msgspec.json.encode(begun)))
+    return begun, False
 
 
 def _dedupe_key(claim: Claim, content: bytes) -> str:

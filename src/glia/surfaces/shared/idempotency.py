@@ -65,21 +65,31 @@ class Idempotency:
 
 
 async def answer_once(
-    answers: IdempotentAnswers, request: Request, content: bytes, send: Send, answer: Callable[[Send], Awaitable[None]]
+    answers: IdempotentAnswers,
+    request: Request,
+    content: bytes,
+    send: Send,
+    answer: Callable[[Send], Awaitable[bool | None]],
+    *,
+    is_streamed: bool = False,
 ) -> None:
-    """Sends the first answer to this content again, or has it answered and keeps that."""
+    """Sends the first answer to this content again, or has it answered and keeps that.
+
+    answer: says False when nothing was done although the status says otherwise, as of a stream that broke off.
+    is_streamed: each piece is sent at once, and kept once all are.
+    """
     claim = await claimed(answers, request, content)
     if claim is None:
         return await answer(send)
     if claim.answer is not None:
         return await _send_again(send, claim.answer)
-    recorder = _Recorder(send)
+    recorder = _Recorder(send, holds=not is_streamed)
     try:
-        await answer(recorder)
+        is_done = await answer(recorder)
     except BaseException:
         await answers.release(request.principal, claim)
         raise
-    if recorder.kept is None:
+    if recorder.kept is None or is_done is False:
         await answers.release(request.principal, claim)
     else:
         await answers.keep(request.principal, claim, recorder.kept)
@@ -95,10 +105,14 @@ async def _send_again(send: Send, answer: Answer) -> None:
 
 
 class _Recorder:
-    """Holds an answer back until it is whole, so that it is kept before anybody has seen it. A long one is let go."""
+    """Holds an answer back until it is whole, so that it is kept before anybody has seen it. A long one is let go.
 
-    def __init__(self, send: Send) -> None:
+    holds: False for one that is sent while it is recorded.
+    """
+
+    def __init__(self, send: Send, *, holds: bool = True) -> None:
         self._send = send
+        self._holds = holds
         self._held: list[Message] = []
         self._size = 0
         self._is_whole = False
@@ -115,6 +129,8 @@ class _Recorder:
         return Answer(start["status"], shown, b"".join(message.get("body", b"") for message in bodies))
 
     async def __call__(self, message: Message) -> None:
+        if not self._holds:
+            await self._send(message)
         self._held.append(message)
         self._size += len(message.get("body", b""))
         if message["type"] == "http.response.body":
@@ -124,5 +140,5 @@ class _Recorder:
 
     async def flush(self) -> None:
         held, self._held = self._held, []
-        for message in held:
+        for message in held if self._holds else ():
             await self._send(message)
