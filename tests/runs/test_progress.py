@@ -10,10 +10,11 @@ from uuid import UUID, uuid4
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glia.models.types import AssistantMessage, ToolMessage
+from glia.models.types import AssistantMessage, SystemMessage, ToolMessage
 from glia.runs.events import (
     CalledTool,
     Event,
+    EventsSummarised,
     MessageReceived,
     ModelRequested,
     ModelResponded,
@@ -105,3 +106,17 @@ def test_whatever_prefix_is_left_no_returned_call_is_made_again(events: list[Eve
     for call in list(progress.pending):  # going on: what is missing comes back, in the model's order
         progress.talk.take_back(ToolReturned(progress.step, call.id, "t", "ok", "late", 1))
     _answered(progress)
+
+
+def test_a_summary_of_events_joins_the_conversation_after_the_calls_that_are_open() -> None:
+    log = Log([])
+    log.add(MessageReceived("m1", "user", "go"))
+    log.add(ModelRequested(1))
+    log.add(_response(1, ["call"]))
+    log.add(EventsSummarised(1, 3, 3, "Tea was bought.", "rules"))
+    log.add(ToolReturned(1, "call", "add", "ok", "5", 1))
+
+    messages = fold(log.events, RUN).talk.messages
+
+    assert [type(message) for message in messages[1:]] == [AssistantMessage, ToolMessage, SystemMessage]
+    assert messages[-1].text.endswith("Tea was bought.")

@@ -86,12 +86,14 @@ class ContextSettings:
 @dataclass(frozen=True)
 class Deliberation:
     """plans: the agent makes a plan before it acts. reflects: its answer is judged, and given once more when its
-    quality, from 0 to 1, is below revise_below.
+    quality, from 0 to 1, is below revise_below. verifies: every answer is checked against the agent's verification
+    rules, after it was given.
     """
 
     plans: bool = False
     reflects: bool = False
     revise_below: float | None = None
+    verifies: bool = False
 
 
 @dataclass(frozen=True)

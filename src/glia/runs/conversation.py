@@ -13,6 +13,7 @@ from glia.runs.events import ContextCompacted, Event, MessageReceived, ModelResp
 _TOKENS_PER_MESSAGE = 4
 _TOKENS_PER_IMAGE = 1000
 SUMMARY = "This is a summary of the conversation before this point, which is no longer shown in full:\n\n"
+EVENTS = "This is a summary of what has happened in this session so far:\n\n"
 _DELETED = "This result was deleted."
 _INTERRUPTED = "This call was interrupted; its outcome is unknown."
 
@@ -67,6 +68,13 @@ class Conversation:
             self._held.append((event.seq, _message(payload)))
         else:
             self._bring(payload, event.seq)
+
+    def tell(self, message: Message, seq: int) -> None:
+        """What was put into the session beside the conversation: at once, or when a run at work is heard again."""
+        if self._at_work is not None or self._open_calls:
+            self._held.append((seq, message))
+        else:
+            self.say(message, seq)
 
     def _bring(self, received: MessageReceived, seq: int | None) -> None:
         message = _message(received)

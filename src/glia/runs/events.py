@@ -429,7 +429,10 @@ class NoteAdded(msgspec.Struct, frozen=True):
 
 
 class EventsSummarised(msgspec.Struct, frozen=True):
-    """What happened from one event to another, in a few sentences. model: `rules` when no model wrote it."""
+    """What happened from one event to another, in a few sentences, which models are told from then on.
+
+    model: `rules` when no model wrote it.
+    """
 
     type: ClassVar = "events.summarised"
     first_seq: int

@@ -1,4 +1,4 @@
-"""Figures: how much there is of everything, and how agents and tools do."""
+"""Figures: how much there is of everything, how agents and tools do, what was done and refused in a span of time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import msgspec
 from glia.identity.types import Principal
 from glia.kit.db import Database
 from glia.runs import figure_queries as queries
-from glia.runs.figure_queries import AgentFigures, MemoryGrowth, Overview
+from glia.runs.figure_queries import AgentFigures, Counts, MemoryGrowth, Overview
 
 
 class _Returned(msgspec.Struct):
@@ -42,6 +42,12 @@ class Figures:
         principal.require("usage:read")
         async with self._db.transaction(principal.workspace_id) as tx:
             return await queries.overview(tx)
+
+    async def counts(self, principal: Principal, since: datetime, until: datetime) -> Counts:
+        """deleted_sessions: as the audit log has them, which keeps them for ever."""
+        principal.require("usage:read")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            return await queries.counts(tx, since, until)
 
     async def agents(self, principal: Principal, since: datetime) -> list[AgentFigures]:
         """The busiest first, at most 1,000."""

@@ -11,6 +11,8 @@ from typing import cast
 import msgspec
 
 from glia.agents.types import AgentVersion
+from glia.files.errors import FileMissing
+from glia.kit.db import Transaction
 from glia.kit.ids import new_id
 from glia.models.errors import ModelFailed
 from glia.models.service import Models, ResolvedModel, estimate_input_tokens, estimate_tokens, format_problem
@@ -54,7 +56,7 @@ from glia.runs.pictures import Pictures, ReadFile, no_files
 from glia.runs.progress import Progress, fold, note_aside, note_response
 from glia.runs.purse import Purse
 from glia.runs.toolbox import Toolbox
-from glia.runs.types import RunStatus, Spent
+from glia.runs.types import Run, RunStatus, Spent
 from glia.tools.types import Source
 from glia.usage.errors import BudgetExceeded, InsufficientCredit
 from glia.usage.service import Spending
@@ -73,6 +75,18 @@ _CITE = (
 )
 
 
+ReadFile = Callable[[UUID, UUID], Awaitable[bytes]]
+"""Reads a small file whole, by workspace and id."""
+
+
+Verify = Callable[[Transaction, Run, str], Awaitable[None]]
+"""Queues an answer for being checked, in the transaction that ends its run."""
+
+
+async def no_files(_workspace_id: UUID, id: UUID) -> bytes:
+    raise FileMissing(f"There is no file '{id}' in this workspace.")
+
+
 def _rules(agent: AgentVersion) -> str:
     if not agent.standing_instructions:
         return ""
@@ -82,7 +96,7 @@ def _rules(agent: AgentVersion) -> str:
 @dataclass(frozen=True)
 class Crew:
     """What every agent's run works with. notebook: keeps plans and reflections beside the log. seal: opens what is kept
-    with a run only until its end."""
+    with a run only until its end. verify: has a finished run's answer checked, if its agent wants that."""
 
     models: Models
     cite: Cite
@@ -91,6 +105,7 @@ class Crew:
     notebook: Notebook | None = None
     read_file: ReadFile = no_files
     seal: Seal | None = None
+    verify: Verify | None = None
 
 
 @dataclass(frozen=True)
@@ -194,10 +209,19 @@ class AgentLoop:
 
     @property
     def _farewell(self) -> AlsoWrite | None:
-        """What is forgotten with the run's end."""
-        if not self._document:
+        """What is forgotten, and what is begun, with the run's end."""
+        run, response = self._log.run, self._progress.response
+        verify = self._crew.verify if self._agent.deliberation.verifies and response is not None else None
+        if not self._document and verify is None:
             return None
-        return lambda tx: accept_queries.forget_input(tx, self._log.run.id, DOCUMENT)
+
+        async def also(tx: Transaction) -> None:
+            if self._document:
+                await accept_queries.forget_input(tx, run.id, DOCUMENT)
+            if verify is not None and response is not None:
+                await verify(tx, run, response.text)
+
+        return also
 
     async def _enter_queued(self) -> None:
         """Messages that waited with the run behind another one come into the log when it begins."""

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
-from glia.models.types import UserMessage
-from glia.runs.conversation import Conversation
+from glia.models.types import SystemMessage, UserMessage
+from glia.runs.conversation import EVENTS, Conversation
 from glia.runs.deliberation import advice
 from glia.runs.events import (
     AnswerMessage,
@@ -18,6 +18,7 @@ from glia.runs.events import (
     ContextCompacted,
     ConversationMessage,
     Event,
+    EventsSummarised,
     MessageDeleted,
     MessageEdited,
     MessageReceived,
@@ -108,14 +109,14 @@ def hear(talk: Conversation, event: Event, payload: Payload | UnknownPayload) ->
             talk.take_back(returned)
         case ContextCompacted() as compacted:
             talk.compact(compacted)
+        case EventsSummarised(summary=summary):
+            talk.tell(SystemMessage(EVENTS + summary), event.seq)
         case ReflectionMade(is_revised=True) as reflection:
             talk.say(UserMessage(advice(reflection)))
         case RunCancelled(text=text) | RunFailed(text=text):
             talk.end(text)
-        case RunCompleted(tool_calls=calls) if calls:
-            talk.hand_over()
-        case RunCompleted():
-            talk.end()
+        case RunCompleted(tool_calls=calls):
+            talk.hand_over() if calls else talk.end()
         case _:
             pass
 

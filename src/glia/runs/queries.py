@@ -314,6 +314,7 @@ CONVERSATION_TYPES = (
     "tool.called",
     "tool.returned",
     "context.compacted",
+    "events.summarised",
     "plan.made",
     "reflection.made",
     "approval.requested",

@@ -15,6 +15,7 @@ from glia.kit.errors import InvalidRequest, NotFound
 from glia.kit.ids import new_id
 from glia.kit.jobs import StartJob
 from glia.kit.pages import Page, Window, page_of
+from glia.runs.types import Run
 from glia.verification import queries
 from glia.verification.errors import InvalidRule, RuleNotFound, TooManyVerifications, VerificationNotFound
 from glia.verification.measures import check_criteria
@@ -103,19 +104,44 @@ class Verifications:
             await _require_agent(tx, agent_id, session_id)
             if await queries.count_waiting(tx) >= MOST_WAITING:
                 raise TooManyVerifications(f"{MOST_WAITING} verifications wait already; try again later.")
-            made = await queries.insert(
-                tx,
-                new_id(),
-                agent_id,
-                content,
-                session_id=session_id,
-                output_id=output_id,
-                priority=PRIORITIES.index(priority),
-                **where,
+            return await self._insert(
+                tx, where, agent_id, content, session_id=session_id, output_id=output_id, priority=priority
             )
-            # One job for each, and each job takes the most urgent: as many places as answers, in the right order.
-            await self._start_job(tx, **where, kind=KIND, input={})
-            return made
+
+    async def answered(self, tx: Transaction, run: Run, answer: str) -> None:
+        """Has the answer of a run checked, with the run's id as its output's. When the queue is full it is left out:
+        an answer must not fail because nobody has the time to check it."""
+        if run.agent_id is None or not answer.strip() or await queries.count_waiting(tx) >= MOST_WAITING:
+            return
+        where = {"workspace_id": run.workspace_id, "project_id": run.project_id}
+        await self._insert(
+            tx, where, run.agent_id, answer[:LARGEST_OUTPUT], session_id=run.session_id, output_id=str(run.id)
+        )
+
+    async def _insert(
+        self,
+        tx: Transaction,
+        where: Mapping[str, UUID],
+        agent_id: UUID,
+        content: str,
+        *,
+        session_id: UUID | None,
+        output_id: str | None,
+        priority: Priority = Priority.MEDIUM,
+    ) -> Verification:
+        made = await queries.insert(
+            tx,
+            new_id(),
+            agent_id,
+            content,
+            session_id=session_id,
+            output_id=output_id,
+            priority=PRIORITIES.index(priority),
+            **where,
+        )
+        # One job for each, and each job takes the most urgent: as many places as answers, in the right order.
+        await self._start_job(tx, **where, kind=KIND, input={})
+        return made
 
     async def get(self, principal: Principal, id: UUID) -> Verification:
         principal.require("runs:read")

@@ -40,7 +40,6 @@ from glia.runs.notes import Notes
 from glia.runs.snapshots import RunSnapshots
 from glia.runs.statistics import Statistics
 from glia.runs.summaries import Summaries
-from glia.runs.totals import Totals
 from glia.sandboxes.types import SandboxBackend
 from glia.sessions.service import Sessions
 from glia.settings import Settings
@@ -53,7 +52,6 @@ from glia.triggers.queries import CHANNEL as TRIGGERS_CHANNEL
 from glia.triggers.service import Triggers
 from glia.triggers.ticker import Ticker
 from glia.usage.service import LIMITS_CHANNEL, Spending
-from glia.verification.service import Verifications
 from glia.webhooks.dispatcher import CHANNEL as WEBHOOKS_CHANNEL
 from glia.webhooks.dispatcher import Dispatcher
 from glia.webhooks.service import Webhooks
@@ -178,14 +176,13 @@ def _house(ground: Ground, knowing: Knowing, tooling: Tooling, working: Working)
         evaluations=Evaluations(db, runs, ground.jobs, models),
         jobs=jobs,
         tasks=Tasks(db, jobs, runs, sessions, working.task_work),
-        verifications=Verifications(db, ground.jobs),
+        verifications=working.verifications,
         planned_evaluations=PlannedEvaluations(db),
         notes=Notes(db, live, models, usage),
         run_snapshots=RunSnapshots(db),
         triggers=triggers,
         instructions=Instructions(db, agents, triggers),
         statistics=Statistics(db),
-        totals=Totals(db),
         market=Market(db),
         hooks=Hooks(db, working.firings, secrets, rate_limits),
         ticker=ticker,

@@ -57,7 +57,6 @@ from glia.runs.service import Runs
 from glia.runs.snapshots import RunSnapshots
 from glia.runs.statistics import Statistics
 from glia.runs.summaries import Summaries
-from glia.runs.totals import Totals
 from glia.sandboxes.service import Sandboxes
 from glia.sessions.service import Sessions
 from glia.settings import Settings
@@ -156,7 +155,6 @@ class House:
     planned_evaluations: PlannedEvaluations
     notes: Notes
     run_snapshots: RunSnapshots
-    totals: Totals
     market: Market
     jobs: Jobs
     tasks: Tasks

@@ -40,6 +40,7 @@ from glia.usage.service import Budgets, Credits
 from glia.verification.jobs import Verifier
 from glia.verification.judging import Judge as Verdicts
 from glia.verification.service import KIND as VERIFY
+from glia.verification.service import Verifications
 from glia.wiring.ground import Ground
 from glia.wiring.knowing import Knowing
 from glia.wiring.searching import (
@@ -63,6 +64,7 @@ class Working:
     credit: Credits
     firings: Firings
     task_work: TaskWork
+    verifications: Verifications
 
 
 def working_of(ground: Ground, knowing: Knowing, tooling: Tooling) -> Working:
@@ -78,8 +80,16 @@ def working_of(ground: Ground, knowing: Knowing, tooling: Tooling) -> Working:
     judge = ConditionJudge(db, agents, models, ground.usage, spending)
     task_work, subagents = TaskWork(tooling.sandboxes), Subagents(db, agents)
     workflows = Workflows(db, agents=agents, tools=tools, outbound=ground.outbound)
+    verifications = Verifications(db, ground.jobs)
     crew = Crew(
-        models, cite, spending, ModelContexts(db), PlanNotebook(), read_file=ground.files.read, seal=ground.secrets
+        models,
+        cite,
+        spending,
+        ModelContexts(db),
+        PlanNotebook(),
+        read_file=ground.files.read,
+        seal=ground.secrets,
+        verify=verifications.answered,
     )
     pinned = partial(knowing.memory.recall.pinned, edit=tooling.edit_block)
     jobs = {
@@ -99,7 +109,7 @@ def working_of(ground: Ground, knowing: Knowing, tooling: Tooling) -> Working:
     firings = judge.firings = Firings(db, runs, workflows.start)
     workflows.connect(runs, engine.wake)
     tooling.workflow_tools.workflows = workflows
-    return Working(agents, live, lease, engine, runs, workflows, budgets, credit, firings, task_work)
+    return Working(agents, live, lease, engine, runs, workflows, budgets, credit, firings, task_work, verifications)
 
 
 def _knowledge_jobs(ground: Ground, knowing: Knowing) -> dict[str, JobKind]:

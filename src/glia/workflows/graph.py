@@ -66,7 +66,7 @@ def graph_of(definition: Definition) -> Graph:
             edge(step.id, id)
             if id in steps:
                 branches[id].append((step.id, branch))
-        for _at, template in templates_in(step.action, ""):
+        for _at, template in (*templates_in(step.action, ""), ("", step.reuse_key)):
             for _place, reference in references_in(template):
                 if isinstance(reference, Reference) and reference.step is not None:
                     edge(reference.step, step.id)

@@ -14,7 +14,7 @@ from glia.workflows.types import LONGEST_WAIT_SECONDS, MOST_STEPS, Action, Defin
 T = TypeVar("T")
 
 _FIELDS = {"steps", "input_schema", "output", "timeout_seconds"}
-_FRAME = ("id", "name", "depends_on", "next", "on_error", "compensation")
+_FRAME = ("id", "name", "depends_on", "next", "on_error", "compensation", "reuse_key")
 _KINDS = ("agent", "tool", "http", "condition", "map", "wait_approval", "wait_time", "workflow")
 _ID = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 _PATH = re.compile(r"(?P<problem>.*?) - at `(?:key in )?\$(?P<path>.*)`", re.DOTALL)
@@ -30,6 +30,7 @@ class _Frame(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     next: list[str] = []
     on_error: OnError = "compensate"
     compensation: Undo | None = None
+    reuse_key: str = ""
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,16 @@ def _step(raw: Any, at: str, problems: list[Problem]) -> Step | None:
             )
         )
         return None
-    return Step(frame.id, action, frame.name, frame.depends_on, frame.next, frame.on_error, frame.compensation)
+    return Step(
+        frame.id,
+        action,
+        frame.name,
+        frame.depends_on,
+        frame.next,
+        frame.on_error,
+        frame.compensation,
+        frame.reuse_key,
+    )
 
 
 def _convert(written: dict[str, Any], type: type[T], at: str, problems: list[Problem]) -> T | None:

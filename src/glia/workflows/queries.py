@@ -17,6 +17,44 @@ from glia.runs.types import ENGINE_ABI, RunStatus
 from glia.workflows.types import WORKFLOW, Execution, Workflow, WorkflowId, WorkflowSpec, WorkflowVersion
 
 
+async def reused(tx: Transaction, workflow_id: UUID, key: str) -> str | None:
+    """What a step answered under this key, as JSON; None when none has."""
+    return await tx.value(
+        "select output::text from reused_steps where workflow_id = %(workflow_id)s and key = %(key)s",
+        workflow_id=workflow_id,
+        key=key,
+    )
+
+
+async def keep_for_reuse(
+    tx: Transaction, *, workspace_id: UUID, workflow_id: UUID, key: str, execution_id: UUID, output: str
+) -> None:
+    """The first that completes under a key is the one that stays. Nothing is kept of a workflow that is gone."""
+    await tx.execute(
+        """
+        insert into reused_steps (workspace_id, workflow_id, key, execution_id, output)
+        select %(workspace_id)s, id, %(key)s, %(execution_id)s, %(output)s::json from workflows
+        where id = %(workflow_id)s
+        on conflict do nothing""",
+        workspace_id=workspace_id,
+        workflow_id=workflow_id,
+        key=key,
+        execution_id=execution_id,
+        output=output,
+    )
+
+
+async def forget_reused(tx: Transaction, workflow_id: UUID, key: str, execution_id: UUID) -> None:
+    await tx.execute(
+        """
+        delete from reused_steps
+        where workflow_id = %(workflow_id)s and key = %(key)s and execution_id = %(execution_id)s""",
+        workflow_id=workflow_id,
+        key=key,
+        execution_id=execution_id,
+    )
+
+
 @dataclass(frozen=True)
 class _Row:
     id: WorkflowId

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
+import orjson
+
 from glia.runs.events import (
     ApprovalDecided,
     ApprovalRequested,
@@ -28,7 +30,7 @@ from glia.runs.events import (
 )
 from glia.workflows.graph import Graph
 from glia.workflows.references import Reference
-from glia.workflows.types import Action, MapAction, StepStatus, Undo
+from glia.workflows.types import LARGEST_OUTPUT_BYTES, LARGEST_OUTPUTS_BYTES, Action, MapAction, StepStatus, Undo
 
 Part = Literal["step", "item", "compensation"]
 UNDO = ".compensation"
@@ -182,6 +184,17 @@ class State:
         if unit.part == "step":
             self.completed.append(unit.key)
 
+    def no_room_for(self, output: Any) -> str:
+        """Why an output cannot be kept; nothing when it can."""
+        size = size_of(output)
+        if size is None:
+            return "The output is nested too deeply."
+        if size > LARGEST_OUTPUT_BYTES:
+            return f"The output has {size} bytes; the most is {LARGEST_OUTPUT_BYTES}."
+        if size + self.outputs_bytes > LARGEST_OUTPUTS_BYTES:
+            return f"All outputs together would have more than {LARGEST_OUTPUTS_BYTES} bytes."
+        return ""
+
     def find(self, reference: Reference, unit: Unit | None, items: list[Any] | None) -> Any:
         """Where a reference begins. items: the list that the unit's map goes over, if it is an item of one."""
         match reference.root:
@@ -203,6 +216,14 @@ class State:
         if field == "error":
             return None if unit.error is None else {"code": unit.error.code, "message": unit.error.message}
         return unit.output
+
+
+def size_of(output: Any) -> int | None:
+    """Bytes as JSON; None when it is nested too deeply to be written."""
+    try:
+        return len(orjson.dumps(output))
+    except TypeError:
+        return None
 
 
 def fold(graph: Graph, input: Any, execution_id: UUID, events: Iterable[Event]) -> State:

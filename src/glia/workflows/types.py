@@ -14,6 +14,8 @@ from glia.tools.types import Effect, Permission
 
 WorkflowId = NewType("WorkflowId", UUID)
 
+LONGEST_REUSE_KEY = 500
+
 WORKFLOW = "workflow"
 """The kind of run that an execution is."""
 
@@ -166,7 +168,8 @@ class Step(msgspec.Struct, frozen=True):
 
     depends_on and next: edges, written at either end. A reference to another step's output is an edge too.
     on_error: `compensate` fails the workflow and undoes what has completed; `fail` leaves it; `continue` goes on.
-    compensation: undoes this step when the workflow fails after it has completed.
+    compensation: undoes this step when the workflow fails after it has completed. reuse_key: a step of this workflow
+    that has once completed under it is not done again; its output is taken. It may hold references.
     """
 
     id: str
@@ -176,6 +179,7 @@ class Step(msgspec.Struct, frozen=True):
     next: list[str] = []
     on_error: OnError = "compensate"
     compensation: Undo | None = None
+    reuse_key: str = ""
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from glia.workflows.references import BadReference, Reference, parts_of, referen
 from glia.workflows.schema import schema_problems
 from glia.workflows.types import (
     LARGEST_DEFINITION_BYTES,
+    LONGEST_REUSE_KEY,
     LONGEST_STEP_SECONDS,
     LONGEST_WAIT_SECONDS,
     MOST_AT_ONCE,
@@ -84,6 +85,11 @@ def _step_problems(step: Step, at: str, graph: Graph) -> Found:
     for place, template in templates_in(step.action, at):
         knows_item = has_item and not place.startswith(f"{at}.over")
         yield from _reference_problems(template, place, graph, has_item=knows_item, own=step.id)
+    if len(step.reuse_key) > LONGEST_REUSE_KEY:
+        yield f"{at}.reuse_key", f"it has {len(step.reuse_key)} characters; the most is {LONGEST_REUSE_KEY}"
+    if step.reuse_key and isinstance(step.action, ConditionAction | TimeAction | ApprovalAction):
+        yield f"{at}.reuse_key", "a step that only decides or waits has nothing that could be reused"
+    yield from _reference_problems(step.reuse_key, f"{at}.reuse_key", graph, has_item=False, own=step.id)
     if step.compensation is not None:
         if isinstance(step.action, ConditionAction | TimeAction | ApprovalAction):
             yield f"{at}.compensation", "a step that only decides or waits leaves nothing to undo"

@@ -11,8 +11,6 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
-import orjson
-
 from glia.kit import clock
 from glia.kit.db import Transaction
 from glia.kit.errors import DatabaseUnavailable, GliaError, StorageFull
@@ -44,11 +42,10 @@ from glia.workflows.errors import StepError, WorkflowFailed
 from glia.workflows.frontier import Frontier
 from glia.workflows.graph import Graph
 from glia.workflows.references import Resolver, plain
-from glia.workflows.state import UNDO, State, Unit, fold
+from glia.workflows.reuse import Reuse
+from glia.workflows.state import UNDO, State, Unit, fold, size_of
 from glia.workflows.types import (
     LARGEST_INPUT_BYTES,
-    LARGEST_OUTPUT_BYTES,
-    LARGEST_OUTPUTS_BYTES,
     MOST_ITEMS,
     ONE_TRY,
     ApprovalAction,
@@ -77,6 +74,7 @@ class WorkflowWork(Work):
         self._acts = Acts(crew, log, name)
         self._state = State(graph, log.run.input.get("input"), log.run.id)
         self._frontier = Frontier(self._state)
+        self._reuse = Reuse(crew.db, log.run, graph)
         self._lists: dict[str, list[Any]] = {}
         """What each map goes over."""
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -277,6 +275,8 @@ class WorkflowWork(Work):
             unit = self._state.units[self._frontier.ready.popleft()]
             if reason := self._frontier.why_skipped(unit.key):
                 await self._write(StepSkipped(unit.key, reason))
+            elif await self._is_reused(unit):
+                continue
             elif isinstance(unit.action, ConditionAction | MapAction | TimeAction | ApprovalAction):
                 await self._begin_here(unit)
             else:
@@ -284,6 +284,17 @@ class WorkflowWork(Work):
         for unit in list(self._state.active.values()):
             if unit.items is not None and self._state.failure is None:
                 await self._feed(unit, cast(MapAction, unit.action), begin)
+
+    async def _is_reused(self, unit: Unit) -> bool:
+        """Completes a step with what one answered under the same key in an earlier execution; False when none did."""
+        try:
+            found = await self._reuse.find(unit, self._resolver(unit))
+        except StepError as error:
+            await self._fail(unit, error)
+            return True
+        if found is not None:
+            await self._write(StepCompleted(unit.key, 0, found[0]))
+        return found is not None
 
     async def _begin_here(self, unit: Unit) -> None:
         """What takes no time: conditions, and the beginning of waits and maps."""
@@ -338,7 +349,8 @@ class WorkflowWork(Work):
             message = f"Item {failed.index} failed: {failed.error.message}"
             await self._fail(unit, StepError(message, code="item_failed", is_final=True))
         else:
-            await self._write(StepCompleted(unit.key, 1))
+            output = [item.output for item in unit.items or ()]
+            await self._write(StepCompleted(unit.key, 1), also=self._reuse.kept(unit, self._resolver(unit), output))
 
     def _resolver(self, unit: Unit) -> Resolver:
         items = self._list_of(unit) if unit.part == "item" else None
@@ -364,7 +376,7 @@ class WorkflowWork(Work):
             return
         for id in reversed(state.completed):
             undo = state.unit(id + UNDO)
-            if undo is not None and not undo.is_settled:
+            if undo is not None and not undo.is_settled and state.units[id].attempts:  # not one that was only reused
                 begin(undo)
                 return
 
@@ -402,22 +414,18 @@ class WorkflowWork(Work):
             await self._complete(unit, did.output, *did.before, spent=did.spent)
 
     async def _complete(self, unit: Unit, output: Any, *before: Payload, spent: Spent = NOTHING) -> None:
-        size, too_large = _size(output), ""
-        if size is None:
-            too_large = "The output is nested too deeply."
-        elif size > LARGEST_OUTPUT_BYTES:
-            too_large = f"The output has {size} bytes; the most is {LARGEST_OUTPUT_BYTES}."
-        elif size + self._state.outputs_bytes > LARGEST_OUTPUTS_BYTES:
-            too_large = f"All outputs together would have more than {LARGEST_OUTPUTS_BYTES} bytes."
-        if too_large:
+        if too_large := self._state.no_room_for(output):
             error = StepError(f"{too_large} Keep large results elsewhere and pass on where.", code="output_too_large")
             error.is_final = True
             await self._fail(unit, error, *before, spent=spent)
             return
         last: list[Payload] = [StepCompleted(unit.key, unit.attempts, output)]
+        also = self._reuse.kept(unit, self._resolver(unit), output)
         if unit.part == "compensation":
             last.append(StepCompensated(unit.step))
-        await self._write(*before, *last, spent=spent)
+            undone = self._state.units[unit.step]
+            also = self._reuse.forgotten(undone, self._resolver(undone))
+        await self._write(*before, *last, spent=spent, also=also)
 
     async def _fail(self, unit: Unit, error: StepError, *before: Payload, spent: Spent = NOTHING) -> None:
         """The try failed: another one comes if there is one left and it may be made, else the unit has failed."""
@@ -448,7 +456,7 @@ class WorkflowWork(Work):
         if state.failure is not None:
             raise self._failed(state.units[state.failure])
         output = self._output()
-        size = _size(output)
+        size = size_of(output)
         if size is None or size > LARGEST_INPUT_BYTES:
             raise WorkflowFailed(
                 f"What the workflow answers has more than {LARGEST_INPUT_BYTES} bytes; pick less with `output`."
@@ -474,11 +482,3 @@ class WorkflowWork(Work):
         more = f" What {', '.join(left)} did could not be undone." if left else ""
         code = "step_failed" if unit.error is None else unit.error.code
         return WorkflowFailed(f"The step {unit.key!r} failed: {why}{more}", step=unit.key, step_error=code)
-
-
-def _size(output: Any) -> int | None:
-    """Bytes as JSON; None when it is nested too deeply to be written."""
-    try:
-        return len(orjson.dumps(output))
-    except TypeError:
-        return None

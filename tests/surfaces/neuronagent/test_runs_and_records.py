@@ -159,3 +159,31 @@ def test_what_is_not_available_says_so_in_the_surfaces_shape(client: Client) -> 
         answer = client.request(method, f"/neuronagent{path}", {} if method == "POST" else None)
         assert answer.status == 501
         assert answer.json["error"]["code"] == "not_implemented"
+
+
+def test_every_answer_is_verified_when_the_agents_config_says_so(client: Client) -> None:
+    fields = {"system_prompt": "Test", "model_name": "glia/embedded", "config": {"verification_enabled": True}}
+    agent = client.made(f"{API}/agents", {"name": "careful", **fields})
+    rules = f"{API}/agents/{agent['id']}/verification-rules"
+    client.made(rules, {"rule_type": "completeness", "criteria": {"min_length": 100_000}})
+    session = client.made(f"{API}/sessions", {"agent_id": agent["id"]})["id"]
+    queue = f"{API}/agents/{agent['id']}/verifications"
+
+    assert client.get(queue).json == []
+    answer = client.made(f"{API}/sessions/{session}/messages", {"content": "What is 2 + 2?"})
+    [queued] = client.get(queue).json
+    found = client.until(f"{API}/verifications/{queued['queue_id']}/results", lambda found: "passed" in found)
+
+    assert (queued["session_id"], found["passed"]) == (session, False)
+    assert str(len(answer["content"])) in found["issues"][0]["message"]
+    assert client.get(f"/v1/agents/{agent['id']}").json["deliberation"]["verifies"] is True
+    off = client.request("PUT", f"{API}/agents/{agent['id']}", {"config": {"verification_enabled": False}}).json
+    client.made(f"{API}/sessions/{session}/messages", {"content": "What is 3 + 3?"})
+    assert off["config"] == {"verification_enabled": False}
+    assert len(client.get(queue).json) == 1
+
+
+def test_whether_to_verify_is_said_with_true_or_false(client: Client) -> None:
+    body = {"name": "unsure", "system_prompt": "Test", "model_name": "m", "config": {"verification_enabled": "yes"}}
+
+    assert client.post(f"{API}/agents", body).json["error"]["details"]["field"] == "config.verification_enabled"

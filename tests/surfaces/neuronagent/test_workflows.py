@@ -192,6 +192,26 @@ def test_a_key_names_one_execution_and_an_execution_can_be_cancelled(client: Cli
     assert client.get(f"{API}/workflows/{workflow}/executions?status=completed").json == []
 
 
+def test_a_step_with_an_idempotency_key_is_done_once(client: Client) -> None:
+    workflow = client.made(f"{API}/workflows", {"name": "once", "dag_definition": {}})["id"]
+    inputs = {"tool_name": "calculator", "args": {"expression": "{{inputs.n}} + 0"}}
+    body = {"step_name": "sum", "step_type": "tool", "inputs": inputs, "idempotency_key": "{{inputs.key}}"}
+    client.made(f"{API}/workflows/{workflow}/steps", body)
+
+    found = [by_name(execute(client, workflow, inputs={"n": n, "key": key}))["sum"] for n, key in ((1, "a"), (2, "a"))]
+    other = by_name(execute(client, workflow, inputs={"n": 3, "key": "b"}))["sum"]
+
+    assert [step["output"] for step in found] == ["1 + 0 = 1"] * 2
+    assert [step["attempts"] for step in found] == [1, 0]
+    assert other["output"] == "3 + 0 = 3"
+
+
+def test_an_execution_needs_no_body(client: Client) -> None:
+    workflow = client.made(f"{API}/workflows", {"name": "bare", "steps": [LATER]})["id"]
+
+    assert client.post(f"{API}/workflows/{workflow}/execute").status == 202
+
+
 def test_names_are_unique_and_changes_are_partial(client: Client) -> None:
     workflow = client.made(f"{API}/workflows", {"name": "one", "dag_definition": {"steps": []}})["id"]
 

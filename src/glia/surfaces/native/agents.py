@@ -89,11 +89,13 @@ class ContextBody(Body):
 
 
 class DeliberationBody(Body):
-    """plans: make a plan before acting. reflects: judge the answer, and give it once more below `revise_below`."""
+    """plans: make a plan before acting. reflects: judge the answer, and give it once more below `revise_below`.
+    verifies: have every answer checked against the agent's verification rules, after it was given."""
 
     plans: bool = False
     reflects: bool = False
     revise_below: float | None = Field(None, ge=0, le=1)
+    verifies: bool = False
 
 
 class ToolChoiceBody(Body):
@@ -222,6 +224,7 @@ class DeliberationOut(Out):
     plans: bool
     reflects: bool
     revise_below: float | None
+    verifies: bool
 
 
 class ToolChoiceOut(Out):

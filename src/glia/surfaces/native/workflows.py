@@ -47,6 +47,7 @@ Steps = Annotated[
                     "next": {"type": "array", "items": {"type": "string"}},
                     "on_error": {"enum": ["compensate", "fail", "continue"]},
                     "compensation": {"type": "object"},
+                    "reuse_key": {"type": "string"},
                 },
             },
         }

@@ -19,6 +19,9 @@ KEY = "neuronagent"
 DEFAULT_MODEL = "default"
 """The name of no model in particular: the server's own choice."""
 
+VERIFIES = "verification_enabled"
+"""The setting with which every answer is queued for being verified."""
+
 LARGEST_CONFIG_BYTES = 10 * 1024
 MOST_TOOLS = 50
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,100}", re.ASCII)
@@ -95,6 +98,9 @@ def changes_of(given: Mapping[str, Any], current: AgentVersion) -> dict[str, Any
         found["tools"] = tools_of(new["enabled_tools"])
     if "config" in new or "model_name" in new:
         found["settings"] = _settings(new.get("config", before["config"]), current.settings)
+    if "config" in new:
+        verifies = _is_on(new["config"], VERIFIES)
+        found["deliberation"] = replace(current.deliberation, verifies=verifies)
     marks = {name: new[name] for name in ("memory_table", "enabled_tools", "config") if name in new}
     if marks:
         found["metadata"] = _marked(current, marks).metadata
@@ -132,6 +138,8 @@ def _config(version: AgentVersion, kept: dict[str, Any]) -> dict[str, Any]:
             own.pop(name, None)
         elif own.get(name) != value:
             own[name] = value
+    if version.deliberation.verifies is not (own.get(VERIFIES) is True):
+        own[VERIFIES] = version.deliberation.verifies
     return own
 
 
@@ -166,6 +174,15 @@ def _whole(config: dict[str, Any], name: str) -> int | None:
             f"`config.{name}` is {value!r}; it must be a whole number above 0.", field=f"config.{name}"
         )
     return value
+
+
+def _is_on(config: dict[str, Any], name: str) -> bool:
+    value = config.get(name)
+    if value is not None and not isinstance(value, bool):
+        raise InvalidRequest(
+            f"`config.{name}` is {str(value)[:50]!r}; it must be true or false.", field=f"config.{name}"
+        )
+    return bool(value)
 
 
 def _of_profile(profile: Profile) -> dict[str, Any]:

@@ -97,7 +97,7 @@ async def _metrics(
         lambda entry: since <= entry.at < until,
     )
     actions = Counter(entry.action for entry in entries)
-    counts = asdict(await house.totals.counts(principal, since, until))
+    counts = asdict(await house.figures.counts(principal, since, until))
     usage = await house.usage.summary(principal, since=since, until=until, group_by="model")
     models = {row.group: row.calls for row in usage}
     metrics: dict[str, Any] = {

@@ -109,8 +109,11 @@ class ScheduleOut(Out):
 
 
 @router.post("/workflows/{workflow_id}/execute", status_code=202)
-async def execute(workflow_id: str, body: ExecuteBody, house: TheHouse, principal: TheCaller) -> AcceptedOut:
+async def execute(
+    workflow_id: str, house: TheHouse, principal: TheCaller, body: ExecuteBody | None = None
+) -> AcceptedOut:
     """Begin an execution; it goes on in the background."""
+    body = body or ExecuteBody.model_validate({})
     workflow = await keeping.require_active(house, principal, uuid_in(workflow_id, "workflow_id"))
     accepted = await house.workflows.start(
         principal,

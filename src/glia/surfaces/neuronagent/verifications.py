@@ -11,9 +11,9 @@ from pydantic import Field
 
 from glia.kit.errors import NotFound
 from glia.surfaces.neuronagent.auth import TheCaller
-from glia.surfaces.neuronagent.words import ThePart, uuid_in
+from glia.surfaces.neuronagent.words import ThePart, part_from, uuid_in
 from glia.surfaces.shared.bodies import Body, Changes, Out, TheHouse, Time, WatchedRoute, given
-from glia.verification.types import Priority, Rule, RuleKind, VerificationStatus
+from glia.verification.types import Priority, Rule, RuleKind, Verification, VerificationStatus
 
 router = APIRouter(prefix="/api/v1", tags=["verification"], route_class=WatchedRoute)
 
@@ -28,9 +28,12 @@ class VerificationBody(Body):
 
 
 class QueuedOut(Out):
+    """output_id: the caller's; the run's for an answer that was queued because of `config.verification_enabled`."""
+
     queue_id: UUID
     session_id: UUID | None
     agent_id: UUID
+    output_id: str | None
     status: VerificationStatus
     priority: Priority
 
@@ -85,13 +88,15 @@ async def enqueue(agent_id: str, body: VerificationBody, house: TheHouse, princi
         output_id=body.output_id,
         priority=Priority(body.priority),
     )
-    return QueuedOut(
-        queue_id=made.id,
-        session_id=made.session_id,
-        agent_id=made.agent_id,
-        status=made.status,
-        priority=made.priority_name,
-    )
+    return _queued(made)
+
+
+@router.get("/agents/{agent_id}/verifications")
+async def list_verifications(agent_id: str, house: TheHouse, principal: TheCaller, part: ThePart) -> list[QueuedOut]:
+    """What of an agent's answers was queued for being checked, newest first."""
+    agent = uuid_in(agent_id, "agent_id")
+    found = await part_from(lambda window: house.verifications.list(principal, agent, window), part, lambda _: True)
+    return [_queued(one) for one in found]
 
 
 @router.get("/verifications/{queue_id}/results")
@@ -143,6 +148,17 @@ async def delete_rule(rule_id: str, house: TheHouse, principal: TheCaller) -> Re
     """Delete a rule."""
     await house.verifications.delete_rule(principal, uuid_in(rule_id, "rule_id"))
     return Response(status_code=204)
+
+
+def _queued(made: Verification) -> QueuedOut:
+    return QueuedOut(
+        queue_id=made.id,
+        session_id=made.session_id,
+        agent_id=made.agent_id,
+        output_id=made.output_id,
+        status=made.status,
+        priority=made.priority_name,
+    )
 
 
 def _rule(rule: Rule) -> RuleOut:

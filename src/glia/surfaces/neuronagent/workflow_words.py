@@ -60,6 +60,8 @@ class Steps:
         step["depends_on"] = [self._id(str(name), record) for name in record["dependencies"]]
         if record.get("required") is False:
             step["on_error"] = "continue"
+        if record["idempotency_key"] and step["kind"] not in ("condition", "wait_time", "wait_approval"):
+            step["reuse_key"] = self._translated(record["idempotency_key"])
         if record["compensation_step_id"]:
             undo = next(
                 other

@@ -47,7 +47,8 @@ class StepBody(Body):
     body), `sql` (query), `approval` (approval_config), `conditional` (expression, then, else) or `custom`.
 
     dependencies: names or ids of steps. compensation_step_id: the step that undoes this one when the workflow fails;
-    it runs only then. idempotency_key: kept with the step.
+    it runs only then. idempotency_key: a step that has once completed under it is not done again in later executions of
+    the workflow, its output is taken; it may hold references as `order-{{inputs.id}}`.
     """
 
     step_name: str
