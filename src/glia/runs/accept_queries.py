@@ -144,8 +144,8 @@ async def known(tx: Transaction, dedupe_key: str) -> Accepted | None:
     return await tx.one_or_none(
         Accepted,
         """
-        select r.id as run_id, r.session_id, (select coalesce(min(seq) - 1, 0) from events where run_id = r.id) as after,
-          'known' as outcome
+        select r.id as run_id, r.session_id, 'known' as outcome,
+          (select coalesce(min(seq) - 1, 0) from events where run_id = r.id) as after
         from runs r where r.dedupe_key = %(dedupe_key)s""",
         dedupe_key=dedupe_key,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import cast
@@ -11,7 +11,6 @@ from typing import cast
 import msgspec
 
 from glia.agents.types import AgentVersion
-from glia.files.errors import FileMissing
 from glia.kit.db import Transaction
 from glia.kit.ids import new_id
 from glia.models.errors import ModelFailed
@@ -75,22 +74,14 @@ _CITE = (
 )
 
 
-ReadFile = Callable[[UUID, UUID], Awaitable[bytes]]
-"""Reads a small file whole, by workspace and id."""
-
-
-Verify = Callable[[Transaction, Run, str], Awaitable[None]]
-"""Queues an answer for being checked, in the transaction that ends its run."""
-
-
-async def no_files(_workspace_id: UUID, id: UUID) -> bytes:
-    raise FileMissing(f"There is no file '{id}' in this workspace.")
-
-
 def _rules(agent: AgentVersion) -> str:
     if not agent.standing_instructions:
         return ""
     return "\n".join(["Always follow these rules:", *(f"- {rule.text}" for rule in agent.standing_instructions)])
+
+
+Verify = Callable[[Transaction, Run, str], Awaitable[None]]
+"""Queues an answer for being checked, in the transaction that ends its run."""
 
 
 @dataclass(frozen=True)

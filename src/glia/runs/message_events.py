@@ -27,7 +27,7 @@ class StoredImage(msgspec.Struct, frozen=True, omit_defaults=True):
 class MessageReceived(msgspec.Struct, frozen=True, omit_defaults=True):
     """images: shown to the model with the text. tool_calls: what the assistant wished to call, in history that a client
     brought along. tool_call_id: the call whose result a message of the role `tool` is. metadata: what a client keeps
-    with the message; no model sees it.
+    with the message; no model sees it. thinking and provider_state: of the assistant, as in ModelResponded.
     """
 
     type: ClassVar = "message.received"
@@ -38,6 +38,8 @@ class MessageReceived(msgspec.Struct, frozen=True, omit_defaults=True):
     tool_calls: list[CalledTool] = []
     tool_call_id: str = ""
     metadata: dict[str, Any] = {}
+    thinking: str = ""
+    provider_state: str = ""
 
 
 class MessageEdited(msgspec.Struct, frozen=True):
@@ -57,6 +59,3 @@ class MessageDeleted(msgspec.Struct, frozen=True):
 
     type: ClassVar = "message.deleted"
     seq: int
-    images: list[StoredImage] = []
-    tool_calls: list[CalledTool] = []
-    tool_call_id: str = ""
