@@ -3,7 +3,7 @@ from uuid import UUID
 import pytest
 
 from glia.agents.errors import AgentNotFound, SlugTaken
-from glia.agents.service import Agents, slug_of
+from glia.agents.service import Agents
 from glia.agents.types import AgentSpec, Limits
 from glia.identity.types import Principal
 from glia.kit.db import Database
@@ -122,8 +122,3 @@ async def test_a_key_without_the_scope_is_refused(agents: Agents, principal: Pri
     with pytest.raises(Forbidden, match="agents:write"):
         await agents.create(reader, AgentSpec(name="Clerk"))
     assert (await agents.list(reader, Window())).items == []
-
-
-def test_a_name_without_latin_letters_still_has_a_slug() -> None:
-    assert slug_of("日本語") == "agent"
-    assert slug_of("  Hello,  World! ") == "hello-world"

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from uuid import UUID
 
 from glia.identity.types import Principal
@@ -114,3 +115,35 @@ async def test_the_description_tells_how_to_cite(house: House) -> None:
 
     assert tool.effect is Effect.READ
     assert "[kb://" in tool.description
+
+
+async def test_an_agent_searches_the_folder_the_documents_and_the_bases_it_was_given(
+    house: House, stranger: Principal
+) -> None:
+    base, whole = await house.base(), await house.base("Whole")
+    eu = await house.add(base, "A blue tern.", name="eu.txt")
+    deep = await house.add(base, "A deep tern.", name="deep.txt")
+    us = await house.add(base, "A green tern.", name="us.txt")
+    misc = await house.add(base, "A golden tern.", name="misc.txt")
+    await house.add(whole, "A white tern.", name="whole.txt")
+    for document, path in ((eu, "policies/eu"), (deep, "policies/eu/old"), (us, "policies/europe")):
+        await house.knowledge.update_document(house.principal, base.id, document.id, path=path)
+    plain = context(house.principal)
+
+    async def found(scope: ToolContext) -> set[str]:
+        result = await knowledge_search(house.knowledge).call(scope, json.dumps({"query": "tern", "limit": 9}))
+        return {one["document"] for one in json.loads(result.text)["results"]} if result.sources else set()
+
+    assert await found(replace(plain, knowledge_path="policies/eu")) == {"eu.txt", "deep.txt"}
+    assert await found(replace(plain, knowledge_document_ids=(misc.id,))) == {"misc.txt"}
+    assert await found(
+        replace(
+            plain,
+            knowledge_path="policies/eu",
+            knowledge_document_ids=(misc.id,),
+            knowledge_base_ids=(whole.id,),
+        )
+    ) == {"eu.txt", "deep.txt", "misc.txt", "whole.txt"}
+    assert await found(replace(plain, knowledge_path="")) == {"eu.txt", "deep.txt", "us.txt", "misc.txt", "whole.txt"}
+    assert await found(replace(plain, knowledge_path="policies", knowledge_project_id=new_id())) == set()
+    assert await found(replace(context(stranger), knowledge_document_ids=(misc.id,))) == set()

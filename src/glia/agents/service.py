@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import fields, replace
 from typing import Any
@@ -18,6 +17,7 @@ from glia.kit.db import Database, Transaction
 from glia.kit.errors import Forbidden, InvalidRequest
 from glia.kit.ids import new_id
 from glia.kit.pages import Page, Window, page_of
+from glia.kit.slugs import slug_of
 
 MOST_SUBAGENTS = 50
 
@@ -210,14 +210,22 @@ class Agents:
             await self._may_delete(principal, tx, id)
             await queries.delete(tx, id)
 
-    async def restore(self, principal: Principal, id: UUID) -> Agent:
-        """Brings a deleted agent back with all its versions. One that is there stays as it is. Raises SlugTaken."""
+    async def restore(self, principal: Principal, id: UUID, *, project_id: UUID | None = None) -> Agent:
+        """Brings a deleted agent back. Raises AgentNotFound when there is none to bring back, SlugTaken.
+
+        project_id: who asks; an agent of another project is not there for it unless it is shared.
+        """
         principal.require("agents:write")
         async with self._db.transaction(principal.workspace_id) as tx:
             slug = await queries.lock_deleted(tx, id)
             if slug is not None and not await queries.restore(tx, id):
                 raise SlugTaken(f"Another agent has the slug {slug!r} by now; rename it first.", slug=slug)
-            return await _get(tx, id)
+            agent = await _get(tx, id)
+            visibility = agent.current.visibility
+            if project_id not in (None, agent.project_id) and visibility == "project":
+                raise _missing(id)
+            await self._may_share(principal, visibility, visibility)
+            return agent
 
     async def purge(self, principal: Principal, id: UUID) -> None:
         """Removes an agent with its versions, memories and triggers for good; its sessions and their logs stay.
@@ -242,17 +250,12 @@ class Agents:
     async def _insert(self, tx: Transaction, principal: Principal, id: UUID, slug: str | None, *, name: str) -> None:
         """A slug that was asked for must be free; one made from the name gets a suffix when it is not."""
         where = {"workspace_id": principal.workspace_id, "project_id": principal.project_id}
-        base = slug or slug_of(name)
+        base = slug or slug_of(name, "agent")
         if await queries.insert(tx, id, base, **where):
             return
         if slug is not None:
             raise SlugTaken(f"There is already an agent with the slug {slug!r}; choose another.", slug=slug)
         await queries.insert(tx, id, f"{base}-{id.hex[-8:]}", **where)
-
-
-def slug_of(name: str) -> str:
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:80] or "agent"
 
 
 async def _get(tx: Transaction, id: UUID, version: int | None = None) -> Agent:

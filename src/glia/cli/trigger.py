@@ -41,7 +41,13 @@ def list_(data_dir: str | None) -> None:
 @click.option("--at", metavar="TIME", help="Fire once, such as 2031-05-01T08:00:00Z.")
 @click.option("--on", metavar="EVENT", help="Fire for each such event of a run, such as run.failed.")
 @click.option("--webhook", is_flag=True, help="Fire for signed requests; prints where to and the secret.")
-@click.option("--overlap", type=click.Choice(["skip", "queue", "cancel_previous"]), default="skip", show_default=True)
+@click.option(
+    "--overlap",
+    type=click.Choice(["skip", "queue", "cancel_previous", "parallel"]),
+    default="skip",
+    show_default=True,
+    help="What becomes of a firing while an earlier run is at work.",
+)
 @click.pass_obj
 def create(
     data_dir: str | None,

@@ -20,10 +20,11 @@ from glia.identity.secrets import Secrets, load_secrets
 from glia.identity.sign_in import SignIn
 from glia.identity.types import AuditEntry, Authenticated, Credentials, Principal, Role, Tokens, system_principal
 from glia.identity.users import Users, checked_email
-from glia.identity.workspaces import LONGEST_NAME, Workspaces, checked_name, checked_text, slug_of
+from glia.identity.workspaces import LONGEST_NAME, Workspaces, checked_name, checked_text
 from glia.kit.db import Database, Transaction
 from glia.kit.ids import new_id
 from glia.kit.pages import Page, Window, page_of
+from glia.kit.slugs import slug_of
 
 __all__ = [
     "CHANNEL",

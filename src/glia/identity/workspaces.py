@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from uuid import UUID
 
 from glia.identity import audit, queries
@@ -13,6 +12,7 @@ from glia.kit.db import Database
 from glia.kit.errors import InvalidRequest
 from glia.kit.ids import new_id
 from glia.kit.pages import Page, Window, page_of
+from glia.kit.slugs import slug_of
 
 LONGEST_NAME = 200
 
@@ -51,7 +51,7 @@ class Workspaces:
         """slug: made from the name when not given. Raises SlugTaken."""
         principal.require("identity:write")
         name = checked_name(name)
-        wanted = slug_of(name) if slug is None else slug
+        wanted = slug_of(name, "project") if slug is None else slug
         if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,99}", wanted):
             raise InvalidRequest(
                 f"`slug` {wanted[:100]!r} may hold lower-case letters, digits, `.`, `_` and `-`, at most 100 of them.",
@@ -82,8 +82,3 @@ def checked_text(text: str, field: str) -> str:
     if "\x00" in text:
         raise InvalidRequest(f"`{field}` holds a NUL character; leave it away.", field=field)
     return text
-
-
-def slug_of(name: str, fallback: str = "project") -> str:
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:80] or fallback

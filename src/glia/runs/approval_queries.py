@@ -53,6 +53,7 @@ async def list_page(
     run_id: UUID | None,
     session_id: UUID | None,
     agent_id: UUID | None,
+    project_id: UUID | None,
 ) -> list[Approval]:
     return await tx.many(
         Approval,
@@ -62,12 +63,14 @@ async def list_page(
           and (%(run_id)s::uuid is null or a.run_id = %(run_id)s)
           and (%(session_id)s::uuid is null or a.session_id = %(session_id)s)
           and (%(agent_id)s::uuid is null or a.agent_id = %(agent_id)s)
+          and (%(project_id)s::uuid is null or a.project_id = %(project_id)s)
           and (%(after)s::uuid is null or a.id < %(after)s)
         order by a.id desc limit %(rows)s""",
         status=status,
         run_id=run_id,
         session_id=session_id,
         agent_id=agent_id,
+        project_id=project_id,
         after=window.after,
         rows=window.limit + 1,
     )

@@ -44,6 +44,7 @@ class Approvals:
         run_id: UUID | None = None,
         session_id: UUID | None = None,
         agent_id: UUID | None = None,
+        project_id: UUID | None = None,
     ) -> Page[Approval]:
         """Newest first. status: `pending` for the inbox; None for all."""
         principal.require("approvals:read")
@@ -51,7 +52,13 @@ class Approvals:
             raise InvalidRequest(f"`status` {status[:50]!r} is none of {', '.join(_STATUSES)}.", field="status")
         async with self._db.transaction(principal.workspace_id) as tx:
             rows = await approval_queries.list_page(
-                tx, window, status=status, run_id=run_id, session_id=session_id, agent_id=agent_id
+                tx,
+                window,
+                status=status,
+                run_id=run_id,
+                session_id=session_id,
+                agent_id=agent_id,
+                project_id=project_id,
             )
         return page_of(rows, window, lambda approval: approval.id)
 

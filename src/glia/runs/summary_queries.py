@@ -45,9 +45,14 @@ _ORDERS: dict[tuple[str, bool], LiteralString] = {
     ("created_at", False): " order by s.id",
     ("updated_at", True): " order by s.updated_at desc, s.id desc",
     ("updated_at", False): " order by s.updated_at, s.id",
-    ("title", True): " order by lower(s.title) desc, s.id desc",
-    ("title", False): " order by lower(s.title), s.id",
 }
+
+_TITLE: LiteralString = " order by lower(btrim(coalesce(nullif(s.title, ''), s.first_message)))"
+_BY_TITLE: dict[bool, LiteralString] = {
+    True: _TITLE + " desc nulls last, s.id desc",
+    False: _TITLE + " nulls last, s.id",
+}
+"""Titles are made of first messages when they are read, so they have to be read before they can be put in order."""
 
 
 def _parameters(wanted: SummaryFilter) -> dict[str, object]:
@@ -62,9 +67,14 @@ def _parameters(wanted: SummaryFilter) -> dict[str, object]:
 
 
 async def search(tx: Transaction, wanted: SummaryFilter) -> list[SessionSummary]:
+    found: LiteralString = _SUMMARY + _WANTED
+    if wanted.sort == "title":
+        found = "select * from (" + found + ") s" + _BY_TITLE[wanted.is_descending]
+    else:
+        found += _ORDERS[wanted.sort, wanted.is_descending]
     return await tx.many(
         SessionSummary,
-        _SUMMARY + _WANTED + _ORDERS[wanted.sort, wanted.is_descending] + " limit %(limit)s offset %(offset)s",
+        found + " limit %(limit)s offset %(offset)s",
         limit=wanted.limit,
         offset=wanted.offset,
         **_parameters(wanted),

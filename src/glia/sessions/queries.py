@@ -108,12 +108,3 @@ async def delete(tx: Transaction, id: UUID) -> bool:
         "update sessions set deleted_at = now(), updated_at = now() where id = %(id)s and deleted_at is null", id=id
     )
     return count == 1
-
-
-async def set_system(tx: Transaction, id: UUID, *, is_system: bool) -> bool:
-    count = await tx.execute(
-        "update sessions set is_system = %(is_system)s where id = %(id)s and deleted_at is null",
-        id=id,
-        is_system=is_system,
-    )
-    return count == 1

@@ -64,13 +64,6 @@ class Sessions:
             raise SessionNotFound(f"There is no session '{id}' in this workspace.", session_id=str(id))
         return session
 
-    async def set_system(self, principal: Principal, id: UUID, *, is_system: bool) -> None:
-        """Keeps a session out of lists of conversations, or puts it back."""
-        principal.require("sessions:write")
-        async with self._db.transaction(principal.workspace_id) as tx:
-            if not await queries.set_system(tx, id, is_system=is_system):
-                raise SessionNotFound(f"There is no session '{id}' in this workspace.", session_id=str(id))
-
     async def delete(self, principal: Principal, id: UUID) -> None:
         """Hides the session; its log stays for audit until the workspace prunes it."""
         principal.require("sessions:write")

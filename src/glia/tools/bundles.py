@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from glia.identity.types import Principal
 from glia.kit.db import Database, Transaction
-from glia.kit.errors import Conflict, InvalidRequest
+from glia.kit.errors import Conflict, Forbidden, InvalidRequest
 from glia.kit.ids import new_id
 from glia.tools import bundle_queries, toolset_queries
 from glia.tools.errors import ToolsetNotFound
@@ -24,16 +24,22 @@ LONGEST_DESCRIPTION = 10_000
 _VISIBILITIES = ("project", "workspace", "core")
 
 
+IsHome = Callable[[UUID], Awaitable[bool]]
+
+
 class Bundles:
-    def __init__(self, db: Database, tools: Tools) -> None:
+    def __init__(self, db: Database, tools: Tools, *, is_home: IsHome | None = None) -> None:
+        """is_home: whether a workspace is the installation's own, whose admins make curated bundles; None: every one
+        is."""
         self._db = db
         self._tools = tools
+        self._is_home = is_home
 
     async def create(self, principal: Principal, spec: BundleSpec) -> Toolset:
         """Its name, which agents write as `<name>__*`, is made from its title."""
         principal.require("tools:write")
         _check(spec)
-        _may_share(principal, "project", spec.visibility)
+        await self._may_share(principal, "project", spec.visibility)
         id = new_id()
         where = {"workspace_id": principal.workspace_id, "project_id": principal.project_id}
         async with self._db.transaction(principal.workspace_id) as tx:
@@ -53,7 +59,7 @@ class Bundles:
                 raise Conflict("The tools of this toolset were imported together; import it anew to change them.")
             spec = replace(_spec_of(before), **changes)
             _check(spec)
-            _may_share(principal, before.visibility, spec.visibility)
+            await self._may_share(principal, before.visibility, spec.visibility)
             if "members" in changes:
                 await self._check_members(principal, tx, spec)
             await bundle_queries.update(tx, id, spec)
@@ -77,6 +83,13 @@ class Bundles:
             rows = await bundle_queries.listed(tx, project_id=None, ids=ids, text="", limit=1000, offset=0)
         known: dict[UUID, Toolset] = {row.id: row.shown() for row in rows}
         return [known[id] for id in dict.fromkeys(ids) if id in known]
+
+    async def _may_share(self, principal: Principal, before: str, after: str) -> None:
+        """Sharing with the workspace takes an admin, and whatever is curated an admin of the installation."""
+        if before != after or after == "core":
+            principal.require("identity:write")
+        if "core" in (before, after) and self._is_home is not None and not await self._is_home(principal.workspace_id):
+            raise Forbidden("Only admins of the installation's own workspace may make or change a core bundle.")
 
     async def _check_members(self, principal: Principal, tx: Transaction, spec: BundleSpec) -> None:
         await self._tools.check_names(principal, tx, spec.members)
@@ -128,8 +141,3 @@ def _check(spec: BundleSpec) -> None:
         raise InvalidRequest(
             f"`visibility` {spec.visibility[:50]!r} is none of {', '.join(_VISIBILITIES)}.", field="visibility"
         )
-
-
-def _may_share(principal: Principal, before: str, after: str) -> None:
-    if before != after or after == "core":
-        principal.require("identity:write")

@@ -187,8 +187,9 @@ async def remove(tx: Transaction, ids: Sequence[UUID]) -> None:
     await tx.execute("delete from tools where id = any(%(ids)s)", ids=list(ids))
 
 
-async def delete(tx: Transaction, id: UUID) -> bool:
-    return await tx.execute("delete from toolsets where id = %(id)s", id=id) == 1
+async def delete(tx: Transaction, id: UUID) -> str | None:
+    """Who saw it; None when there was none."""
+    return await tx.value("delete from toolsets where id = %(id)s returning visibility", id=id)
 
 
 async def tools_of(tx: Transaction, toolsets: Sequence[str]) -> list[ToolRow]:

@@ -89,8 +89,11 @@ class Toolsets:
         """With its tools. Agents that still name them get a clear error when they are next run."""
         principal.require("tools:write")
         async with self._db.transaction(principal.workspace_id) as tx:
-            if not await toolset_queries.delete(tx, id):
+            visibility = await toolset_queries.delete(tx, id)
+            if visibility is None:
                 raise _missing(id)
+            if visibility == "core":
+                principal.require("identity:write")
 
     async def resolve(self, principal: Principal, names: Sequence[str]) -> dict[str, list[Tool]]:
         wanted = _toolsets_in(names)

@@ -283,6 +283,15 @@ async def set_share(tx: Transaction, id: UUID, share_hash: bytes | None) -> None
     )
 
 
+async def hold_slug(tx: Transaction, slug: str) -> UUID | None:
+    """The trigger that has the slug; nobody else can take it until the transaction ends."""
+    await tx.execute(
+        "select pg_advisory_xact_lock(hashtextextended('triggers:' || current_workspace()::text || %(slug)s, 0))",
+        slug=slug,
+    )
+    return await find_slug(tx, slug)
+
+
 async def find_slug(tx: Transaction, slug: str) -> UUID | None:
     return await tx.value("select id from triggers where slug = %(slug)s", slug=slug)
 

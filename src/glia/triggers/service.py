@@ -18,6 +18,7 @@ from glia.triggers.checks import read_when
 from glia.triggers.errors import TargetTaken, TooManyTriggers, TriggerKindFixed, TriggerNotFound, TriggerSlugTaken
 from glia.triggers.firings import Admission, Firings
 from glia.triggers.reasons import draft
+from glia.triggers.templates import reads
 from glia.triggers.types import (
     At,
     Cause,
@@ -36,7 +37,7 @@ from glia.triggers.types import (
     When,
 )
 
-__all__ = ["LARGEST_HOOK_BYTES", "MOST_PREVIEWED", "Triggers", "read_when"]
+__all__ = ["LARGEST_HOOK_BYTES", "MOST_PREVIEWED", "Triggers", "read_when", "reads"]
 
 MOST_TRIGGERS = 10_000
 """Per workspace."""
@@ -208,12 +209,24 @@ class Triggers:
             await queries.tell(tx)
             return _there(await queries.get(tx, id), id)
 
-    async def fire(self, principal: Principal, id: UUID, payload: Mapping[str, object] | None = None) -> Firing:
-        """Fires now, whether paused or not; the overlap rule holds. payload: for `{{ payload }}`, to try a hook."""
+    async def fire(
+        self,
+        principal: Principal,
+        id: UUID,
+        payload: Mapping[str, object] | None = None,
+        *,
+        is_system: bool | None = None,
+    ) -> Firing:
+        """Fires now, whether paused or not; the overlap rule holds. payload: for `{{ payload }}`, to try a hook.
+
+        is_system: whether the session that it opens holds background work; None for what the trigger says.
+        """
         _require_writer(principal)
         firing_id = new_id()
         async with self._db.transaction(principal.workspace_id) as tx:
             trigger = _there(await queries.lock(tx, id), id)
+            if is_system is not None:
+                trigger = replace(trigger, is_system=is_system)
             now = await queries.now(tx)
             values: dict[str, object] = {} if payload is None else {"payload": dict(payload)}
             drafted = replace(draft(trigger, Cause.MANUAL, f"manual:{firing_id}", now, values=values), id=firing_id)
@@ -289,7 +302,7 @@ def _require_writer(principal: Principal) -> None:
 
 
 async def _check_slug(tx: Transaction, id: UUID | None, slug: str | None) -> None:
-    if slug is not None and await queries.find_slug(tx, slug) not in (None, id):
+    if slug is not None and await queries.hold_slug(tx, slug) not in (None, id):
         raise TriggerSlugTaken(f"There is already a trigger with the slug {slug!r}; choose another.", slug=slug)
 
 

@@ -92,6 +92,11 @@ def _check_placeholders(template: str, kind: str, field: str) -> None:
             )
 
 
+def reads(template: Any, *roots: str) -> bool:
+    """Whether a message or an input has placeholders for one of these. Any: JSON."""
+    return any(path.split(".")[0] in roots for text in _texts(template) for path in _PLACEHOLDER.findall(text))
+
+
 def render(template: str, values: Mapping[str, object]) -> str:
     """Texts go in as they are, everything else as JSON, and what is not there as nothing."""
 

@@ -140,7 +140,7 @@ def _house(ground: Ground, knowing: Knowing, tooling: Tooling, working: Working)
         tools=tools,
         toolsets=tooling.toolsets,
         recipes=tooling.recipes,
-        bundles=Bundles(db, tools),
+        bundles=Bundles(db, tools, is_home=ground.identity.is_home),
         mcp_servers=tooling.mcp_servers,
         models=models,
         inference_tools=tooling.inference,

@@ -92,7 +92,8 @@ def _step(raw: Any, at: str, problems: list[Problem]) -> Step | None:
     kind = written.get("kind")
     if kind not in _KINDS:
         said = "it is missing" if kind is None else f"{str(kind)[:40]!r} is not a kind of step"
-        problems.append(Problem(f"{at}.kind", f"{said[0].upper()}{said[1:]}; there are {', '.join(_KINDS)}."))
+        kinds = ", ".join(f"`{known}`" for known in _KINDS)
+        problems.append(Problem(f"{at}.kind", f"{said[0].upper()}{said[1:]}; there are {kinds}."))
         return None
     frame = _convert({name: written[name] for name in _FRAME if name in written}, _Frame, at, problems)
     action = _convert(

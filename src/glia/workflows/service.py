@@ -11,13 +11,14 @@ from uuid import UUID
 
 import orjson
 
-from glia.agents.service import Agents, slug_of
+from glia.agents.service import Agents
 from glia.identity.types import Principal
 from glia.kit.db import Database, Transaction
 from glia.kit.errors import Conflict, GliaError, InvalidRequest
 from glia.kit.ids import new_id
 from glia.kit.outbound import Outbound
 from glia.kit.pages import Page, Window, page_of
+from glia.kit.slugs import slug_of
 from glia.runs import queries as run_queries
 from glia.runs.engine import Work
 from glia.runs.events import RunCreated
@@ -327,7 +328,7 @@ def _check_input(version: WorkflowVersion, input: Any) -> None:
 async def _insert(tx: Transaction, principal: Principal, id: UUID, slug: str | None, *, name: str) -> None:
     """A slug that was asked for must be free; one made from the name gets a suffix when it is not."""
     where = {"workspace_id": principal.workspace_id, "project_id": principal.project_id}
-    base = slug or (slug_of(name) if slug_of(name) != "agent" else "workflow")
+    base = slug or slug_of(name, "workflow")
     if await queries.insert(tx, id, base, **where):
         return
     if slug is not None:

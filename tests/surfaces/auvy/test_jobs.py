@@ -325,3 +325,44 @@ def test_an_idempotency_key_begins_one_job(auvy: Auvy, sums: dict[str, Any]):
 
     assert first.json == again.json
     assert auvy.get("/v1/jobs").json["total"] == 1
+
+
+def test_a_text_that_is_too_long_is_refused_by_its_name(auvy: Auvy, sums: dict[str, Any]):
+    answer = auvy.post(f"/v1/neurons/{sums['id']}/invoke", {"message": "x" * 400_001})
+
+    refusal(answer, 400)
+    assert answer.json["field"] == "message"
+
+
+def test_traces_are_sorted_by_the_titles_that_are_shown(auvy: Auvy, sums: dict[str, Any]):
+    for text in ("Beta: 1 + 1?", "alpha: 2 + 2?", "Gamma: 3 + 3?"):
+        auvy.done(auvy.invoke(sums["id"], text)["job_id"])
+
+    up = auvy.get("/v1/traces?sort=title&order=asc").json["traces"]
+    down = auvy.get("/v1/traces?sort=title&limit=2").json["traces"]
+
+    assert [trace["title"][0] for trace in up] == ["a", "B", "G"]
+    assert [trace["title"][0] for trace in down] == ["G", "B"]
+
+
+def test_interventions_are_a_brains_own(auvy: Auvy):
+    steps = {"steps": [{"id": "ask", "kind": "wait_approval", "message": "Go on?"}]}
+    pathway = auvy.made("/v1/pathways", {"name": "Ask", "definition": steps})["id"]
+    job = auvy.done(auvy.post(f"/v1/pathways/{pathway}/execute").json["job_id"])
+    (id,) = job["waitingFor"]["intervention_ids"]
+    elsewhere = {"X-Brain-Id": auvy.made("/v1/brains", {"name": "Other"})["id"]}
+
+    assert job["current_step"] == "waiting"
+    assert auvy.get("/v1/interventions", headers=elsewhere).json["total"] == 0
+    refusal(auvy.get(f"/v1/interventions/{id}", headers=elsewhere), 404)
+    refusal(auvy.post(f"/v1/interventions/{id}/respond", {"action": "approve"}, headers=elsewhere), 404)
+    assert auvy.get("/v1/interventions").json["total"] == 1
+
+
+def test_what_is_wrong_with_a_pathway_is_named_as_it_was_written(auvy: Auvy):
+    body = {"name": "Odd", "definition": {"steps": [{"id": "a", "kind": "odd"}]}}
+
+    answer = auvy.post("/v1/pathways", body)
+
+    assert "`agent`" in refusal(answer, 400)
+    assert answer.json["field"] == "definition.steps[0].kind"

@@ -296,3 +296,47 @@ def test_a_key_of_auvys_look_opens_the_surface(client: Client, server: Server):
 
     assert made["key"].startswith("ak_live_")
     assert Auvy(server.port, made["key"]).get("/v1/brains").status == 200
+
+
+def test_names_in_any_script_are_two_neurons_and_two_brains(auvy: Auvy):
+    first, second = auvy.neuron("日本語"), auvy.neuron("東京")
+    brain, other = (auvy.made("/v1/brains", {"name": name}) for name in ("日本語", "東京"))
+
+    assert first["slug"] != second["slug"]
+    assert brain["slug"] != other["slug"]
+    assert auvy.get(f"/v1/neurons/{first['slug']}").json["display_name"] == "日本語"
+    refusal(auvy.post("/v1/neurons", {"name": "日本語"}), 409)
+
+
+def test_reflexes_of_a_type_are_counted_and_paged(auvy: Auvy):
+    for name, type in (("A", "sensory"), ("B", "effector"), ("C", "sensory")):
+        auvy.made("/v1/reflexes", {"name": name, "type": type})
+
+    page = auvy.get("/v1/reflexes?type=sensory&limit=1&offset=1")
+
+    assert [reflex["name"] for reflex in page.json] == ["A"]
+    assert page.headers["x-total-count"] == "2"
+
+
+def test_another_brain_is_another_house(auvy: Auvy, sums: dict[str, Any]):
+    elsewhere = {"X-Brain-Id": auvy.made("/v1/brains", {"name": "Other"})["id"]}
+    document = auvy.made("/v1/vault/documents", {"name": "a.md", "content": "Words."})["id"]
+    job = auvy.invoke(sums["id"], "What is 1 + 1?")["job_id"]
+    auvy.done(job)
+    auvy.delete(f"/v1/resources/neurons/{sums['id']}")
+
+    refusal(auvy.post(f"/v1/resources/neurons/{sums['id']}/restore", headers=elsewhere), 404)
+    refusal(auvy.get(f"/v1/vault/documents/{document}", headers=elsewhere), 404)
+    refusal(auvy.patch(f"/v1/vault/documents/{document}", {"name": "b.md"}, headers=elsewhere), 404)
+    refusal(auvy.request("DELETE", f"/v1/vault/documents/{document}", headers=elsewhere), 404)
+    refusal(auvy.get(f"/v1/jobs/{job}", headers=elsewhere), 404)
+    refusal(auvy.get(f"/v1/jobs/{job}/stream", headers=elsewhere), 404)
+    refusal(auvy.get(f"/v1/jobs/{job}/stream", headers={"X-Brain-Id": "x"}), 400)
+    assert auvy.post(f"/v1/resources/neurons/{sums['id']}/restore").status == 200
+    assert auvy.get(f"/v1/vault/documents/{document}").json["name"] == "a.md"
+
+
+def test_core_reflexes_are_curated_where_the_installation_began(auvy: Auvy):
+    refusal(auvy.post("/v1/reflexes", {"name": "Mine", "scope": "core"}), 403)
+    reflex = auvy.made("/v1/reflexes", {"name": "Mine", "scope": "workspace"})
+    refusal(auvy.patch(f"/v1/reflexes/{reflex['id']}", {"scope": "core"}), 403)

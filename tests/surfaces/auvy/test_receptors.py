@@ -7,7 +7,10 @@ import hashlib
 import hmac
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+
+import pytest
 
 from tests.surfaces.auvy.conftest import Auvy, refusal
 from tests.surfaces.conftest import Client
@@ -176,3 +179,52 @@ def test_search_finds_things_by_path(auvy: Auvy, auvy_stranger: Auvy):
     assert [one["path"] for one in everywhere["results"]] == ["neurons/billing", "pathways/billing-run"]
     assert auvy_stranger.post("/v1/search", {"query": "billing"}).json["results"] == []
     refusal(auvy.post("/v1/search", {"query": " "}), 400)
+
+
+def test_a_receptor_that_repeats_nothing_needs_no_payload(auvy: Auvy, sums: dict[str, Any]):
+    body = {"name": "Sum", "neuron_id": sums["id"], "message": "What is 2 + 3?"}
+    receptor = auvy.made("/v1/receptors", body)
+
+    fired = auvy.post(f"/v1/receptors/{receptor['id']}/fire")
+    system = auvy.post(f"/v1/receptors/{receptor['id']}/fire", {"neuron_task_options": {"trace_type": "system"}})
+
+    assert auvy.done(fired.json["job_id"])["result"]["message"] == "2 + 3 = 5"
+    assert auvy.get(f"/v1/traces/{fired.json['trace_id']}").json["trace_type"] == "thread"
+    assert auvy.get(f"/v1/traces/{system.json['trace_id']}").json["trace_type"] == "system"
+
+
+def test_a_link_of_a_schedule_fires_it(auvy: Auvy, sums: dict[str, Any]):
+    body = {"name": "Daily", "neuron_id": sums["id"], "channel": "cron", "cron": "0 9 * * *", "message": "2 + 3?"}
+    receptor = auvy.made("/v1/receptors", body)
+    link = auvy.post(f"/v1/receptors/{receptor['id']}/share").json["url"]
+    visitor = Auvy(auvy.port, None)
+
+    refusal(visitor.post(link, {"message": "Something else"}), 400)
+    fired = visitor.post(link, {})
+
+    assert fired.status == 202
+    assert auvy.done(fired.json["job_id"])["status"] == "completed"
+
+
+@pytest.mark.parametrize(("given", "field"), [({"cron": "x"}, "cron"), ({"timezone": "Mars"}, "timezone")])
+def test_what_is_wrong_with_a_schedule_is_named_as_it_was_written(
+    auvy: Auvy, sums: dict[str, Any], given: dict[str, Any], field: str
+):
+    body = {"name": "Odd", "neuron_id": sums["id"], "channel": "cron", "cron": "0 9 * * *", **given}
+
+    answer = auvy.post("/v1/receptors", body)
+
+    assert f"`{field}`" in refusal(answer, 400)
+    assert answer.json["field"] == field
+
+
+def test_a_slug_is_given_once_however_many_ask_for_it(auvy: Auvy):
+    neurons = [auvy.neuron(f"N{number}")["id"] for number in range(6)]
+
+    def ask(neuron: str) -> int:
+        return auvy.post("/v1/receptors", {"name": "Door", "neuron_id": neuron, "slug": "door"}).status
+
+    with ThreadPoolExecutor(6) as pool:
+        statuses = list(pool.map(ask, neurons))
+
+    assert sorted(statuses) == [201, 409, 409, 409, 409, 409]

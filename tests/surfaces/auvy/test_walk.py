@@ -182,7 +182,7 @@ def test_whatever_comes_nothing_breaks(auvy: Auvy):
         document,
         auvy,
         prefix="/auvy",
-        examples=4,
+        examples=2,
         things=things,
         without=streams,
         headers={"X-Brain-Id": str(auvy.brain)},

@@ -87,10 +87,10 @@ async def delete(resource_id: str, house: TheHouse, principal: InBrain, brain: G
 
 
 @router.post("/neurons/{resource_id}/restore")
-async def restore(resource_id: str, house: TheHouse, principal: InBrain) -> NeuronOut:
+async def restore(resource_id: str, house: TheHouse, principal: InBrain, brain: GivenBrain) -> NeuronOut:
     """Bring a neuron back with its versions, reflexes and name; 409 when another one has the name by now."""
     try:
         id = UUID(resource_id)
     except ValueError:
         raise missing(resource_id) from None
-    return neuron_out(principal, await house.agents.restore(principal, id))
+    return neuron_out(principal, await house.agents.restore(principal, id, project_id=brain))

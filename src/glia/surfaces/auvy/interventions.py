@@ -12,7 +12,8 @@ from glia.identity.types import Principal
 from glia.kit.errors import InvalidRequest
 from glia.kit.pages import LARGEST_LIMIT, Window
 from glia.runs.types import AGENT, Approval
-from glia.surfaces.auvy.auth import InBrain
+from glia.surfaces.auvy.auth import GivenBrain, InBrain
+from glia.surfaces.auvy.job_words import require_brain
 from glia.surfaces.auvy.words import LimitText, OffsetText, id_in_path, page_of
 from glia.surfaces.shared.bodies import Body, Out, TheHouse, Time, WatchedRoute
 from glia.wiring import House
@@ -82,6 +83,7 @@ StatusText = Annotated[
 async def list_interventions(
     house: TheHouse,
     principal: InBrain,
+    brain: GivenBrain,
     status: StatusText = None,
     job_id: Annotated[str | None, Query(description="Only those of this job.")] = None,
     limit: LimitText = None,
@@ -93,22 +95,26 @@ async def list_interventions(
         raise InvalidRequest(f"`status` {status[:50]!r} is none of {', '.join(_THEIRS.values())}.", field="status")
     ours = None if status is None else _OURS.get(status, status)
     run = None if job_id is None else id_in_path(job_id, "job")
-    found = (await house.approvals.list(principal, Window(LARGEST_LIMIT), status=ours, run_id=run)).items
+    found = (
+        await house.approvals.list(principal, Window(LARGEST_LIMIT), status=ours, run_id=run, project_id=brain)
+    ).items
     shown = [_out(approval) for approval in found[passed : passed + number]]
     return InterventionsOut(interventions=shown, total=len(found), limit=number, offset=passed)
 
 
 @router.get("/{id}")
-async def get(id: str, house: TheHouse, principal: InBrain) -> InterventionOut:
+async def get(id: str, house: TheHouse, principal: InBrain, brain: GivenBrain) -> InterventionOut:
     """One intervention."""
-    return _out(await house.approvals.get(principal, id_in_path(id, "intervention")))
+    return _out(await _intervention(house, principal, id, brain))
 
 
 @router.post("/{id}/respond")
-async def respond(id: str, body: RespondBody, house: TheHouse, principal: InBrain) -> InterventionOut:
+async def respond(
+    id: str, body: RespondBody, house: TheHouse, principal: InBrain, brain: GivenBrain
+) -> InterventionOut:
     """Decide; the job goes on. 409 when it was decided already, or has expired."""
-    found = id_in_path(id, "intervention")
-    return _out(await decide(house, principal, found, body.action, comment=body.comment, fields=body.fields))
+    found = await _intervention(house, principal, id, brain)
+    return _out(await decide(house, principal, found.id, body.action, comment=body.comment, fields=body.fields))
 
 
 async def decide(
@@ -126,6 +132,13 @@ async def decide(
     if fields is not None:
         raise InvalidRequest("`fields` can be changed only when approving.", field="fields")
     return await house.approvals.decide(principal, id, "denied", note=comment)
+
+
+async def _intervention(house: House, principal: Principal, text: str, brain: UUID | None) -> Approval:
+    found = await house.approvals.get(principal, id_in_path(text, "intervention"))
+    if brain is not None:
+        require_brain(await house.runs.get(principal, found.run_id), brain)
+    return found
 
 
 def _out(approval: Approval) -> InterventionOut:

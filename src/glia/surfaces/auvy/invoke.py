@@ -15,6 +15,7 @@ from glia.agents.types import Agent
 from glia.identity.types import Principal
 from glia.kit.errors import Conflict, InvalidRequest, NotFound
 from glia.kit.ids import new_id
+from glia.runs.service import LONGEST_MESSAGE
 from glia.runs.types import Accepted, Said
 from glia.surfaces.auvy.auth import GivenBrain, InBrain
 from glia.surfaces.auvy.neuron_config import refuse_engagement, type_of
@@ -139,4 +140,11 @@ def text_of(message: str | None, data: dict[str, Any] | None) -> str:
         parts.append(msgspec.json.format(msgspec.json.encode(data)).decode())
     if not parts:
         raise InvalidRequest("`message` is missing; give a message, or `data`.", field="message")
-    return "\n\n".join(parts)
+    text = "\n\n".join(parts)
+    if len(text) > LONGEST_MESSAGE:
+        raise InvalidRequest(
+            f"`message` and `data` have {len(text)} characters together; the most is {LONGEST_MESSAGE}. "
+            "Put long texts into the vault.",
+            field="message" if message else "data",
+        )
+    return text

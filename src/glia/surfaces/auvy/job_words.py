@@ -12,6 +12,7 @@ from pydantic import Field
 
 from glia.identity.types import Principal
 from glia.kit.pages import Window
+from glia.runs.errors import RunNotFound
 from glia.runs.events import Event, RunCompleted, RunFailed
 from glia.runs.service import Standing
 from glia.runs.types import AGENT, Run, RunStatus
@@ -23,6 +24,7 @@ _STEPS = {
     "message.received": "received the message",
     "run.created": "waiting for a worker",
     "run.started": "starting",
+    "run.waiting": "waiting",
     "model.requested": "thinking",
     "text.delta": "writing",
     "thinking.delta": "thinking",
@@ -87,6 +89,12 @@ class JobOut(Out):
     created_at: Time
     processed_at: Time | None
     finished_at: Time | None
+
+
+def require_brain(run: Run, brain: UUID | None) -> None:
+    """Raises RunNotFound when the request names another brain than the job's."""
+    if brain not in (None, run.project_id):
+        raise RunNotFound(f"There is no job '{run.id}' in this brain.", run_id=str(run.id))
 
 
 async def job_out(house: House, principal: Principal, id: UUID) -> JobOut:

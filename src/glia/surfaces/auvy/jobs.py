@@ -13,7 +13,7 @@ from glia.kit.errors import InvalidRequest
 from glia.runs.types import AGENT, JobFilter, Run, RunStatus, Said
 from glia.surfaces.auvy.auth import GivenBrain, InBrain
 from glia.surfaces.auvy.interventions import Action, decide
-from glia.surfaces.auvy.job_words import JobOut, job_out
+from glia.surfaces.auvy.job_words import JobOut, job_out, require_brain
 from glia.surfaces.auvy.words import LimitText, OffsetText, id_in_path, page_of, runs_of
 from glia.surfaces.shared.bodies import Body, Out, TheHouse, WatchedRoute
 from glia.wiring import House
@@ -152,8 +152,7 @@ async def _decide(house: House, principal: Principal, run: Run, body: InputBody,
 
 async def _run(house: House, principal: Principal, job_id: str, brain: UUID | None) -> Run:
     run = await house.runs.get(principal, id_in_path(job_id, "job"))
-    if brain not in (None, run.project_id):
-        return await house.runs.get(principal, UUID(int=0))  # like a job that is not there
+    require_brain(run, brain)
     return run
 
 

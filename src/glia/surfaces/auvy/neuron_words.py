@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from glia.agents.errors import AgentNotFound
@@ -119,6 +118,3 @@ async def at_version(house: House, principal: Principal, agent: Agent, version: 
 
 def missing(segment: str) -> AgentNotFound:
     return AgentNotFound(f"There is no neuron {segment[:100]!r} here.")
-
-
-Shown = dict[str, Any]

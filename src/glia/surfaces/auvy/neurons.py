@@ -9,13 +9,13 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 from pydantic import Field, WithJsonSchema
 
-from glia.agents.service import slug_of
 from glia.agents.types import Agent, AgentFilter, AgentSpec, Sort
 from glia.identity.types import Principal
 from glia.kit.errors import InvalidRequest
+from glia.kit.slugs import slug_of
 from glia.surfaces.auvy.auth import GivenBrain, InBrain, InNamedBrain, in_brain
 from glia.surfaces.auvy.neuron_config import NEW, NeuronConfig, Place, changed
-from glia.surfaces.auvy.neuron_words import NeuronOut, VersionRow, at_version, neuron, neuron_out, row_out
+from glia.surfaces.auvy.neuron_words import NeuronOut, at_version, neuron, neuron_out, row_out
 from glia.surfaces.auvy.words import (
     LimitText,
     OffsetText,
@@ -206,10 +206,6 @@ async def promote(id: str, version: str, house: TheHouse, principal: InBrain, br
     return neuron_out(principal, await house.agents.promote(principal, found.id, number))
 
 
-def rows_of(agent: Agent, versions: list[Any]) -> list[VersionRow]:
-    return [row_out(agent, version) for version in versions]
-
-
 async def _place(house: House, principal: Principal, brain_id: str | None, brain: UUID | None) -> Principal:
     if brain_id is None:
         if brain is None:
@@ -224,7 +220,7 @@ async def _place(house: House, principal: Principal, brain_id: str | None, brain
 def _slug(name: str) -> str:
     if not name.strip():
         raise InvalidRequest("`name` is empty; give the neuron a name.", field="name")
-    return slug_of(name)
+    return slug_of(name, "neuron")
 
 
 async def _changed(

@@ -10,7 +10,6 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from glia.kit.ids import parse_id
-from glia.surfaces.auvy.invoke import text_of
 from glia.surfaces.auvy.receptor_words import FireBody, ShownChannel, channel_of
 from glia.surfaces.auvy.receptors import fired_out, payload_of
 from glia.surfaces.auvy.stream import JobStreams
@@ -66,8 +65,6 @@ async def fire(token: str, body: SharedBody, house: TheHouse) -> SharedJobOut:
     """Set the target of a public link going. No key: whoever knows the link may."""
     found = await house.hooks.shared(token)
     payload = payload_of(found, FireBody(message=body.message, data=body.data))
-    if payload is None:
-        text_of(body.message, body.data)
     fired = fired_out(found, await house.hooks.fire_shared(token, payload or {}))
     url = f"/v1/public/receptors/{token}/jobs/{fired.job_id}/stream"
     return SharedJobOut(job_id=fired.job_id, status="pending", stream_url=url)

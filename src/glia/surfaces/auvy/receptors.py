@@ -28,6 +28,7 @@ from glia.surfaces.auvy.receptor_words import (
 from glia.surfaces.auvy.words import SURFACE, LimitText, OffsetText, id_in_path, own, page_of
 from glia.surfaces.shared.bodies import Out, TheHouse, WatchedRoute, given
 from glia.triggers.errors import TriggerNotFound
+from glia.triggers.service import reads
 from glia.triggers.types import Firing, Overlap, Trigger, TriggerSpec
 from glia.wiring import House
 
@@ -147,10 +148,10 @@ async def fire(
     found = await _receptor(house, principal, id, brain)
     body = body or FireBody()
     wanted = trace_type_of(body.neuron_task_options)
-    firing = await house.triggers.fire(principal, found.id, payload_of(found, body))
-    if firing.session_id is not None and wanted is not None and found.agent_id is not None:
-        await house.sessions.set_system(principal, firing.session_id, is_system=wanted == "system")
-    return fired_out(found, firing)
+    is_system = None if wanted is None else wanted == "system"
+    return fired_out(
+        found, await house.triggers.fire(principal, found.id, payload_of(found, body), is_system=is_system)
+    )
 
 
 @router.post("/{id}/share")
@@ -162,18 +163,19 @@ async def share(id: str, house: TheHouse, principal: InBrain, brain: GivenBrain)
 
 
 def payload_of(trigger: Trigger, body: FireBody) -> dict[str, object] | None:
-    """What the message's `{{ payload }}` stands for. Raises InvalidRequest for what a channel has no use for."""
-    if channel_of(trigger) not in _PAYLOAD_CHANNELS:
-        if body.message is not None or body.data is not None or body.payload is not None:
-            raise InvalidRequest(
-                "A receptor of this channel says what it was made with; give no message.", field="message"
-            )
-        return None
+    """What the message's `{{ payload }}` stands for. Raises InvalidRequest for what a channel has no use for, and
+    when the receptor repeats what it is told and is told nothing."""
     payload: dict[str, object] = dict(body.payload or {})
     if body.message is not None or body.data is not None:
         payload["message"] = text_of(body.message, body.data)
         payload["data"] = body.data
-    if not payload:
+    if channel_of(trigger) not in _PAYLOAD_CHANNELS:
+        if payload or body.payload is not None:
+            raise InvalidRequest(
+                "A receptor of this channel says what it was made with; give no message.", field="message"
+            )
+        return None
+    if not payload and reads(trigger.message if trigger.agent_id else trigger.input, "payload", "body"):
         raise InvalidRequest("`message` is missing; give a message, `data` or `payload`.", field="message")
     return payload
 

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from glia.identity.types import Principal
 from glia.kit.errors import InvalidRequest, NotFound
+from glia.kit.pages import LARGEST_LIMIT
 from glia.surfaces.auvy.auth import GivenBrain, InBrain
 from glia.surfaces.auvy.neuron_words import neuron
 from glia.surfaces.auvy.words import (
@@ -111,16 +112,21 @@ async def list_reflexes(
     principal: InBrain,
     response: Response,
     search: SearchText = "",
-    type: Annotated[ReflexType | None, Query(description="Only this type, of those on the page.")] = None,
+    type: Annotated[ReflexType | None, Query(description="Only reflexes of this type.")] = None,
     limit: LimitText = None,
     offset: OffsetText = None,
 ) -> list[ReflexOut]:
     """The reflexes that a brain sees, newest first. `X-Total-Count` says how many there are."""
     number, passed = page_of(limit, offset)
-    found, total = await house.bundles.list(principal, text=search, limit=number, offset=passed)
+    if type is None:
+        found, total = await house.bundles.list(principal, text=search, limit=number, offset=passed)
+        shown = [reflex_out(toolset) for toolset in found]
+    else:  # the type is this surface's own word, which the core does not filter by
+        found, _ = await house.bundles.list(principal, text=search, limit=LARGEST_LIMIT)
+        of_type = [reflex for reflex in map(reflex_out, found) if reflex.type == type]
+        shown, total = of_type[passed : passed + number], len(of_type)
     response.headers["X-Total-Count"] = str(total)
-    shown = [reflex_out(toolset) for toolset in found]
-    return [reflex for reflex in shown if type in (None, reflex.type)]
+    return shown
 
 
 @router.post("/reflexes", status_code=201)

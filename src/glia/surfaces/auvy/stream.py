@@ -32,7 +32,8 @@ from glia.runs.events import (
     WorkflowCompleted,
 )
 from glia.runs.service import Runs
-from glia.surfaces.auvy.job_words import result_of
+from glia.surfaces.auvy.auth import given_brain
+from glia.surfaces.auvy.job_words import require_brain, result_of
 from glia.surfaces.shared import sse
 from glia.surfaces.shared.asgi import Request, Send, int_parameter
 from glia.wiring import House
@@ -64,11 +65,21 @@ class JobStreams:
         if last := request.headers.get("last-event-id"):
             query["after"] = last
         after = int_parameter(query, "after", 0, smallest=0, largest=2**62)
-        await self.stream(request, send, request.principal, parse_id(job_id, "job"), after)
+        brain = await given_brain(self.house, request.principal, request.headers.get("x-brain-id"))
+        await self.stream(request, send, request.principal, parse_id(job_id, "job"), after, brain)
 
-    async def stream(self, request: Request, send: Send, principal: Principal, run_id: UUID, after: int) -> None:
+    async def stream(
+        self,
+        request: Request,
+        send: Send,
+        principal: Principal,
+        run_id: UUID,
+        after: int,
+        brain: UUID | None = None,
+    ) -> None:
         """The job's events above `after`, to its end."""
         standing = await self.house.summaries.standing(principal, run_id)
+        require_brain(standing.run, brain)
         following = Following(principal, standing.run.session_id, run_id, standing.begins_after, after)
         await sse.stream(request.receive, send, job_chunks(self.house.runs, following))
 

@@ -13,8 +13,9 @@ from pydantic import Field
 from glia.identity.types import Principal
 from glia.kit.errors import InvalidRequest
 from glia.kit.ids import new_id
+from glia.knowledge.errors import DocumentNotFound
 from glia.knowledge.types import Document
-from glia.surfaces.auvy.auth import InBrain
+from glia.surfaces.auvy.auth import GivenBrain, InBrain
 from glia.surfaces.auvy.words import LimitText, OffsetText, SearchText, id_in_path, page_of
 from glia.surfaces.shared.bodies import Body, Changes, Out, TheHouse, Time, WatchedRoute
 from glia.wiring import House
@@ -125,15 +126,17 @@ async def add(body: DocumentBody, house: TheHouse, principal: InBrain) -> Resour
 
 
 @router.get("/documents/{document_id}")
-async def get(document_id: str, house: TheHouse, principal: InBrain) -> ResourceOut:
-    """One document of the workspace."""
-    return _out(await house.knowledge.find_document(principal, id_in_path(document_id, "document")))
+async def get(document_id: str, house: TheHouse, principal: InBrain, brain: GivenBrain) -> ResourceOut:
+    """One document."""
+    return _out(await _document(house, principal, document_id, brain))
 
 
 @router.patch("/documents/{document_id}")
-async def update(document_id: str, body: DocumentChanges, house: TheHouse, principal: InBrain) -> ResourceOut:
+async def update(
+    document_id: str, body: DocumentChanges, house: TheHouse, principal: InBrain, brain: GivenBrain
+) -> ResourceOut:
     """Rename a document, or move it into another folder."""
-    found = await house.knowledge.find_document(principal, id_in_path(document_id, "document"))
+    found = await _document(house, principal, document_id, brain)
     changed = await house.knowledge.update_document(
         principal, found.knowledge_base_id, found.id, name=body.name, path=body.path
     )
@@ -141,11 +144,18 @@ async def update(document_id: str, body: DocumentChanges, house: TheHouse, princ
 
 
 @router.delete("/documents/{document_id}")
-async def delete(document_id: str, house: TheHouse, principal: InBrain) -> RemovedDocumentOut:
+async def delete(document_id: str, house: TheHouse, principal: InBrain, brain: GivenBrain) -> RemovedDocumentOut:
     """Delete a document. Neurons find it no more."""
-    found = await house.knowledge.find_document(principal, id_in_path(document_id, "document"))
+    found = await _document(house, principal, document_id, brain)
     await house.knowledge.delete_document(principal, found.knowledge_base_id, found.id)
     return RemovedDocumentOut(id=found.id)
+
+
+async def _document(house: House, principal: Principal, text: str, brain: UUID | None) -> Document:
+    found = await house.knowledge.find_document(principal, id_in_path(text, "document"))
+    if brain is not None and (await house.knowledge.get(principal, found.knowledge_base_id)).project_id != brain:
+        raise DocumentNotFound(f"There is no document '{found.id}' in this brain.")
+    return found
 
 
 async def _folders(house: House, principal: Principal, here: str) -> list[FolderOut]:

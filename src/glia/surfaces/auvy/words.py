@@ -54,17 +54,30 @@ def code_of(status: int) -> str:
 
 def auvy_error(error: GliaError, request_id: str) -> dict[str, object]:
     """`{message, code}`, with `retryAfter` in seconds where waiting helps, and the field at fault."""
+    field, message = _placed(error.field, error.message)
     body: dict[str, object] = {
-        "message": in_auvys_words(error.message),
+        "message": in_auvys_words(message),
         "code": code_of(error.status),
         "requestId": request_id,
     }
     retry_after: float | None = getattr(error, "retry_after_seconds", None)
     if retry_after is not None:
         body["retryAfter"] = max(1, round(retry_after))
-    if error.field is not None:
-        body["field"] = error.field
+    if field is not None:
+        body["field"] = field
     return body
+
+
+_PLACES = {"when.": "", "steps": "definition.steps", "input_schema": "definition.input_schema"}
+"""Where the core's fields lie in this surface's bodies, by what their names begin with."""
+
+
+def _placed(field: str | None, message: str) -> tuple[str | None, str]:
+    """The field at fault as the caller wrote it, and the message that names it so."""
+    for ours, theirs in _PLACES.items():
+        if field is not None and field.startswith(ours):
+            return theirs + field.removeprefix(ours), message.replace(f"`{ours}", f"`{theirs}")
+    return field, message
 
 
 _WORDS = {
