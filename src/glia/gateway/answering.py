@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
 
 import orjson
 
@@ -14,18 +15,21 @@ DONE = b"data: [DONE]\n\n"
 
 
 class Chunks:
-    """Writes the events of one stream. The first one also names the role."""
+    """Writes the events of one choice of a stream. The first one also names the role.
 
-    def __init__(self, model: str) -> None:
-        head = {"id": _new_id(), "object": "chat.completion.chunk", "created": int(time.time())}
-        self._head = orjson.dumps({**head, "model": model})[:-1]
+    id: of what the answer is named after, made when it was begun; None for a new one.
+    """
+
+    def __init__(self, model: str, id: UUID | None = None, index: int = 0) -> None:
+        self._head = orjson.dumps({**_head("chat.completion.chunk", id or new_id()), "model": model})[:-1]
+        self._index = index
         self._is_first = True
 
     def delta(self, delta: Mapping[str, object], finish_reason: str | None = None) -> bytes:
         if self._is_first:
             self._is_first = False
             delta = {"role": "assistant", **delta}
-        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+        choice = {"index": self._index, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
         return b'data: %s,"choices":[%s]}\n\n' % (self._head, orjson.dumps(choice))
 
     def text(self, text: str) -> bytes:
@@ -41,20 +45,26 @@ class Chunks:
         return b'data: %s,"choices":[],"usage":%s}\n\n' % (self._head, orjson.dumps(usage_json(usage)))
 
 
-def completion(model: str, message: Mapping[str, object], finish_reason: str, usage: TokenUsage) -> bytes:
+@dataclass(frozen=True)
+class Choice:
+    message: Mapping[str, object]
+    finish_reason: str
+
+
+def completion(model: str, choices: Sequence[Choice], usage: TokenUsage, id: UUID | None = None) -> bytes:
+    """id: as for Chunks."""
     return orjson.dumps(
         {
-            "id": _new_id(),
-            "object": "chat.completion",
-            "created": int(time.time()),
+            **_head("chat.completion", id or new_id()),
             "model": model,
             "choices": [
                 {
-                    "index": 0,
-                    "message": {"role": "assistant", **message},
+                    "index": index,
+                    "message": {"role": "assistant", **choice.message},
                     "logprobs": None,
-                    "finish_reason": finish_reason,
+                    "finish_reason": choice.finish_reason,
                 }
+                for index, choice in enumerate(choices)
             ],
             "usage": usage_json(usage),
         }
@@ -67,7 +77,7 @@ def completion_of(response: ModelResponse) -> bytes:
         message["reasoning_content"] = response.thinking
     if response.tool_calls:
         message["tool_calls"] = [_call(call) for call in response.tool_calls]
-    return completion(response.model, message, response.finish_reason, response.usage)
+    return completion(response.model, [Choice(message, response.finish_reason)], response.usage)
 
 
 def usage_json(usage: TokenUsage) -> dict[str, object]:
@@ -89,5 +99,6 @@ def _call(call: ToolCall) -> dict[str, object]:
     return {"id": call.provider_id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
 
 
-def _new_id() -> str:
-    return f"chatcmpl-{new_id().hex}"
+def _head(kind: str, id: UUID) -> dict[str, object]:
+    """A UUIDv7 begins with the milliseconds at which it was made."""
+    return {"id": f"chatcmpl-{id.hex}", "object": kind, "created": (id.int >> 80) // 1000}

@@ -12,7 +12,7 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from glia.gateway import answering, asking, calls, forwarding
-from glia.gateway.answering import DONE, Chunks, calls_json, completion, usage_json
+from glia.gateway.answering import DONE, Choice, Chunks, calls_json, completion, usage_json
 from glia.gateway.asking import ChatMessage, ChatOptions, ReadMessage, read_messages, read_options
 from glia.gateway.calls import read_chat, read_embedding
 from glia.gateway.embedding import embed_here, fields_ignored_here
@@ -32,6 +32,7 @@ __all__ = [
     "DONE",
     "ChatMessage",
     "ChatOptions",
+    "Choice",
     "Chunks",
     "Gateway",
     "ReadMessage",

@@ -6,7 +6,8 @@ import asyncio
 import shutil
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,7 +16,10 @@ import uvicorn
 
 from glia.agents.types import AgentSpec
 from glia.front import Front
+from glia.identity import service
+from glia.identity.passwords import Cost, Passwords
 from glia.identity.types import Principal
+from glia.kit.ids import new_id
 from glia.server import bind
 from glia.settings import Settings
 from glia.wiring import House, build
@@ -72,8 +76,23 @@ def settings() -> Settings:
 
 
 @pytest.fixture
-def live(database_urls: DatabaseUrls, tmp_path: Path, settings: Settings) -> Iterator[Live]:
+def own_live(database_urls: DatabaseUrls, tmp_path: Path, settings: Settings) -> Iterator[Live]:
+    """A house of its own, for tests that break it or set it up otherwise."""
+    _share_built_models(tmp_path)
     yield from open_live(database_urls, tmp_path, settings)
+
+
+@pytest.fixture
+def live(here: Live) -> Live:
+    """A workspace of its own in the module's house."""
+
+    async def move_in() -> tuple[str, Principal]:
+        name = new_id().hex
+        made = await here.house.identity.create_workspace(name, f"{name}@example.org")
+        return made.api_key, (await here.house.identity.authenticate_key(made.api_key)).principal
+
+    api_key, principal = here.do(move_in())
+    return replace(here, api_key=api_key, principal=principal)
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +113,7 @@ def here(house: Live) -> Live:
     """The module's house, with nothing left of what the test before scripted."""
     house.upstream.script.clear()
     house.upstream.seen.clear()
+    house.do(house.house.meter.flush())
     return house
 
 
@@ -112,7 +132,9 @@ def open_live(database_urls: DatabaseUrls, tmp_path: Path, settings: Settings) -
             "GLIA_MODEL_DISCOVERY": "off",
             "GLIA_PRICES": str(tmp_path / "prices.json"),
         }
+        service.Passwords = partial(Passwords, Cost(rounds=1, memory_kib=64, lanes=1))
         house = await build(settings, database_urls.app, tmp_path, environment)
+        service.Passwords = Passwords
         credentials = await house.identity.bootstrap()
         assert credentials is not None
         await house.open()

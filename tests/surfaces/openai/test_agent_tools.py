@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from openai import OpenAI
 from pydantic import BaseModel
 
@@ -215,12 +216,34 @@ def test_pictures_elsewhere_are_fetched_by_the_guarded_client_only(here: Live) -
     assert not here.upstream.posts
 
 
-def test_several_answers_at_once_are_a_clear_400(here: Live) -> None:
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_several_answers_are_several_runs_begun_once(here: Live, is_streamed: bool) -> None:
+    for word in ("One.", "Two."):
+        says(here, word)
+    body = {"model": "agent:writing", "messages": ASKED, "n": 2, "stream": is_streamed}
+    headers = {"Idempotency-Key": f"several-{is_streamed}"}
 
-    answer = raw(here, {"model": "agent:quoting", "messages": ASKED, "n": 2})
+    first, again = (raw(here, body, headers) for _ in range(2))
 
-    assert answer.status_code == 400
-    assert answer.json()["error"]["param"] == "n"
+    assert first.headers["x-glia-run-id"] == again.headers["x-glia-run-id"]
+    assert (first.headers["x-glia-run-id"].count(","), len(here.upstream.posts)) == (1, 2)
+    if is_streamed:
+        chunks = [json.loads(line[6:]) for line in first.text.splitlines() if line.startswith("data: {")]
+        assert sorted(first.text.splitlines()) == sorted(again.text.splitlines())
+        assert first.text.endswith("data: [DONE]\n\n")
+        choices = [chunk["choices"][0] for chunk in chunks]
+        said = {c["index"]: c["delta"]["content"] for c in choices if c["delta"].get("content")}
+    else:
+        assert first.json() == again.json()
+        said = {choice["index"]: choice["message"]["content"] for choice in first.json()["choices"]}
+        assert first.json()["usage"]["completion_tokens"] > 0
+    assert (set(said), set(said.values())) == ({0, 1}, {"One.", "Two."})
+
+
+def test_more_answers_than_an_agent_gives_are_a_400(here: Live) -> None:
+    for count in (0, 9):
+        answer = raw(here, {"model": "agent:writing", "messages": ASKED, "n": count})
+        assert (answer.status_code, answer.json()["error"]["param"]) == (400, "n")
 
 
 def test_the_async_client_streams_an_agent_with_its_usage(here: Live) -> None:

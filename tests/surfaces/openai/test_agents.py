@@ -31,10 +31,9 @@ def make_agent(live: Live, **spec: Any) -> Agent:
     return live.do(live.house.agents.create(live.principal, AgentSpec(**spec)))
 
 
-def raw(live: Live, body: dict[str, Any]) -> httpx.Response:
-    return httpx.post(
-        f"{live.url}/chat/completions", json=body, headers={"authorization": f"Bearer {live.api_key}"}, timeout=30
-    )
+def raw(live: Live, body: dict[str, Any], headers: dict[str, str] | None = None) -> httpx.Response:
+    named = {"authorization": f"Bearer {live.api_key}", **(headers or {})}
+    return httpx.post(f"{live.url}/chat/completions", json=body, headers=named, timeout=30)
 
 
 def test_an_agent_answers_by_slug_and_by_id_with_its_tools(live: Live) -> None:
@@ -184,11 +183,11 @@ class TestStrict:
     def settings(self) -> Settings:
         return Settings(strict_fields=True)
 
-    def test_fields_without_effect_are_refused(self, live: Live) -> None:
-        make_agent(live)
+    def test_fields_without_effect_are_refused(self, own_live: Live) -> None:
+        make_agent(own_live)
 
         for model in ("agent:helper", "glia/embedded"):
-            answer = raw(live, {"model": model, "messages": SUM, "logit_bias": {}})
+            answer = raw(own_live, {"model": model, "messages": SUM, "logit_bias": {}})
             assert answer.status_code == 400
             assert answer.json()["error"]["param"] == "logit_bias"
 

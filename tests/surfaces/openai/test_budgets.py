@@ -305,52 +305,52 @@ class _Dear:
         live.upstream._reply_to = answer  # type: ignore[method-assign]
 
 
-def test_a_hundred_calls_at_once_overshoot_by_nothing(live: Live) -> None:
-    _Dear().fill(live)
-    budget = limit(live, limit_micros=1_500)
+def test_a_hundred_calls_at_once_overshoot_by_nothing(own_live: Live) -> None:
+    _Dear().fill(own_live)
+    budget = limit(own_live, limit_micros=1_500)
 
-    found, most = live.do(_many(live, budget, 100))
+    found, most = own_live.do(_many(own_live, budget, 100))
 
     refused = [answer for answer in found if isinstance(answer, GliaError)]
-    spent, reserved = state(live, budget)
+    spent, reserved = state(own_live, budget)
     assert {error.code for error in refused} <= {"budget_busy", "budget_exceeded"}
     assert (spent, reserved) == (100 * (100 - len(refused)), 0)
     assert 100 <= spent <= 1_500
     assert most <= 1_500
 
 
-def test_without_reserving_a_hundred_calls_overshoot(live: Live) -> None:
+def test_without_reserving_a_hundred_calls_overshoot(own_live: Live) -> None:
     """The control: the same calls, counted but not held."""
-    _Dear().fill(live)
-    live.house.gateway._reserving._spending = None
-    budget = limit(live, limit_micros=1_500)
+    _Dear().fill(own_live)
+    own_live.house.gateway._reserving._spending = None
+    budget = limit(own_live, limit_micros=1_500)
 
-    found, _ = live.do(_many(live, budget, 40))
+    found, _ = own_live.do(_many(own_live, budget, 40))
     for _ in range(100):
-        live.do(live.house.meter.flush())
-        if len(live.usage(40)) == 40:
+        own_live.do(own_live.house.meter.flush())
+        if len(own_live.usage(40)) == 40:
             break
 
     assert not [answer for answer in found if isinstance(answer, GliaError)]
-    assert sum(record.cost_micros or 0 for record in live.usage(40)) == 4_000
+    assert sum(record.cost_micros or 0 for record in own_live.usage(40)) == 4_000
 
 
 def test_a_call_that_the_database_cannot_settle_at_once_is_settled_later(
-    live: Live, monkeypatch: pytest.MonkeyPatch
+    own_live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from glia.kit.errors import DatabaseUnavailable
 
-    budget = limit(live, limit_micros=100_000)
-    live.upstream.script.append(reply(whole()))
+    budget = limit(own_live, limit_micros=100_000)
+    own_live.upstream.script.append(reply(whole()))
 
     async def away(_record: object) -> None:
         raise DatabaseUnavailable("The database connection was lost; try again shortly.")
 
-    monkeypatch.setattr(live.house.spending, "settle", away)
-    ask(live)
+    monkeypatch.setattr(own_live.house.spending, "settle", away)
+    ask(own_live)
 
-    assert settled(live, budget, lambda found: found[1] == 0) == (COST, 0)
-    assert len(live.usage(1)) == 1
+    assert settled(own_live, budget, lambda found: found[1] == 0) == (COST, 0)
+    assert len(own_live.usage(1)) == 1
 
 
 def test_a_field_that_counts_answers_must_be_a_number(live: Live) -> None:

@@ -232,13 +232,13 @@ def test_a_web_page_is_no_answer(live: Live, is_streamed: bool) -> None:
 
 
 @pytest.mark.parametrize("is_streamed", [False, True])
-def test_a_dead_provider_is_named(live: Live, is_streamed: bool) -> None:
-    live.do(_stop(live))
+def test_a_dead_provider_is_named(own_live: Live, is_streamed: bool) -> None:
+    own_live.do(_stop(own_live))
 
     with pytest.raises(openai.InternalServerError, match="could not be reached"):
-        client(live).chat.completions.create(model="openai/gpt-test", messages=ASK, stream=is_streamed)
+        client(own_live).chat.completions.create(model="openai/gpt-test", messages=ASK, stream=is_streamed)
 
-    assert live.usage(1)[0].status == "failed"
+    assert own_live.usage(1)[0].status == "failed"
 
 
 def test_the_built_in_model_answers_whole_and_streamed_alike(live: Live) -> None:

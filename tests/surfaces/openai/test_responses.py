@@ -348,6 +348,12 @@ def test_built_in_tools_are_those_of_the_server(here: Live, api: OpenAI) -> None
     assert response.output[0].queries == ["sky"]  # type: ignore[union-attr]
 
 
+def test_a_conversation_that_is_gone_is_missed_by_its_own_name(here: Live) -> None:
+    gone = raw(here, "GET", "/conversations/conv_0190b2f0a1b27c3d8e4f5a6b7c8d9e0f")
+
+    assert (gone.status_code, "conversation" in gone.json()["error"]["message"]) == (404, True)
+
+
 def last_messages(here: Live) -> list[dict[str, Any]]:
     return [m for m in here.upstream.posts[-1].json["messages"] if m["role"] != "system"]
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from glia.identity.service import IdempotentAnswers
 from glia.kit.errors import MethodNotAllowed, NotFound
 from glia.models.errors import ModelFailed
-from glia.surfaces.openai.chat import chat_completions
+from glia.surfaces.openai.chat import ChatCompletions
 from glia.surfaces.openai.conversations import ConversationRoutes
 from glia.surfaces.openai.embeddings import embeddings
 from glia.surfaces.openai.files import FileRoutes
@@ -56,6 +56,7 @@ class _Routes:
         self._house = house
         self._patience = Patience()
         self._answers = IdempotentAnswers(house.db, house.settings.secret_key)
+        self._chat = ChatCompletions(house, self._patience, self._answers)
         self._table = [(re.compile(path), methods) for path, methods in self._routes().items()]
 
     def _routes(self) -> dict[str, dict[str, Handler]]:
@@ -105,7 +106,7 @@ class _Routes:
         request = Request(scope, receive)
         try:
             if request.path == _CHAT and request.method == "POST":  # the hot one
-                await chat_completions(self._house, self._patience, self._answers, request, send)
+                await self._chat.create(request, send)
             else:
                 await self._answer(request, send)
         except ModelFailed as failure:

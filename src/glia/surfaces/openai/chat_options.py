@@ -35,17 +35,24 @@ _WITHOUT_EFFECT = frozenset(
 """They change what an answer of this API looks like, or where it is kept; an agent's answer has no such parts."""
 
 
+MOST_ANSWERS = 8
+"""Of an agent to one request, each a run of its own."""
+
 _NOT_BUILT_IN = ("temperature", "top_p", "seed", "parallel_tool_calls", "reasoning_effort")
 """What the built-in model has no use for: it decides by rules."""
 
 
 @dataclass(frozen=True)
 class ChatWishes:
-    """options: of the run. ignored: fields without effect. notes: what the session keeps for the client."""
+    """options: of each run. ignored: fields without effect. notes: what the sessions keep for the client.
+
+    count: of runs, each one answer.
+    """
 
     options: RunOptions
     ignored: list[str]
     notes: dict[str, object]
+    count: int = 1
 
 
 def read_wishes(call: ChatCall, model: ResolvedModel) -> ChatWishes:
@@ -55,10 +62,9 @@ def read_wishes(call: ChatCall, model: ResolvedModel) -> ChatWishes:
     if b"\\u0000" in call.body:
         read_object(call.body)  # says where it is
     given = read_options(call)
-    if given.n not in (None, 1):
-        raise InvalidRequest(
-            f"`n` is {given.n}; an agent gives one answer to a request. Send it {given.n} times.", field="n"
-        )
+    count = 1 if given.n is None else given.n
+    if not 1 <= count <= MOST_ANSWERS:
+        raise InvalidRequest(f"`n` is {count}; an agent gives between 1 and {MOST_ANSWERS} answers.", field="n")
     others = {name: raw for name, raw in call.fields.items() if name not in _HANDLED and bytes(raw) != b"null"}
     passed = [name for name in others if name not in _WITHOUT_EFFECT] if model.is_forwardable else []
     options = RunOptions(
@@ -78,7 +84,7 @@ def read_wishes(call: ChatCall, model: ResolvedModel) -> ChatWishes:
     )
     ignored = [name for name in others if name not in passed]
     ignored += [name for name in without_use(model) if getattr(given, name) is not None]
-    return ChatWishes(options, ignored, _notes(call))
+    return ChatWishes(options, ignored, _notes(call), count)
 
 
 def without_use(model: ResolvedModel) -> tuple[str, ...]:

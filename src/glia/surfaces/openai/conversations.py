@@ -11,6 +11,7 @@ from glia.identity.types import Principal
 from glia.kit.errors import InvalidRequest, NotFound
 from glia.runs.events import Event, MessageDeleted, MessageEdited, MessageReceived
 from glia.runs.service import RunOptions
+from glia.sessions.errors import SessionNotFound
 from glia.sessions.types import Session
 from glia.surfaces.openai.chat_history import stored
 from glia.surfaces.openai.ids import CONVERSATION, read_id, shown
@@ -116,7 +117,10 @@ class ConversationRoutes:
         await send_json(send, 200, found[0])
 
     async def _session(self, principal: Principal, id: str) -> Session:
-        return await self._house.sessions.get(principal, read_id(CONVERSATION, id, "conversation"))
+        try:
+            return await self._house.sessions.get(principal, read_id(CONVERSATION, id, "conversation"))
+        except SessionNotFound:
+            raise NotFound(f"There is no conversation {id[:200]!r} in this workspace.") from None
 
     async def _add(self, principal: Principal, session: Session, given: list[Json]) -> None:
         heard = await self._house.runs.conversation(principal, session.id)

@@ -15,8 +15,8 @@ from glia.runs.errors import RunNotFound
 from glia.runs.events import Event
 from glia.runs.service import Watcher
 from glia.runs.types import AGENT, MODEL, Accepted, Run
-from glia.surfaces.openai.agent_chat import bad_end
 from glia.surfaces.openai.ids import RESPONSE, read_id, run_of_item, shown
+from glia.surfaces.openai.outcomes import bad_end
 from glia.surfaces.openai.response_body import ResponseBody
 from glia.surfaces.openai.response_events import ResponseEvents
 from glia.surfaces.openai.words import AGENT_PREFIX

@@ -13,9 +13,9 @@ from glia.kit.errors import GliaError, InvalidRequest, NotFound
 from glia.runs.events import Event, MessageReceived
 from glia.runs.service import Question, RunOptions, Said, Watcher
 from glia.runs.types import Accepted
-from glia.surfaces.openai.agent_chat import outcome
 from glia.surfaces.openai.ids import RESPONSE, shown
 from glia.surfaces.openai.leaving import Patience, WhileClientWaits
+from glia.surfaces.openai.outcomes import outcome
 from glia.surfaces.openai.response_asking import ResponseRequests
 from glia.surfaces.openai.response_body import ResponseBody
 from glia.surfaces.openai.response_compact import TASK, compaction_json, transcript

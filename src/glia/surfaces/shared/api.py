@@ -111,6 +111,8 @@ def _invalid(error: RequestValidationError) -> InvalidRequest:
     where: tuple[str | int, ...] = first["loc"]
     field = ""
     for part in where[1:] if where and where[0] in {"body", "query", "path", "header"} else where:
+        if isinstance(part, str) and "[" in part:
+            continue  # names a member of a union, as `dict[str,any]`, which is no word of the client's
         field += f"[{part}]" if isinstance(part, int) else f".{part}" if field else str(part)
     if not field and first["type"] == "missing":
         return InvalidRequest("The body is missing; this route needs a JSON object.")

@@ -80,7 +80,8 @@ async def answer_once(
     """
     claim = await claimed(answers, request, content)
     if claim is None:
-        return await answer(send)
+        await answer(send)
+        return None
     if claim.answer is not None:
         return await _send_again(send, claim.answer)
     recorder = _Recorder(send, holds=not is_streamed)
