@@ -34,6 +34,7 @@ def test_the_service_routes_need_no_key(server: Server) -> None:
         "migration_version",
     }
     assert b"glia_http_requests_total" in anyone.get("/neuronagent/metrics").body
+    assert b"# TYPE neurondb_agent_executions_total counter" in anyone.get("/neuronagent/metrics").body
     assert b"<html" in anyone.get("/neuronagent/docs").body.lower()
 
 
@@ -41,7 +42,7 @@ def test_the_service_routes_need_no_key(server: Server) -> None:
 def test_the_document_is_there_as_yaml_and_as_json(server: Server, path: str) -> None:
     anyone = Neuron(server.port)
 
-    found = yaml.safe_load(anyone.get("/neuronagent" + path).body)
+    found = yaml.load(anyone.get("/neuronagent" + path).body, Loader=yaml.CSafeLoader)
 
     assert found == anyone.get("/neuronagent/openapi.json").json
     assert found["paths"]["/api/v1/sessions/{session_id}/messages"]["post"]["responses"]["201"]
