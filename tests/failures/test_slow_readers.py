@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import UUID
@@ -125,6 +126,55 @@ async def test_sockets_that_nobody_reads_stall_nothing_and_cost_little(place: In
     finally:
         for line in deaf:
             line.close()
+
+
+async def test_a_websocket_that_nobody_reads_stalls_nothing_and_is_let_go(place: Installation) -> None:
+    server = await place.serve()
+    [session, other] = await place.sessions(2)
+    place.outside.words = tuple(f"{n} {'x' * 2000} " for n in range(3000))  # more than sockets hold for us
+    place.outside.word_seconds = 0.0005
+    with _deaf_websocket(server, session) as line:
+        async with asyncio.timeout(60):
+            while not any(event.type == "run.completed" for event in await place.events(session)):
+                await asyncio.sleep(0.1)
+        place.outside.words = ("hello",)
+        [done] = await place.all_ended([await place.send(server, other, "hello")], 30)
+        assert done.status is RunStatus.COMPLETED
+        assert await asyncio.to_thread(_rest, line) < 6_000_000
+
+
+def _rest(line: socket.socket) -> int:
+    """What the server had sent when it gave up. Raises TimeoutError if it does not."""
+    line.settimeout(20)
+    time.sleep(12)  # longer than the server waits for a reader
+    found = 0
+    while piece := line.recv(1 << 20):
+        found += len(piece)
+    return found
+
+
+def _deaf_websocket(server: Process, session: UUID) -> socket.socket:
+    """Sends a message over NeuronAgent's socket and reads nothing of the answer."""
+    line = socket.socket()
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    line.connect(("127.0.0.1", server.port))
+    head = {
+        "Host": "x",
+        "Authorization": server.headers()["authorization"],
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }
+    lines = "".join(f"{name}: {value}\r\n" for name, value in head.items())
+    line.sendall(f"GET /neuronagent/ws?session_id={session} HTTP/1.1\r\n{lines}\r\n".encode())
+    found = b""
+    while b"\r\n\r\n" not in found:
+        found += line.recv(1)
+    assert b" 101 " in found
+    frame = b'{"content": "hello"}'
+    line.sendall(bytes([0x81, 0x80 | len(frame)]) + bytes(4) + frame)  # masked with zeros
+    return line
 
 
 def _deaf(server: Process, session: UUID) -> socket.socket:

@@ -11,6 +11,8 @@ from glia.memory.service import Memories
 from glia.memory.tools import conversation_search
 from glia.memory.types import Embedding, MemorySettings
 from glia.memory.upkeep import Upkeep
+from glia.runs.live import Live
+from glia.runs.messages import Messages
 from glia.sessions.service import Sessions
 from glia.tools.types import ToolContext
 
@@ -162,3 +164,23 @@ async def test_what_people_asked_in_a_session_comes_in_order(
         f"Question {number}" for number in range(8, 20, 2)
     ]
     assert await conversations.asked(stranger.workspace_id, session) == []
+
+
+async def test_a_changed_message_is_found_as_it_reads_now_and_a_deleted_one_not_at_all(
+    conversations: Conversations, principal: Principal, agent: UUID, say, db: Database
+) -> None:
+    session = await say(agent, "My secret is Rumpelstiltskin.", "Noted.", "I live in Lviv.", "A fine town.")
+    assert await conversations.search(principal, "Rumpelstiltskin", agent_id=agent)
+    messages = Messages(db, Live(db))
+
+    await messages.edit(principal, session, 3, content="I live in Odesa.")
+    await messages.delete(principal, session, 1)
+
+    async def texts(query: str) -> list[str]:
+        return [turn.text for turn in await conversations.search(principal, query, agent_id=agent)]
+
+    assert await texts("Rumpelstiltskin") == await texts("Lviv") == []
+    assert (await texts("Odesa"))[0] == "I live in Odesa."
+    assert await conversations.asked(principal.workspace_id, session) == ["I live in Odesa."]
+    await say(agent, "Odesa it is.", session=session)
+    assert sorted(await texts("Odesa")) == ["A fine town.", "I live in Odesa.", "Noted.", "Odesa it is."]

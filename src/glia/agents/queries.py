@@ -285,6 +285,7 @@ _MATCHES: LiteralString = """
         where a.deleted_at is null
           and (%(project_id)s::uuid is null or a.project_id = %(project_id)s or v.visibility <> 'project')
           and (%(is_active)s::boolean is null or v.is_active = %(is_active)s)
+          and (%(name)s::text is null or v.name = %(name)s)
           and (%(pattern)s::text is null or v.name ilike %(pattern)s or a.slug ilike %(pattern)s
                or v.description ilike %(pattern)s)"""
 
@@ -294,6 +295,7 @@ async def search(tx: Transaction, wanted: AgentFilter) -> tuple[list[Agent], int
     parameters: dict[str, object] = {
         "project_id": wanted.project_id,
         "is_active": wanted.is_active,
+        "name": wanted.name,
         "pattern": contains(wanted.text) if wanted.text else None,
     }
     rows = await tx.many(

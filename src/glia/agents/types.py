@@ -262,11 +262,12 @@ class AgentFilter:
     """Which agents a list is about, and its order; what is None does not matter.
 
     project_id: those that this project sees: its own, and the workspace's shared ones. text: in name, slug or
-    description.
+    description. name: exactly this one.
     """
 
     project_id: UUID | None = None
     text: str = ""
+    name: str | None = None
     is_active: bool | None = None
     sort: Sort = "created_at"
     is_descending: bool = True

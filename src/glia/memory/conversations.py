@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 import msgspec
 import structlog
 
 from glia.identity.types import Principal
-from glia.kit.db import Database
+from glia.kit.db import Database, Transaction
 from glia.kit.errors import GliaError, InvalidRequest
 from glia.memory import queries, turn_queries
-from glia.memory.turn_queries import Said, Turn, TurnToEmbed, Where, date_of
+from glia.memory.turn_queries import Reading, Said, Turn, TurnToEmbed, Where, date_of
 from glia.memory.types import Embedding, FoundTurn
 
 LONGEST_QUERY = 2_000
@@ -24,6 +25,7 @@ _SESSIONS_AT_ONCE = 200
 _EVENTS_AT_ONCE = 500
 _EMBEDDED_AT_ONCE = 32
 _EMBED_SECONDS = 5.0
+_NO_END = 2**62
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -93,22 +95,22 @@ class Conversations:
             reading = await turn_queries.lock_reading(tx, session_id)
             if reading is None or reading.read_seq >= reading.last_seq:
                 return False
-            # Up to last_seq as it was under the lock: an event that came in since is read next time, not twice.
-            said = await turn_queries.read_log(
-                tx, session_id, after=reading.read_seq, until=reading.last_seq, limit=_EVENTS_AT_ONCE
-            )
-            turns = [turn for one in said if (turn := turn_of(one)) is not None]
-            if turns:
-                await turn_queries.add_turns(tx, reading, turns)
-            has_more = len(said) == _EVENTS_AT_ONCE
-            await turn_queries.set_read(tx, session_id, said[-1].seq if has_more else reading.last_seq)
-            return has_more
+            changes = await _changes(tx, session_id, after=reading.read_seq, until=reading.last_seq)
+            if not any(seq <= reading.read_seq for seq in changes):
+                return await _read_on(tx, reading, changes)
+            # What was read is no longer so: the session is read anew, at once, since the changes stay in its log.
+            await turn_queries.forget_turns(tx, session_id)
+            changes = await _changes(tx, session_id, after=0, until=reading.last_seq)
+            while (anew := await turn_queries.lock_reading(tx, session_id)) and await _read_on(tx, anew, changes):
+                pass
+            return False
 
     async def asked(self, workspace_id: UUID, session_id: UUID) -> list[str]:
         """The last questions and remarks of people in a session, at most six, oldest first."""
         async with self._db.transaction(workspace_id) as tx:
             said = await turn_queries.last_received(tx, session_id, limit=_MOST_ASKED)
-        turns = [turn for one in said if (turn := turn_of(one)) is not None]
+            changes = await _changes(tx, session_id, after=said[-1].seq, until=_NO_END) if said else {}
+        turns = [turn for one in said if (turn := _turn_now(one, changes)) is not None]
         return [turn.text for turn in reversed(turns) if turn.role == "user"]
 
     async def embed_some(self, workspace_id: UUID, agent_id: UUID) -> int:
@@ -171,6 +173,46 @@ def turn_of(said: Said) -> Turn | None:
     if role == "system" or not text:
         return None
     return Turn(said.seq, said.run_id, role, said.at, text[:LONGEST_TURN])
+
+
+class _Changed(msgspec.Struct):
+    seq: int
+    content: str | None = None
+
+
+async def _changes(tx: Transaction, session_id: UUID, *, after: int, until: int) -> dict[int, str | None]:
+    """The new texts of messages by their events; None for what was deleted."""
+    found: dict[int, str | None] = {}
+    for one in await turn_queries.read_changes(tx, session_id, after=after, until=until):
+        changed = msgspec.json.decode(one.data, type=_Changed)
+        if one.type == "message.deleted":
+            found[changed.seq] = None
+        elif changed.content is not None:
+            found[changed.seq] = changed.content
+    return found
+
+
+def _turn_now(said: Said, changes: dict[int, str | None]) -> Turn | None:
+    """As it reads since it was changed."""
+    turn = turn_of(said)
+    if turn is None or turn.seq not in changes:
+        return turn
+    text = (changes[turn.seq] or "").replace("\0", "").strip()
+    return replace(turn, text=text[:LONGEST_TURN]) if text else None
+
+
+async def _read_on(tx: Transaction, reading: Reading, changes: dict[int, str | None]) -> bool:
+    """Whether there is more."""
+    # Up to last_seq as it was under the lock: an event that came in since is read next time, not twice.
+    said = await turn_queries.read_log(
+        tx, reading.session_id, after=reading.read_seq, until=reading.last_seq, limit=_EVENTS_AT_ONCE
+    )
+    turns = [turn for one in said if (turn := _turn_now(one, changes)) is not None]
+    if turns:
+        await turn_queries.add_turns(tx, reading, turns)
+    has_more = len(said) == _EVENTS_AT_ONCE
+    await turn_queries.set_read(tx, reading.session_id, said[-1].seq if has_more else reading.last_seq)
+    return has_more
 
 
 def text_with_context(turn: TurnToEmbed) -> str:

@@ -112,6 +112,27 @@ async def read_log(tx: Transaction, session_id: UUID, *, after: int, until: int,
     )
 
 
+async def read_changes(tx: Transaction, session_id: UUID, *, after: int, until: int) -> list[Said]:
+    """Events behind `after` up to `until` by which messages were edited or deleted, oldest first."""
+    return await tx.many(
+        Said,
+        """
+        select seq, type, at, run_id, data::text as data from events
+        where session_id = %(id)s and seq > %(after)s and seq <= %(until)s
+          and type in ('message.edited', 'message.deleted') order by seq""",
+        id=session_id,
+        after=after,
+        until=until,
+    )
+
+
+async def forget_turns(tx: Transaction, session_id: UUID) -> None:
+    """So that the session is read from its beginning; vectors go with their turns."""
+    await tx.execute("delete from turn_words where session_id = %(id)s", id=session_id)
+    await tx.execute("delete from turns where session_id = %(id)s", id=session_id)
+    await tx.execute("update conversations set read_seq = 0, turns = 0 where session_id = %(id)s", id=session_id)
+
+
 async def last_received(tx: Transaction, session_id: UUID, *, limit: int) -> list[Said]:
     """The newest messages to a session, newest first, out of its last 2,000 events."""
     return await tx.many(

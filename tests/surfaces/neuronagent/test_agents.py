@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -89,7 +90,6 @@ def test_a_put_changes_what_is_given(client: Neuron) -> None:
         {"config": {"temperature": "hot"}},
         {"config": {"temperature": 3}},
         {"config": {"max_tokens": 0}},
-        {"profile": "astronaut"},
         {"model_name": ""},
     ],
 )
@@ -158,15 +158,61 @@ def test_a_clone_is_a_new_agent_under_a_free_name(client: Neuron) -> None:
     assert {name: second[name] for name in same} == {name: made[name] for name in same}
 
 
-def test_a_deleted_agent_takes_its_sessions_along(client: Neuron) -> None:
+def test_a_deleted_agent_takes_along_all_that_is_its_own(client: Neuron) -> None:
     agent = client.agent()
+    own = f"/agents/{agent['id']}"
     session = client.session(agent)
+    memory = client.made("/memories", {"agent_id": agent["id"], "content": "The pier closes at dusk.", "tier": "lpm"})
+    plan = client.post(f"{own}/plan", {"task": "Close the pier"}).json["id"]
+    judged = client.post(f"{own}/reflect", {"response": "Closed."}).json["id"]
+    client.made(f"{own}/budget", {"budget_amount": 1, "period_type": "daily"})
 
-    assert client.delete(f"/agents/{agent['id']}").status == 204
+    assert client.delete(own).status == 204
 
-    refused(client.get(f"/agents/{agent['id']}"), 404)
-    refused(client.get(f"/sessions/{session}"), 404)
-    refused(client.delete(f"/agents/{agent['id']}"), 404)
+    refused(client.get(own), 404)
+    refused(client.delete(own), 404)
+    for gone in (
+        f"/sessions/{session}",
+        f"/memories/{memory['id']}",
+        f"/memory/{memory['chunk_id']}",
+        f"/plans/{plan}",
+        f"/reflections/{judged}",
+    ):
+        refused(client.get(gone), 404)
+    assert client.get("/budgets").json == []
+
+
+def test_copies_made_at_the_same_time_get_names_of_their_own(client: Neuron) -> None:
+    agent = client.agent("sheep")
+
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda _: client.made(f"/agents/{agent['id']}/clone", None), range(6)))
+
+    assert {each["name"] for each in made} == {"sheep_clone", *(f"sheep_clone_{number}" for number in range(2, 7))}
+
+
+def test_a_profile_of_the_clients_own_is_passed_over(client: Neuron) -> None:
+    answer = client.post("/agents", {**SEED, "profile": "pirate"})
+
+    assert answer.status == 201
+    assert answer.headers["x-ignored-fields"] == "profile"
+    assert answer.json["system_prompt"] == SEED["system_prompt"]
+
+
+def test_a_budget_in_the_config_is_the_agents_budget(client: Neuron) -> None:
+    budget = {"max_cost": 2.5, "currency": "USD", "alerts": [{"threshold": 0.8, "action": "warn", "channels": []}]}
+    agent = client.agent(config={"budget": budget})
+    own = f"/agents/{agent['id']}"
+
+    assert agent["config"]["budget"] == budget
+    assert client.get(f"{own}/budget").json["budget_amount"] == 2.5
+    assert client.put(own, {"config": {"budget": {"max_cost": 4, "period_type": "monthly"}}}).status == 200
+    assert client.get(f"{own}/budget").json["budget_amount"] == 4
+    client.put(f"{own}/budget", {"budget_amount": 9})
+    client.put(own, client.get(own).json)
+    assert client.get(f"{own}/budget").json["budget_amount"] == 9
+    for wrong in (5, {"max_cost": -1}, {"max_cost": "x"}, {"max_cost": 1, "period_type": "hourly"}):
+        refused(client.post("/agents", {**SEED, "config": {"budget": wrong}}), 400)
 
 
 def test_blueprints_make_agents(client: Neuron) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.surfaces.conftest import Client
+from glia.models.prices import Price
+from tests.surfaces.conftest import Client, Server
 from tests.surfaces.neuronagent.conftest import Neuron, refused
 
 MISSING = "01900000-0000-7000-8000-000000000000"
@@ -273,3 +274,25 @@ def test_a_turn_that_waits_for_a_person_says_so(client: Neuron, native: Client) 
     assert answer.status == 202
     assert answer.json["status"] == "waiting"
     assert answer.json["metadata"]["waiting_for"] == ["approval"]
+
+
+def test_a_turn_without_room_in_the_budget_waits_and_goes_on_when_there_is_some(server: Server, client: Neuron) -> None:
+    server.house.models._resolver._prices._own["openai/slow"] = Price(input=1_000_000, output=2_000_000)  # type: ignore[attr-defined]
+    agent = client.agent(
+        "spender", model_name="openai/slow", config={"max_tokens": 20, "budget": {"max_cost": 0.00001}}
+    )
+    session = client.session(agent)
+    try:
+        answer = client.post(f"/sessions/{session}/messages", {"content": "Tell me"})
+        assert answer.status == 202
+        assert answer.json["metadata"]["waiting_for"] == ["budget"]
+
+        client.put(f"/agents/{agent['id']}/budget", {"budget_amount": 5})
+
+        path = f"/sessions/{session}/messages"
+        rows = client.until(path, lambda rows: len(rows) == 2)
+        assert rows[-1]["content"]
+        spent = client.get(f"/agents/{agent['id']}/budget").json
+        assert spent["total_cost"] == client.get(f"/agents/{agent['id']}/costs").json["total_cost"] > 0
+    finally:
+        del server.house.models._resolver._prices._own["openai/slow"]  # type: ignore[attr-defined]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
 import pytest
 import yaml
 
+from glia.surfaces.neuronagent.app import neuronagent_surface
+from glia.surfaces.shared.asgi import App
 from tests.surfaces.conftest import Server
 from tests.surfaces.neuronagent.conftest import BASE, Neuron, refused
 
@@ -30,6 +34,7 @@ def test_the_service_routes_need_no_key(server: Server) -> None:
         "migration_version",
     }
     assert b"glia_http_requests_total" in anyone.get("/neuronagent/metrics").body
+    assert b"# TYPE neurondb_agent_executions_total counter" in anyone.get("/neuronagent/metrics").body
     assert b"<html" in anyone.get("/neuronagent/docs").body.lower()
 
 
@@ -37,7 +42,7 @@ def test_the_service_routes_need_no_key(server: Server) -> None:
 def test_the_document_is_there_as_yaml_and_as_json(server: Server, path: str) -> None:
     anyone = Neuron(server.port)
 
-    found = yaml.safe_load(anyone.get("/neuronagent" + path).body)
+    found = yaml.load(anyone.get("/neuronagent" + path).body, Loader=yaml.CSafeLoader)
 
     assert found == anyone.get("/neuronagent/openapi.json").json
     assert found["paths"]["/api/v1/sessions/{session_id}/messages"]["post"]["responses"]["201"]
@@ -141,3 +146,38 @@ def test_fields_that_nothing_reads_are_named(client: Neuron) -> None:
     assert answer.status == 201
     assert answer.headers["x-ignored-fields"] == "colour"
     assert BASE.startswith("/neuronagent")
+
+
+def test_unknown_fields_are_refused_where_the_operator_wants_that(
+    server: Server, client: Neuron, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONFIG_REJECT_UNKNOWN_FIELDS", "true")
+    session = client.session(client.agent())
+
+    async def ask(house: Any) -> list[tuple[int, Any]]:
+        app = neuronagent_surface(house)
+        return [
+            await _post(app, client, "/api/v1/sessions", {"agent_id": session, "colour": "red"}),
+            await _post(app, client, f"/api/v1/sessions/{session}/messages", {"content": "Hello", "colour": "red"}),
+        ]
+
+    for status, body in server.do(ask):
+        assert status == 400
+        assert body["error"]["details"]["field"] == "colour"
+    assert client.post("/sessions", {"agent_id": client.agent("other")["id"], "colour": "red"}).status == 201
+
+
+async def _post(app: App, client: Neuron, path: str, body: Any) -> tuple[int, Any]:
+    """Straight to a surface of our own, which has read the environment as it is now."""
+    headers = [(b"authorization", f"Bearer {client.key}".encode()), (b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": path, "headers": headers, "query_string": b"", "state": {}}
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": json.dumps(body).encode(), "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await app(scope, receive, send)
+    return sent[0]["status"], json.loads(b"".join(message.get("body", b"") for message in sent[1:]))

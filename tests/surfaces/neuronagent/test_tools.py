@@ -136,13 +136,28 @@ def test_a_handler_is_a_built_in_tool_with_arguments_set_for_good(client: Neuron
     assert "result" in done
 
 
-def test_what_is_not_here_says_so_when_it_is_called(client: Neuron) -> None:
-    client.made("/tools", {"name": "train", "description": "Trains.", "handler_type": "ml"})
+@pytest.mark.parametrize("handler", ["ml", "queue", "mcp", "multimodal"])
+def test_a_handler_that_is_not_here_is_refused_with_a_way_out(client: Neuron, handler: str) -> None:
+    tool = {"name": "train", "description": "Trains.", "handler_type": handler}
 
-    done = client.post("/tools/train/execute", {}).json
+    error = refused(client.post("/tools", tool), 400)
 
-    assert done["success"] is False
-    assert "there is no tool 'ml'" in done["error"]
+    assert handler in error["message"]
+    assert error["details"]["field"] == "handler_type"
+    refused(client.get("/tools/train"), 404)
+
+
+@pytest.mark.parametrize("handler", ["retrieval", "rag", "vector", "hybrid_search", "reranking"])
+def test_a_tool_searches_the_table_it_was_made_for(client: Neuron, handler: str) -> None:
+    text = "The lighthouse of Cordouan was finished in 1611."
+    assert client.post("/rag/ingest", {"document_text": text, "table_name": "towers"}).status == 200
+    config = {"knowledge_table": "towers", "top_k": 1}
+    client.made("/tools", {"name": "seek", "description": "S.", "handler_type": handler, "handler_config": config})
+
+    done = client.post("/tools/seek/execute", {"query": "When was the lighthouse finished?"}).json
+
+    assert done["success"] is True
+    assert "1611" in done["result"]
 
 
 def test_a_default_version_is_at_work(client: Neuron) -> None:

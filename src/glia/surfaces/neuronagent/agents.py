@@ -8,16 +8,17 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
-from glia.agents.types import Agent
+from glia.agents.types import Agent, AgentFilter
 from glia.identity.types import Principal
 from glia.kit.errors import InvalidRequest
 from glia.sessions.types import SessionFilter
 from glia.surfaces.neuronagent.agent_words import DEFAULT_MODEL, wire
 from glia.surfaces.neuronagent.auth import TheAdmin, TheCaller, TheUser
 from glia.surfaces.neuronagent.making import clone_of, create_agent, update_agent
-from glia.surfaces.neuronagent.profiles import BLUEPRINTS
-from glia.surfaces.neuronagent.words import SinceText, ThePart, UntilText, part_from, span_of, usd, uuid_in
+from glia.surfaces.neuronagent.profiles import BLUEPRINTS, profile_named
+from glia.surfaces.neuronagent.words import SinceText, ThePart, UntilText, span_of, usd, uuid_in
 from glia.surfaces.shared.bodies import Body, Changes, Out, TheHouse, Time, WatchedRoute, given
+from glia.surfaces.shared.json_body import current_fields
 from glia.wiring import House
 
 router = APIRouter(prefix="/api/v1", tags=["agents"], route_class=WatchedRoute)
@@ -30,8 +31,8 @@ class AgentBody(Body):
 
     model_name: a model of any provider; where nobody has it, the server's default answers. enabled_tools: names of
     built-in or own tools; a name that is not there yet is used once it is. config: `temperature`, `top_p` and
-    `max_tokens` change the agent's settings, `knowledge_table` gives it a knowledge base, `auto_memory_enabled` and
-    `cross_session_memory_enabled` its memory; the rest is kept.
+    `max_tokens` change the agent's settings, `budget` with `max_cost` in USD sets its budget, `knowledge_table` gives
+    it a knowledge base, `auto_memory_enabled` and `cross_session_memory_enabled` its memory; the rest is kept.
     """
 
     name: str
@@ -113,6 +114,8 @@ def agent_out(agent: Agent) -> AgentOut:
 @router.post("/agents", status_code=201)
 async def create(body: AgentBody, house: TheHouse, principal: TheUser) -> AgentOut:
     """Make an agent."""
+    if body.profile is not None and profile_named(body.profile) is None and (fields := current_fields.get()):
+        fields.ignore(["profile"])
     return agent_out(await create_agent(house, principal, given(body)))
 
 
@@ -124,12 +127,8 @@ async def list_agents(
     search: Annotated[str | None, Query(description="In name or description, in any case.", max_length=1000)] = None,
 ) -> list[AgentOut]:
     """List agents, newest first."""
-    text = (search or "").lower()
-    found = await part_from(
-        lambda window: house.agents.list(principal, window),
-        part,
-        lambda agent: text in f"{agent.current.name}\n{agent.current.description}".lower(),
-    )
+    wanted = AgentFilter(text=search or "", limit=part.limit, offset=part.offset)
+    found, _ = await house.agents.search(principal, wanted)
     return [agent_out(agent) for agent in found]
 
 
@@ -181,7 +180,7 @@ async def update(id: str, body: AgentChanges, house: TheHouse, principal: TheUse
 
 @router.delete("/agents/{id}", status_code=204, response_class=Response)
 async def delete(id: str, house: TheHouse, principal: TheAdmin) -> Response:
-    """Delete an agent with its sessions. Their open runs are cancelled."""
+    """Delete an agent for good, with its sessions, memories, plans, files and budgets. Its open runs are cancelled."""
     await delete_agent(house, principal, uuid_in(id))
     return Response(status_code=204)
 
@@ -192,7 +191,8 @@ async def delete_agent(house: House, principal: Principal, id: UUID) -> None:
         for session in sessions:
             await house.runs.cancel_session(principal, session.id)
             await house.sessions.delete(principal, session.id)
-    await house.agents.delete(principal, id)
+    await house.runs.cancel_agent(principal, id)
+    await house.agents.purge(principal, id)
 
 
 @router.post("/agents/{id}/clone", status_code=201)

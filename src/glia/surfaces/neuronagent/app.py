@@ -76,7 +76,8 @@ ROUTERS = (
 
 def neuronagent_surface(house: House) -> App:
     config = read_config(os.environ)
-    sending = Sending(house, IdempotentAnswers(house.db, house.settings.secret_key))
+    is_strict = house.settings.strict_fields or config.rejects_unknown_fields
+    sending = Sending(house, IdempotentAnswers(house.db, house.settings.secret_key), is_strict)
     api = surface_api(house, ROUTERS, DESCRIPTION)
     app = surface_app(
         house,
@@ -86,5 +87,6 @@ def neuronagent_surface(house: House) -> App:
         hot=[Route("POST", "/api/v1/sessions/{session_id}/messages", sending.send_message)],
         is_public=lambda path: path in system.PUBLIC,
         headers=HEADERS,
+        is_strict=is_strict,
     )
     return Doorway(batches.Arrays(app), Sockets(house, sending, config), config)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Annotated, Any, Literal, cast
 from uuid import UUID
@@ -34,6 +35,7 @@ _PERIODS: dict[str, Period] = {
 _NAMES = {period: name for name, period in _PERIODS.items()}
 _LARGEST_USD = 1e9
 _WARN_AT = 80
+_MOST_WARNINGS = 10
 
 
 class BudgetBody(Body):
@@ -168,23 +170,80 @@ async def create(id: str, body: BudgetBody, house: TheHouse, principal: TheCalle
         raise InvalidRequest("`budget_amount` is missing; it is in USD.", field="budget_amount")
     _check_currency(body.currency)
     check_size(body.metadata or {}, "metadata", 5_000)
-    setter, before = setter_of(principal), await _present(house, principal, agent, body.period_type)
     start, end = _dates(body.start_date, body.end_date)
+    wanted = Wanted(amount, body.period_type, (_percent(body.alert_threshold),), start, end, _metadata(body))
+    return budget_out(await set_budget(house, principal, agent, wanted))
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """amount: USD. warn_at: percentages."""
+
+    amount: float
+    period: str
+    warn_at: tuple[int, ...] = (_WARN_AT,)
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    metadata: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+async def set_budget(house: House, principal: Principal, agent: UUID, wanted: Wanted) -> Budget:
+    """In place of what was set here for the period before."""
+    setter, before = setter_of(principal), await _present(house, principal, agent, wanted.period)
     spec = BudgetSpec(
         scope="agent",
         subject_id=agent,
-        period=_PERIODS[body.period_type],
-        limit_micros=round(amount * 1_000_000),
-        name=f"{body.period_type} budget",
-        warn_at_percent=(_percent(body.alert_threshold),),
-        starts_at=start,
-        ends_at=end,
-        metadata={KEY: {"metadata": _metadata(body)}},
+        period=_PERIODS[wanted.period],
+        limit_micros=round(wanted.amount * 1_000_000),
+        name=f"{wanted.period} budget",
+        warn_at_percent=wanted.warn_at,
+        starts_at=wanted.starts_at,
+        ends_at=wanted.ends_at,
+        metadata={KEY: {"metadata": wanted.metadata}},
     )
     made = await house.budgets.create(setter, spec)
     if before is not None and KEY in before.metadata:
         await house.budgets.update(setter, before.id, {"is_active": False})
-    return budget_out(made)
+    return made
+
+
+def budget_in(config: Mapping[str, Any]) -> Wanted | None:
+    """What `config.budget` of an agent sets: `max_cost` in USD, `period_type`, and the thresholds of `alerts`.
+
+    None when it names no amount. Raises InvalidRequest.
+    """
+    given: object = config.get("budget")
+    if given is None:
+        return None
+    if not isinstance(given, dict):
+        raise InvalidRequest('`config.budget` must be an object, as {"max_cost": 5}.', field="config.budget")
+    budget = cast(dict[str, object], given)
+    amount = budget.get("max_cost", budget.get("budget_amount"))
+    if amount is None:
+        return None
+    period, currency = budget.get("period_type", "monthly"), budget.get("currency")
+    if not _is_number(amount, _LARGEST_USD):
+        raise InvalidRequest("`config.budget.max_cost` must be an amount in USD.", field="config.budget.max_cost")
+    if not isinstance(period, str) or period not in _PERIODS:
+        raise InvalidRequest(
+            f"`config.budget.period_type` must be one of {', '.join(_PERIODS)}.", field="config.budget.period_type"
+        )
+    _check_currency(None if currency is None else str(currency))
+    return Wanted(cast(float, amount), period, _thresholds(budget.get("alerts")))
+
+
+def _thresholds(alerts: object) -> tuple[int, ...]:
+    found = [
+        cast(dict[str, object], alert).get("threshold")
+        for alert in (cast(list[object], alerts) if isinstance(alerts, list) else [])
+        if isinstance(alert, dict)
+    ]
+    known = {_percent(cast(float, threshold)) for threshold in found if _is_number(threshold, 100)}
+    return tuple(sorted(known)[:_MOST_WARNINGS]) or (_WARN_AT,)
+
+
+def _is_number(value: object, largest: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= largest
 
 
 @router.put("/agents/{id}/budget")

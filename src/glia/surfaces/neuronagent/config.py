@@ -28,17 +28,25 @@ class Origins:
 
 @dataclass(frozen=True)
 class Config:
+    """rejects_unknown_fields: else they are named in `X-Ignored-Fields`."""
+
     cors: Origins
     websocket: Origins
+    rejects_unknown_fields: bool = False
 
 
 def read_config(environment: Mapping[str, str]) -> Config:
-    """CORS_ALLOWED_ORIGINS, WEBSOCKET_ALLOWED_ORIGINS (else the former), CONFIG_PROFILE or ENV (`prod`)."""
+    """CORS_ALLOWED_ORIGINS, WEBSOCKET_ALLOWED_ORIGINS (else the former), CONFIG_PROFILE or ENV (`prod`),
+    CONFIG_REJECT_UNKNOWN_FIELDS."""
     profile = (environment.get("CONFIG_PROFILE") or environment.get("ENV") or "").strip().lower()
     is_production = profile in {"prod", "production"}
     cors = _listed(environment.get("CORS_ALLOWED_ORIGINS"))
     sockets = _listed(environment.get("WEBSOCKET_ALLOWED_ORIGINS"))
-    return Config(Origins(cors, is_production), Origins(cors if sockets is None else sockets, is_production))
+    return Config(
+        Origins(cors, is_production),
+        Origins(cors if sockets is None else sockets, is_production),
+        environment.get("CONFIG_REJECT_UNKNOWN_FIELDS", "").strip().lower() in {"1", "true", "yes", "on"},
+    )
 
 
 def _listed(text: str | None) -> frozenset[str] | None:

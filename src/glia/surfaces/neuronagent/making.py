@@ -7,11 +7,13 @@ from typing import Any
 from uuid import UUID
 
 from glia.agents.errors import SlugTaken
-from glia.agents.types import Agent, AgentSpec
+from glia.agents.types import Agent, AgentFilter, AgentSpec
 from glia.identity.types import Principal
 from glia.kit.errors import Conflict, InvalidRequest
-from glia.kit.pages import LARGEST_LIMIT, Window, read_cursor
-from glia.surfaces.neuronagent.agent_words import changes_of, new_spec
+from glia.kit.pages import LARGEST_LIMIT
+from glia.surfaces.neuronagent.agent_words import changes_of, new_spec, shown
+from glia.surfaces.neuronagent.budgets import budget_in, set_budget
+from glia.surfaces.neuronagent.retrieving import base_named
 from glia.wiring import House
 
 _LONGEST_NAME = 100
@@ -23,9 +25,13 @@ class AgentNameTaken(Conflict):
 
 async def create_agent(house: House, principal: Principal, given: dict[str, Any]) -> Agent:
     """Raises AgentNameTaken: names are unique here."""
-    spec = await _with_knowledge(house, principal, new_spec(given), given.get("config") or {})
+    config: dict[str, Any] = given.get("config") or {}
+    budget = budget_in(config)
+    spec = await _with_knowledge(house, principal, new_spec(given), config)
     agent = await _insert(house, principal, spec)
-    await _set_memory(house, principal, agent.id, given.get("config") or {}, is_new=True)
+    await _set_memory(house, principal, agent.id, config, is_new=True)
+    if budget is not None:
+        await set_budget(house, principal, agent.id, budget)
     return agent
 
 
@@ -38,6 +44,7 @@ async def update_agent(house: House, principal: Principal, id: UUID, given: dict
     if "name" in changes and await _holder(house, principal, changes["name"]) not in (None, id):
         raise _taken(changes["name"])
     config: dict[str, Any] = wanted.get("config") or {}
+    budget = budget_in(config) if config.get("budget") != shown(agent.current).config.get("budget") else None
     if "metadata" in changes and config.get("knowledge_table"):
         changes["knowledge_base_ids"] = (
             await _with_knowledge(house, principal, replace(_spec_of(agent), **changes), config)
@@ -45,19 +52,26 @@ async def update_agent(house: House, principal: Principal, id: UUID, given: dict
     if changes:
         agent = await house.agents.update(principal, id, changes)
     await _set_memory(house, principal, id, config)
+    if budget is not None:
+        await set_budget(house, principal, id, budget)
     return agent
 
 
 async def clone_of(house: House, principal: Principal, id: UUID) -> Agent:
     agent = await house.agents.get(principal, id)
-    taken = await _names(house, principal)
     base = agent.current.name[: _LONGEST_NAME - 10] + "_clone"
-    name = next(
-        name
-        for number in range(1, len(taken) + 2)
-        if (name := base if number == 1 else f"{base}_{number}") not in taken
-    )
-    return await _insert(house, principal, replace(_spec_of(agent), name=name))
+    name = base
+    while True:
+        try:
+            return await _insert(house, principal, replace(_spec_of(agent), name=name))
+        except AgentNameTaken:  # also when somebody else clones it at the same time
+            name = await _free_name(house, principal, base)
+
+
+async def _free_name(house: House, principal: Principal, base: str) -> str:
+    found, count = await house.agents.search(principal, AgentFilter(text=base, limit=LARGEST_LIMIT))
+    taken = {agent.current.name for agent in found}
+    return next(name for number in range(2, count + 3) if (name := f"{base}_{number}") not in taken)
 
 
 async def _insert(house: House, principal: Principal, spec: AgentSpec) -> Agent:
@@ -78,19 +92,8 @@ def _taken(name: str) -> AgentNameTaken:
 
 
 async def _holder(house: House, principal: Principal, name: str) -> UUID | None:
-    return (await _names(house, principal)).get(name)
-
-
-async def _names(house: House, principal: Principal) -> dict[str, UUID]:
-    """The names of all agents of the workspace."""
-    found: dict[str, UUID] = {}
-    after: UUID | None = None
-    while True:
-        page = await house.agents.list(principal, Window(LARGEST_LIMIT, after))
-        found |= {agent.current.name: agent.id for agent in page.items}
-        if not page.has_more:
-            return found
-        after = read_cursor(page.next_cursor)
+    found, _ = await house.agents.search(principal, AgentFilter(name=name, limit=1))
+    return found[0].id if found else None
 
 
 async def _with_knowledge(house: House, principal: Principal, spec: AgentSpec, config: dict[str, Any]) -> AgentSpec:
@@ -100,9 +103,7 @@ async def _with_knowledge(house: House, principal: Principal, spec: AgentSpec, c
         return spec
     if not isinstance(table, str) or not 1 <= len(table) <= 200:
         raise InvalidRequest("`config.knowledge_table` must be a name.", field="config.knowledge_table")
-    bases = await house.knowledge.list(principal, Window(LARGEST_LIMIT))
-    ids = [base.id for base in bases.items if base.name == table]
-    base_id = ids[0] if ids else (await house.knowledge.create(principal, table)).id
+    base_id = (await base_named(house, principal, table, is_made=True)).id
     return replace(spec, knowledge_base_ids=tuple(dict.fromkeys((*spec.knowledge_base_ids, base_id))))
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from glia.kit.errors import InvalidRequest
-
 
 @dataclass(frozen=True)
 class Profile:
@@ -60,16 +58,12 @@ _ALIASES = {
 
 
 def profile_named(name: str | None) -> Profile | None:
-    """Raises InvalidRequest for a name that is none."""
+    """None for a name that is none: clients have profiles of their own."""
     if name is None:
         return None
     wanted = name.strip().lower().replace("_", "-")
     wanted = _ALIASES.get(wanted, wanted)
-    for profile in _PROFILES:
-        if profile.name == wanted:
-            return profile
-    known = ", ".join(profile.name for profile in _PROFILES)
-    raise InvalidRequest(f"`profile` {name[:100]!r} is none of {known}.", field="profile")
+    return next((profile for profile in _PROFILES if profile.name == wanted), None)
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,7 @@ class Sending:
 
     house: House
     answers: IdempotentAnswers
+    is_strict: bool
 
     async def send_message(self, request: Request, send: Send, session_id: str) -> None:
         principal = request.principal
@@ -97,7 +98,7 @@ class Sending:
         given = read_object(raw)
         optional = {name: value for name, value in given.items() if name == "content" or value is not None}
         body, ignored = convert(optional, MessageBody)
-        Fields(self.house.settings.strict_fields).ignore(ignored)
+        Fields(self.is_strict).ignore(ignored)
         check_content(body.content)
         if body.role not in _ROLES:
             raise InvalidRequest(f"`role` {body.role[:50]!r} is none of {', '.join(_ROLES)}.", field="role")

@@ -9,7 +9,8 @@ from typing import Any, cast
 from glia.identity.types import Principal
 from glia.kit.errors import Conflict, InvalidRequest
 from glia.kit.pages import LARGEST_LIMIT, Window, read_cursor
-from glia.surfaces.neuronagent.tool_words import BASES, HANDLERS, RENAMED, handler_of
+from glia.surfaces.neuronagent.retrieving import base_named
+from glia.surfaces.neuronagent.tool_words import ABSENT, BASES, HANDLERS, RENAMED, SEARCHES, handler_of
 from glia.tools.errors import ToolNotFound
 from glia.tools.recipes.types import Recipe, RecipeSpec
 from glia.tools.types import CustomTool, Permission, Tool
@@ -56,7 +57,7 @@ async def tool_named(house: House, principal: Principal, name: str) -> Registere
 
 async def create_tool(house: House, principal: Principal, fields: Wire) -> Registered:
     config: Wire = fields.get("handler_config") or {}
-    kind, ours, headers = _made_of(house, fields["handler_type"], config)
+    kind, ours, headers = await _made_of(house, principal, fields["handler_type"], config)
     spec = RecipeSpec(
         name=fields["name"],
         description=fields["description"],
@@ -81,7 +82,9 @@ async def update_tool(house: House, principal: Principal, name: str, fields: Wir
     changes: Wire = {"metadata": {**tool.recipe.metadata, KEY: kept}}
     if "handler_type" in fields or "handler_config" in fields:
         config = fields.get("handler_config", kept.get("handler_config") or {})
-        kind, ours, headers = _made_of(house, fields.get("handler_type", tool.wire["handler_type"]), config)
+        kind, ours, headers = await _made_of(
+            house, principal, fields.get("handler_type", tool.wire["handler_type"]), config
+        )
         changes |= {"kind": kind, "config": ours, "headers": headers if "handler_config" in fields else None}
     if "arg_schema" in fields:
         changes["schema"] = _schema(fields["arg_schema"])
@@ -118,13 +121,19 @@ def _kept(fields: Wire) -> Wire:
     return {**kept, "handler_config": _public(kept["handler_config"])} if "handler_config" in kept else kept
 
 
-def _made_of(house: House, handler: str, config: Wire) -> tuple[Any, Wire, dict[str, str] | None]:
+async def _made_of(
+    house: House, principal: Principal, handler: str, config: Wire
+) -> tuple[Any, Wire, dict[str, str] | None]:
     """Kind, config and headers of the recipe that the handler means. Raises InvalidRequest."""
     if handler not in HANDLERS:
         raise InvalidRequest(
             f"`handler_type` {handler[:50]!r} is none of {', '.join(HANDLERS)}.",
             field="handler_type",
             valid_types=list(HANDLERS),
+        )
+    if handler in ABSENT:
+        raise InvalidRequest(
+            f"`handler_type` {handler!r} needs what this server does not have; {ABSENT[handler]}.", field="handler_type"
         )
     if handler in ("http", "custom") and (url := config.get("url") or config.get("endpoint")):
         ours = {"url": url, "method": config.get("method") or "GET"}
@@ -137,11 +146,17 @@ def _made_of(house: House, handler: str, config: Wire) -> tuple[Any, Wire, dict[
         return "http", ours, {str(name): str(value) for name, value in headers.items()}
     if handler in ("code", "custom") and config.get("code"):
         return "code", {"code": config["code"], "language": _LANGUAGES.get(str(config.get("language")), "python")}, {}
-    fixed = dict(config)
+    renamed = RENAMED.get(handler, {})
+    fixed = {renamed.get(name, name): value for name, value in config.items()}
+    bases: Wire = {}
+    if handler in SEARCHES and (table := config.get("knowledge_table") or config.get("table_name")):
+        if not isinstance(table, str) or len(table) > 200:
+            raise InvalidRequest("`handler_config.knowledge_table` must be a name.", field="handler_config")
+        bases = {"knowledge_base_ids": [str((await base_named(house, principal, table, is_made=True)).id)]}
     if BASES.get(handler) == "sql_query" and "database" not in fixed:
         first = house.settings.sql_databases.split("=", 1)[0].strip()
         fixed |= {"database": first} if first else {}
-    return "tool", {"tool": BASES.get(handler, handler), "arguments": fixed, "rename": RENAMED.get(handler, {})}, {}
+    return "tool", {"tool": BASES.get(handler, handler), "arguments": fixed, "rename": renamed, **bases}, {}
 
 
 _LANGUAGES = {

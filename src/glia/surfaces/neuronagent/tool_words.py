@@ -34,10 +34,6 @@ _BEHIND: dict[str, tuple[str, ...]] = {
     "code": ("code", "run_code"),
     "shell": ("shell", "run_shell"),
     "memory": ("memory", "memory_save", "memory_search", "memory_forget", "conversation_search"),
-    "rag": ("rag", "retrieval"),
-    "vector": ("vector", "retrieval"),
-    "hybrid_search": ("hybrid_search", "retrieval"),
-    "reranking": ("reranking", "retrieval"),
 }
 """Where one of their names means several tools of ours, or one of another name; any other name means itself."""
 
@@ -53,17 +49,31 @@ BASES = {
     "visualization": "visualization",
     "filesystem": "filesystem",
     "web_search": "web_search",
-    "retrieval": "retrieval",
-    "rag": "retrieval",
-    "vector": "retrieval",
-    "hybrid_search": "retrieval",
-    "reranking": "retrieval",
+    "retrieval": "knowledge_search",
+    "rag": "knowledge_search",
+    "vector": "knowledge_search",
+    "hybrid_search": "knowledge_search",
+    "reranking": "knowledge_search",
     "collaboration": "collaboration",
-    "multimodal": "multimodal",
 }
-"""The tool of ours that a handler calls. A handler without one, such as `ml`, needs what is not here, and says so."""
+"""The tool of ours that a handler calls."""
 
-RENAMED = {"sql": {"query": "sql"}, "analytics": {"query": "sql"}}
+SEARCHES = frozenset(handler for handler, tool in BASES.items() if tool == "knowledge_search")
+"""Handlers that look into knowledge bases."""
+
+ABSENT = {
+    "queue": "run work in the background with POST /api/v1/async-tasks",
+    "ml": "write a tool with the handler `code`, or one with `http` that calls your model server",
+    "mcp": "connect the MCP server with POST /v1/mcp-servers; agents then have its tools",
+    "multimodal": "write a tool with the handler `code`",
+}
+"""Handlers that nothing stands behind here, and what to do instead."""
+
+RENAMED = {
+    "sql": {"query": "sql"},
+    "analytics": {"query": "sql"},
+    **{handler: {"top_k": "limit"} for handler in SEARCHES},
+}
 """What a handler's arguments are called by us."""
 
 

@@ -64,13 +64,17 @@ def surface_app(
     is_public: Callable[[str], bool] = lambda _path: False,
     headers: Mapping[str, str] | None = None,
     takes_bound_keys: Callable[[str], bool] = lambda _path: False,
+    is_strict: bool | None = None,
 ) -> App:
     """hot: routes answered before the framework sees them. is_public: paths that need no credential, beside the
     documents. error_body, status_of: how the surface tells failures. headers: on every answer. takes_bound_keys: paths
-    at which a key that is bound to an agent may talk to it."""
+    at which a key that is bound to an agent may talk to it. is_strict: whether unknown fields are refused; None: as the
+    server's settings say."""
     settings = house.settings
     answers = IdempotentAnswers(house.db, settings.secret_key)
-    rest = Idempotency(JsonBodies(Explained(api), is_strict=settings.strict_fields), answers)
+    rest = Idempotency(
+        JsonBodies(Explained(api), is_strict=settings.strict_fields if is_strict is None else is_strict), answers
+    )
     return Gate(
         HotRoutes(hot, rest),
         house.identity,

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
+from uuid import UUID
 
 import orjson
 
@@ -67,11 +68,14 @@ def _preset(recipe: Recipe, base: Tool | None) -> Tool:
     fixed = {name: value for name, value in _object(recipe.config.get("arguments")).items() if name in known}
     names = _object(recipe.config.get("rename"))
     schema = recipe.schema or base.schema
+    bases = tuple(map(UUID, recipe.config.get("knowledge_base_ids") or ()))
 
     async def call(context: ToolContext, arguments: str) -> ToolResult:
         values = arguments_of(arguments, recipe.name)
         check_arguments(schema, values, name=recipe.name)
         given = {name if name in known else names.get(name, name): value for name, value in values.items()}
+        if bases:  # its own in place of the agent's
+            context = replace(context, knowledge_base_ids=bases, knowledge_path=None, knowledge_document_ids=())
         return await base.call(context, orjson.dumps({**given, **fixed}).decode())
 
     return replace(base, name=recipe.name, description=recipe.description, schema=schema, call=call, is_default=False)
