@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
-from glia.kit.errors import Unavailable, UpstreamFailed
+from glia.kit.errors import InvalidRequest, Unavailable, UpstreamFailed
 
 _SECONDS = 20.0
+MAILTO = "mailto:"
 _PORTS = {"smtp": 587, "smtps": 465}
 
 
@@ -21,6 +23,15 @@ class MailConfig:
 
     url: str | None = None
     sender: str = "glia@localhost"
+
+
+_ADDRESS = re.compile(r"[^\s@<>,;:\"()\[\]\\]{1,64}@[A-Za-z0-9.-]{1,190}\.?[A-Za-z0-9]{1,60}")
+
+
+def check_address(url: str) -> None:
+    address = url.removeprefix(MAILTO)
+    if not _ADDRESS.fullmatch(address):
+        raise InvalidRequest(f"`url` {url[:100]!r} is no `mailto:` with one mail address.", field="url")
 
 
 class Mail:

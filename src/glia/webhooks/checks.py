@@ -9,10 +9,10 @@ from typing import get_args
 import orjson
 
 from glia.kit.errors import InvalidRequest
+from glia.kit.mail import MAILTO, check_address
 from glia.kit.outbound import Outbound, OutboundRefused
 from glia.kit.outbound.headers import render
 from glia.kit.outbound.target import parse
-from glia.webhooks.mailing import MAILTO, check_address
 from glia.webhooks.types import EVENT_TYPES, FAMILIES, PING, Style, WebhookSpec
 
 MOST_EVENT_TYPES = 50

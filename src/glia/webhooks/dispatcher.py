@@ -14,11 +14,11 @@ import structlog
 from glia.kit import telemetry
 from glia.kit.db import Database, Transaction
 from glia.kit.errors import GliaError
-from glia.kit.mail import Mail, MailConfig
+from glia.kit.mail import MAILTO, Mail, MailConfig
 from glia.kit.outbound import Outbound
 from glia.webhooks import queries, sending_queries
 from glia.webhooks.config import WebhookConfig
-from glia.webhooks.mailing import MAILTO, mailed
+from glia.webhooks.mailing import mailed
 from glia.webhooks.sealing import Secrets, address_of
 from glia.webhooks.sending import Answer, body_of, named_body, outcome_of, send
 from glia.webhooks.sending_queries import Claimed, Letter

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import time
 
 import orjson
 
-from glia.kit.errors import GliaError, InvalidRequest
-from glia.kit.mail import Mail
+from glia.kit.errors import GliaError
+from glia.kit.mail import MAILTO, Mail
 from glia.webhooks.sending import Address, Answer, alert_of, said_in
 from glia.webhooks.sending_queries import Letter
-
-MAILTO = "mailto:"
-_ADDRESS = re.compile(r"[^\s@<>,;:\"()\[\]\\]{1,64}@[A-Za-z0-9.-]{1,190}\.?[A-Za-z0-9]{1,60}")
-
-
-def check_address(url: str) -> None:
-    address = url.removeprefix(MAILTO)
-    if not _ADDRESS.fullmatch(address):
-        raise InvalidRequest(f"`url` {url[:100]!r} is no `mailto:` with one mail address.", field="url")
 
 
 async def mailed(mail: Mail, address: Address, letter: Letter) -> Answer:

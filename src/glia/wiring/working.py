@@ -14,6 +14,7 @@ from glia.evaluations.jobs import Evaluator
 from glia.evaluations.judging import Judge as AnswerJudge
 from glia.identity.types import Principal
 from glia.kit.db import Transaction
+from glia.kit.mail import Mail
 from glia.knowledge.jobs import Ingest
 from glia.knowledge.parsing.types import ParseLimits
 from glia.knowledge.reading import Reader
@@ -48,6 +49,8 @@ from glia.wiring.searching import (
     knowledge_jobs,
 )
 from glia.wiring.tooling import Tooling
+from glia.workflows.notices import KIND as NOTIFY
+from glia.workflows.notices import Notifier
 from glia.workflows.service import Workflows
 from glia.workflows.types import WORKFLOW
 
@@ -79,7 +82,10 @@ def working_of(ground: Ground, knowing: Knowing, tooling: Tooling) -> Working:
     verifier = Verifier(Verdicts(models, spending), ground.usage)
     judge = ConditionJudge(db, agents, models, ground.usage, spending)
     task_work, subagents = TaskWork(tooling.sandboxes), Subagents(db, agents)
-    workflows = Workflows(db, agents=agents, tools=tools, outbound=ground.outbound)
+    mail = Mail(ground.settings.mail)
+    workflows = Workflows(
+        db, agents=agents, tools=tools, outbound=ground.outbound, start_job=ground.jobs, has_mail=mail.is_on
+    )
     verifications = Verifications(db, ground.jobs)
     crew = Crew(
         models,
@@ -98,6 +104,7 @@ def working_of(ground: Ground, knowing: Knowing, tooling: Tooling) -> Working:
         TASK: JobKind(task_work.work, task_work.ended),
         VERIFY: JobKind(verifier.work, verifier.ended),
         JUDGE: JobKind(judge.work, judge.ended),
+        NOTIFY: JobKind(Notifier(ground.outbound, mail, ground.settings.public_url or "").work, nothing_to_undo),
     }
     others = {WORKFLOW: workflows.work, TOOL: tool_work(tools), MODEL: model_work(tools, crew)}
     kinds = kinds_of(agent_work(agents, tools, crew, subagents, pinned), jobs, others)

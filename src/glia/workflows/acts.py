@@ -19,6 +19,8 @@ from glia.agents.service import Agents
 from glia.identity.types import Principal, system_principal
 from glia.kit import clock
 from glia.kit.db import Database, Transaction
+from glia.kit.errors import Unavailable
+from glia.kit.jobs import StartJob
 from glia.kit.outbound import Outbound
 from glia.runs import approval_queries
 from glia.runs.events import CalledTool, Payload, StepStarted, StepWaiting, ToolCalled, ToolReturned, encode_any
@@ -53,14 +55,23 @@ class StartWorkflow(Protocol):
 
 @dataclass
 class Crew:
-    """What executions work with. runs and start: set once they exist; they are built after the engine."""
+    """What executions work with. runs and start: set once they exist; they are built after the engine.
+
+    start_job: for telling people; None tells nobody. has_mail: whether mails can be sent.
+    """
 
     db: Database
     agents: Agents
     tools: Tools
     outbound: Outbound
+    start_job: StartJob | None = None
+    has_mail: bool = False
     runs: Runs = field(init=False)
     start: StartWorkflow = field(init=False)
+
+    def require_mail(self) -> None:
+        if not self.has_mail:
+            raise Unavailable("No mail server is configured, so no mail can be sent; the operator sets GLIA_MAIL__URL.")
 
 
 @dataclass(frozen=True)

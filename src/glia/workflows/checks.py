@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from glia.identity.types import Principal
 from glia.kit.db import Transaction
-from glia.kit.errors import Forbidden, InvalidRequest, NotFound
+from glia.kit.errors import Forbidden, GliaError, InvalidRequest, NotFound
+from glia.kit.mail import MAILTO, check_address
 from glia.workflows import queries
 from glia.workflows.acts import Crew, one_tool
 from glia.workflows.errors import InvalidWorkflow, StepError
@@ -18,7 +19,9 @@ from glia.workflows.types import (
     DEEPEST_NESTING,
     Action,
     AgentAction,
+    ApprovalAction,
     MapAction,
+    Notice,
     Problem,
     SubworkflowAction,
     ToolAction,
@@ -60,12 +63,28 @@ async def problems_of(crew: Crew, principal: Principal, written: Mapping[str, An
                     tools[name] = await _tool_problem(crew, principal, name)
                 if said := tools[name]:
                     problems.append(Problem(f"{at}.tool", said))
+            case ApprovalAction(notify=notices):
+                problems += _notice_problems(crew, notices, at)
             case SubworkflowAction():
                 async with crew.db.transaction(principal.workspace_id) as tx:
                     problems += await _workflow_problems(tx, action, at, own)
             case _:
                 pass
     return problems[:_MOST_SHOWN]
+
+
+def _notice_problems(crew: Crew, notices: Sequence[Notice], at: str) -> list[Problem]:
+    found: list[Problem] = []
+    for index, notice in enumerate(notices):
+        try:
+            if notice.to.startswith(MAILTO):
+                check_address(notice.to)
+                crew.require_mail()
+            else:
+                crew.outbound.check(notice.to)
+        except GliaError as error:
+            found.append(Problem(f"{at}.notify[{index}].to", error.message))
+    return found
 
 
 def _actions(parsed: Parsed) -> Iterator[tuple[str, Action | Undo]]:

@@ -16,6 +16,7 @@ from glia.identity.types import Principal
 from glia.kit.db import Database, Transaction
 from glia.kit.errors import Conflict, GliaError, InvalidRequest
 from glia.kit.ids import new_id
+from glia.kit.jobs import StartJob
 from glia.kit.outbound import Outbound
 from glia.kit.pages import Page, Window, page_of
 from glia.kit.slugs import slug_of
@@ -61,9 +62,19 @@ class _Plan:
 
 
 class Workflows:
-    def __init__(self, db: Database, *, agents: Agents, tools: Tools, outbound: Outbound) -> None:
+    def __init__(
+        self,
+        db: Database,
+        *,
+        agents: Agents,
+        tools: Tools,
+        outbound: Outbound,
+        start_job: StartJob | None = None,
+        has_mail: bool = False,
+    ) -> None:
+        """start_job: for telling people that a step waits for them; None tells nobody. has_mail: mails can be sent."""
         self._db = db
-        self._crew = Crew(db, agents, tools, outbound)
+        self._crew = Crew(db, agents, tools, outbound, start_job, has_mail)
         self._crew.start = self.start
         self._plans: OrderedDict[tuple[UUID, int], _Plan] = OrderedDict()
         self._wake: Callable[[], None] = lambda: None

@@ -15,6 +15,7 @@ from glia.tools.types import Effect, Permission
 WorkflowId = NewType("WorkflowId", UUID)
 
 LONGEST_REUSE_KEY = 500
+MOST_NOTICES = 20
 
 WORKFLOW = "workflow"
 """The kind of run that an execution is."""
@@ -110,12 +111,22 @@ class SubworkflowAction(_Tried, frozen=True, kw_only=True, tag="workflow"):
     version: int | None = None
 
 
+class Notice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who is told that a step waits. to: a URL, which gets a POST, or `mailto:` an address. links: by what they do;
+    `{approval_id}` in one is the approval's id."""
+
+    to: str
+    subject: str = ""
+    links: dict[str, str] = {}
+
+
 class ApprovalAction(_Action, frozen=True, kw_only=True, tag="wait_approval"):
-    """message: what the person is asked. data: what they see, and may edit while approving."""
+    """message: what the person is asked. data: what they see, and may edit while approving. notify: who is told."""
 
     message: str
     data: Template = msgspec.field(default_factory=dict[str, Any])
     expires_after_seconds: float = 7 * 86400.0
+    notify: list[Notice] = []
 
 
 class TimeAction(_Action, frozen=True, kw_only=True, tag="wait_time"):

@@ -21,6 +21,7 @@ from glia.workflows.types import (
     LONGEST_STEP_SECONDS,
     LONGEST_WAIT_SECONDS,
     MOST_AT_ONCE,
+    MOST_NOTICES,
     Action,
     ApprovalAction,
     ConditionAction,
@@ -128,6 +129,8 @@ def action_problems(action: Action | Undo, at: str) -> Found:
         case ApprovalAction():
             if not action.message.strip():
                 yield f"{at}.message", "it is empty; say what is to be decided"
+            if len(action.notify) > MOST_NOTICES:
+                yield f"{at}.notify", f"it has {len(action.notify)} entries; the most is {MOST_NOTICES}"
             yield from _within(action.expires_after_seconds, 1, _ENDLESS, f"{at}.expires_after_seconds")
         case ConditionAction():
             yield from _condition_problems(action, at)

@@ -41,6 +41,8 @@ from glia.workflows.conditions import holds
 from glia.workflows.errors import StepError, WorkflowFailed
 from glia.workflows.frontier import Frontier
 from glia.workflows.graph import Graph
+from glia.workflows.notices import KIND as NOTIFY
+from glia.workflows.notices import notices_of
 from glia.workflows.references import Resolver, plain
 from glia.workflows.reuse import Reuse
 from glia.workflows.state import UNDO, State, Unit, fold, size_of
@@ -318,7 +320,16 @@ class WorkflowWork(Work):
     async def _ask(self, unit: Unit, action: ApprovalAction) -> None:
         resolver = self._resolver(unit)
         asked = asks(unit, resolver.text(action.message), resolver.value(action.data), action.expires_after_seconds)
-        await self._write(*asked, also=lambda tx: approval_queries.insert(tx, self._log.run, asked[0]))
+        run, start_job = self._log.run, self._crew.start_job
+
+        async def also(tx: Transaction) -> None:
+            await approval_queries.insert(tx, run, asked[0])
+            if start_job is not None:
+                where = {"workspace_id": run.workspace_id, "project_id": run.project_id}
+                for notice in notices_of(action, asked[0], run):
+                    await start_job(tx, **where, kind=NOTIFY, input=notice)
+
+        await self._write(*asked, also=also)
 
     def _list_of(self, unit: Unit) -> list[Any]:
         """What a map goes over: the same in every attempt, because it comes from the log."""

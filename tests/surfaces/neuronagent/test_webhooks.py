@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from glia.surfaces.neuronagent.webhooks import names_for
 from tests.surfaces.conftest import Client
 from tests.surfaces.neuronagent.place import Place
 
@@ -71,3 +72,8 @@ def test_deliveries_tell_what_happened_and_what_came_of_it(place: Place) -> None
     assert place.post(f"/webhooks/{webhook}/deliveries/{first['id']}/retry")["id"] == first["id"]
     tested = place.post(f"/webhooks/{webhook}/test")
     assert (tested["event_type"], tested["attempt_count"]) == ("webhook.test", 1)
+
+
+def test_an_event_that_is_named_twice_has_its_usual_name() -> None:
+    assert names_for(["message.created", "message.sent"])["message.received"] == "message.sent"
+    assert names_for(["message.created"])["message.received"] == "message.created"

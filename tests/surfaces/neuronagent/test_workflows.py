@@ -149,7 +149,7 @@ def test_an_approval_waits_for_a_person(client: Client) -> None:
         {
             "id": "ask",
             "type": "approval",
-            "inputs": {"approval_config": {"approval_type": "ticket", "message": "Go on?"}},
+            "inputs": {"approval_config": {"approval_type": "webhook", "message": "Go on?"}},
         }
     ]
     workflow = client.made(f"{API}/workflows", {"name": "asks", "steps": steps})["id"]
@@ -162,6 +162,25 @@ def test_an_approval_waits_for_a_person(client: Client) -> None:
 
     assert approval["reason"] == "Go on?"
     assert done["status"] == "completed"
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"approval_type": "ticket"}, "'ticket'"),
+        ({"approval_type": "email"}, "recipients"),
+        ({"approval_type": "email", "recipients": ["ada@example.org"]}, "GLIA_MAIL__URL"),
+        ({"approval_type": "webhook", "recipients": ["http://127.0.0.1:9/"]}, "loopback"),
+        ({"approval_type": "webhook", "recipients": [1]}, "recipients"),
+    ],
+)
+def test_an_approval_that_could_tell_nobody_is_refused(client: Client, config: dict[str, Any], said: str) -> None:
+    steps = [{"id": "ask", "type": "approval", "inputs": {"approval_config": config}}]
+
+    refused = client.post(f"{API}/workflows", {"name": "asks nobody", "steps": steps})
+
+    assert refused.status == 400
+    assert said in refused.json["message"]
 
 
 def test_the_whole_workflow_has_a_time_limit(client: Client) -> None:

@@ -15,6 +15,7 @@ from glia.kit.errors import InvalidRequest
 from glia.runs.types import Approval
 from glia.surfaces.neuronagent.auth import TheCaller
 from glia.surfaces.neuronagent.words import Part, ThePart, part_from, uuid_in
+from glia.surfaces.neuronagent.workflow_words import approval_config
 from glia.surfaces.shared.bodies import Body, Out, TheHouse, Time, WatchedRoute
 from glia.wiring import House
 
@@ -71,7 +72,8 @@ def approval_out(found: Approval) -> ApprovalOut:
     is_workflow = found.run_kind == "workflow"
     decided = found.decided_at
     arguments: Any = found.arguments
-    kind = cast(dict[str, Any], arguments).get("approval_type") if isinstance(arguments, dict) else None
+    config = approval_config(cast(dict[str, Any], arguments)) if isinstance(arguments, dict) else {}
+    kind = config.get("approval_type")
     is_grave = found.effect == "once" and not is_workflow
     return ApprovalOut(
         id=found.id,

@@ -145,7 +145,8 @@ def core_events(events: list[str]) -> tuple[str, ...]:
 
 def names_for(events: list[str]) -> dict[str, str]:
     """What each of our events is called in deliveries: as the client named it."""
-    asked = {ours: name for name in events if (ours := _EVENTS.get(name) or _ALIASES.get(name))}
+    asked = {ours: name for name in events if (ours := _ALIASES.get(name))}
+    asked |= {ours: name for name in events if (ours := _EVENTS.get(name))}  # where both are named, the usual name
     return {**_NAMES, **asked, PING: "webhook.test"}
 
 

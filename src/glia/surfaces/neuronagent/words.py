@@ -60,7 +60,7 @@ def neuronagent_error(error: GliaError, request_id: str) -> dict[str, object]:
         "message": error.message,
         "error_code": code,
         "request_id": id,
-        "retryable": error.status == 429 or error.status >= 500,
+        "retryable": error.status == 429 or (error.status >= 500 and error.status != 501),
     }
 
 

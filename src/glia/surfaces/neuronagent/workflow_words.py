@@ -328,11 +328,39 @@ def _http(record: Json, inputs: Json) -> Json:
     return step
 
 
-def _approval(record: Json, inputs: Json) -> Json:
+def approval_config(inputs: Json) -> Json:
+    """What an approval step says of itself."""
     given = inputs.get("approval_config")
-    config = cast(Json, given) if isinstance(given, dict) else inputs
+    return cast(Json, given) if isinstance(given, dict) else inputs
+
+
+def _told(record: Json, config: Json) -> list[str]:
+    """Whom an approval step tells, as `mailto:` or URL. Raises InvalidRequest."""
+    kind = config.get("approval_type")
+    given: Any = config.get("recipients") or []
+    recipients: Any = [given] if isinstance(given, str) else given
+    if kind not in (None, "email", "webhook"):
+        raise InvalidRequest(
+            f"`approval_type` {str(kind)[:50]!r} is none that this server has: it tells people by `email` and"
+            " `webhook`, and shows every request under /approval-requests.",
+            field="inputs.approval_config.approval_type",
+        )
+    if not isinstance(recipients, list) or not all(isinstance(one, str) for one in cast(list[Any], recipients)):
+        raise InvalidRequest("`recipients` must be a list of texts.", field="inputs.approval_config.recipients")
+    if kind == "email" and not recipients:
+        raise _lacks(record, "approval_config.recipients")
+    addresses = cast(list[str], recipients)
+    return [one if "://" in one or one.startswith("mailto:") else f"mailto:{one}" for one in addresses]
+
+
+def _approval(record: Json, inputs: Json) -> Json:
+    config = approval_config(inputs)
     message = config.get("message") or config.get("subject") or f"May {record['step_name']} go on?"
     step: Json = {"kind": "wait_approval", "message": message, "data": inputs}
+    links = {name: f"/neuronagent/api/v1/approval-requests/{{approval_id}}/{name}" for name in ("approve", "reject")}
+    told = [{"to": to, "subject": str(config.get("subject") or ""), "links": links} for to in _told(record, config)]
+    if told:
+        step["notify"] = told
     if config.get("timeout_seconds"):
         step["expires_after_seconds"] = float(_seconds(config, "timeout_seconds", 0))
     return step
