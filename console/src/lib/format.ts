@@ -3,6 +3,9 @@ const dates = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle:
 
 export const count = (value: number) => numbers.format(value);
 
+/** A number of things: `counted(1, "document")` is "1 document". */
+export const counted = (value: number, thing: string) => `${count(value)} ${thing}${value === 1 ? "" : "s"}`;
+
 /** Micro-dollars as dollars; a price that nobody knows is said to be unknown, never 0. */
 export function money(micros: number | null | undefined): string {
   if (micros == null) return "unknown";

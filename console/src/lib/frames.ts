@@ -10,7 +10,7 @@ export class FrameReader {
   private rest = "";
 
   push(text: string): Frame[] {
-    this.rest += text.replaceAll("\r\n", "\n");
+    this.rest = (this.rest + text).replaceAll("\r\n", "\n");
     const found: Frame[] = [];
     for (let end = this.rest.indexOf("\n\n"); end >= 0; end = this.rest.indexOf("\n\n")) {
       const frame = parse(this.rest.slice(0, end));

@@ -11,7 +11,7 @@ import { RunRow } from "@/features/runs/run-row";
 import { createSession, say } from "@/features/sessions/api";
 import { FirstRun } from "@/features/setup/first-run";
 import { budgetsQuery, todayQuery } from "@/features/usage/api";
-import { count, money } from "@/lib/format";
+import { count, counted, money } from "@/lib/format";
 
 export const Route = createFileRoute("/")({ component: Home });
 
@@ -110,7 +110,7 @@ function Overview({ names }: { names: Map<string, string> }) {
               </p>
               <p className="text-sm text-soft">
                 {spent &&
-                  `${count(spent.calls)} model calls · ${count(spent.input_tokens + spent.output_tokens)} tokens`}
+                  `${counted(spent.calls, "model call")} · ${counted(spent.input_tokens + spent.output_tokens, "token")}`}
                 {spent &&
                   spent.calls_of_unknown_cost > 0 &&
                   ` · ${count(spent.calls_of_unknown_cost)} of unknown price`}

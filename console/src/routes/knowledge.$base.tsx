@@ -12,7 +12,7 @@ import { Documents } from "@/features/knowledge/documents";
 import { HitTest } from "@/features/knowledge/hit-test";
 import { Passages } from "@/features/knowledge/passages";
 import { Uploader } from "@/features/knowledge/uploader";
-import { count } from "@/lib/format";
+import { counted } from "@/lib/format";
 
 interface Search {
   document?: string;
@@ -56,7 +56,7 @@ function Found({ base }: { base: Base }) {
   return (
     <Page
       title={base.name}
-      lead={`${count(base.documents)} documents · ${count(base.chunks)} passages · ${base.embedding_model ?? "words only"}`}
+      lead={`${counted(base.documents, "document")} · ${counted(base.chunks, "passage")} · ${base.embedding_model ?? "words only"}`}
       actions={
         <>
           <CopyCurl
@@ -66,7 +66,7 @@ function Found({ base }: { base: Base }) {
           />
           <Confirm
             title={`Delete ${base.name}?`}
-            text={`Its ${count(base.documents)} documents and their files are removed for good.`}
+            text={`Its ${counted(base.documents, "document")} and their files are removed for good.`}
             action="Delete all of it"
             onConfirm={() => removing.mutate()}
           >

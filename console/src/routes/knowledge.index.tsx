@@ -7,7 +7,7 @@ import { Empty, Shown } from "@/components/states";
 import { Button } from "@/components/ui/button";
 import { Input } from "@/components/ui/field";
 import { basesQuery, createBase } from "@/features/knowledge/api";
-import { count } from "@/lib/format";
+import { counted } from "@/lib/format";
 
 export const Route = createFileRoute("/knowledge/")({ component: Knowledge });
 
@@ -30,7 +30,7 @@ function Knowledge() {
                     <span className="block truncate font-semibold">{base.name}</span>
                     {base.description && <span className="line-clamp-2 text-sm text-soft">{base.description}</span>}
                     <span className="mt-1 block text-sm text-soft">
-                      {count(base.documents)} documents · {count(base.chunks)} passages
+                      {counted(base.documents, "document")} · {counted(base.chunks, "passage")}
                     </span>
                   </Link>
                 </li>

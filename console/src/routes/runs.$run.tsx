@@ -13,7 +13,7 @@ import { EventList } from "@/features/runs/event-list";
 import { Inspector } from "@/features/runs/inspector";
 import { spansOf } from "@/features/runs/timeline";
 import { TimelineView } from "@/features/runs/timeline-view";
-import { count, money } from "@/lib/format";
+import { count, counted, money } from "@/lib/format";
 
 interface Search {
   event?: number;
@@ -50,7 +50,7 @@ function Found({ run }: { run: Run }) {
   const shown = events.find((event) => event.seq === seq);
   const show = (next: number) => void navigate({ search: (before) => ({ ...before, event: next }), replace: true });
   const { usage } = run;
-  const facts = `${count(usage.model_calls)} model calls · ${count(usage.tool_calls)} tool calls · ${count(usage.input_tokens + usage.output_tokens)} tokens · ${money(run.cost_micros)}`;
+  const facts = `${counted(usage.model_calls, "model call")} · ${counted(usage.tool_calls, "tool call")} · ${counted(usage.input_tokens + usage.output_tokens, "token")} · ${money(run.cost_micros)}`;
   return (
     <Page
       title={
@@ -65,7 +65,7 @@ function Found({ run }: { run: Run }) {
           {run.status === "waiting" && ` · waits for ${run.waiting_for.join(", ")}`}
         </>
       }
-      actions={<Actions run={run} at={seq ?? events.at(-1)?.seq} />}
+      actions={<Actions run={run} at={shown?.seq ?? events.at(-1)?.seq} />}
     >
       {run.error && <p className="mb-4 rounded-lg bg-bad-soft px-4 py-3 break-words text-bad">{run.error.message}</p>}
       {error && <Failure error={error} />}

@@ -1,4 +1,4 @@
-"""Builds the console from its source with Node. Only the standard library, because the wheel's build hook runs it too."""
+"""Builds the console from its source with Node. Needs only the standard library: the wheel's build hook runs it too."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -124,7 +124,7 @@ def _put_in_place(stamp: str) -> None:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
+def _alone() -> Generator[None]:
     with (SOURCE / ".build.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -136,3 +136,7 @@ def _version(node: str) -> tuple[int, ...]:
         return tuple(int(part) for part in told.strip().lstrip("v").split("-")[0].split(".")[:2])
     except (OSError, ValueError, subprocess.TimeoutExpired):
         return (0,)
+
+
+if __name__ == "__main__":  # for where Glia's own environment is not made yet
+    build()

@@ -1,6 +1,6 @@
 import { Card } from "@/components/page";
 import { Check, Field, Input, Select } from "@/components/ui/field";
-import { count } from "@/lib/format";
+import { counted } from "@/lib/format";
 import type { Draft, Permission } from "./draft";
 import type { Found } from "./editor";
 
@@ -38,7 +38,7 @@ export function Abilities({ draft, change, choices, problem }: Props) {
             <Check
               key={base.id}
               label={base.name}
-              hint={`${count(base.documents)} documents`}
+              hint={`${counted(base.documents, "document")}`}
               checked={draft.bases.includes(base.id)}
               onChange={(event) => change({ bases: toggled(draft.bases, base.id, event.target.checked) })}
             />

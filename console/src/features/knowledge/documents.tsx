@@ -5,7 +5,7 @@ import { Empty, Shown } from "@/components/states";
 import { Status } from "@/components/status";
 import { Button } from "@/components/ui/button";
 import { Confirm } from "@/components/ui/confirm";
-import { bytes, count } from "@/lib/format";
+import { bytes, counted } from "@/lib/format";
 import { type Document, deleteDocument, documentsQuery } from "./api";
 
 interface Props {
@@ -50,8 +50,8 @@ function Row({ document, isShown, onShow }: { document: Document; isShown: boole
         <span className="block truncate font-medium">{document.title || document.name}</span>
         <span className="block text-sm text-soft">
           {bytes(document.size_bytes)}
-          {document.status === "ready" && ` · ${count(document.chunks)} passages`}
-          {document.pages !== null && ` · ${count(document.pages)} pages`}
+          {document.status === "ready" && ` · ${counted(document.chunks, "passage")}`}
+          {document.pages !== null && ` · ${counted(document.pages, "page")}`}
           {document.status === "processing" && ` · ${phase}${total ? ` ${done} of ${total}` : ""}`}
         </span>
         {document.error && <span className="block text-sm text-bad">{document.error.message}</span>}

@@ -3,7 +3,7 @@ import { memo, type ReactNode } from "react";
 import { Code } from "@/components/code";
 import { Markdown } from "@/components/markdown";
 import { Status } from "@/components/status";
-import { count, duration, money, pretty } from "@/lib/format";
+import { counted, duration, money, pretty } from "@/lib/format";
 import type { Citation } from "@/lib/log";
 import type { Block, ToolBlock, TurnItem } from "./transcript";
 
@@ -45,7 +45,7 @@ export const TurnView = memo(function TurnView({ turn, onCitation, runLink, appr
       <footer className="flex min-h-6 flex-wrap items-center gap-x-3 text-sm text-soft">
         {turn.usage && (
           <span className="tabular-nums">
-            {count(turn.usage.input_tokens + turn.usage.output_tokens)} tokens · {money(turn.costMicros)}
+            {counted(turn.usage.input_tokens + turn.usage.output_tokens, "token")} · {money(turn.costMicros)}
             {turn.endedAt && ` · ${duration(Date.parse(turn.endedAt) - Date.parse(turn.startedAt))}`}
           </span>
         )}

@@ -39,7 +39,7 @@ export function UserMessage({ message, onBranch }: { message: UserItem; onBranch
         {message.text}
       </p>
       {onBranch && (
-        <div className="flex opacity-70 group-focus-within:opacity-100 group-hover:opacity-100">
+        <div className="flex">
           <Button look="quiet" size="small" onClick={() => setDraft(message.text)}>
             <GitBranch aria-hidden /> Edit
           </Button>
