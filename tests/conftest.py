@@ -30,6 +30,7 @@ _TEMPLATE = os.environ.get("GLIA_TEST_TEMPLATE", "glia_template")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    os.environ["GLIA_SKIP_CONSOLE"] = "1"  # servers that tests start must not begin to build it
     if hasattr(config, "workerinput") or config.option.collectonly:
         return
     if url := os.environ.get("GLIA_TEST_DATABASE_URL"):

@@ -10,6 +10,7 @@ from functools import partial
 from prometheus_client import generate_latest
 
 from glia import __version__
+from glia.console.app import Console
 from glia.kit import telemetry
 from glia.surfaces.mcp.app import owns as is_mcp
 from glia.surfaces.openai.app import openai_document, openapi_paths, owns
@@ -90,6 +91,7 @@ class Front:
 
     def __init__(self, house: House) -> None:
         self._signs = VitalSigns(house)
+        self._console = Console()
         self.surfaces: dict[str, App] = {}
         for name, maker in MAKERS.items():
             self.surfaces[name] = Lazily(maker, _making(name, house, self.surfaces))
@@ -113,6 +115,8 @@ class Front:
             await self.surfaces["mcp"](scope, receive, send)
         elif scope["type"] == "http" and owns(scope["method"], path):
             await self.surfaces["openai"](scope, receive, send)
+        elif self._console.owns(scope):
+            await self._console(scope, receive, send)
         else:
             await self.surfaces["native"](scope, receive, send)
 

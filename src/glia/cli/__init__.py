@@ -21,6 +21,7 @@ _COMMANDS = {
     "models": "List the models that agents can use.",
     "key": "API keys: create, list, revoke.",
     "sandbox": "Sandboxes: build their templates, try whether they work.",
+    "console": "Build the web console from a checkout.",
     "migrate": "Bring the database to this version's schema.",
     "doctor": "Check everything that can be wrong, and explain it.",
 }

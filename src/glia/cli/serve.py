@@ -17,6 +17,7 @@ import click
 import structlog
 import uvloop
 
+from glia.cli.console import keep_current
 from glia.cli.home import Home, home
 from glia.front import SURFACES
 from glia.identity.types import Credentials
@@ -108,7 +109,10 @@ async def _serve(
         keeper = asyncio.create_task(_keep_running(postgres)) if postgres is not None else None
         server.listen()
         click.echo(f"Glia is ready at http://{host}:{port}", err=True)
+        building = asyncio.create_task(keep_current())
         await server.run(stop)
+        building.cancel()
+        await asyncio.gather(building, return_exceptions=True)
         if keeper is not None:
             keeper.cancel()
     finally:

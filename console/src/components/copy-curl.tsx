@@ -1,0 +1,34 @@
+import { Terminal } from "lucide-react";
+import { toast } from "sonner";
+import { serverUrl } from "@/lib/api";
+import { Button } from "./ui/button";
+
+/** What the console asks, as a command. The key stays a variable: what is copied gets pasted into chats. */
+export function curl(method: string, path: string, body?: unknown): string {
+  const lines = [
+    `curl${method === "GET" ? "" : ` -X ${method}`} "${serverUrl()}${path}"`,
+    '-H "Authorization: Bearer $GLIA_API_KEY"',
+  ];
+  if (body !== undefined) {
+    lines.push('-H "Content-Type: application/json"', `-d '${JSON.stringify(body).replaceAll("'", "'\\''")}'`);
+  }
+  return lines.join(" \\\n  ");
+}
+
+export function CopyCurl({ method = "GET", path, body }: { method?: string; path: string; body?: unknown }) {
+  return (
+    <Button
+      look="quiet"
+      title="Copy as curl"
+      onClick={() =>
+        navigator.clipboard.writeText(curl(method, path, body)).then(
+          () => toast.success("The curl command is copied."),
+          () => toast.error("The browser does not allow copying here."),
+        )
+      }
+    >
+      <Terminal aria-hidden />
+      curl
+    </Button>
+  );
+}

@@ -1,0 +1,56 @@
+import { queryOptions } from "@tanstack/react-query";
+import { api, data, type Schema } from "@/lib/api";
+import { listModels } from "@/lib/models";
+
+export type Agent = Schema["AgentOut"];
+export type Version = Schema["glia__surfaces__native__agents__VersionOut"];
+
+export const agentsQuery = queryOptions({
+  queryKey: ["agents"],
+  queryFn: () => data(api.GET("/v1/agents", { params: { query: { limit: 200 } } })),
+});
+
+export const agentQuery = (agent: string) =>
+  queryOptions({
+    queryKey: ["agents", agent],
+    queryFn: () => data(api.GET("/v1/agents/{agent}", { params: { path: { agent } } })),
+  });
+
+export const versionsQuery = (agent: string) =>
+  queryOptions({
+    queryKey: ["agents", agent, "versions"],
+    queryFn: () => data(api.GET("/v1/agents/{agent}/versions", { params: { path: { agent } } })),
+  });
+
+/** What an agent can be given: models that chat, tools, knowledge bases. */
+export const choicesQuery = queryOptions({
+  queryKey: ["agents", "choices"],
+  queryFn: async () => {
+    const query = { limit: 500 };
+    const [models, builtIn, custom, bases] = await Promise.all([
+      listModels(),
+      data(api.GET("/v1/tools/built-in")),
+      data(api.GET("/v1/tools", { params: { query } })),
+      data(api.GET("/v1/knowledge-bases", { params: { query } })),
+    ]);
+    const tools = [
+      ...builtIn.data.map(({ name, description, is_default }) => ({ name, description, is_default })),
+      ...custom.data.map(({ name, description }) => ({ name, description, is_default: false })),
+    ];
+    return { models: models.data.filter((model) => model.purpose === "chat"), tools, bases: bases.data };
+  },
+});
+
+export const createAgent = (body: Schema["AgentBody"]) => data(api.POST("/v1/agents", { body }));
+
+export const updateAgent = (agent: string, body: Schema["AgentChanges"]) =>
+  data(api.PATCH("/v1/agents/{agent}", { params: { path: { agent } }, body }));
+
+export const deleteAgent = (agent: string) => data(api.DELETE("/v1/agents/{agent}", { params: { path: { agent } } }));
+
+export const promote = (agent: string, version: number) =>
+  data(
+    api.POST("/v1/agents/{agent}/versions/{version}/promote", {
+      params: { path: { agent, version: String(version) as never } },
+    }),
+  );

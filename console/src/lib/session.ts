@@ -1,0 +1,37 @@
+// Who is signed in: kept for this tab only, so that a closed tab leaves nothing behind.
+export type Credentials =
+  | { kind: "key"; key: string }
+  | { kind: "tokens"; access: string; refresh: string; expiresAt: number };
+
+const PLACE = "glia.credentials";
+const listeners = new Set<() => void>();
+let current: Credentials | null = read();
+
+function read(): Credentials | null {
+  try {
+    const text = sessionStorage.getItem(PLACE);
+    return text ? (JSON.parse(text) as Credentials) : null;
+  } catch {
+    return null; // storage may be closed to us; then one signs in anew after a reload
+  }
+}
+
+export const credentials = () => current;
+
+export function keepCredentials(next: Credentials | null) {
+  current = next;
+  try {
+    if (next) sessionStorage.setItem(PLACE, JSON.stringify(next));
+    else sessionStorage.removeItem(PLACE);
+  } catch {
+    // as above
+  }
+  for (const listener of listeners) listener();
+}
+
+export function onCredentials(listener: () => void) {
+  listeners.add(listener);
+  return () => {
+    listeners.delete(listener);
+  };
+}

@@ -1,0 +1,90 @@
+import { ApiError, errorOf, serverUrl, signedFetch } from "./api";
+import { FrameReader } from "./frames";
+import type { LogItem } from "./log";
+
+export type Connection = "connecting" | "open" | "reconnecting";
+
+interface Following {
+  after: number;
+  onItems: (items: LogItem[]) => void;
+  onConnection: (state: Connection) => void;
+  onRefused: (error: ApiError) => void;
+}
+
+// The server sends a comment every 14 seconds; a stream that is silent for longer has died without saying so.
+const SILENCE_MS = 40_000;
+const PAUSES_MS = [250, 500, 1000, 2000, 5000];
+
+/** Follows a session's log from `after` on, and reconnects at the last stored event. Returns what ends it. */
+export function follow(session: string, { after, onItems, onConnection, onRefused }: Following): () => void {
+  const stop = new AbortController();
+  let last = after;
+  let waiting: LogItem[] = [];
+  let frame = 0;
+
+  // Once per animation frame, however fast tokens come. A hidden tab has no frames, so a timer stands in.
+  const deliver = () => {
+    frame = 0;
+    const items = waiting;
+    waiting = [];
+    onItems(items);
+  };
+  const schedule = () => {
+    if (frame) return;
+    frame = 1;
+    if (document.hidden) setTimeout(deliver, 100);
+    else requestAnimationFrame(deliver);
+  };
+
+  async function once(): Promise<void> {
+    const silent = new AbortController();
+    let timer = setTimeout(() => silent.abort(), SILENCE_MS);
+    const signal = AbortSignal.any([stop.signal, silent.signal]);
+    try {
+      const response = await signedFetch(`${serverUrl()}/v1/sessions/${session}/events/stream?previews=1`, {
+        headers: { "Last-Event-ID": String(last), Accept: "text/event-stream" },
+        signal,
+      });
+      if (!response.ok || !response.body) throw await errorOf(response);
+      onConnection("open");
+      const frames = new FrameReader();
+      const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+      for (let part = await reader.read(); !part.done; part = await reader.read()) {
+        clearTimeout(timer);
+        timer = setTimeout(() => silent.abort(), SILENCE_MS);
+        for (const found of frames.push(part.value)) {
+          if (found.id) last = Number(found.id);
+          waiting.push(JSON.parse(found.data));
+          schedule();
+        }
+      }
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async function run() {
+    let failures = 0;
+    onConnection("connecting");
+    while (!stop.signal.aborted) {
+      const before = last;
+      try {
+        await once();
+        failures = 0;
+      } catch (error) {
+        if (stop.signal.aborted) return;
+        if (error instanceof ApiError && error.status >= 400 && error.status < 500 && error.status !== 429) {
+          onRefused(error);
+          return;
+        }
+      }
+      if (last > before) failures = 0;
+      if (stop.signal.aborted) return;
+      onConnection("reconnecting");
+      await new Promise((done) => setTimeout(done, PAUSES_MS[Math.min(failures++, PAUSES_MS.length - 1)]));
+    }
+  }
+
+  void run();
+  return () => stop.abort();
+}

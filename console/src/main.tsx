@@ -1,0 +1,50 @@
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { createRouter, RouterProvider } from "@tanstack/react-router";
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { Toaster } from "sonner";
+import { Failure, Loading } from "@/components/states";
+import { ApiError } from "@/lib/api";
+import { onCredentials } from "@/lib/session";
+import { showTheme } from "@/lib/theme";
+import { routeTree } from "./routeTree.gen";
+import "./styles.css";
+
+const queries = new QueryClient({
+  defaultOptions: {
+    queries: {
+      staleTime: 2000,
+      retry: (failures, error) =>
+        failures < 2 && error instanceof ApiError && (error.status === 0 || error.status >= 500),
+    },
+  },
+});
+const router = createRouter({
+  routeTree,
+  basepath: new URL(document.baseURI).pathname.replace(/\/$/, "") || "/",
+  context: { queries },
+  defaultErrorComponent: ({ error }) => <Failure error={error instanceof Error ? error : new Error(String(error))} />,
+  defaultNotFoundComponent: () => <Failure error={new Error("There is no such page.")} />,
+  defaultPendingComponent: () => <Loading what="this page" />,
+  scrollRestoration: true,
+});
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: typeof router;
+  }
+}
+
+showTheme();
+onCredentials(() => queries.clear());
+const root = document.getElementById("root");
+if (root) {
+  createRoot(root).render(
+    <StrictMode>
+      <QueryClientProvider client={queries}>
+        <RouterProvider router={router} />
+        <Toaster position="bottom-right" theme="system" />
+      </QueryClientProvider>
+    </StrictMode>,
+  );
+}

@@ -1,0 +1,99 @@
+import { useMutation } from "@tanstack/react-query";
+import { Link, useNavigate } from "@tanstack/react-router";
+import { type ReactNode, useState } from "react";
+import { toast } from "sonner";
+import { Failure } from "@/components/states";
+import { Decide } from "@/features/approvals/decide";
+import { branch, createSession, say, stop, useTranscript } from "@/features/sessions/api";
+import { Composer } from "@/features/sessions/composer";
+import { Conversation } from "@/features/sessions/conversation";
+import type { Item, ToolBlock, TurnItem } from "@/features/sessions/transcript";
+import { type Citation, placeOf } from "@/lib/log";
+import { SourcePanel } from "./-source-panel";
+
+interface Props {
+  session: string | null;
+  /** Makes the session that the first message needs. */
+  onBegin?: () => Promise<string>;
+  agent?: string | null;
+  empty: ReactNode;
+}
+
+/** A conversation with all that belongs to it: answers, sources, approvals, stopping, branches. */
+export function Talk({ session, onBegin, agent, empty }: Props) {
+  const navigate = useNavigate();
+  const [source, setSource] = useState<Citation | null>(null);
+  const { transcript, connection, refused } = useTranscript(session);
+  const open = openTurn(transcript.items);
+  const report = (error: Error) => toast.error(error.message);
+  const saying = useMutation({
+    mutationFn: async (text: string) => {
+      const id = session ?? (await onBegin?.());
+      if (id) await say(id, text);
+    },
+    onError: report,
+  });
+  const stopping = useMutation({ mutationFn: stop, onError: report });
+  const branching = useMutation({
+    mutationFn: async ({ at, text }: { at: number; text: string }) => {
+      if (at > 0 && session) return (await branch(session, at, text)).id;
+      const made = await createSession(agent ?? ""); // nothing is shared before the first message
+      await say(made.id, text);
+      return made.id;
+    },
+    onSuccess: (id) => navigate({ to: "/chat/$session", params: { session: id } }),
+    onError: report,
+  });
+  const askOf = (id: string) => {
+    for (const item of transcript.items) {
+      const block =
+        item.kind === "turn" &&
+        item.blocks.find((each): each is ToolBlock => each.kind === "tool" && each.approval?.id === id);
+      if (block) return block;
+    }
+  };
+  return (
+    <div className="flex min-h-0 flex-1 flex-col">
+      {refused ? (
+        <Failure error={refused} />
+      ) : (
+        <Conversation
+          transcript={transcript}
+          onCitation={setSource}
+          onBranch={agent ? (at, text) => branching.mutate({ at, text }) : undefined}
+          runLink={(turn, block) => <RunLink turn={turn} block={block} />}
+          approval={(id) => <Decide id={id} tool={askOf(id)?.tool ?? "the call"} given={askOf(id)?.arguments} />}
+          empty={empty}
+        />
+      )}
+      <p role="status" className="h-6 text-center text-sm text-soft">
+        {session && connection === "reconnecting" && "Reconnecting…"}
+      </p>
+      <Composer
+        isWorking={open !== undefined}
+        isSending={saying.isPending}
+        onSay={(text) => saying.mutateAsync(text)}
+        onStop={() => open && stopping.mutate(open.runId)}
+      />
+      {source && (
+        <SourcePanel place={placeOf(source.uri)} name={source.document_name} onClose={() => setSource(null)} />
+      )}
+    </div>
+  );
+}
+
+const openTurn = (items: Item[]) =>
+  items.findLast((item): item is TurnItem => item.kind === "turn" && item.endedAt === null);
+
+function RunLink({ turn, block }: { turn: TurnItem; block?: ToolBlock }) {
+  return (
+    <Link
+      to="/runs/$run"
+      params={{ run: turn.runId }}
+      search={block?.seq ? { event: block.seq } : {}}
+      className="inline-block text-sm text-accent underline underline-offset-2"
+    >
+      {block ? "In the run" : "Steps of this run"}
+    </Link>
+  );
+}

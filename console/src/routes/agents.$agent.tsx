@@ -1,0 +1,102 @@
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { createFileRoute, Link, useNavigate } from "@tanstack/react-router";
+import { ListTree, Trash2 } from "lucide-react";
+import { useState } from "react";
+import { toast } from "sonner";
+import { Card, Page } from "@/components/page";
+import { Shown } from "@/components/states";
+import { Button, buttonStyle } from "@/components/ui/button";
+import { Confirm } from "@/components/ui/confirm";
+import { type Agent, agentQuery, deleteAgent } from "@/features/agents/api";
+import { Editor } from "@/features/agents/editor";
+import { Versions } from "@/features/agents/versions";
+import { createSession } from "@/features/sessions/api";
+import { Talk } from "@/routes/-talk";
+
+export const Route = createFileRoute("/agents/$agent")({ component: AgentPage });
+
+function AgentPage() {
+  const { agent: id } = Route.useParams();
+  const agent = useQuery(agentQuery(id));
+  return (
+    <Shown of={agent} what="the agent">
+      {(found) => <Found agent={found} />}
+    </Shown>
+  );
+}
+
+function Found({ agent }: { agent: Agent }) {
+  const navigate = useNavigate();
+  const queries = useQueryClient();
+  const removing = useMutation({
+    mutationFn: () => deleteAgent(agent.id),
+    onSuccess: async () => {
+      await navigate({ to: "/agents" });
+      await queries.invalidateQueries({ queryKey: ["agents"] });
+    },
+    onError: (error) => toast.error(error.message),
+  });
+  return (
+    <Page
+      title={agent.name}
+      lead={`${agent.slug} · version ${agent.version}`}
+      actions={
+        <>
+          <Link to="/runs" search={{ agent: agent.id }} className={buttonStyle()}>
+            <ListTree aria-hidden /> Runs
+          </Link>
+          <Confirm
+            title={`Delete ${agent.name}?`}
+            text="It takes no messages any more. Its sessions and runs stay readable."
+            action="Delete"
+            onConfirm={() => removing.mutate()}
+          >
+            <Button look="danger" aria-label={`Delete ${agent.name}`}>
+              <Trash2 aria-hidden /> Delete
+            </Button>
+          </Confirm>
+        </>
+      }
+    >
+      <div className="grid items-start gap-5 lg:grid-cols-[minmax(0,1fr)_minmax(0,26rem)]">
+        <div className="min-w-0 space-y-5">
+          <Editor agent={agent} onSaved={() => {}} />
+          <Versions agent={agent} />
+        </div>
+        <TestChat key={agent.id} agent={agent} />
+      </div>
+    </Page>
+  );
+}
+
+/** A conversation with what is saved; each run takes the version that is at work then. */
+function TestChat({ agent }: { agent: Agent }) {
+  const [session, setSession] = useState<string | null>(null);
+  return (
+    <Card
+      title="Try it"
+      className="flex h-[32rem] flex-col lg:sticky lg:top-6 lg:h-[calc(100dvh-10rem)]"
+      actions={
+        session && (
+          <Button size="small" look="quiet" onClick={() => setSession(null)}>
+            Begin anew
+          </Button>
+        )
+      }
+    >
+      <Talk
+        session={session}
+        onBegin={async () => {
+          const made = await createSession(agent.id);
+          setSession(made.id);
+          return made.id;
+        }}
+        empty={
+          <p className="text-center text-soft">
+            Ask version {agent.version} something. Save first what you have changed.
+          </p>
+        }
+      />
+    </Card>
+  );
+}

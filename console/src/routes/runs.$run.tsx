@@ -1,0 +1,174 @@
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { createFileRoute, Link, useNavigate } from "@tanstack/react-router";
+import { Download, GitFork, Link2, MessageSquare, Play, Square } from "lucide-react";
+import { useMemo } from "react";
+import { toast } from "sonner";
+import { CopyCurl } from "@/components/copy-curl";
+import { Card, Page } from "@/components/page";
+import { Failure, Loading, Shown } from "@/components/states";
+import { Status } from "@/components/status";
+import { Button, buttonStyle } from "@/components/ui/button";
+import { cancelRun, downloadRun, forkAt, isOpen, type Run, resumeRun, runQuery, useEvents } from "@/features/runs/api";
+import { EventList } from "@/features/runs/event-list";
+import { Inspector } from "@/features/runs/inspector";
+import { spansOf } from "@/features/runs/timeline";
+import { TimelineView } from "@/features/runs/timeline-view";
+import { count, counted, money } from "@/lib/format";
+
+interface Search {
+  event?: number;
+  deltas?: true;
+}
+
+export const Route = createFileRoute("/runs/$run")({
+  component: RunPage,
+  validateSearch: ({ event, deltas }: Record<string, unknown>): Search => ({
+    event: Number(event) > 0 ? Number(event) : undefined,
+    deltas: deltas === true ? true : undefined,
+  }),
+});
+
+function RunPage() {
+  const { run: id } = Route.useParams();
+  const run = useQuery(runQuery(id));
+  return (
+    <Shown of={run} what="the run">
+      {(found) => <Found key={id} run={found} />}
+    </Shown>
+  );
+}
+
+function Found({ run }: { run: Run }) {
+  const { event: seq, deltas } = Route.useSearch();
+  const navigate = useNavigate({ from: "/runs/$run" });
+  const { events, error, isRead } = useEvents(run);
+  const timeline = useMemo(() => spansOf(events), [events]);
+  const listed = useMemo(
+    () => (deltas ? events : events.filter((event) => !event.type.endsWith(".delta") || event.seq === seq)),
+    [events, deltas, seq],
+  );
+  const shown = events.find((event) => event.seq === seq);
+  const show = (next: number) => void navigate({ search: (before) => ({ ...before, event: next }), replace: true });
+  const { usage } = run;
+  const facts = `${counted(usage.model_calls, "model call")} · ${counted(usage.tool_calls, "tool call")} · ${counted(usage.input_tokens + usage.output_tokens, "token")} · ${money(run.cost_micros)}`;
+  return (
+    <Page
+      title={
+        <span className="flex flex-wrap items-center gap-3">
+          {run.kind === "agent" ? "Run" : run.kind} <Status value={run.status} />
+        </span>
+      }
+      lead={
+        <>
+          <span className="tabular-nums">{facts}</span>
+          {run.attempt > 1 && ` · attempt ${run.attempt}`}
+          {run.status === "waiting" && ` · waits for ${run.waiting_for.join(", ")}`}
+        </>
+      }
+      actions={<Actions run={run} at={shown?.seq ?? events.at(-1)?.seq} />}
+    >
+      {run.error && <p className="mb-4 rounded-lg bg-bad-soft px-4 py-3 break-words text-bad">{run.error.message}</p>}
+      {error && <Failure error={error} />}
+      <Card title="Timeline" className="mb-5">
+        <TimelineView {...timeline} shown={seq} onShow={show} />
+      </Card>
+      <div className="grid gap-5 lg:grid-cols-2">
+        <Card
+          title={`Events (${count(listed.length)})`}
+          className="flex h-[28rem] flex-col lg:h-[38rem]"
+          actions={
+            <label className="flex items-center gap-2 text-sm text-soft">
+              <input
+                type="checkbox"
+                className="size-4 accent-accent"
+                checked={deltas === true}
+                onChange={(event) =>
+                  void navigate({
+                    search: (before) => ({ ...before, deltas: event.target.checked || undefined }),
+                    replace: true,
+                  })
+                }
+              />
+              pieces of text
+            </label>
+          }
+        >
+          <div className="min-h-0 flex-1">
+            {!isRead && !events.length && !error ? (
+              <Loading what="events" />
+            ) : (
+              <EventList events={listed} shown={seq} onShow={show} />
+            )}
+          </div>
+        </Card>
+        <Card title="Inspector" className="flex flex-col lg:h-[38rem]">
+          <div className="min-h-0 flex-1 overflow-y-auto">
+            {shown ? (
+              <Inspector key={shown.seq} event={shown} run={run.id} />
+            ) : (
+              <p className="p-6 text-center text-soft">Choose an event. Its address can be shared.</p>
+            )}
+          </div>
+        </Card>
+      </div>
+    </Page>
+  );
+}
+
+function Actions({ run, at }: { run: Run; at: number | undefined }) {
+  const navigate = useNavigate();
+  const queries = useQueryClient();
+  const onError = (error: Error) => toast.error(error.message);
+  const onSettled = () => queries.invalidateQueries({ queryKey: ["run", run.id] });
+  const stopping = useMutation({ mutationFn: () => cancelRun(run.id), onError, onSettled });
+  const resuming = useMutation({ mutationFn: () => resumeRun(run.id, null), onError, onSettled });
+  const saving = useMutation({ mutationFn: () => downloadRun(run.id), onError });
+  const forking = useMutation({
+    mutationFn: () => forkAt(run.session_id, at ?? 0),
+    onSuccess: (made) => navigate({ to: "/chat/$session", params: { session: made.id } }),
+    onError,
+  });
+  return (
+    <>
+      {isOpen(run) && (
+        <Button look="danger" disabled={stopping.isPending} onClick={() => stopping.mutate()}>
+          <Square aria-hidden /> Stop
+        </Button>
+      )}
+      {run.status === "waiting" && run.waiting_for.includes("budget") && (
+        <Button disabled={resuming.isPending} onClick={() => resuming.mutate()}>
+          <Play aria-hidden /> Look again
+        </Button>
+      )}
+      {run.kind === "agent" && (
+        <>
+          <Link to="/chat/$session" params={{ session: run.session_id }} className={buttonStyle()}>
+            <MessageSquare aria-hidden /> Conversation
+          </Link>
+          <Button
+            disabled={forking.isPending || at === undefined}
+            title="A conversation that shares everything up to the chosen event"
+            onClick={() => forking.mutate()}
+          >
+            <GitFork aria-hidden /> Fork {at !== undefined && `at ${at}`}
+          </Button>
+        </>
+      )}
+      <Button
+        title="Copy the address of this view"
+        onClick={() =>
+          navigator.clipboard.writeText(location.href).then(
+            () => toast.success("The address is copied."),
+            () => toast.error("The browser does not allow copying here."),
+          )
+        }
+      >
+        <Link2 aria-hidden /> Link
+      </Button>
+      <Button disabled={saving.isPending} onClick={() => saving.mutate()}>
+        <Download aria-hidden /> Export
+      </Button>
+      <CopyCurl path={`/v1/runs/${run.id}/events`} />
+    </>
+  );
+}

@@ -1,0 +1,1 @@
+"""The web console: what builds it, and what serves it at `/`."""
