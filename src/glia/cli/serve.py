@@ -18,6 +18,7 @@ import structlog
 import uvloop
 
 from glia.cli.home import Home, home
+from glia.cli.node_keeping import keep_node
 from glia.front import SURFACES
 from glia.identity.types import Credentials
 from glia.kit.errors import GliaError, StorageFull
@@ -106,11 +107,13 @@ async def _serve(
             _hand_over(place.credentials, credentials)
         await house.open()
         keeper = asyncio.create_task(_keep_running(postgres)) if postgres is not None else None
+        node = asyncio.create_task(keep_node(place, house.rotation)) if place.settings.fleet.node == "on" else None
         server.listen()
         click.echo(f"Glia is ready at http://{host}:{port}", err=True)
         await server.run(stop)
-        if keeper is not None:
-            keeper.cancel()
+        for task in (keeper, node):
+            if task is not None:
+                task.cancel()
     finally:
         await house.close()
 
