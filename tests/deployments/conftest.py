@@ -30,15 +30,19 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         path = self.path.partition("?")[0]
         if path == "/die": os._exit(3)
-        if path == "/eat": keep = bytearray(200 * 1024 * 1024); keep[::4096] = b"x" * len(keep[::4096])
+        if path == "/eat":
+            keep = bytearray(200 * 1024 * 1024); keep[::4096] = b"x" * len(keep[::4096])
         if path == "/say": print(self.path.partition("?")[2], flush=True)
         if path == "/env": return self.answer(200, json.dumps(dict(os.environ)))
         if path == "/out":
-            try: socket.create_connection(("127.0.0.1", int(self.path.partition("?")[2])), 2); return self.answer(200, "in")
+            try:
+                socket.create_connection(("127.0.0.1", int(self.path.partition("?")[2])), 2)
+                return self.answer(200, "in")
             except OSError: return self.answer(200, "out")
         if path == "/events":
             self.send_response(200); self.send_header("content-type", "text/event-stream"); self.end_headers()
-            for n in range(3): self.wfile.write(b"data: %d\\n\\n" % n); self.wfile.flush(); time.sleep(0.05)
+            for n in range(3):
+                self.wfile.write(b"data: %d\\n\\n" % n); self.wfile.flush(); time.sleep(0.05)
             self.close_connection = True; return
         if path == "/health" and os.environ.get("SICK"): return self.answer(503, "sick")
         self.answer(200, os.environ.get("SAYS", "hello") + " " + self.path)
@@ -57,7 +61,29 @@ FILES: dict[str, bytes] = {
     "web.py": WEB,
     "sleep.py": b"import time\nprint('here', flush=True)\ntime.sleep(1e6)\n",
     "crash.py": b"import sys\nprint('ERROR no config', flush=True)\nsys.exit(4)\n",
-    "stubborn.py": b"import signal, time\nsignal.signal(15, lambda *_: print('no', flush=True))\nwhile True: time.sleep(1)\n",
+    "stubborn.py": b"""
+import signal, time
+signal.signal(15, lambda *_: print("no", flush=True))
+while True: time.sleep(1)
+""",
+    "socket.py": b"""
+import base64, hashlib, os, socket
+listener = socket.create_server(("", int(os.environ["PORT"])))
+while True:
+    other, _ = listener.accept()
+    head = other.recv(65536).decode()
+    if "websocket" not in head: other.close(); continue
+    key = next(line.split(": ")[1] for line in head.split("\\r\\n") if line.lower().startswith("sec-websocket-key"))
+    accept = base64.b64encode(hashlib.sha1((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest()).decode()
+    lines = ["HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade"]
+    other.sendall("\\r\\n".join([*lines, "Sec-WebSocket-Accept: " + accept, "", ""]).encode())
+    while (frame := other.recv(65536)):
+        mask, data = frame[2:6], frame[6:6 + (frame[1] & 127)]
+        text = bytes(byte ^ mask[n % 4] for n, byte in enumerate(data))
+        if frame[0] & 15 == 8: other.sendall(bytes([0x88, len(text)]) + text); break
+        other.sendall(bytes([frame[0], len(text)]) + text)
+    other.close()
+""",
     "loud.py": b"""
 import os, sys, time
 os.write(1, b"x" * (3 * 1024 * 1024) + b"\\nafter\\n")
@@ -98,6 +124,7 @@ class NodeProcess:
 
     database: str
     allow: str
+    data_dir: Path | None = None
     settings: dict[str, str] = field(default_factory=dict)
     folder: Path = field(init=False)
     process: subprocess.Popen[bytes] | None = None
@@ -105,6 +132,7 @@ class NodeProcess:
     def __post_init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="glia-node-"))
         self.folder.chmod(0o711)
+        self.data_dir = self.data_dir or self.folder / "data"
 
     def run(self, *options: str) -> subprocess.Popen[bytes]:
         url = psycopg.conninfo.make_conninfo(os.environ["GLIA_TEST_APP_URL"], dbname=self.database)
@@ -121,7 +149,7 @@ class NodeProcess:
             **self.settings,
         }
         with (self.folder / "log").open("ab") as log:
-            command = [sys.executable, "-m", "glia", "node", "--data-dir", str(self.folder / "data"), *options]
+            command = [sys.executable, "-m", "glia", "node", "--data-dir", str(self.data_dir), *options]
             return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
 
     def start(self, *options: str) -> None:
@@ -153,10 +181,10 @@ class NodeProcess:
 
 @pytest.fixture(scope="session")
 def node(server: Server, shop: str) -> Iterator[NodeProcess]:  # noqa: F811
-    found = NodeProcess(server.database, shop.removeprefix("http://"))
+    found = NodeProcess(server.database, shop.removeprefix("http://"), server.folder)
     found.start("--region", "north")
     try:
-        problem = _problem(server, found)
+        problem = problem_of(server, found)
         if problem:
             pytest.skip(f"Programs cannot be run on this machine. {problem}")
         yield found
@@ -164,13 +192,14 @@ def node(server: Server, shop: str) -> Iterator[NodeProcess]:  # noqa: F811
         found.end()
 
 
-def _problem(server: Server, node: NodeProcess) -> str:  # noqa: F811
+def problem_of(server: Server, node: NodeProcess, region: str = "north") -> str:  # noqa: F811
+    """Why it cannot run programs, once it has said so; empty when it can."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         assert node.process is not None
         assert node.process.poll() is None, (node.folder / "log").read_text()
         with server.admin() as admin:
-            row = admin.execute("select problem from fleet_nodes").fetchone()
+            row = admin.execute("select problem from fleet_nodes where region = %s", (region,)).fetchone()
         if row is not None:
             return str(row[0])
         time.sleep(0.1)

@@ -7,8 +7,10 @@ import json
 import threading
 import time
 
-from tests.deployments.conftest import FILES, WEB, Fleet
-from tests.surfaces.conftest import Client
+from websockets.sync.client import connect
+
+from tests.deployments.conftest import FILES, WEB, Fleet, NodeProcess, problem_of
+from tests.surfaces.conftest import Client, Server, server  # noqa: F401
 
 
 def test_a_program_serves_from_all_its_replicas_and_is_scaled(fleet: Fleet) -> None:
@@ -49,6 +51,19 @@ def test_events_arrive_as_they_are_sent(fleet: Fleet) -> None:
 
     assert answer.headers["content-type"] == "text/event-stream"
     assert answer.body == b"data: 0\n\ndata: 1\n\ndata: 2\n\n"
+
+
+def test_a_websocket_carries_messages_both_ways(fleet: Fleet) -> None:
+    name = fleet.deploy("socket.py")
+    fleet.running(name)
+
+    with connect(f"ws://127.0.0.1:{fleet.client.port}/deployments/{name}/chat") as other:
+        other.send("hello")
+        text = other.recv(10)
+        other.send(b"\0\1")
+        data = other.recv(10)
+
+    assert (text, data) == ("hello", b"\0\1")
 
 
 def test_a_killed_replica_is_replaced_within_seconds(fleet: Fleet) -> None:
@@ -178,7 +193,8 @@ def test_downloads_that_are_not_what_they_should_be_are_errors(fleet: Fleet) -> 
 
 
 def test_a_stored_object_is_deployed_and_anothers_is_not(fleet: Fleet) -> None:
-    fleet.client.request("PUT", "/v1/storage/objects/bin/native", raw=FILES["native"])
+    stored = fleet.client.request("POST", "/v1/storage/upload?filename=bin/native", raw=FILES["native"])
+    assert stored.status in (200, 201), stored.body
     name = fleet.deploy("", "native")
     fleet.client.patch(f"/v1/deployments/{name}", {"binary_url": "storage://bin/native"})
 
@@ -239,12 +255,11 @@ def test_a_region_without_nodes_is_an_error_and_one_with_a_node_runs(fleet: Flee
     fleet.running(north)
 
 
-def test_a_lost_nodes_replicas_start_elsewhere(fleet: Fleet) -> None:
-    from tests.deployments.conftest import NodeProcess
-
+def test_a_lost_nodes_replicas_start_elsewhere(fleet: Fleet, server: Server) -> None:  # noqa: F811
     other = NodeProcess(fleet.node.database, fleet.node.allow)
     other.start("--region", "east")
     try:
+        assert problem_of(server, other, "east") == ""
         name = fleet.deploy("sleep.py", replicas=2)
         fleet.client.until(
             f"/v1/deployments/{name}/replicas", lambda found: len({row["node"] for row in found["data"]}) == 2, 30

@@ -19,6 +19,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import UUID
 
+import msgspec
+
 from glia.deployments import dialling
 from glia.deployments.types import MIB, Ended, Launch, Running, Used
 from glia.kit.errors import GliaError
@@ -170,10 +172,9 @@ class BubblewrapFleet:
         uids = self._found.uids if self._found is not None else None
         for folder in folders:
             try:
-                kept = json.loads((folder / "beginning").read_bytes())
-                beginning = Beginning(**{**kept, "shim": tuple(kept["shim"])})
+                beginning = msgspec.json.decode((folder / "beginning").read_bytes(), type=Beginning)
                 adopted[UUID(folder.name)] = BubblewrapReplica(folder, beginning, self._places.uids, uids)
-            except (OSError, ValueError, TypeError, KeyError):
+            except (OSError, ValueError):
                 shutil.rmtree(folder, ignore_errors=True)
         return adopted
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from typing import Any, cast
 
 import orjson
 
@@ -37,12 +38,13 @@ def level_of(line: str) -> int:
 
 def _json_level(line: str) -> int | None:
     try:
-        fields = orjson.loads(line)
+        fields: Any = orjson.loads(line)  # whatever a program writes
     except orjson.JSONDecodeError:
         return None
     if not isinstance(fields, dict):
         return None
-    said = next((fields[name] for name in ("level", "lvl", "severity", "levelname") if name in fields), None)
+    fields = cast(dict[str, Any], fields)
+    said: Any = next((fields[name] for name in ("level", "lvl", "severity", "levelname") if name in fields), None)
     if isinstance(said, str):
         return _LEVELS.get(said.lower())
     if isinstance(said, int) and not isinstance(said, bool):

@@ -7,6 +7,7 @@ import secrets as random
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import fields, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -260,11 +261,8 @@ class Deployments:
         async with self._db.transaction(principal.workspace_id) as tx:
             id = (await _found(tx, reference)).id
             for name in METRICS if metric is None else (metric,):
-                wanted = {"metric": name, "seconds": seconds, "bucket_seconds": bucket}
-                series[name] = (
-                    await queries.points(tx, id, **wanted, is_summed=True),
-                    await queries.points(tx, id, **wanted, is_summed=False),
-                )
+                ask = partial(queries.points, tx, id, metric=name, seconds=seconds, bucket_seconds=bucket)
+                series[name] = await ask(is_summed=True), await ask(is_summed=False)
         return series
 
 

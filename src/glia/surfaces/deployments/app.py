@@ -44,7 +44,9 @@ def _split(scope: Scope) -> tuple[str, Scope]:
     raw: bytes = (scope.get("raw_path") or scope["path"].encode()).partition(b"?")[0]
     raw_rest = raw[1:].partition(b"/")[2]
     prefix = f"{scope.get('state', {}).get('prefix', '')}/{route}"
-    return route, {**scope, "path": f"/{rest}" if slash else "", "raw_path": b"/" + raw_rest, "prefix": prefix}
+    is_shared = bool(scope.get("state", {}).get("prefix"))
+    kept = {"is_shared": is_shared, "prefix": prefix}
+    return route, {**scope, **kept, "path": f"/{rest}" if slash else "", "raw_path": b"/" + raw_rest}
 
 
 async def _to_folder(scope: Scope, send: Send) -> None:

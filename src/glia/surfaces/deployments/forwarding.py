@@ -31,6 +31,10 @@ _HOP = frozenset(
 _NOT_BACK = _HOP | {b"date"}
 """Our own server says the date."""
 
+_ALONE = [(b"content-security-policy", b"sandbox allow-scripts allow-forms allow-popups allow-modals allow-downloads")]
+"""Under an address that others share, a program's pages get an origin of their own, and neither see nor set cookies:
+they must not act as the console."""
+
 _OURS = frozenset({b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-prefix"})
 
 
@@ -95,6 +99,8 @@ class Forwarding:
             except OutboundFailed as failure:
                 raise _said(failure, exchange, scope, is_fresh=is_fresh, has_body=framing is not None) from failure
             headers = [(name, value) for name, value in exchange.fields if name not in _NOT_BACK]
+            if scope["is_shared"]:
+                headers = [*(field for field in headers if field[0] != b"set-cookie"), *_ALONE]
             with suppress(OutboundFailed):  # the answer breaks off here as it did there
                 await send_while_read(receive, send, exchange.status, headers, _pieces(exchange))
             is_done = True
@@ -183,6 +189,8 @@ def _head(scope: Scope, framing: bytes | None) -> bytes:
     for name, value in scope["headers"]:
         if name == b"host":
             host = value
+        elif name == b"cookie" and scope["is_shared"]:
+            continue
         elif name not in _HOP and name not in _OURS and name not in named and name != b"content-length":
             lines.append(b"%s: %s" % (name, value))
     client = scope.get("client")

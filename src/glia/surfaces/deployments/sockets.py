@@ -53,7 +53,8 @@ async def _opened(place: Place, scope: Scope) -> connect:
     found = await dial(place.address)
     query: bytes = scope.get("query_string", b"")
     target = scope["raw_path"].decode("latin-1") + (f"?{query.decode('latin-1')}" if query else "")
-    sent = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in scope["headers"] if n not in _NOT_SENT_ON]
+    left_out = _NOT_SENT_ON | {b"cookie"} if scope["is_shared"] else _NOT_SENT_ON
+    sent = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in scope["headers"] if n not in left_out]
     sent.append(("X-Forwarded-Prefix", scope["prefix"]))
     return connect(
         f"ws://localhost{target}",

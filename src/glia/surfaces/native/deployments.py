@@ -39,6 +39,7 @@ router = APIRouter(prefix="/v1/deployments", tags=["deployments"], route_class=W
 
 _HEARTBEAT_EVERY = 70
 _DURATION = re.compile(r"([0-9]{1,6})([smhd])")
+_LONGEST_SINCE_SECONDS = 3650 * 86_400
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -383,7 +384,7 @@ def since_of(text: str | None) -> datetime | None:
     if text is None:
         return None
     if (found := _DURATION.fullmatch(text)) is not None:
-        return datetime.now(UTC) - timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+        return datetime.now(UTC) - timedelta(seconds=min(int(found[1]) * _UNITS[found[2]], _LONGEST_SINCE_SECONDS))
     return moment_of(text, "since")
 
 
@@ -399,10 +400,9 @@ def _series(total: list[Point], single: list[Point]) -> SeriesOut:
 
 
 def _out(found: Deployment) -> DeploymentOut:
-    shown = {name: getattr(found, name) for name in DeploymentOut.model_fields}
-    return DeploymentOut(
-        **{**shown, "command": list(found.command), "environment_names": list(found.environment_names)}
-    )
+    shown: dict[str, Any] = {name: getattr(found, name) for name in DeploymentOut.model_fields}
+    shown |= {"command": list(found.command), "environment_names": list(found.environment_names)}
+    return DeploymentOut(**shown)
 
 
 def _replica_out(found: Replica) -> ReplicaOut:
