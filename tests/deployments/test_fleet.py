@@ -228,6 +228,7 @@ def test_huge_lines_and_binary_output_do_no_harm(fleet: Fleet) -> None:
 def test_lines_are_followed_and_resumed(fleet: Fleet) -> None:
     name = fleet.deploy("web.py")
     fleet.running(name)
+    fleet.said(name, "started")
 
     with fleet.client.stream("GET", f"/v1/deployments/{name}/logs/stream") as stream:
         items = stream.items()
