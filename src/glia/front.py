@@ -25,6 +25,7 @@ MAKERS: dict[str, str] = {
     "neura": "glia.surfaces.neura.app:neura_surface",
     "neuralhub": "glia.surfaces.neuralhub.app:neuralhub_surface",
     "auvy": "glia.surfaces.auvy.app:auvy_surface",
+    "deployments": "glia.surfaces.deployments.app:deployments_surface",
 }
 """Where each surface is made. All but the first three answer under `/<name>`."""
 

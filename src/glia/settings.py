@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from glia.browsers.types import BrowserConfig
+from glia.deployments.config import FleetConfig
 from glia.kit.mail import MailConfig
 from glia.kit.telemetry import LogFormat
 from glia.runs.config import EngineConfig
@@ -83,6 +84,7 @@ class Settings:
     runs: EngineConfig = field(default_factory=EngineConfig)
     browser: BrowserConfig = field(default_factory=BrowserConfig)
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
+    fleet: FleetConfig = field(default_factory=FleetConfig)
     webhooks: WebhookConfig = field(default_factory=WebhookConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
     mail: MailConfig = field(default_factory=MailConfig)

@@ -27,6 +27,10 @@ SYSTEM_MAY = {
     "trace_export": {"SELECT", "INSERT", "UPDATE"},
     "trace_parents": {"SELECT", "DELETE"},
     "trace_outbox": {"SELECT", "UPDATE", "DELETE"},
+    "fleet_nodes": {"SELECT", "INSERT", "UPDATE", "DELETE"},
+    "deployments": {"SELECT", "UPDATE"},
+    "deployment_versions": {"SELECT", "UPDATE"},
+    "deployment_replicas": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "stored_object_leftovers": {"SELECT", "UPDATE", "DELETE"},
 }
 SYSTEM_MAY_UPDATE_COLUMNS = {("api_keys", "last_used_at")}

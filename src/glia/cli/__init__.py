@@ -13,6 +13,7 @@ from glia.kit.errors import GliaError
 _COMMANDS = {
     "serve": "Start everything: database, API and a worker.",
     "worker": "Start a process that only executes runs.",
+    "node": "Keep deployed programs running on this machine.",
     "chat": "Talk to an agent in the terminal.",
     "ask": "Ask one question.",
     "kb": "Knowledge bases: add documents, list, search.",

@@ -19,6 +19,7 @@ import uvloop
 
 from glia.cli.console import keep_current
 from glia.cli.home import Home, home
+from glia.cli.node_keeping import keep_node
 from glia.front import SURFACES
 from glia.identity.types import Credentials
 from glia.kit.errors import GliaError, StorageFull
@@ -107,6 +108,7 @@ async def _serve(
             _hand_over(place.credentials, credentials)
         await house.open()
         keeper = asyncio.create_task(_keep_running(postgres)) if postgres is not None else None
+        node = asyncio.create_task(keep_node(place, house.rotation)) if place.settings.fleet.node == "on" else None
         server.listen()
         click.echo(f"Glia is ready at http://{host}:{port}", err=True)
         building = asyncio.create_task(keep_current())
@@ -115,6 +117,9 @@ async def _serve(
         await asyncio.gather(building, return_exceptions=True)
         if keeper is not None:
             keeper.cancel()
+        for task in (keeper, node):
+            if task is not None:
+                task.cancel()
     finally:
         await house.close()
 

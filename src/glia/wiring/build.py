@@ -12,6 +12,9 @@ import structlog
 
 from glia.agents.drafts import Drafts
 from glia.agents.relations import Relations
+from glia.deployments.queries import CHANNEL as FLEET_CHANNEL
+from glia.deployments.rotation import Rotation
+from glia.deployments.service import Deployments
 from glia.evaluations.service import Evaluations, EvaluationSets, PlannedEvaluations
 from glia.feedback.service import Feedbacks
 from glia.gateway.service import Gateway
@@ -104,10 +107,12 @@ def _house(ground: Ground, knowing: Knowing, tooling: Tooling, working: Working)
     thinkers = Thinkers(agents, tools, models, spending, usage)
     triggers = Triggers(db, working.firings, secrets, event_types=_EVENT_TYPES)
     jobs, sessions = Jobs(db, agents, runs), Sessions(db)
+    rotation = Rotation(db)
     sleepers: dict[LiteralString, _Wakes] = {
         WORK_CHANNEL: engine,
         WEBHOOKS_CHANNEL: dispatcher,
         TRIGGERS_CHANNEL: ticker,
+        FLEET_CHANNEL: rotation,
     }
     return House(
         settings=settings,
@@ -180,6 +185,8 @@ def _house(ground: Ground, knowing: Knowing, tooling: Tooling, working: Working)
         planned_evaluations=PlannedEvaluations(db),
         notes=Notes(db, live, models, usage),
         run_snapshots=RunSnapshots(db),
+        deployments=Deployments(db, secrets),
+        rotation=rotation,
         triggers=triggers,
         instructions=Instructions(db, agents, triggers),
         statistics=Statistics(db),

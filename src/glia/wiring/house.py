@@ -15,6 +15,8 @@ from glia.agents.relations import Relations
 from glia.agents.service import Agents
 from glia.browsers.service import Browsers
 from glia.collaboration.service import Spaces
+from glia.deployments.rotation import Rotation
+from glia.deployments.service import Deployments
 from glia.evaluations.service import Evaluations, EvaluationSets, PlannedEvaluations
 from glia.feedback.service import Feedbacks
 from glia.files.service import Files
@@ -158,6 +160,8 @@ class House:
     market: Market
     jobs: Jobs
     tasks: Tasks
+    deployments: Deployments
+    rotation: Rotation
     triggers: Triggers
     instructions: Instructions
     statistics: Statistics

@@ -10,6 +10,8 @@ import pytest
 from tests.surfaces.conftest import Client, Server, native_document
 from tests.surfaces.walk import Route, Things, Walk, routes_of
 
+LOG_STREAM = ("GET", "/v1/deployments/{deployment}/logs/stream")
+
 BODIES: dict[Route, dict[str, Any]] = {
     ("POST", "/v1/users/{user}/password"): {"password": "correct horse"},
     ("POST", "/v1/users/{user}/deactivate"): {},
@@ -105,6 +107,11 @@ BODIES: dict[Route, dict[str, Any]] = {
     ("POST", "/v1/evaluation-sets/{evaluation_set}/import"): {"cases": [{"input": "More"}]},
     ("PATCH", "/v1/evaluation-sets/{evaluation_set}/cases/{case}"): {"name": "Renamed"},
     ("POST", "/v1/evaluations/{evaluation}/cancel"): {},
+    ("PATCH", "/v1/deployments/{deployment}"): {"cpu": "0.5"},
+    ("POST", "/v1/deployments/{deployment}/start"): {},
+    ("POST", "/v1/deployments/{deployment}/stop"): {},
+    ("POST", "/v1/deployments/{deployment}/restart"): {},
+    ("POST", "/v1/deployments/{deployment}/scale"): {"replicas": 0},
     ("PATCH", "/v1/jobs/{job}"): {"title": "Renamed"},
     ("PATCH", "/v1/sessions/{session}"): {"title": "Renamed"},
     ("PATCH", "/v1/sessions/{session}/messages/{seq}"): {"metadata": {"a": 1}},
@@ -147,11 +154,14 @@ def _promoted(client: Client, path: str) -> int:
     return client.post(path.replace("/1/promote", f"/{version}/promote")).status
 
 
+A_DEPLOYMENT = {"runtime": "python", "binary_url": "storage://a.py", "replicas": 0}
+
 SPECIAL: dict[Route, Callable[[Client, str], int]] = {
     UPLOAD: lambda client, path: client.upload(path, b"Some words.").status,
     COMPARE: lambda client, path: client.get(f"{path}?with={path.split('/')[3]}").status,
     COMPARE_EVALUATIONS: lambda client, path: client.get(f"{path}?with={path.split('/')[3]}").status,
     STREAM: _followed,
+    LOG_STREAM: _followed,
     RELATE: lambda client, path: client.post(path, _relationship(client)).status,
     PROMOTE: _promoted,
     FILES: lambda client, path: client.delete(f"{path}?path=/a.txt").status,
@@ -267,6 +277,7 @@ def one_of_everything(client: Client) -> Things:
         "verification": client.post(f"/v1/agents/{agent}/verifications", {"output_content": "Hello"}).json["id"],
         "job": client.made("/v1/jobs", {"title": "A's job", "agent_id": agent, "resources": ["a-thing-of-a"]})["id"],
         "resource": "a-thing-of-a",
+        "deployment": client.made("/v1/deployments", A_DEPLOYMENT | {"name": "of-a"})["id"],
         "seq": "1",
         "number": "1",
         "relationship": client.made(f"/v1/agents/{agent}/relationships", _relationship(client))["id"],

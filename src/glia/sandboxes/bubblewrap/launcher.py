@@ -19,7 +19,7 @@ from glia.sandboxes.types import SandboxSpec
 INNER_ID = 1000
 EGRESS_INSIDE = "/run/egress.sock"
 _SHM_BYTES = 16 * 1024 * 1024
-_JOIN = 'n=$1; shift; while [ "$n" -gt 0 ]; do echo $$ > "$1" || exit 125; shift; n=$((n-1)); done; exec "$@"'
+JOIN = 'n=$1; shift; while [ "$n" -gt 0 ]; do echo $$ > "$1" || exit 125; shift; n=$((n-1)); done; exec "$@"'
 _START_AGENT = "import sys; sys.path.insert(0, '/opt'); from agent.main import main; main()"
 _ROOT_FOLDERS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _PATH = "/usr/bin:/bin:/usr/local/bin:/usr/sbin:/sbin"
@@ -42,11 +42,11 @@ class Interior:
 
 @dataclass(frozen=True)
 class Outside:
-    """How the host holds a sandbox. uid: None for our own user. join: files to write the process to.
-    rlimits: further ones for the agent to set."""
+    """How the host holds a sandbox. files: what /workspace shows; None for memory that goes with the sandbox.
+    uid: None for our own user. join: files to write the process to. rlimits: further ones for the agent to set."""
 
     bwrap: str
-    files: Path
+    files: Path | None
     seccomp: Path
     uid: int | None
     join: tuple[Path, ...] = ()
@@ -82,14 +82,14 @@ def command(
     """The command line. The options come by a descriptor: what is written here can be read inside, in /proc/1."""
     before: list[str] = []
     if outside.join:
-        before = ["/bin/sh", "-c", _JOIN, "sh", str(len(outside.join)), *map(str, outside.join)]
+        before = ["/bin/sh", "-c", JOIN, "sh", str(len(outside.join)), *map(str, outside.join)]
     user: list[str] = []
     if outside.uid is not None:
         user = ["--reuid", str(outside.uid), "--regid", str(outside.uid), "--clear-groups"]
     drop = ["setpriv", *user, "--no-new-privs", "--"]
     wrap = [outside.bwrap, "--args", str(args), "--seccomp", str(seccomp), "--info-fd", str(info), "--"]
     egress = EGRESS_INSIDE if spec.egress_socket is not None else "-"
-    agent = [interior.python, "-I", "-S", "-c", _START_AGENT, _rlimits(spec, outside), egress, "fd", str(control)]
+    agent = [interior.python, "-I", "-S", "-c", _START_AGENT, rlimits(spec, outside), egress, "fd", str(control)]
     return [*before, *drop, *wrap, *agent]
 
 
@@ -125,6 +125,8 @@ def _files(spec: SandboxSpec, interior: Interior, outside: Outside) -> list[str]
             told += ["--ro-bind", str(source), target]
     if spec.egress_socket is not None:
         told += ["--bind", str(spec.egress_socket), EGRESS_INSIDE]
+    if outside.files is None:
+        return [*told, "--size", str(spec.limits.temp_bytes), "--tmpfs", "/workspace"]
     return [*told, "--bind", str(outside.files), "/workspace"]
 
 
@@ -150,8 +152,11 @@ def _environment(spec: SandboxSpec, interior: Interior) -> list[str]:
     return told
 
 
-def _rlimits(spec: SandboxSpec, outside: Outside) -> str:
-    """core=1: a limit of one byte stops core dumps, also those that the host pipes to a program, which 0 does not."""
+def rlimits(spec: SandboxSpec, outside: Outside) -> str:
+    """What a sandbox's first program sets for itself and all others.
+
+    core=1: a limit of one byte stops core dumps, also those that the host pipes to a program, which 0 does not.
+    """
     limits = {"core": 1, "nofile": spec.limits.open_files, "fsize": spec.limits.disk_bytes, **outside.rlimits}
     return ",".join(f"{name}={value}" for name, value in limits.items())
 

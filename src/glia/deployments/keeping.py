@@ -1,0 +1,84 @@
+"""Carries what replicas write and use into the database."""
+
+from __future__ import annotations
+
+import time
+
+import psycopg
+import structlog
+
+from glia.deployments import node_queries
+from glia.deployments.minder import Minder
+from glia.kit.db import Database
+from glia.kit.errors import GliaError
+
+log = structlog.get_logger(__name__)
+
+_UNENDED_SECONDS = 2.0
+
+
+class Keeping:
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._is_down_until = 0.0
+
+    async def pump(self, minder: Minder) -> bool:
+        """Keeps what has been written since the last call, up to a megabyte; whether there was anything. What the
+        database did not take is tried again, before anything else is read."""
+        if minder.pending is None:
+            if minder.running is None:
+                return False
+            pieces, place = minder.running.output(minder.place)
+            lines = [line for at, data in pieces for line in minder.splitter.feed(at, data)]
+            now = time.monotonic()
+            if pieces:
+                minder.fed_at = now
+            elif minder.splitter.has_rest and now - minder.fed_at > _UNENDED_SECONDS:
+                lines = minder.splitter.flush()
+            if not pieces and not lines:
+                return False
+            minder.pending = lines, place
+        return await self._keep(minder)
+
+    async def _keep(self, minder: Minder) -> bool:
+        lines, place = minder.pending or ([], minder.place)
+        row = minder.row
+        if time.monotonic() < self._is_down_until:
+            return False
+        try:
+            async with self._db.transaction(row.workspace_id) as tx:
+                await node_queries.keep_lines(tx, row.deployment_id, row.id, lines, place)
+        except (GliaError, psycopg.OperationalError) as error:
+            log.warning("output could not be kept; trying again", error=str(error))
+            self._is_down_until = time.monotonic() + 1
+            return False
+        minder.place, minder.pending = place, None
+        return True
+
+    async def flush(self, minder: Minder) -> None:
+        """All that it wrote until its end."""
+        while await self.pump(minder):
+            pass
+        if minder.pending is None and (lines := minder.splitter.flush()):
+            minder.pending = lines, minder.place
+            await self._keep(minder)
+
+    async def sample(self, minder: Minder) -> None:
+        """What it used since the last time."""
+        if minder.running is None:
+            return
+        now, used, before = time.monotonic(), minder.running.usage(), minder.used
+        minder.used = now, used
+        if before is None or now - before[0] < 0.5:
+            return
+        seconds = now - before[0]
+        row = minder.row
+        async with self._db.transaction(row.workspace_id) as tx:
+            await node_queries.keep_sample(
+                tx,
+                row.deployment_id,
+                row.id,
+                cpu=max(0.0, used.cpu_seconds - before[1].cpu_seconds) / seconds * 100,
+                memory_mib=used.memory_bytes / (1024 * 1024),
+                network=max(0, used.network_bytes - before[1].network_bytes) / seconds,
+            )

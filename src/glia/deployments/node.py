@@ -1,0 +1,277 @@
+"""A node: keeps the programs of one machine as the database wants them, and goes on without it for a while.
+
+Every node that lives may plan for all, one at a time; each runs what was given to it. A node that is silent for longer
+than its lease loses its replicas to others, if there are any.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+import orjson
+import psycopg
+import structlog
+
+from glia.deployments import node_queries, planning
+from glia.deployments.binaries import Binaries, Kept
+from glia.deployments.config import FleetConfig
+from glia.deployments.keeping import Keeping
+from glia.deployments.minder import Minder, Tools
+from glia.deployments.node_queries import Assigned, NodeRow, ReplicaRow, Wish
+from glia.deployments.service import Seals, seal_context
+from glia.deployments.types import FleetBackend, Running
+from glia.kit.db import Database, Transaction
+from glia.kit.errors import GliaError
+from glia.kit.ids import new_id
+
+log = structlog.get_logger(__name__)
+
+_SYNC_SECONDS = 1.0
+_PULSE_SECONDS = 0.2
+_SAMPLE_SECONDS = 15.0
+_TRIM_SECONDS = 60.0
+_NEEDLESS_SECONDS = 30.0
+_PROBE_AGAIN_SECONDS = 30.0
+_MISHAPS = (GliaError, psycopg.Error, OSError)
+
+
+@dataclass(frozen=True)
+class Me:
+    """id: the same after each restart, so that the node finds its replicas again. is_lent: ends by itself when there
+    is no deployment any more."""
+
+    id: UUID
+    name: str
+    region: str = ""
+    is_lent: bool = False
+
+
+class Node:
+    def __init__(
+        self, db: Database, backend: FleetBackend, binaries: Binaries, secrets: Seals, config: FleetConfig, me: Me
+    ) -> None:
+        self._db, self._backend, self._binaries = db, backend, binaries
+        self._secrets, self._config, self._me = secrets, config, me
+        self._keeping = Keeping(db)
+        self._tools = Tools(
+            backend, binaries, config, self._environment, self._noted, self._keeping.flush, self._note_change
+        )
+        self._minders: dict[UUID, Minder] = {}
+        self._orphans: dict[UUID, Running] = {}
+        self._problem, self._limits = "", dict[str, str]()
+        self._changed = asyncio.Event()
+        self._heard_at = self._needed_at = time.monotonic()
+        self._probed_at = 0.0
+        self._trimmed_at = self._sampled_at = time.monotonic()
+
+    def wake(self, _note: str = "") -> None:
+        self._changed.set()
+
+    def _note_change(self) -> None:
+        self._changed.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until told to stop, or until it is not needed, or alone for too long. Programs run on after the first."""
+        await self._probe()
+        self._orphans = dict(await asyncio.to_thread(self._backend.adopt))
+        pulse = asyncio.create_task(self._pulse(), name="glia-node-pulse")
+        ending = asyncio.create_task(stop.wait())
+        try:
+            while not stop.is_set() and not pulse.done():
+                await self._sync()
+                if time.monotonic() - self._heard_at > self._config.alone_seconds:
+                    log.error("no database for too long; stopping the programs")
+                    await self._end_all()
+                    return
+                if self._me.is_lent and time.monotonic() - self._needed_at > _NEEDLESS_SECONDS:
+                    return
+                await self._pause(ending)
+        finally:
+            ending.cancel()
+            pulse.cancel()
+            for minder in self._minders.values():
+                minder.task.cancel()
+            await asyncio.gather(ending, pulse, *(m.task for m in self._minders.values()), return_exceptions=True)
+
+    async def _pause(self, ending: asyncio.Task[bool]) -> None:
+        waking = asyncio.create_task(self._changed.wait())
+        await asyncio.wait((waking, ending), timeout=_SYNC_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        waking.cancel()
+        self._changed.clear()
+
+    async def _probe(self) -> None:
+        self._probed_at = time.monotonic()
+        self._problem, limits = await self._backend.probe()
+        self._limits = dict(limits)
+        if self._problem:
+            log.error("programs cannot run on this machine", problem=self._problem)
+
+    # --- What is wanted -----------------------------------------------------------------------------------------------
+
+    async def _sync(self) -> None:
+        """Says that we live, tells what changed, plans, and learns what is ours. Without a database all stays."""
+        if self._problem and time.monotonic() - self._probed_at > _PROBE_AGAIN_SECONDS:
+            await self._probe()
+        try:
+            async with self._db.across_workspaces() as tx:
+                await self._beat(tx)
+                await self._report(tx)
+                await self._plan(tx)
+                rows = await node_queries.assigned(tx, self._me.id)
+        except _MISHAPS as error:
+            log.warning("the database was not reached", error=str(error))
+            for minder in self._minders.values():
+                minder.is_dirty = True  # what was told may be lost
+            await asyncio.sleep(0.2)
+            return
+        self._heard_at = time.monotonic()
+        await self._follow(rows)
+
+    async def _beat(self, tx: Transaction) -> None:
+        row = {"id": self._me.id, "name": self._me.name, "region": self._me.region, "limits": self._limits}
+        await node_queries.beat(tx, {**row, "problem": self._problem, "seconds": self._config.lease_seconds})
+
+    async def _report(self, tx: Transaction) -> None:
+        told: list[tuple[Minder, int, bool]] = []
+        for minder in self._minders.values():
+            if not minder.is_dirty:
+                continue
+            told.append((minder, minder.restarts, minder.has_started))
+            minder.is_dirty = False
+            await node_queries.report(tx, minder.row.id, minder.report())
+            if minder.listens and not minder.row.listens:
+                await node_queries.note_listening(tx, minder.row.deployment_id)
+            await node_queries.tell(tx, minder.row.deployment_id)
+
+        def kept() -> None:
+            for minder, restarts, has_started in told:
+                minder.restarts -= restarts
+                minder.has_started = minder.has_started and not has_started
+
+        tx.after_commit.append(kept)
+
+    async def _plan(self, tx: Transaction) -> None:
+        if not await node_queries.may_plan(tx):
+            return
+        nodes, wishes = await node_queries.nodes(tx), await node_queries.wishes(tx)
+        if wishes:
+            self._needed_at = time.monotonic()
+        rows: dict[UUID, list[ReplicaRow]] = {}
+        for row in await node_queries.replicas(tx):
+            rows.setdefault(row.deployment_id, []).append(row)
+        for wish in wishes:
+            nodes = await self._carry_out(tx, wish, rows.get(wish.id, []), nodes)
+
+    async def _carry_out(
+        self, tx: Transaction, wish: Wish, rows: Sequence[ReplicaRow], nodes: Sequence[NodeRow]
+    ) -> list[NodeRow]:
+        """The nodes as they are then."""
+        problem = planning.problem_of(nodes, wish.region)
+        plan = planning.plan_for(wish, rows, problem=problem, start_seconds=self._config.start_seconds)
+        for id in plan.drop:
+            await node_queries.drop_replica(tx, id)
+        for id in plan.retire:
+            await node_queries.retire_replica(tx, id)
+        taken = Counter(row.node_id for row in rows if row.is_wanted and row.id not in plan.drop)
+        chosen = planning.places_for(plan.add, nodes, taken, wish.region)
+        for node_id in chosen:
+            await node_queries.add_replica(tx, wish, new_id(), node_id)
+        after = (plan.status, plan.reason, plan.version_id, plan.generation, plan.good_generation)
+        before = (wish.status, wish.reason, wish.version_id, wish.generation, wish.good_generation)
+        if after != before:
+            fields = ("status", "reason", "version_id", "generation", "good_version_id", "good_generation")
+            await node_queries.settle(tx, wish, {name: getattr(plan, name) for name in fields})
+        if after != before or plan.add or plan.retire or plan.drop:
+            await node_queries.tell(tx, wish.id)
+        return [replace(node, replicas=node.replicas + chosen.count(node.id)) for node in nodes]
+
+    async def _follow(self, rows: Sequence[Assigned]) -> None:
+        wanted = {row.id: row for row in rows}
+        for row in rows:
+            if row.id not in self._minders:
+                self._minders[row.id] = Minder(row, self._tools, self._orphans.pop(row.id, None))
+        for id, running in list(self._orphans.items()):
+            del self._orphans[id]
+            await asyncio.to_thread(_end, running)
+        gone: list[UUID] = []
+        for id, minder in self._minders.items():
+            minder.want(wanted.get(id))
+            if minder.task.done():
+                gone.append(id)
+        if gone:
+            await self._let_go(gone, wanted)
+
+    async def _let_go(self, ids: Sequence[UUID], wanted: Mapping[UUID, Assigned]) -> None:
+        for id in ids:
+            minder = self._minders.pop(id)
+            if (error := minder.task.exception()) is not None:
+                log.error("a replica was not looked after", replica=str(id), error=repr(error))
+                if minder.running is not None:
+                    await asyncio.to_thread(_end, minder.running)
+        with suppress(*_MISHAPS):
+            async with self._db.across_workspaces() as tx:
+                for id in ids:
+                    if id in wanted and not wanted[id].is_wanted:
+                        await node_queries.drop_replica(tx, id)
+                        await node_queries.tell(tx, wanted[id].deployment_id)
+
+    async def _end_all(self) -> None:
+        for minder in self._minders.values():
+            minder.want(None)
+        async with asyncio.timeout(self._config.stop_seconds * 3 + 10):
+            await asyncio.gather(*(minder.task for minder in self._minders.values()), return_exceptions=True)
+
+    def _environment(self, row: Assigned) -> Mapping[str, str]:
+        return orjson.loads(self._secrets.open(row.sealed_environment, seal_context(row.deployment_id)))
+
+    async def _noted(self, row: Assigned, kept: Kept) -> str:
+        async with self._db.across_workspaces() as tx:
+            return await node_queries.note_digest(tx, row.version_id, kept.digest, kept.size_bytes)
+
+    # --- What happens all the time ------------------------------------------------------------------------------------
+
+    async def _pulse(self) -> None:
+        while True:
+            busy = False
+            for minder in list(self._minders.values()):
+                minder.look()
+                if minder.ended is None:  # else its last words are kept by whoever buries it
+                    busy = await self._keeping.pump(minder) or busy
+            now = time.monotonic()
+            try:
+                if now - self._sampled_at > _SAMPLE_SECONDS:
+                    self._sampled_at = now
+                    for minder in list(self._minders.values()):
+                        await self._keeping.sample(minder)
+                if now - self._trimmed_at > _TRIM_SECONDS:
+                    self._trimmed_at = now
+                    await self._trim()
+            except _MISHAPS as error:
+                log.warning("figures could not be kept", error=str(error))
+            await asyncio.sleep(0.01 if busy else _PULSE_SECONDS)
+
+    async def _trim(self) -> None:
+        async with self._db.across_workspaces() as tx:
+            workspaces, digests = await node_queries.workspaces(tx), await node_queries.digests(tx)
+        for workspace in workspaces:
+            async with self._db.transaction(workspace) as tx:
+                await node_queries.trim(tx, log_lines=self._config.log_lines, log_days=self._config.log_days)
+        await asyncio.to_thread(self._binaries.keep_only, digests)
+
+
+def _end(running: Running) -> None:
+    """Of a replica that nobody wants any more, such as one that was given to another node. Blocking."""
+    running.terminate()
+    deadline = time.monotonic() + 2
+    while running.ended() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    running.kill()
+    while running.ended() is None and time.monotonic() < deadline + 10:
+        time.sleep(0.02)
+    running.forget()

@@ -1,0 +1,1 @@
+"""What deployed programs answer, under `/deployments/<name>/`."""

@@ -1,0 +1,409 @@
+"""/v1/deployments: programs that are kept running, their logs and figures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+import orjson
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+from pydantic import Field, WithJsonSchema
+
+from glia.deployments.service import Deployments
+from glia.deployments.types import LEVELS, Deployment, DeploymentSpec, LogLine, Point, Program, Replica, Status
+from glia.kit.clock import wire_time
+from glia.kit.errors import InvalidRequest
+from glia.surfaces.native.times import moment_of
+from glia.surfaces.native.words import ListOf, TheWindow, page_of
+from glia.surfaces.shared import sse
+from glia.surfaces.shared.asgi import Request, Send, int_parameter
+from glia.surfaces.shared.bodies import (
+    Body,
+    Changes,
+    Out,
+    TheHouse,
+    ThePrincipal,
+    Time,
+    WatchedRoute,
+    given,
+    number_of,
+)
+
+router = APIRouter(prefix="/v1/deployments", tags=["deployments"], route_class=WatchedRoute)
+
+_HEARTBEAT_EVERY = 70
+_DURATION = re.compile(r"([0-9]{1,6})([smhd])")
+_LONGEST_SINCE_SECONDS = 3650 * 86_400
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+class DeploymentBody(Body):
+    """runtime: `rust`, `go` or `native` for an executable; `python` or `node` for a script, or a zip or tar.gz.
+
+    binary_url: http(s), or `storage://<pathname>`. sha256: what the download must be. cpu: decimal cores. memory: with
+    Ki, Mi or Gi. command: arguments; for an archive the first is its entry point. port: given to the program as PORT.
+    health_path: asked whether the program is well; once given, the program must answer there.
+    """
+
+    name: str
+    runtime: str
+    binary_url: str
+    sha256: str | None = None
+    replicas: int = 1
+    cpu: str = "1.0"
+    memory: str = "512Mi"
+    region: str = ""
+    command: list[str] = Field(default_factory=list, max_length=100)
+    port: int = 8080
+    health_path: str | None = None
+    environment: dict[str, str] = Field(default_factory=dict)
+    metadata: dict[str, Any] = Field(default_factory=dict)
+
+
+class DeploymentPatch(Changes):
+    """What is not given stays. environment: replaces all variables."""
+
+    runtime: str = ""
+    binary_url: str = ""
+    sha256: str = ""
+    replicas: int = 1
+    cpu: str = ""
+    memory: str = ""
+    region: str = ""
+    command: list[str] = Field(default_factory=list, max_length=100)
+    port: int = 8080
+    health_path: str = "/health"
+    environment: dict[str, str] = Field(default_factory=dict)
+    metadata: dict[str, Any] = Field(default_factory=dict)
+
+
+class ScaleBody(Body):
+    replicas: int
+
+
+class DeploymentOut(Out):
+    """status: deploying, running, stopped or error. reason: why it is not as it was wanted.
+
+    version: counts the changes of the program. digest: sha256 of what was downloaded. endpoint: its address on this
+    server. environment_names: values are never shown.
+    """
+
+    id: UUID
+    name: str
+    status: Status
+    reason: str
+    replicas: int
+    ready_replicas: int
+    region: str
+    runtime: str
+    binary_url: str
+    sha256: str | None
+    digest: str | None
+    cpu: str
+    memory: str
+    command: list[str]
+    port: int
+    health_path: str
+    environment_names: list[str]
+    version: int
+    endpoint: str
+    metadata: dict[str, Any]
+    created_by: str
+    created_at: Time
+    updated_at: Time
+
+
+class ReplicaOut(Out):
+    """state: pending, starting, running, unhealthy, backoff, failed or stopping. is_ready: gets requests."""
+
+    id: UUID
+    state: str
+    is_ready: bool
+    reason: str
+    restarts: int
+    node: str
+    version: int
+    created_at: Time
+    started_at: Time | None
+
+
+class LineOut(Out):
+    """id: for `Last-Event-ID` of the stream. level: debug, info, warn or error."""
+
+    id: int
+    at: Time
+    level: str
+    message: str
+    replica_id: UUID
+
+
+class LogsOut(Out):
+    data: list[LineOut]
+
+
+class PointOut(Out):
+    at: Time
+    value: float
+
+
+class ReplicaSeriesOut(Out):
+    replica_id: UUID
+    points: list[PointOut]
+
+
+class SeriesOut(Out):
+    """cpu: percent of a core. memory: MiB. network: bytes a second. total: all replicas together."""
+
+    total: list[PointOut]
+    replicas: list[ReplicaSeriesOut]
+
+
+class MetricsOut(Out):
+    metrics: dict[str, SeriesOut]
+
+
+_LEVEL = Annotated[
+    str | None,
+    WithJsonSchema({"type": "string", "enum": list(LEVELS)}),
+    Query(description="Only lines of this level and above."),
+]
+
+
+@router.post("", status_code=201)
+async def create(body: DeploymentBody, house: TheHouse, principal: ThePrincipal) -> DeploymentOut:
+    """Deploy a program. The answer does not wait for it to run."""
+    program = Program(
+        runtime=body.runtime,
+        binary_url=body.binary_url,
+        sha256=body.sha256,
+        cpu=body.cpu,
+        memory=body.memory,
+        command=tuple(body.command),
+        port=body.port,
+        health_path=body.health_path if body.health_path is not None else "/health",
+        must_listen=body.health_path is not None,
+    )
+    spec = DeploymentSpec(body.name, program, body.replicas, body.region, body.environment, body.metadata)
+    return _out(await house.deployments.create(principal, spec))
+
+
+@router.get("")
+async def list_deployments(
+    house: TheHouse,
+    principal: ThePrincipal,
+    window: TheWindow,
+    status: Annotated[
+        str | None,
+        WithJsonSchema({"type": "string", "enum": [status.value for status in Status]}),
+        Query(description="Only deployments in this state."),
+    ] = None,
+    region: Annotated[str | None, Query(description="Only those of this region.")] = None,
+    name: Annotated[str | None, Query(description="Only the one of this name.")] = None,
+) -> ListOf[DeploymentOut]:
+    """List deployments, newest first."""
+    if status is not None and status not in {known.value for known in Status}:
+        raise InvalidRequest(f"`status` {status[:100]!r} is none of {', '.join(Status)}.", field="status")
+    for field, text in (("region", region), ("name", name)):
+        if text is not None and "\0" in text:
+            raise InvalidRequest(f"`{field}` has a zero byte.", field=field)
+    wanted = None if status is None else Status(status)
+    found = await house.deployments.list(principal, window, status=wanted, region=region, name=name)
+    return page_of(found, _out)
+
+
+@router.get("/{deployment}")
+async def get(deployment: str, house: TheHouse, principal: ThePrincipal) -> DeploymentOut:
+    """One deployment, by its id or name."""
+    return _out(await house.deployments.get(principal, deployment))
+
+
+@router.patch("/{deployment}")
+async def update(deployment: str, body: DeploymentPatch, house: TheHouse, principal: ThePrincipal) -> DeploymentOut:
+    """Change a deployment. A new program or environment replaces replica by replica, and is undone when it never
+    becomes healthy."""
+    changes = given(body)
+    if "command" in changes:
+        changes["command"] = tuple(body.command)
+    if "health_path" in changes:
+        changes["must_listen"] = True
+    return _out(await house.deployments.update(principal, deployment, changes))
+
+
+@router.delete("/{deployment}", status_code=204, response_class=Response)
+async def delete(deployment: str, house: TheHouse, principal: ThePrincipal) -> Response:
+    """Delete a deployment with its logs and figures. Its programs are ended."""
+    await house.deployments.delete(principal, deployment)
+    return Response(status_code=204)
+
+
+@router.post("/{deployment}/start")
+async def start(deployment: str, house: TheHouse, principal: ThePrincipal) -> DeploymentOut:
+    """Start a stopped deployment."""
+    return _out(await house.deployments.start(principal, deployment))
+
+
+@router.post("/{deployment}/stop")
+async def stop(deployment: str, house: TheHouse, principal: ThePrincipal) -> DeploymentOut:
+    """Stop a deployment: SIGTERM, and SIGKILL after 10 s."""
+    return _out(await house.deployments.stop(principal, deployment))
+
+
+@router.post("/{deployment}/restart")
+async def restart(deployment: str, house: TheHouse, principal: ThePrincipal) -> DeploymentOut:
+    """Replace every replica, one after the other."""
+    return _out(await house.deployments.restart(principal, deployment))
+
+
+@router.post("/{deployment}/scale")
+async def scale(deployment: str, body: ScaleBody, house: TheHouse, principal: ThePrincipal) -> DeploymentOut:
+    """Run more or fewer replicas."""
+    return _out(await house.deployments.scale(principal, deployment, body.replicas))
+
+
+@router.get("/{deployment}/replicas")
+async def replicas(deployment: str, house: TheHouse, principal: ThePrincipal) -> ListOf[ReplicaOut]:
+    """What runs of it."""
+    found = await house.deployments.replicas(principal, deployment)
+    return ListOf(data=[_replica_out(replica) for replica in found])
+
+
+@router.get("/{deployment}/logs")
+async def logs(
+    deployment: str,
+    house: TheHouse,
+    principal: ThePrincipal,
+    tail: Annotated[
+        str | None,
+        WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 10_000}),
+        Query(description="How many lines, the last ones."),
+    ] = None,
+    since: Annotated[str | None, Query(description="`30m`, `1h`, `2d`, or a time.")] = None,
+    level: _LEVEL = None,
+) -> LogsOut:
+    """The last lines that its programs wrote, oldest first."""
+    found = await house.deployments.logs(
+        principal,
+        deployment,
+        tail=number_of(tail, "tail", 100),
+        since=since_of(since),
+        level="debug" if level is None else level,
+    )
+    return LogsOut(data=[LineOut(**line_json(line)) for line in found])
+
+
+@router.get("/{deployment}/logs/stream")
+async def follow(
+    deployment: str,
+    after: Annotated[
+        str | None,
+        WithJsonSchema({"type": "integer", "minimum": 0}),
+        Query(description="Only lines after this id; `Last-Event-ID` wins. Without, only new ones."),
+    ] = None,
+    level: _LEVEL = None,
+) -> Response:
+    """Follow the lines as server-sent events, one line of JSON each."""
+    raise NotImplementedError("LogStream answers before the framework is asked")
+
+
+@router.get("/{deployment}/metrics")
+async def metrics(
+    deployment: str,
+    house: TheHouse,
+    principal: ThePrincipal,
+    period: Annotated[
+        str,
+        WithJsonSchema({"type": "string", "enum": ["1h", "24h", "7d"], "default": "1h"}),
+        Query(description="How far back."),
+    ] = "1h",
+    metric: Annotated[
+        str | None,
+        WithJsonSchema({"type": "string", "enum": ["cpu", "memory", "network"]}),
+        Query(description="Only this one."),
+    ] = None,
+) -> MetricsOut:
+    """What its programs used, at most about 500 points a series."""
+    found = await house.deployments.metrics(principal, deployment, period=period, metric=metric)
+    return MetricsOut(metrics={name: _series(*both) for name, both in found.items()})
+
+
+@dataclass(frozen=True)
+class LogStream:
+    """GET /v1/deployments/{deployment}/logs/stream"""
+
+    deployments: Deployments
+
+    async def follow(self, request: Request, send: Send, deployment: str) -> None:
+        query = dict(request.query)
+        if last := request.headers.get("last-event-id"):
+            query["after"] = last
+        after = int_parameter(query, "after", 0, smallest=0, largest=2**62) if "after" in query else None
+        level = query.get("level", "debug")
+        pages = self.deployments.follow(request.principal, deployment, after=after, level=level)
+        first = await anext(pages, None)  # refuses before the stream begins
+        await sse.stream(request.receive, send, _events(first, pages))
+
+
+async def _events(first: list[LogLine] | None, pages: AsyncGenerator[list[LogLine]]) -> AsyncGenerator[bytes]:
+    """With a comment when nothing has come for some time."""
+    async with aclosing(pages):
+        yield sse.HEARTBEAT
+        quiet = 0
+        for line in first or []:
+            yield _event(line)
+        if first is None:
+            return
+        async for lines in pages:
+            quiet = 0 if lines else quiet + 1
+            if lines:
+                yield b"".join(map(_event, lines))
+            elif quiet % _HEARTBEAT_EVERY == 0:
+                yield sse.HEARTBEAT
+
+
+def _event(line: LogLine) -> bytes:
+    return sse.event(orjson.dumps({**line_json(line), "at": wire_time(line.at)}), id=line.id)
+
+
+def line_json(line: LogLine) -> dict[str, Any]:
+    return {
+        "id": line.id,
+        "at": line.at,
+        "level": line.level,
+        "message": line.message,
+        "replica_id": line.replica_id,
+    }
+
+
+def since_of(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    if (found := _DURATION.fullmatch(text)) is not None:
+        return datetime.now(UTC) - timedelta(seconds=min(int(found[1]) * _UNITS[found[2]], _LONGEST_SINCE_SECONDS))
+    return moment_of(text, "since")
+
+
+def _series(total: list[Point], single: list[Point]) -> SeriesOut:
+    by_replica: dict[UUID, list[PointOut]] = {}
+    for point in single:
+        if point.replica_id is not None:
+            by_replica.setdefault(point.replica_id, []).append(PointOut(at=point.at, value=round(point.value, 3)))
+    return SeriesOut(
+        total=[PointOut(at=point.at, value=round(point.value, 3)) for point in total],
+        replicas=[ReplicaSeriesOut(replica_id=id, points=points) for id, points in by_replica.items()],
+    )
+
+
+def _out(found: Deployment) -> DeploymentOut:
+    shown: dict[str, Any] = {name: getattr(found, name) for name in DeploymentOut.model_fields}
+    shown |= {"command": list(found.command), "environment_names": list(found.environment_names)}
+    return DeploymentOut(**shown)
+
+
+def _replica_out(found: Replica) -> ReplicaOut:
+    return ReplicaOut.of(found)
