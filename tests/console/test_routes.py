@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from glia.console import build
 from tests.surfaces.conftest import Server, server
+
+from glia.console import build
 
 __all__ = ["server"]  # a fixture
 
