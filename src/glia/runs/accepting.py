@@ -13,12 +13,13 @@ from glia.kit.db import Database, Transaction
 from glia.kit.errors import Conflict, InvalidRequest
 from glia.kit.ids import new_id
 from glia.runs import accept_queries, approval_queries, queries
+from glia.runs.documents import DOCUMENT, Seal, document_input
 from glia.runs.engine import CANCEL_CHANNEL, WORK_CHANNEL, Engine
 from glia.runs.errors import RunNotFound, SessionBusy, SessionQueueFull
 from glia.runs.events import MessageReceived, ModelRequested, Payload, RunCancelled, RunCreated, RunStarted
 from glia.runs.live import Live
 from glia.runs.log import append_unfenced, stored_events
-from glia.runs.overrides import DOCUMENT, Override, Seal, as_input
+from glia.runs.options import RunOptions, options_input
 from glia.runs.types import AGENT, TOOL, Accepted, Run, RunId, RunStatus, Said, WhenBusy
 from glia.sessions.errors import SessionNotFound
 from glia.sessions.service import open_session
@@ -51,22 +52,22 @@ class Accepting:
         is_background: bool = False,
         when_busy: WhenBusy = "refuse",
         dedupe_key: str | None = None,
-        override: Override | None = None,
+        options: RunOptions | None = None,
         document: str = "",
     ) -> Accepted:
         """Stores the messages and a run that answers them, in one transaction.
 
         An interactive run begins at once in this process if it has room; any other is taken by some worker.
         when_busy: what becomes of them while another run works on the session. dedupe_key: the first run that was begun
-        under it in this workspace is the answer to every later try. override: what is different from the agent in this
-        run. document: a text for the model in this run alone; it is no part of the log and, encrypted, kept until the
+        under it in this workspace is the answer to every later try. options: what is wanted of this run alone.
+        document: a text for the model in this run alone; it is no part of the log and, encrypted, kept until the
         run ends. Raises SessionNotFound, SessionBusy.
         """
         principal.require("runs:write")
         check(said, when_busy)
         wanted = self._wanted(principal, session_id, is_background, when_busy=when_busy, dedupe_key=dedupe_key)
         # Shielded: once the database has the run as ours it must be begun, even if the client has gone meanwhile.
-        input = as_input(wanted.run_id, override, document, self._seal)
+        input = {**options_input(options), **document_input(wanted.run_id, document, self._seal)}
         accepting = asyncio.ensure_future(self._accept(principal, wanted, messages_for(said), input))
         accepted = await asyncio.shield(accepting)
         if when_busy == "interrupt" and accepted.outcome == "queued":

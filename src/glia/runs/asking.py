@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-import msgspec
-
 from glia.identity.types import Principal
 from glia.kit.ids import new_id
 from glia.models.types import AssistantMessage, Message, SystemMessage, ToolMessage, UserMessage
@@ -20,7 +18,7 @@ from glia.runs.errors import SessionBusy
 from glia.runs.events import RunCreated
 from glia.runs.log import append_unfenced
 from glia.runs.message_events import CalledTool, StoredImage
-from glia.runs.options import KEY, RunOptions
+from glia.runs.options import RunOptions, options_input
 from glia.runs.progress import hear
 from glia.runs.types import AGENT, MODEL, Accepted, Run, RunId, Said
 
@@ -80,7 +78,7 @@ class Asking(Accepting):
                 agent_id=question.agent_id,
                 agent_version=question.agent_version,
                 is_background=question.is_background,
-                input={**question.notes, KEY: msgspec.to_builtins(question.options)},
+                input={**question.notes, **options_input(question.options)},
                 dedupe_key=question.dedupe_key,
             )
             created = RunCreated(kind, question.is_background, question.agent_id, question.agent_version, model)

@@ -33,6 +33,7 @@ from glia.runs.calls import ToolCalls
 from glia.runs.context import Context
 from glia.runs.deliberation import Notebook, advice, make_plan, plan_text, reflect
 from glia.runs.deltas import Deltas
+from glia.runs.documents import DOCUMENT, Seal, document_of, with_document
 from glia.runs.errors import LimitReached, WrongFormat
 from glia.runs.events import (
     AnswerMessage,
@@ -49,7 +50,6 @@ from glia.runs.events import (
 from glia.runs.log import AlsoWrite, RunLog
 from glia.runs.model_contexts import ModelContexts
 from glia.runs.options import NO_OPTIONS, RunOptions
-from glia.runs.overrides import DOCUMENT, Seal, document_of, with_document
 from glia.runs.permissions import Gate
 from glia.runs.pictures import Pictures, ReadFile, no_files
 from glia.runs.progress import Progress, fold, note_aside, note_response

@@ -8,8 +8,9 @@ from typing import Any, Literal, TypeVar
 from uuid import UUID
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
-from glia.agents.types import AgentSettings, AgentVersion
+from glia.agents.types import AgentSettings, AgentVersion, ToolChoice
 from glia.models.types import ModelSettings, ToolSpec
 
 T = TypeVar("T")
@@ -26,6 +27,34 @@ class ClientTool(msgspec.Struct, frozen=True):
     schema: dict[str, Any]
 
 
+class Override(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a run has in place of the agent's own. What is left away stays; the fields are those of AgentSpec."""
+
+    model: str | UnsetType = UNSET
+    knowledge_base_ids: list[UUID] | UnsetType = UNSET
+    tools: list[str] | UnsetType | None = UNSET
+    subagents: list[UUID] | UnsetType = UNSET
+    max_iterations: int | UnsetType = UNSET
+    search_depth: int | UnsetType = UNSET
+    tool_choice: ToolChoice | UnsetType = UNSET
+
+    def changes(self, agent: AgentVersion) -> dict[str, Any]:
+        """As fields of AgentSpec."""
+        found: dict[str, Any] = {}
+        for name in ("model", "search_depth", "tool_choice"):
+            if (value := getattr(self, name)) is not UNSET:
+                found[name] = value
+        for name in ("knowledge_base_ids", "tools", "subagents"):
+            if (value := getattr(self, name)) is not UNSET:
+                found[name] = None if value is None else tuple(value)
+        if self.max_iterations is not UNSET:
+            found["limits"] = copy(agent.limits, max_iterations=self.max_iterations)
+        return found
+
+    def applied(self, agent: AgentVersion) -> AgentVersion:
+        return copy(agent, **self.changes(agent))
+
+
 class RunOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is left away stays as the agent has it.
 
@@ -34,6 +63,7 @@ class RunOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     after that it is offered the client's tools only. response_format: as in ModelSettings; an answer that is not what
     it demands fails the run. tools and knowledge_base_ids: added to what the agent has. truncation: whether a
     conversation that is too long for the model is compacted or fails the run; None: as the agent has it.
+    override: in place of what the agent has.
     """
 
     model: str | None = None
@@ -53,6 +83,7 @@ class RunOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     knowledge_base_ids: list[UUID] = []
     extra: dict[str, Any] = {}
     truncation: Literal["auto", "disabled"] | None = None
+    override: Override | None = None
 
     def specs(self) -> list[ToolSpec]:
         return [ToolSpec(tool.name, tool.description, tool.schema) for tool in self.client_tools]
@@ -76,6 +107,11 @@ class RunOptions(msgspec.Struct, frozen=True, omit_defaults=True):
 NO_OPTIONS = RunOptions()
 
 
+def options_input(options: RunOptions | None) -> dict[str, object]:
+    """What goes into the run's input."""
+    return {} if options is None or options == NO_OPTIONS else {KEY: msgspec.to_builtins(options)}
+
+
 def options_of(input: Mapping[str, object]) -> RunOptions:
     given = input.get(KEY)
     return NO_OPTIONS if given is None else msgspec.convert(given, RunOptions)
@@ -87,7 +123,8 @@ def without_agent(options: RunOptions) -> AgentVersion:
 
 
 def with_options(agent: AgentVersion, options: RunOptions) -> AgentVersion:
-    """The agent with the knowledge that this run has besides, and its way with what is too long."""
+    """The agent as this run has it."""
+    agent = agent if options.override is None else options.override.applied(agent)
     bases = tuple(dict.fromkeys((*agent.knowledge_base_ids, *options.knowledge_base_ids)))
     context = agent.context
     if options.truncation is not None:

@@ -13,11 +13,11 @@ from glia.kit.pages import Page, Window, page_of
 from glia.runs import fork_queries, queries
 from glia.runs.accepting import LONGEST_MESSAGE, get_run, no_session
 from glia.runs.asking import Asking, Heard, Question
+from glia.runs.documents import Seal
 from glia.runs.engine import Engine
 from glia.runs.events import ConversationMessage, Event, Preview, RunWaiting
 from glia.runs.live import Live, Signal, Watcher
-from glia.runs.options import ClientTool, RunOptions
-from glia.runs.overrides import Override, Seal
+from glia.runs.options import ClientTool, Override, RunOptions
 from glia.runs.progress import messages_of
 from glia.runs.summaries import Standing
 from glia.runs.types import Accepted, Run, RunStatus, Said

@@ -21,12 +21,12 @@ from glia.memory.types import Pinned
 from glia.runs import accept_queries, approval_queries
 from glia.runs.choosing import fitting, is_inference
 from glia.runs.delegation import Subagents
+from glia.runs.documents import DOCUMENT
 from glia.runs.engine import MakeWork, Work
 from glia.runs.events import JobProgress, Payload, RunCompleted
 from glia.runs.log import RunLog
 from glia.runs.loop import AgentLoop, Crew
 from glia.runs.options import RunOptions, options_of, with_options, without_agent
-from glia.runs.overrides import DOCUMENT, with_override
 from glia.runs.permissions import Gate, may_ask
 from glia.runs.toolbox import Toolbox
 from glia.runs.types import AGENT, Run, RunStatus, Spent
@@ -80,7 +80,7 @@ def agent_work(agents: Agents, tools: Tools, crew: Crew, subagents: Subagents, p
         principal = system_principal(run.workspace_id, run.project_id)
         options = options_of(run.input)
         version = await versions.get(principal, run.agent_id, run.agent_version)
-        agent = with_options(with_override(version, run.input), options)
+        agent = with_options(version, options)
         if not agent.is_active:
             raise AgentInactive(f"The agent {agent.name!r} is not active; activate it, then start a new run.")
         offered = await tools.resolve(

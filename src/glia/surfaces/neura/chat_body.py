@@ -120,7 +120,7 @@ def override_of(asked: Asked, agent: Agent) -> Override | None:
         tools = specs.searching(spec.tools, is_wanted=body.use_web_search)
         found = msgspec.structs.replace(found, tools=None if tools is None else list(tools))
     found = _with_tools(found, body, agent)
-    return None if found.is_empty else found
+    return None if found == Override() else found
 
 
 def _with_tools(found: Override, body: ChatBody, agent: Agent) -> Override:

@@ -14,7 +14,7 @@ from glia.identity.service import IdempotentAnswers
 from glia.identity.types import Principal
 from glia.kit.errors import Conflict, InvalidRequest, Unavailable
 from glia.kit.pages import Window
-from glia.runs.service import Override, Runs, Watcher
+from glia.runs.service import Override, RunOptions, Runs, Watcher
 from glia.runs.types import Accepted, Run
 from glia.sessions.errors import SessionNotFound
 from glia.surfaces.neura.chat_body import Asked, ChatBody, override_of, read_chat
@@ -146,7 +146,7 @@ class Turns:
                 asked.said,
                 when_busy="queue",
                 dedupe_key=dedupe_key,
-                override=override,
+                options=None if override is None else RunOptions(override=override),
                 document=asked.document,
             )
 

@@ -1,16 +1,17 @@
-"""What is different from the agent in one run, also after a crash, and a text that is for one run alone."""
+"""What is wanted of one run alone, also after a crash, and a text that is for one run alone."""
 
 from glia.agents.types import AgentSettings, Limits
 from glia.identity.types import Principal
 from glia.kit.db import Database
 from glia.models.types import UserMessage
 from glia.runs.events import RunCompleted, RunFailed
-from glia.runs.service import Override
+from glia.runs.service import Override, RunOptions
 from glia.tools.types import ToolContext, ToolResult
 from tests.conftest import DatabaseUrls
 from tests.runs.rig import Rig, Say, ScriptedModel, make_tool, rig
 
 SECRET = "The vault opens at 7:43."
+OPTIONS = RunOptions(override=Override(tools=["look"]))
 
 
 async def look(context: ToolContext, arguments: str) -> ToolResult:
@@ -44,7 +45,7 @@ async def test_one_run_has_other_tools_and_a_depth_of_its_own(
         session = await r.session(principal, tools=("other",))
         override = Override(tools=["look"], search_depth=3)
 
-        await r.finish(principal, await r.send(principal, session, override=override))
+        await r.finish(principal, await r.send(principal, session, options=RunOptions(override=override)))
         await r.finish(principal, await r.send(principal, session))
 
         assert names(model, 0) == ["look"]
@@ -52,14 +53,14 @@ async def test_one_run_has_other_tools_and_a_depth_of_its_own(
         assert names(model, 2) == ["other"]
 
 
-async def test_another_worker_goes_on_with_the_override(
+async def test_another_worker_goes_on_with_the_options(
     db: Database, principal: Principal, database_urls: DatabaseUrls
 ):
     model = ScriptedModel(Say("Done."))
     tools = [make_tool("look", look)]
     async with rig(db, database_urls.app, ScriptedModel(), tools, is_working=False) as idle:
         session = await idle.session(principal, tools=())
-        accepted = await idle.send(principal, session, override=Override(tools=["look"]), document=SECRET)
+        accepted = await idle.send(principal, session, options=OPTIONS, document=SECRET)
     async with rig(db, database_urls.app, model, tools) as r:
         await r.finish(principal, accepted)
 
