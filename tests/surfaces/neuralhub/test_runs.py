@@ -31,6 +31,12 @@ def test_an_agent_takes_a_text_or_a_goal_with_more(hub: Hub) -> None:
         assert done["status"] == "success"
 
 
+def test_an_input_of_another_kind_is_told_by_the_fields_name(hub: Hub) -> None:
+    error = hub.post("/v1/run", {"target": "agent_default", "type": "agent", "input": 3}).json["error"]
+
+    assert error["message"].startswith("`input`: ")
+
+
 def test_a_conversation_goes_on(hub: Hub) -> None:
     first = run(hub, input="My name is Ada.")
     second = run(hub, input="What is 2+3?", sessionId=first["sessionId"])
