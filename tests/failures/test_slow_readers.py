@@ -131,8 +131,8 @@ async def test_sockets_that_nobody_reads_stall_nothing_and_cost_little(place: In
 async def test_a_websocket_that_nobody_reads_stalls_nothing_and_is_let_go(place: Installation) -> None:
     server = await place.serve()
     [session, other] = await place.sessions(2)
-    place.outside.words = tuple(f"{n} {'x' * 2000} " for n in range(3000))  # more than sockets hold for us
-    place.outside.word_seconds = 0.0005
+    place.outside.words = tuple(f"{n} {'x' * 16000} " for n in range(400))  # more than sockets hold for us
+    place.outside.word_seconds = 0.001
     with _deaf_websocket(server, session) as line:
         async with asyncio.timeout(60):
             while not any(event.type == "run.completed" for event in await place.events(session)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -11,12 +11,13 @@ from pydantic import Field
 
 from glia.identity.types import Principal
 from glia.kit.errors import InvalidRequest, NotFound
-from glia.plans.types import Judgeable, Plan, Reflection
+from glia.plans.types import Judgeable, Reflection
 from glia.runs.service import Said
 from glia.runs.transcript import Entry
 from glia.runs.types import Accepted
 from glia.surfaces.neuronagent.auth import TheCaller
 from glia.surfaces.neuronagent.messages import place_of
+from glia.surfaces.neuronagent.plans import StepOut, step_out
 from glia.surfaces.neuronagent.turns import finish
 from glia.surfaces.neuronagent.words import ThePart, part_from, uuid_in
 from glia.surfaces.shared.bodies import Body, Out, TheHouse, Time, WatchedRoute
@@ -37,24 +38,13 @@ class PlanBody(Body):
     session_id: str | None = None
 
 
-class PlanStepOut(Out):
-    """dependencies: steps that come first, counted from 0."""
-
-    action: str
-    tool: str
-    payload: dict[str, Any]
-    dependencies: list[int]
-    can_parallel: bool
-    retry_strategy: Literal["retry", "skip", "abort"]
-
-
 class MadePlanOut(Out):
     """id: under which the plan is kept, see /plans."""
 
     id: UUID
     agent_id: UUID
     task: str
-    plan: list[PlanStepOut]
+    plan: list[StepOut]
     steps: int
     reasoning: str
     created_at: Time
@@ -137,25 +127,11 @@ async def plan(id: str, body: PlanBody, house: TheHouse, principal: TheCaller) -
         id=made.id,
         agent_id=agent_id,
         task=task,
-        plan=steps_out(made),
+        plan=[step_out(step) for step in made.steps],
         steps=len(made.steps),
         reasoning=made.reasoning,
         created_at=made.created_at,
     )
-
-
-def steps_out(plan: Plan) -> list[PlanStepOut]:
-    return [
-        PlanStepOut(
-            action=step.action,
-            tool=step.tool,
-            payload=step.arguments,
-            dependencies=[number - 1 for number in step.depends_on],
-            can_parallel=step.is_parallel,
-            retry_strategy=step.on_failure,
-        )
-        for step in plan.steps
-    ]
 
 
 @router.post("/agents/{id}/reflect")
