@@ -53,9 +53,7 @@ async def test_one_run_has_other_tools_and_a_depth_of_its_own(
         assert names(model, 2) == ["other"]
 
 
-async def test_another_worker_goes_on_with_the_options(
-    db: Database, principal: Principal, database_urls: DatabaseUrls
-):
+async def test_another_worker_goes_on_with_the_options(db: Database, principal: Principal, database_urls: DatabaseUrls):
     model = ScriptedModel(Say("Done."))
     tools = [make_tool("look", look)]
     async with rig(db, database_urls.app, ScriptedModel(), tools, is_working=False) as idle:
