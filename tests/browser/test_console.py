@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.surfaces.conftest import Client, Server, client, credentials, server
 
 from glia.console import build
 from glia.identity.types import Credentials
+from tests.surfaces.conftest import Client, Server, client, credentials, server
 
 __all__ = ["client", "credentials", "server"]  # fixtures
 

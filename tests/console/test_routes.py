@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from tests.surfaces.conftest import Server, server
-
 from glia.console import build
+from tests.surfaces.conftest import Server, server
 
 __all__ = ["server"]  # a fixture
 
