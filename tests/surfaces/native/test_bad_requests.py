@@ -49,6 +49,12 @@ def test_a_method_that_a_route_lacks_is_405(client, method, path):
     assert answer.headers["allow"]
 
 
+def test_a_405_names_every_method_of_the_path(client):
+    answer = client.request("PUT", "/v1/agents")
+
+    assert answer.headers["allow"] == "GET, POST"
+
+
 def test_no_credential_is_401(server):
     answer = server.client().get("/v1/agents")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
@@ -100,6 +101,7 @@ class Explained:
 
     def __init__(self, api: FastAPI) -> None:
         self._api = cast(App, api)
+        self._document = api.openapi
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -107,7 +109,15 @@ class Explained:
         except RequestValidationError as error:
             raise _invalid(error) from None
         except HTTPException as error:
-            raise _refused(error, scope["method"], scope["path"]) from None
+            raise self._refused(error, scope["method"], scope["path"]) from None
+
+    def _refused(self, error: HTTPException, method: str, path: str) -> GliaError:
+        if error.status_code == 405:
+            allow = ", ".join(_methods_of(self._document(), path)) or (error.headers or {}).get("Allow", "")
+            return MethodNotAllowed(f"{method} is not possible on {path}; there is {allow}.", allow=allow)
+        if error.status_code == 404:
+            return NotFound(f"There is no route {method} {path}; /openapi.json lists them all.")
+        return InvalidRequest(str(error.detail))
 
 
 def _invalid(error: RequestValidationError) -> InvalidRequest:
@@ -124,10 +134,11 @@ def _invalid(error: RequestValidationError) -> InvalidRequest:
     return InvalidRequest(f"`{field}`: {message}." if field else f"The body: {message}.", field=field or None)
 
 
-def _refused(error: HTTPException, method: str, path: str) -> GliaError:
-    if error.status_code == 405:
-        allow = (error.headers or {}).get("Allow") or (error.headers or {}).get("allow", "")
-        return MethodNotAllowed(f"{method} is not possible on {path}; there is {allow}.", allow=allow)
-    if error.status_code == 404:
-        return NotFound(f"There is no route {method} {path}; /openapi.json lists them all.")
-    return InvalidRequest(str(error.detail))
+def _methods_of(document: Json, path: str) -> list[str]:
+    """What a path takes in all; the framework names only the methods of the first route that has it."""
+    return sorted(
+        method.upper()
+        for template, methods in document["paths"].items()
+        if re.fullmatch(re.sub(r"\\{\w+(:path)?\\}", "[^/]+", re.escape(template)), path)
+        for method in methods
+    )
