@@ -12,7 +12,7 @@ from glia.kit.postgres import EmbeddedPostgres
 from glia.kit.telemetry import configure_logs
 from glia.settings import Settings, default_data_dir
 
-NOT_SETTINGS = frozenset({"GLIA_URL", "GLIA_API_KEY", "GLIA_VENV", "GLIA_PYTHON"})
+NOT_SETTINGS = frozenset({"GLIA_URL", "GLIA_API_KEY", "GLIA_VENV", "GLIA_PYTHON", "GLIA_SKIP_CONSOLE"})
 """Begin with GLIA_ as well, but are for the commands that talk to a server and for the script that starts us."""
 
 
