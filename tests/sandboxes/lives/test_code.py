@@ -102,7 +102,7 @@ async def test_leaving_is_not_the_end_of_the_interpreter(in_box) -> None:
 
 async def test_code_that_takes_too_long_is_stopped_and_its_variables_stay(in_box) -> None:
     await in_box("z = 7")
-    late = await in_box("while True: pass", seconds=1)
+    late = await in_box("while True: pass", seconds=3)
     after = await in_box("z")
 
     assert late.status == "timeout"
