@@ -112,7 +112,7 @@ def test_testing_also_installs_the_tools_and_fails_when_a_check_fails(checkout: 
     assert calls(checkout) == ["glia weights dev"]
     assert well.returncode != 0, "there is no lint-imports in the stand-in environment"
     assert "import-linter" in well.stderr
-    assert "-m pytest -n 2 tests/one.py" in well.stdout.splitlines()[-1]
+    assert "-m pytest -n 3 tests/one.py" in well.stdout.splitlines()[-1]
 
     linter = checkout / ".venv" / "bin" / "lint-imports"
     linter.write_text("#!/bin/sh\n")
