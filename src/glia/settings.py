@@ -36,10 +36,11 @@ class LeaseSettings:
 
 @dataclass(frozen=True)
 class LimitSettings:
-    """requests_per_minute: for keys without a limit of their own; None for none."""
+    """requests_per_minute: for keys without a limit of their own. The usual one stops nobody and lets every answer tell
+    what is left; None for none."""
 
     upload_bytes: int = 100 * 1024 * 1024
-    requests_per_minute: int | None = None
+    requests_per_minute: int | None = 1_000_000
 
 
 @dataclass(frozen=True)
