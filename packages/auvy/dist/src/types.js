@@ -1,2 +1,0 @@
-/** What the server sends and takes. Times are ISO 8601 in UTC. */
-export {};
