@@ -24,7 +24,7 @@ from glia.agents.types import (
     ToolChoice,
     Visibility,
 )
-from glia.kit.db import Transaction, json
+from glia.kit.db import Transaction, json, like_escaped
 from glia.kit.pages import Window
 
 
@@ -296,7 +296,7 @@ async def search(tx: Transaction, wanted: AgentFilter) -> tuple[list[Agent], int
         "project_id": wanted.project_id,
         "is_active": wanted.is_active,
         "name": wanted.name,
-        "pattern": contains(wanted.text) if wanted.text else None,
+        "pattern": f"%{like_escaped(wanted.text)}%" if wanted.text else None,
     }
     rows = await tx.many(
         _AgentRow,
@@ -315,12 +315,6 @@ async def search(tx: Transaction, wanted: AgentFilter) -> tuple[list[Agent], int
         **parameters,
     )
     return [row.agent() for row in rows], await tx.value("select count(*)" + _MATCHES, **parameters)
-
-
-def contains(text: str) -> str:
-    """A pattern for `ilike` that finds the text anywhere."""
-    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return f"%{escaped}%"
 
 
 async def known(tx: Transaction, ids: Sequence[UUID]) -> list[UUID]:

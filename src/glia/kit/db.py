@@ -297,6 +297,11 @@ async def seen_through(work: Coroutine[Any, Any, T]) -> T:
         raise
 
 
+def like_escaped(text: str) -> str:
+    """The text for a pattern of `like` in which every character means itself."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
 async def _commit(tx: Transaction) -> None:
     cursor = await tx.connection.execute(b"commit")
     if cursor.statusmessage != "COMMIT":

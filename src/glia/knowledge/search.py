@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import LiteralString
 from uuid import UUID
 
-from glia.kit.db import Transaction, json
+from glia.kit.db import Transaction, json, like_escaped
 from glia.knowledge.types import EVERYTHING, Chunk, DocumentId, Filter, Hit, KnowledgeBaseId, Scores
 
 _WIDTHS: dict[int, LiteralString] = {
@@ -291,13 +291,9 @@ def _parameters(where: Filter) -> dict[str, object]:
         "document_ids": None if where.document_ids is None else list(where.document_ids),
         "base_ids": None if where.base_ids is None else list(where.base_ids),
         "path": path or None,
-        "below": None if not path else _escaped(path) + "/%",
+        "below": None if not path else like_escaped(path) + "/%",
         "metadata": json(dict(where.metadata)) if where.metadata else None,
     }
-
-
-def _escaped(path: str) -> str:
-    return path.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 def choose(scopes: Sequence[Scope]) -> Dense:

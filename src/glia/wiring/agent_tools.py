@@ -18,6 +18,7 @@ from glia.tools.types import MadeArtifact, Tool, ToolContext
 from glia.virtual_files.service import VirtualFiles
 from glia.virtual_files.tools import filesystem
 from glia.visualizations.tools import visualization
+from glia.wiring.making import keep_artifact
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,7 @@ class Hands:
 
     async def keep(self, context: ToolContext, name: str, content: bytes, media_type: str) -> MadeArtifact:
         """Shows the user of a session a file."""
-        kept = await self.sandboxes.artifacts.keep(
-            context, name, content, media_type=media_type, session_id=context.session_id, run_id=context.run_id
-        )
-        return MadeArtifact(str(kept.id), kept.path, kept.media_type, kept.size_bytes)
+        return await keep_artifact(self.sandboxes, context, name, content, media_type)
 
     async def print_pdf(self, context: ToolContext, html: str) -> bytes:
         """A PDF of an HTML page, printed by the session's browser."""

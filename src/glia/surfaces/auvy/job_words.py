@@ -16,8 +16,9 @@ from glia.runs.errors import RunNotFound
 from glia.runs.events import Event, RunCompleted, RunFailed
 from glia.runs.service import Standing
 from glia.runs.types import AGENT, Run, RunStatus
-from glia.surfaces.auvy.words import JobStatus, job_status, usd
+from glia.surfaces.auvy.words import JobStatus, job_status
 from glia.surfaces.shared.bodies import Out, Time
+from glia.surfaces.shared.money import usd
 from glia.wiring import House
 
 _STEPS = {

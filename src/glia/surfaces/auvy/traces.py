@@ -24,9 +24,9 @@ from glia.surfaces.auvy.words import (
     id_in_path,
     moment_of,
     page_of,
-    usd,
 )
 from glia.surfaces.shared.bodies import Out, TheHouse, Time, WatchedRoute
+from glia.surfaces.shared.money import usd
 from glia.wiring import House
 
 router = APIRouter(prefix="/v1/traces", tags=["traces"], route_class=WatchedRoute)

@@ -149,10 +149,6 @@ def runs_of(status: str | None) -> tuple[tuple[RunStatus, str | None], ...]:
     return _RUNS_OF[status]
 
 
-def usd(micros: int | None) -> float | None:
-    return None if micros is None else micros / 1_000_000
-
-
 def own(metadata: Mapping[str, object]) -> dict[str, Any]:
     """What this surface has kept with a thing. Any: JSON of ours."""
     found = metadata.get(SURFACE)

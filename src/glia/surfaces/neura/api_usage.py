@@ -13,6 +13,7 @@ from glia.kit.clock import now
 from glia.runs.types import RequestTotals
 from glia.surfaces.neura.words import one_of
 from glia.surfaces.shared.bodies import Out, TheHouse, ThePrincipal, Time, WatchedRoute
+from glia.surfaces.shared.money import usd
 
 router = APIRouter(prefix="/api/agents/{agent_id}/api-usage", tags=["usage"], route_class=WatchedRoute)
 
@@ -70,10 +71,10 @@ async def usage(agent_id: str, house: TheHouse, principal: ThePrincipal, period:
         period=span,
         summary=_summary(found.totals),
         daily=[
-            DayOut(date=day.day.isoformat(), requests=day.requests, cost=_usd(day.cost_micros)) for day in found.daily
+            DayOut(date=day.day.isoformat(), requests=day.requests, cost=usd(day.cost_micros)) for day in found.daily
         ],
         per_key=[
-            KeyUsageOut(key_id=key.key_id, key_name=key.name, requests=key.requests, cost=_usd(key.cost_micros))
+            KeyUsageOut(key_id=key.key_id, key_name=key.name, requests=key.requests, cost=usd(key.cost_micros))
             for key in found.per_key
         ],
     )
@@ -84,13 +85,9 @@ def _summary(totals: RequestTotals) -> SummaryOut:
     return SummaryOut(
         total_requests=totals.requests,
         total_tokens=totals.tokens,
-        total_cost=_usd(totals.cost_micros) if totals.requests else 0.0,
+        total_cost=usd(totals.cost_micros) if totals.requests else 0.0,
         avg_latency_ms=totals.latency_ms or 0,
         success_rate=round(100 * totals.completed / ended, 1) if ended else 100.0,
         error_count=totals.failed,
         last_request=totals.last_at,
     )
-
-
-def _usd(micros: int | None) -> float | None:
-    return None if micros is None else micros / 1_000_000

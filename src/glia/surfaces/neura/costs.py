@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from glia.runs.events import ToolReturned
+from glia.surfaces.shared.money import usd
 from glia.usage.types import RunCost
 
 
@@ -40,13 +41,13 @@ class Costs:
     def wire(self) -> dict[str, float | None]:
         """In USD, with all seven parts."""
         return {
-            "embedding_cost": _usd(self.embedding),
-            "llm_cost": _usd(self.llm),
-            "search_cost": _usd(self.search),
-            "sandbox_cost": _usd(self.sandbox),
-            "sub_agent_cost": _usd(self.sub_agent),
-            "inference_cost": _usd(self.inference),
-            "total_cost": _usd(self.total),
+            "embedding_cost": usd(self.embedding),
+            "llm_cost": usd(self.llm),
+            "search_cost": usd(self.search),
+            "sandbox_cost": usd(self.sandbox),
+            "sub_agent_cost": usd(self.sub_agent),
+            "inference_cost": usd(self.inference),
+            "total_cost": usd(self.total),
         }
 
     def note_answer(self, cost_micros: int | None) -> None:
@@ -74,7 +75,3 @@ class Costs:
 
 def _sum(so_far: int | None, more: int | None) -> int | None:
     return None if so_far is None or more is None else so_far + more
-
-
-def _usd(micros: int | None) -> float | None:
-    return None if micros is None else micros / 1_000_000

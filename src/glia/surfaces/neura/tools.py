@@ -21,6 +21,7 @@ from glia.surfaces.neura import specs
 from glia.surfaces.neura.tool_config import ToolWishes, inference_names, selected_names
 from glia.surfaces.neura.words import SURFACE
 from glia.surfaces.shared.bodies import Changes, Out, TheHouse, ThePrincipal, WatchedRoute
+from glia.surfaces.shared.money import usd
 from glia.wiring import House
 
 router = APIRouter(route_class=WatchedRoute)
@@ -241,8 +242,8 @@ def _tool_out(tool: InferenceTool) -> InferenceToolOut:
         provider=tool.owner,
         model_id=tool.model,
         tool_type=tool.kind,
-        cost_per_call=_usd(tool.price_micros),
-        output_price=_usd(tool.output_price_micros),
+        cost_per_call=usd(tool.price_micros),
+        output_price=usd(tool.output_price_micros),
         cost_unit=_UNITS.get(tool.price_unit, tool.price_unit),
         max_duration_seconds=tool.most_seconds,
         logo_url=tool.logo_url,
@@ -260,7 +261,3 @@ def _agent_out(agent: Agent) -> AgentToolOut:
         category=kept.get("category"),
         created_at=wire_time(agent.created_at),
     )
-
-
-def _usd(micros: int | None) -> float | None:
-    return None if micros is None else micros / 1_000_000

@@ -10,8 +10,8 @@ from glia.agents.types import Agent
 from glia.kit.pages import LARGEST_LIMIT, Window
 from glia.models.errors import ModelNotFound
 from glia.models.types import ModelInfo
-from glia.surfaces.neuralhub.words import usd
 from glia.surfaces.shared.bodies import Out, TheHouse, ThePrincipal, WatchedRoute
+from glia.surfaces.shared.money import usd
 
 router = APIRouter(prefix="/v1/models", tags=["models"], route_class=WatchedRoute)
 

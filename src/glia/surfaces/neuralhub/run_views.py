@@ -25,7 +25,8 @@ from glia.runs.events import (
     WorkflowCompleted,
 )
 from glia.runs.types import AGENT, TOOL, Run
-from glia.surfaces.neuralhub.words import STATE_OF, run_type, usd
+from glia.surfaces.neuralhub.words import STATE_OF, run_type
+from glia.surfaces.shared.money import usd
 from glia.wiring import House
 
 _TYPES = tuple(

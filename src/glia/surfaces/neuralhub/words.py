@@ -72,7 +72,3 @@ def resource_id(id: UUID) -> str:
 def id_of(text: str, noun: str, *, prefix: str = "") -> UUID:
     """The id with or without its prefix. What is neither cannot exist, so it is a 404 like any other."""
     return parse_id(text.removeprefix(prefix), noun)
-
-
-def usd(micros: int | None) -> float | None:
-    return None if micros is None else micros / 1_000_000
