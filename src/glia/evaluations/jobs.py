@@ -11,7 +11,7 @@ from uuid import UUID
 import structlog
 
 from glia.evaluations import result_queries as rows
-from glia.evaluations.judging import Judge, Payer
+from glia.evaluations.judging import Judge
 from glia.evaluations.outcomes import dedupe_key, outcome_of
 from glia.evaluations.patterns import pattern_score
 from glia.evaluations.result_queries import Task
@@ -26,7 +26,7 @@ from glia.runs.errors import Fenced
 from glia.runs.service import Runs
 from glia.runs.types import Accepted, Said
 from glia.usage.service import Usage
-from glia.usage.types import UsageRecord
+from glia.usage.types import Payer, UsageRecord
 
 log = structlog.get_logger(__name__)
 

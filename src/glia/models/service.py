@@ -17,6 +17,7 @@ from glia.models.discovery import Configuration, read_configuration
 from glia.models.embeddings import BATCH_SIZE, embed_batch
 from glia.models.errors import ModelAmbiguous, ModelFailed, ModelNotFound
 from glia.models.estimate import estimate_input_tokens, estimate_tokens
+from glia.models.held_calls import Patience, ask_held
 from glia.models.images import LARGEST_IMAGE_BYTES, fetched_image, image_of, image_of_bytes
 from glia.models.listing import PROBE_SECONDS, Listings, LocalServers
 from glia.models.openai_chat import OpenAiChat
@@ -33,9 +34,11 @@ __all__ = [
     "LARGEST_IMAGE_BYTES",
     "Configuration",
     "Models",
+    "Patience",
     "ResolvedModel",
     "Retries",
     "UsageScanner",
+    "ask_held",
     "check_format",
     "count_call",
     "estimate_input_tokens",

@@ -6,9 +6,7 @@ built-in model is there, words decide: the condition holds when most of its tell
 
 from __future__ import annotations
 
-import asyncio
 import re
-from contextlib import aclosing
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -18,10 +16,10 @@ import structlog
 from glia.agents.service import Agents
 from glia.identity.types import system_principal
 from glia.kit.db import Database, Transaction
-from glia.kit.errors import NotFound, UpstreamFailed
+from glia.kit.errors import NotFound
 from glia.kit.jobs import JobContext
-from glia.models.service import Models, ResolvedModel, largest_call, largest_input
-from glia.models.types import ModelRequest, ModelResponse, ModelSettings, SystemMessage, UserMessage
+from glia.models.service import Models, Patience, ResolvedModel, ask_held
+from glia.models.types import ModelRequest, ModelSettings, SystemMessage, UserMessage
 from glia.triggers import firing_queries as rows
 from glia.triggers import queries
 from glia.triggers.firing_queries import Happened
@@ -29,7 +27,7 @@ from glia.triggers.firings import JUDGE, Admission, Firings
 from glia.triggers.reasons import judged
 from glia.triggers.types import OnCondition, Status, Trigger
 from glia.usage.service import Spending, Usage
-from glia.usage.types import Hold, SpendingCall, UsageRecord
+from glia.usage.types import Payer, UsageRecord
 
 __all__ = ["JUDGE", "ConditionJudge"]
 
@@ -121,19 +119,15 @@ class ConditionJudge:
             messages=[SystemMessage(_INSTRUCTIONS), UserMessage(material)],
             settings=ModelSettings(temperature=0, max_output_tokens=_MOST_ANSWER_TOKENS),
         )
-        hold = await self._hold(context, trigger, model, request)
-        is_over = False
-        try:
-            async with asyncio.timeout(_SECONDS):
-                response = await _answer(self._models, model, request)
-            is_over = True
-        except TimeoutError:
-            raise UpstreamFailed(f"{model.id!r} did not judge the condition within {_SECONDS:g} s.") from None
-        finally:
-            if not is_over and hold is not None:
-                await self._spending.release(context.workspace_id, hold)
+        patience = Patience(
+            _SECONDS,
+            late=f"{model.id!r} did not judge the condition within {_SECONDS:g} s.",
+            silent="The model ended without a judgement.",
+        )
+        payer = Payer(context.workspace_id, context.project_id, context.run_id, trigger.agent_id, step=1)
+        response, record = await ask_held(self._models, self._spending, model, request, payer, patience)
         verdict = read_verdict(response.text)
-        return Verdict(verdict.holds, verdict.reason, _record(context, trigger, response, hold))
+        return Verdict(verdict.holds, verdict.reason, record)
 
     async def _model(self, context: JobContext, trigger: Trigger) -> ResolvedModel:
         """The agent's model; the default one of a workflow's trigger, or where nobody has the agent's."""
@@ -145,37 +139,6 @@ class ConditionJudge:
             except NotFound:
                 log.info("a judged trigger's agent is gone", trigger=str(trigger.id))
         return await self._models.resolve(name, or_default=True)
-
-    async def _hold(
-        self, context: JobContext, trigger: Trigger, model: ResolvedModel, request: ModelRequest
-    ) -> Hold | None:
-        if not await self._spending.must_reserve(context.workspace_id):
-            return None
-        bound = largest_call(
-            [model],
-            input_tokens=largest_input(request),
-            most_output=_MOST_ANSWER_TOKENS,
-            least_output=_MOST_ANSWER_TOKENS,
-        )
-        return await self._spending.reserve(
-            SpendingCall(
-                workspace_id=context.workspace_id,
-                project_id=context.project_id,
-                agent_id=trigger.agent_id,
-                run_id=context.run_id,
-                step=1,
-                model=model.id,
-                bound=bound,
-            )
-        )
-
-
-async def _answer(models: Models, model: ResolvedModel, request: ModelRequest) -> ModelResponse:
-    async with aclosing(models.stream(model, request)) as events:
-        async for event in events:
-            if isinstance(event, ModelResponse):
-                return event
-    raise UpstreamFailed("The model ended without a judgement.")
 
 
 def material_of(condition: str, happened: list[rows.Told]) -> str:
@@ -208,23 +171,3 @@ def by_words(condition: str, material: str) -> Verdict:
 def _stems(text: str) -> frozenset[str]:
     words = (word for word in _WORD.findall(text.lower()) if word not in _COMMON)
     return frozenset(word[:-1] if word.endswith("s") and len(word) > 4 else word for word in words)
-
-
-def _record(context: JobContext, trigger: Trigger, response: ModelResponse, hold: Hold | None) -> UsageRecord:
-    usage = response.usage
-    return UsageRecord(
-        workspace_id=context.workspace_id,
-        project_id=context.project_id,
-        agent_id=trigger.agent_id,
-        run_id=context.run_id,
-        operation="chat",
-        model=response.model,
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        cached_input_tokens=usage.cached_input_tokens,
-        thinking_tokens=usage.thinking_tokens,
-        is_estimated=usage.is_estimated,
-        cost_micros=response.cost_micros,
-        latency_ms=response.latency_ms,
-        hold_id=None if hold is None else hold.id,
-    )

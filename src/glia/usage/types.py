@@ -19,12 +19,15 @@ Grouping = Literal["model", "agent", "day", "key", "run", "project"]
 
 @dataclass(frozen=True)
 class Payer:
-    """Whom a call is recorded for. run_id: the run that it is part of."""
+    """Whom a call is recorded for. run_id: the run that it is part of. step: of that run, so that a call that is made
+    again replaces what was held for it before."""
 
     workspace_id: UUID
     project_id: UUID
     run_id: UUID | None = None
     agent_id: UUID | None = None
+    key_id: UUID | None = None
+    step: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

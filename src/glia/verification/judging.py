@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
-from contextlib import aclosing
 from dataclasses import dataclass, field
-from uuid import UUID
 
 import msgspec
 
-from glia.kit.errors import DatabaseUnavailable, GliaError, StorageFull, UpstreamFailed
+from glia.kit.errors import DatabaseUnavailable, GliaError, StorageFull
 from glia.kit.jobs import JobContext
-from glia.models.service import Models, ResolvedModel, largest_call, largest_input
+from glia.models.service import Models, Patience, ask_held
 from glia.models.types import ModelRequest, ModelResponse, ModelSettings, SystemMessage, UserMessage
 from glia.usage.service import Spending
-from glia.usage.types import Hold, SpendingCall, UsageRecord
+from glia.usage.types import Payer, UsageRecord
 from glia.verification.types import Issue, Rule
 
 _MOST_ANSWER_TOKENS = 2_000
@@ -72,54 +69,19 @@ class Judge:
             model = await self._models.resolve(None)
             if model.is_embedded:
                 return Judged(reason="The built-in model cannot judge; configure another one.")
-            response, hold = await self._ask(model, _request(rules, output), job)
+            patience = Patience(
+                _SECONDS,
+                late=f"The model {model.id!r} did not answer within {_SECONDS:g} s.",
+                silent="The model ended without an answer.",
+            )
+            payer = Payer(job.workspace_id, job.project_id, job.run_id, step=0)
+            request = _request(rules, output)
+            response, record = await ask_held(self._models, self._spending, model, request, payer, patience)
         except (DatabaseUnavailable, StorageFull):
             raise
         except GliaError as error:
             return Judged(reason=f"The model could not be asked: {error.message}")
-        return _read(response, [rule for rule, _ in rules], _record(response, job, hold))
-
-    async def _ask(
-        self, model: ResolvedModel, request: ModelRequest, job: JobContext
-    ) -> tuple[ModelResponse, Hold | None]:
-        hold = await self._hold(model, request, job)
-        try:
-            async with asyncio.timeout(_SECONDS):
-                return await self._answer(model, request), hold
-        except BaseException as error:
-            if hold is not None:
-                await self._spending.release(job.workspace_id, hold)
-            if isinstance(error, TimeoutError):
-                raise UpstreamFailed(f"The model {model.id!r} did not answer within {_SECONDS:g} s.") from None
-            raise
-
-    async def _hold(self, model: ResolvedModel, request: ModelRequest, job: JobContext) -> Hold | None:
-        if not await self._spending.must_reserve(job.workspace_id):
-            return None
-        bound = largest_call(
-            [model],
-            input_tokens=largest_input(request),
-            most_output=_MOST_ANSWER_TOKENS,
-            least_output=_MOST_ANSWER_TOKENS,
-        )
-        return await self._spending.reserve(
-            SpendingCall(
-                workspace_id=job.workspace_id,
-                project_id=job.project_id,
-                key_id=None,
-                run_id=job.run_id,
-                step=0,
-                model=model.id,
-                bound=bound,
-            )
-        )
-
-    async def _answer(self, model: ResolvedModel, request: ModelRequest) -> ModelResponse:
-        async with aclosing(self._models.stream(model, request)) as events:
-            async for event in events:
-                if isinstance(event, ModelResponse):
-                    return event
-        raise UpstreamFailed("The model ended without an answer.")
+        return _read(response, [rule for rule, _ in rules], record)
 
 
 def _request(rules: Sequence[tuple[Rule, dict[str, object]]], output: str) -> ModelRequest:
@@ -156,23 +118,3 @@ def _issue(said: _Said, rules: Sequence[Rule]) -> Issue:
 
 def _clean(text: str) -> str:
     return text.replace("\0", "").strip()[:_LONGEST_SAID]
-
-
-def _record(response: ModelResponse, job: JobContext, hold: Hold | None) -> UsageRecord:
-    usage = response.usage
-    run_id: UUID = job.run_id
-    return UsageRecord(
-        workspace_id=job.workspace_id,
-        project_id=job.project_id,
-        run_id=run_id,
-        operation="chat",
-        model=response.model,
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        cached_input_tokens=usage.cached_input_tokens,
-        thinking_tokens=usage.thinking_tokens,
-        is_estimated=usage.is_estimated,
-        cost_micros=response.cost_micros,
-        latency_ms=response.latency_ms,
-        hold_id=None if hold is None else hold.id,
-    )
