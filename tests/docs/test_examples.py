@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 from tests.conftest import DatabaseUrls
+from tests.forking import Forked
 
 from .handbook import FACT, FACT_PAGE, make
 from .pages import ROOT, Example, examples, fits, pages
@@ -75,9 +76,7 @@ def shell(
         "PYTHONPATH": str(ROOT / "src"),
         "PATH": f"{tmp_path}:{os.environ['PATH']}",
     }
-    command = [program, "serve", "--port", str(port)]
-    with (tmp_path / "serve.log").open("wb") as log:
-        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=tmp_path)
+    server = Forked(["serve", "--port", str(port)], environment, tmp_path / "serve.log", folder=tmp_path)
     try:
         _wait_until_ready(server, tmp_path / "serve.log")
         key = json.loads((data_dir / "credentials.json").read_text())["api_key"]
@@ -87,7 +86,7 @@ def shell(
         server.wait(30)
 
 
-def _wait_until_ready(server: subprocess.Popen[bytes], log: Path) -> None:
+def _wait_until_ready(server: Forked, log: Path) -> None:
     until = time.monotonic() + 60
     while "Glia is ready" not in log.read_text():
         assert server.poll() is None, log.read_text()

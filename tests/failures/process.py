@@ -8,11 +8,11 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
+
+from tests.forking import Forked
 
 QUICK = {"GLIA_LEASE__LEASE_SECONDS": "1.5", "GLIA_LEASE__BEAT_SECONDS": "0.3", "GLIA_RUNS__POLL_SECONDS": "0.2"}
 
@@ -29,12 +29,11 @@ class Process:
         self.folder = folder
         self.port = port
         self.log = folder / f"{command}.log"
-        arguments = [sys.executable, "-m", "glia", command, "--data-dir", str(folder)]
+        arguments = [command, "--data-dir", str(folder)]
         if port:
             arguments += ["--port", str(port)]
         clean = {name: value for name, value in os.environ.items() if not name.startswith("GLIA_")}
-        with self.log.open("ab") as log:
-            self._child = subprocess.Popen(arguments, env=clean | environment, stdout=log, stderr=log)
+        self._child = Forked(arguments, clean | environment, self.log)
 
     @property
     def pid(self) -> int:
@@ -74,7 +73,7 @@ class Process:
         async with asyncio.timeout(seconds):
             while self.is_alive:
                 await asyncio.sleep(0.02)
-        return self._child.returncode
+        return self._child.wait(0)
 
     def memory_bytes(self) -> int:
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])

@@ -1,0 +1,148 @@
+"""Starts `glia` processes as forks of one that has imported it already.
+
+Importing takes more processor time than all the rest of a start, and the tests that kill servers start hundreds. A fork
+is a process like any other: it has its own pid, environment, output and death. `tests/test_install.py` and
+`tests/test_start_script.py` start Glia the long way.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+_IMPORTED = ("glia.cli.serve", "glia.cli.worker", "glia.surfaces.native.app", "glia.surfaces.openai.app")
+
+
+class Forked:
+    """What a test needs of `subprocess.Popen`."""
+
+    def __init__(
+        self, arguments: Sequence[str], environment: Mapping[str, str], log: Path, *, folder: Path = Path()
+    ) -> None:
+        """arguments: what follows `glia`. environment: all of it. log: gets stdout and stderr appended."""
+        self.returncode: int | None = None
+        log.touch(0o600)
+        self.pid: int = _ask(
+            {
+                "start": {
+                    "arguments": list(arguments),
+                    "environment": dict(environment),
+                    "log": str(log.absolute()),
+                    "folder": str(folder.absolute()),
+                }
+            }
+        )
+        # Its parent keeps it as a zombie until `poll` asks how it ended, so the pid stays its own.
+        self._pidfd = os.pidfd_open(self.pid)
+
+    def poll(self) -> int | None:
+        return self._after(0)
+
+    def wait(self, timeout: float) -> int:
+        """timeout: seconds. Raises TimeoutError."""
+        code = self._after(timeout)
+        if code is None:
+            raise TimeoutError(f"Process {self.pid} did not end within {timeout} s.")
+        return code
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            signal.pidfd_send_signal(self._pidfd, number)
+
+    def _after(self, seconds: float) -> int | None:
+        if self.returncode is None and select.select([self._pidfd], [], [], seconds)[0]:
+            self.returncode = _ask({"ended": self.pid})
+            os.close(self._pidfd)
+        return self.returncode
+
+
+def _ask(question: dict[str, Any]) -> int:
+    place = _forker()
+    place.write(json.dumps(question).encode() + b"\n")
+    place.flush()
+    return int(json.loads(place.readline()))
+
+
+@cache
+def _forker() -> Any:
+    """The line to a process of this test process; it ends when the line does."""
+    ours, theirs = socket.socketpair()
+    process = subprocess.Popen([sys.executable, __file__, str(theirs.fileno())], pass_fds=[theirs.fileno()])
+    theirs.close()
+    place = ours.makefile("rwb")
+
+    def end() -> None:
+        ours.shutdown(socket.SHUT_RDWR)
+        process.wait(10)
+
+    atexit.register(end)
+    return place
+
+
+def _serve(line: socket.socket) -> None:
+    for name in _IMPORTED:
+        importlib.import_module(name)
+    gc.freeze()
+    with line.makefile("rwb") as place:
+        for text in place:
+            question = json.loads(text)
+            answer = _start(line, question["start"]) if "start" in question else _end_of(question["ended"])
+            place.write(json.dumps(answer).encode() + b"\n")
+            place.flush()
+
+
+def _end_of(pid: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def _start(line: socket.socket, asked: dict[str, Any]) -> int:
+    if pid := os.fork():
+        return pid
+    code = 1
+    try:
+        line.close()
+        code = _be_glia(asked)
+    except BaseException:  # noqa: BLE001  # nothing may return into the parent's loop
+        traceback.print_exc()
+    finally:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+
+
+def _be_glia(asked: dict[str, Any]) -> int:
+    os.closerange(3, 256)
+    log = os.open(asked["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
+    os.chdir(asked["folder"])
+    os.environ.clear()
+    os.environ.update(asked["environment"])
+    sys.argv = ["glia", *asked["arguments"]]
+    try:
+        importlib.import_module("glia.cli").main()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    finally:
+        atexit._run_exitfuncs()  # type: ignore[attr-defined]  # os._exit leaves them out
+    return 0
+
+
+if __name__ == "__main__":
+    _serve(socket.socket(fileno=int(sys.argv[1])))
