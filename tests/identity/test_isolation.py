@@ -31,6 +31,7 @@ SYSTEM_MAY = {
     "deployments": {"SELECT", "UPDATE"},
     "deployment_versions": {"SELECT", "UPDATE"},
     "deployment_replicas": {"SELECT", "INSERT", "UPDATE", "DELETE"},
+    "deployment_usage": {"SELECT", "INSERT", "UPDATE"},
     "stored_object_leftovers": {"SELECT", "UPDATE", "DELETE"},
 }
 SYSTEM_MAY_UPDATE_COLUMNS = {("api_keys", "last_used_at")}
