@@ -23,7 +23,7 @@ SYSTEM_MAY = {
     "sandboxes": {"SELECT", "UPDATE", "DELETE"},
     "sandbox_hosts": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "webhook_endpoints": {"SELECT", "UPDATE"},
-    "webhook_deliveries": {"SELECT", "UPDATE", "DELETE"},
+    "webhook_deliveries": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "trace_export": {"SELECT", "INSERT", "UPDATE"},
     "trace_parents": {"SELECT", "DELETE"},
     "trace_outbox": {"SELECT", "UPDATE", "DELETE"},

@@ -169,6 +169,8 @@ class Deployments:
             is_rolled = is_new or region != before.region
             if is_rolled:
                 await queries.set_target(tx, before.id, version_id=version_id, is_new_generation=True, is_rolled=True)
+            if is_rolled or replicas != before.replicas or changes.get("metadata", before.metadata) != before.metadata:
+                await queries.tell_of_update(tx, before.id)
             await queries.tell(tx, before.id)
             return _there(await queries.get(tx, before.id), before.id)
 
