@@ -23,7 +23,7 @@ SYSTEM_MAY = {
     "sandboxes": {"SELECT", "UPDATE", "DELETE"},
     "sandbox_hosts": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "webhook_endpoints": {"SELECT", "UPDATE"},
-    "webhook_deliveries": {"SELECT", "UPDATE", "DELETE"},
+    "webhook_deliveries": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "trace_export": {"SELECT", "INSERT", "UPDATE"},
     "trace_parents": {"SELECT", "DELETE"},
     "trace_outbox": {"SELECT", "UPDATE", "DELETE"},
@@ -31,6 +31,7 @@ SYSTEM_MAY = {
     "deployments": {"SELECT", "UPDATE"},
     "deployment_versions": {"SELECT", "UPDATE"},
     "deployment_replicas": {"SELECT", "INSERT", "UPDATE", "DELETE"},
+    "deployment_usage": {"SELECT", "INSERT", "UPDATE"},
     "stored_object_leftovers": {"SELECT", "UPDATE", "DELETE"},
 }
 SYSTEM_MAY_UPDATE_COLUMNS = {("api_keys", "last_used_at")}

@@ -49,6 +49,8 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Kept:
+    """size_bytes: of what it takes on disk, unpacked."""
+
     digest: str
     size_bytes: int
     folder: Path
@@ -66,7 +68,7 @@ class Binaries:
         does not help; other GliaErrors: it may."""
         key = wanted.sha256 or wanted.url
         async with self._locks.setdefault(key, asyncio.Lock()):
-            kept = self._known(wanted)
+            kept = await asyncio.to_thread(self._known, wanted)
             return kept or await self._download(wanted)
 
     def keep_only(self, digests: Collection[str]) -> None:
@@ -83,7 +85,7 @@ class Binaries:
     def _known(self, wanted: Wanted) -> Kept | None:
         if wanted.sha256 is None or not (place := self._place(wanted, wanted.sha256)).is_dir():
             return None
-        return Kept(wanted.sha256, 0, place)
+        return Kept(wanted.sha256, _size(place), place)
 
     async def _download(self, wanted: Wanted) -> Kept:
         self._folder.mkdir(mode=0o711, parents=True, exist_ok=True)
@@ -91,7 +93,7 @@ class Binaries:
         beside.mkdir(mode=0o755)
         try:
             async with asyncio.timeout(_DOWNLOAD_SECONDS):
-                digest, size = await self._write(wanted, beside / _PROGRAM)
+                digest = await self._write(wanted, beside / _PROGRAM)
             if wanted.sha256 is not None and digest != wanted.sha256:
                 raise BinaryRefused(
                     f"The download of {wanted.url!r} has the sha256 {digest}, and {wanted.sha256} was expected."
@@ -101,13 +103,13 @@ class Binaries:
             if not place.is_dir():
                 beside.chmod(0o755)
                 beside.rename(place)
-            return Kept(digest, size, place)
+            return Kept(digest, await asyncio.to_thread(_size, place), place)
         except TimeoutError:
             raise Unavailable(f"The download of {wanted.url!r} took longer than {_DOWNLOAD_SECONDS:g} s.") from None
         finally:
             shutil.rmtree(beside, ignore_errors=True)
 
-    async def _write(self, wanted: Wanted, target: Path) -> tuple[str, int]:
+    async def _write(self, wanted: Wanted, target: Path) -> str:
         digest, size = hashlib.sha256(), 0
         with target.open("xb") as file:
             async with self._opened(wanted) as chunks:
@@ -119,7 +121,7 @@ class Binaries:
                     await asyncio.to_thread(file.write, chunk)
         if not size:
             raise BinaryRefused(f"{wanted.url!r} is empty.")
-        return digest.hexdigest(), size
+        return digest.hexdigest()
 
     def _opened(self, wanted: Wanted) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
         return self._stored(wanted) if wanted.url.startswith("storage://") else self._fetched(wanted.url)
@@ -147,6 +149,10 @@ class Binaries:
                 yield response.chunks()
         except OutboundRefused as error:
             raise BinaryRefused(error.message) from error
+
+
+def _size(folder: Path) -> int:
+    return sum(place.stat().st_size for place in folder.rglob("*") if place.is_file())
 
 
 def command_of(runtime: str, kept: Kept, command: tuple[str, ...], at: str) -> tuple[tuple[str, ...], str]:

@@ -14,6 +14,7 @@ class FleetConfig:
     health_seconds: between two looks at a healthy replica. start_seconds: the longest that a replica may take to
     become healthy. settle_seconds: after which a program that opens no port counts as healthy.
     stop_seconds: between SIGTERM and SIGKILL; also how long open connections are waited for before that.
+    sample_seconds: between two looks at what programs use, for figures and for bills.
     log_lines, log_days: what is kept of each deployment's output."""
 
     node: str = "on"
@@ -25,5 +26,6 @@ class FleetConfig:
     start_seconds: float = 60.0
     settle_seconds: float = 3.0
     stop_seconds: float = 10.0
+    sample_seconds: float = 15.0
     log_lines: int = 100_000
     log_days: int = 7

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from glia.deployments import checks, health
+from glia.deployments import checks, health, metering
 from glia.deployments.binaries import Binaries, Kept, Wanted, command_of
 from glia.deployments.bubblewrap import PROGRAM_AT
 from glia.deployments.config import FleetConfig
@@ -32,7 +32,8 @@ _DRAIN_LEAST_SECONDS = 1.0
 @dataclass(frozen=True)
 class Tools:
     """What minders share. environment: opens a replica's sealed variables. noted: tells the digest of a download and
-    gets the one that counts. flushed: waits until a replica's output is kept. changed: something is to be reported."""
+    gets the one that counts. flushed: waits until a replica's output is kept. metered: notes what was used. changed:
+    something is to be reported."""
 
     backend: FleetBackend
     binaries: Binaries
@@ -40,6 +41,7 @@ class Tools:
     environment: Callable[[Assigned], Mapping[str, str]]
     noted: Callable[[Assigned, Kept], Awaitable[str]]
     flushed: Callable[[Minder], Awaitable[None]]
+    metered: Callable[[metering.Stretch], None]
     changed: Callable[[], None]
 
 
@@ -60,6 +62,7 @@ class Minder:
         self.fed_at = 0.0
         self.is_wanted = True
         self.ended: Ended | None = None
+        self._mark = metering.found_again(running.usage()) if running is not None else None
         self._woken = asyncio.Event()
         self._ready_at = time.monotonic() if self.is_ready else 0.0
         self.task = asyncio.create_task(self._mind(), name=f"glia-replica-{row.id}")
@@ -70,6 +73,14 @@ class Minder:
             self.ended = self.running.ended()
             if self.ended is not None:
                 self._woken.set()
+
+    def meter(self) -> None:
+        """Notes what was used since the last time; until its end, if it has ended."""
+        if self.running is None or self._mark is None:
+            return
+        now = metering.Mark(time.monotonic(), self.running.usage())
+        self._tools.metered(metering.stretch_of(self.row, self._mark, now))
+        self._mark = now
 
     def want(self, row: Assigned | None) -> None:
         """What the database says now; None when it knows the replica no more."""
@@ -110,6 +121,7 @@ class Minder:
         try:
             launch = await self._launch()
             self.running = await asyncio.to_thread(self._tools.backend.start, launch)
+            self._mark = metering.begun()
         except BinaryRefused as error:
             self.failures += 1
             await self._pause("failed", error.message)
@@ -228,6 +240,8 @@ class Minder:
         running = self.running
         if running is None:
             return
+        self.meter()
+        self._mark = None
         try:
             async with asyncio.timeout(_FLUSH_SECONDS):
                 await self._tools.flushed(self)

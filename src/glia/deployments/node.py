@@ -18,10 +18,11 @@ import orjson
 import psycopg
 import structlog
 
-from glia.deployments import node_queries, planning
+from glia.deployments import metering_queries, node_queries, planning
 from glia.deployments.binaries import Binaries, Kept
 from glia.deployments.config import FleetConfig
 from glia.deployments.keeping import Keeping
+from glia.deployments.metering import Metering
 from glia.deployments.minder import Minder, Tools
 from glia.deployments.node_queries import Assigned, NodeRow, ReplicaRow, Wish
 from glia.deployments.service import Seals, seal_context
@@ -34,7 +35,6 @@ log = structlog.get_logger(__name__)
 
 _SYNC_SECONDS = 1.0
 _PULSE_SECONDS = 0.2
-_SAMPLE_SECONDS = 15.0
 _TRIM_SECONDS = 60.0
 _NEEDLESS_SECONDS = 30.0
 _PROBE_AGAIN_SECONDS = 30.0
@@ -58,9 +58,16 @@ class Node:
     ) -> None:
         self._db, self._backend, self._binaries = db, backend, binaries
         self._secrets, self._config, self._me = secrets, config, me
-        self._keeping = Keeping(db)
+        self._keeping, self._metering = Keeping(db), Metering(db)
         self._tools = Tools(
-            backend, binaries, config, self._environment, self._noted, self._keeping.flush, self._note_change
+            backend,
+            binaries,
+            config,
+            self._environment,
+            self._noted,
+            self._keeping.flush,
+            self._metering.note,
+            self._note_change,
         )
         self._minders: dict[UUID, Minder] = {}
         self._orphans: dict[UUID, Running] = {}
@@ -98,6 +105,7 @@ class Node:
             for minder in self._minders.values():
                 minder.task.cancel()
             await asyncio.gather(ending, pulse, *(m.task for m in self._minders.values()), return_exceptions=True)
+            await self._meter()
 
     async def _pause(self, ending: asyncio.Task[bool]) -> None:
         waking = asyncio.create_task(self._changed.wait())
@@ -214,6 +222,7 @@ class Node:
                 log.error("a replica was not looked after", replica=str(id), error=repr(error))
                 if minder.running is not None:
                     await asyncio.to_thread(_end, minder.running)
+        await self._metering.settle()  # while their rows are there
         with suppress(*_MISHAPS):
             async with self._db.across_workspaces() as tx:
                 for id in ids:
@@ -245,8 +254,9 @@ class Node:
                     busy = await self._keeping.pump(minder) or busy
             now = time.monotonic()
             try:
-                if now - self._sampled_at > _SAMPLE_SECONDS:
+                if now - self._sampled_at > self._config.sample_seconds:
                     self._sampled_at = now
+                    await self._meter()
                     for minder in list(self._minders.values()):
                         await self._keeping.sample(minder)
                 if now - self._trimmed_at > _TRIM_SECONDS:
@@ -255,6 +265,17 @@ class Node:
             except _MISHAPS as error:
                 log.warning("figures could not be kept", error=str(error))
             await asyncio.sleep(0.01 if busy else _PULSE_SECONDS)
+
+    async def _meter(self) -> None:
+        """What is not taken by the database stays where it is, so that nothing piles up."""
+        if not self._metering.is_behind:
+            for minder in self._minders.values():
+                minder.meter()
+        await self._metering.settle()
+        with suppress(*_MISHAPS):
+            async with self._db.across_workspaces() as tx:
+                if await node_queries.may_plan(tx):
+                    await metering_queries.add_stored(tx, self._me.id)
 
     async def _trim(self) -> None:
         async with self._db.across_workspaces() as tx:

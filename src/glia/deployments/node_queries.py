@@ -64,6 +64,7 @@ class Assigned:
     workspace_id: UUID
     project_id: UUID
     deployment_id: UUID
+    name: str
     version_id: UUID
     is_wanted: bool
     state: str
@@ -182,9 +183,9 @@ async def assigned(tx: Transaction, node_id: UUID) -> list[Assigned]:
     return await tx.many(
         Assigned,
         """
-        select r.id, r.workspace_id, d.project_id, r.deployment_id, r.version_id, r.is_wanted, r.state, r.is_ready,
-               r.failures, r.log_place, v.runtime, v.binary_url, v.sha256, v.digest, v.cpu, v.memory, v.command,
-               v.port, v.health_path, v.must_listen, d.listens, v.sealed_environment
+        select r.id, r.workspace_id, d.project_id, r.deployment_id, d.name, r.version_id, r.is_wanted, r.state,
+               r.is_ready, r.failures, r.log_place, v.runtime, v.binary_url, v.sha256, v.digest, v.cpu, v.memory,
+               v.command, v.port, v.health_path, v.must_listen, d.listens, v.sealed_environment
         from deployment_replicas r join deployments d on d.id = r.deployment_id
           join deployment_versions v on v.id = r.version_id
         where r.node_id = %(node_id)s""",
@@ -198,8 +199,7 @@ async def report(tx: Transaction, id: UUID, row: Mapping[str, Any]) -> None:
         """
         update deployment_replicas set state = %(state)s, is_ready = %(is_ready)s and is_wanted, reason = %(reason)s,
           failures = %(failures)s, address = %(address)s, restarts = restarts + %(restarted)s,
-          started_at = case when %(started)s then now() else started_at end,
-          log_place = case when %(started)s then '{0,0}' else log_place end
+          started_at = case when %(started)s then now() else started_at end
         where id = %(id)s""",
         **row,
         id=id,

@@ -26,6 +26,11 @@ async def tell(tx: Transaction, id: UUID) -> None:
     await tx.execute("select pg_notify('glia_deployments', %(id)s)", id=str(id))
 
 
+async def tell_of_update(tx: Transaction, id: UUID) -> None:
+    """Those who asked for it by webhook. What else happens to deployments is told by triggers."""
+    await tx.execute("select tell_of_deployment('deployment.updated', d) from deployments d where d.id = %(id)s", id=id)
+
+
 async def count(tx: Transaction) -> int:
     return await tx.value("select count(*) from deployments")
 

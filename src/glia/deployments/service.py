@@ -6,17 +6,17 @@ import asyncio
 import secrets as random
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import fields, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Protocol
 from uuid import UUID
 
 import orjson
 
-from glia.deployments import checks, queries
+from glia.deployments import checks, metering_queries, queries
 from glia.deployments.checks import refused
 from glia.deployments.errors import DeploymentNameTaken, DeploymentNotFound, TooManyDeployments
-from glia.deployments.types import LEVELS, Deployment, DeploymentSpec, LogLine, Point, Program, Replica, Status
+from glia.deployments.types import LEVELS, Deployment, DeploymentSpec, LogLine, Point, Program, Replica, Status, Usage
 from glia.identity.types import Principal
 from glia.kit.db import Database, Transaction
 from glia.kit.errors import InvalidRequest
@@ -30,6 +30,9 @@ MOST_DEPLOYMENTS = 1000
 
 MOST_LINES = 10_000
 PERIODS = {"1h": 3600, "24h": 86_400, "7d": 7 * 86_400}
+MOST_USAGE = 10_000
+LONGEST_USAGE = timedelta(days=31)
+_MOST_ROWS = 10_000_000
 METRICS = ("cpu", "memory", "network")
 _SAMPLE_SECONDS = 15
 _MOST_POINTS = 500
@@ -166,6 +169,8 @@ class Deployments:
             is_rolled = is_new or region != before.region
             if is_rolled:
                 await queries.set_target(tx, before.id, version_id=version_id, is_new_generation=True, is_rolled=True)
+            if is_rolled or replicas != before.replicas or changes.get("metadata", before.metadata) != before.metadata:
+                await queries.tell_of_update(tx, before.id)
             await queries.tell(tx, before.id)
             return _there(await queries.get(tx, before.id), before.id)
 
@@ -264,6 +269,35 @@ class Deployments:
                 ask = partial(queries.points, tx, id, metric=name, seconds=seconds, bucket_seconds=bucket)
                 series[name] = await ask(is_summed=True), await ask(is_summed=False)
         return series
+
+    # --- What is billed -----------------------------------------------------------------------------------------------
+
+    async def usage(
+        self, workspace_id: UUID, since: datetime, until: datetime, *, deployment_id: UUID | None = None
+    ) -> list[Usage]:
+        """By hour and deployment, oldest first, from the hour that `since` lies in to the last that begins before
+        `until`; also of what was deleted. The hour that is not over may still grow, and for a minute the one before.
+
+        For the house itself; users ask by `used`."""
+        async with self._db.transaction(workspace_id) as tx:
+            return await metering_queries.usage(
+                tx, since=since, until=until, deployment_id=deployment_id, limit=_MOST_ROWS
+            )
+
+    async def used(
+        self, principal: Principal, *, since: datetime, until: datetime, deployment_id: UUID | None = None
+    ) -> list[Usage]:
+        """Raises InvalidRequest for more than 31 days, or more than 10,000 rows."""
+        principal.require("deployments:read")
+        if not timedelta(0) < until - since <= LONGEST_USAGE:
+            raise refused("since", f"must lie before `until`, by {LONGEST_USAGE.days} days at most")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            found = await metering_queries.usage(
+                tx, since=since, until=until, deployment_id=deployment_id, limit=MOST_USAGE + 1
+            )
+        if len(found) > MOST_USAGE:
+            raise refused("since", f"gives more than {MOST_USAGE} rows; ask for less time, or for one deployment")
+        return found
 
 
 def level_number(level: str) -> int:

@@ -43,7 +43,9 @@ class Output:
 
     def __init__(self, folder: str, most: int) -> None:
         self.folder, self.most = folder, most
-        self.number, self.size, self.dropped = 0, 0, 0
+        # No two starts of a replica use the same names, so that a place in the output of one is none in the other's.
+        self.first = self.number = time.time_ns() // 1000
+        self.size, self.dropped = 0, 0
         self.file = self.open()
 
     def open(self) -> int:
@@ -56,7 +58,7 @@ class Output:
             self.number, self.size = self.number + 1, 0
             self.file = self.open()
         try:
-            if self.number and self.unread() > self.most:
+            if self.number > self.first and self.unread() > self.most:
                 self.dropped += len(data)
                 return
             if self.dropped:

@@ -129,6 +129,25 @@ class Point:
 
 
 @dataclass(frozen=True)
+class Usage:
+    """What a deployment used in the hour that begins at `hour`; also of one that was deleted since.
+
+    replica_seconds: for which replicas ran, added up. cpu_core_seconds, memory_byte_seconds: reserved meanwhile.
+    cpu_seconds: really used. storage_byte_seconds: what its programs took on disk. network_bytes: both ways.
+    """
+
+    deployment_id: UUID
+    name: str
+    hour: datetime
+    replica_seconds: float
+    cpu_core_seconds: float
+    cpu_seconds: float
+    memory_byte_seconds: int
+    storage_byte_seconds: int
+    network_bytes: int
+
+
+@dataclass(frozen=True)
 class Launch:
     """What a backend needs to start one copy. folder: the program's files on this machine, read only."""
 
@@ -199,7 +218,8 @@ class Running(Protocol):
         ...
 
     def output(self, place: tuple[int, int]) -> tuple[list[tuple[float, bytes]], tuple[int, int]]:
-        """What it wrote after that place, in pieces with their times (seconds since 1970), and the next place."""
+        """What it wrote after that place, in pieces with their times (seconds since 1970), and the next place.
+        The place of an earlier start means the beginning."""
         ...
 
 

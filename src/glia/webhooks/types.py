@@ -44,11 +44,17 @@ EVENT_TYPES = (
     "step.skipped",
     "step.compensated",
     "workflow.completed",
+    "deployment.created",
+    "deployment.updated",
+    "deployment.deleted",
+    "deployment.started",
+    "deployment.stopped",
+    "deployment.error",
 )
 """What an endpoint may ask for by its full name. A family, as `run.*`, also covers types that come later.
 
-Agents, sessions and messages are told of to those only who name them or their family, not to `*`. The `job.` events
-besides `job.progress` are of jobs that stand for a run.
+Agents, deployments, sessions and messages are told of to those only who name them or their family, not to `*`. The
+`job.` events besides `job.progress` are of jobs that stand for a run.
 """
 
 FAMILIES = (*dict.fromkeys(type.split(".")[0] for type in EVENT_TYPES), "trigger")

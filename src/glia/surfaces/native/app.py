@@ -114,6 +114,7 @@ _ROUTERS = (
     verification.router,
     jobs.router,
     deployments.router,
+    deployments.usage_router,
     usage.router,
     budgets.router,
     credit.router,

@@ -16,7 +16,7 @@ from fastapi.responses import Response
 from pydantic import Field, WithJsonSchema
 
 from glia.deployments.service import Deployments
-from glia.deployments.types import LEVELS, Deployment, DeploymentSpec, LogLine, Point, Program, Replica, Status
+from glia.deployments.types import LEVELS, Deployment, DeploymentSpec, LogLine, Point, Program, Replica, Status, Usage
 from glia.kit.clock import wire_time
 from glia.kit.errors import InvalidRequest
 from glia.surfaces.native.times import moment_of
@@ -32,10 +32,13 @@ from glia.surfaces.shared.bodies import (
     Time,
     WatchedRoute,
     given,
+    id_of,
     number_of,
 )
 
 router = APIRouter(prefix="/v1/deployments", tags=["deployments"], route_class=WatchedRoute)
+
+usage_router = APIRouter(prefix="/v1/deployment-usage", tags=["deployments"], route_class=WatchedRoute)
 
 _HEARTBEAT_EVERY = 70
 _DURATION = re.compile(r"([0-9]{1,6})([smhd])")
@@ -166,6 +169,24 @@ class SeriesOut(Out):
 
 class MetricsOut(Out):
     metrics: dict[str, SeriesOut]
+
+
+class UsageOut(Out):
+    """What a deployment used in the hour that begins at `hour`; also of one that was deleted since.
+
+    replica_seconds: for which replicas ran, added up. cpu_core_seconds, memory_byte_seconds: reserved meanwhile.
+    cpu_seconds: really used. storage_byte_seconds: what its programs took on disk. network_bytes: both ways.
+    """
+
+    deployment_id: UUID
+    name: str
+    hour: Time
+    replica_seconds: float
+    cpu_core_seconds: float
+    cpu_seconds: float
+    memory_byte_seconds: int
+    storage_byte_seconds: int
+    network_bytes: int
 
 
 _LEVEL = Annotated[
@@ -330,6 +351,26 @@ async def metrics(
     """What its programs used, at most about 500 points a series."""
     found = await house.deployments.metrics(principal, deployment, period=period, metric=metric)
     return MetricsOut(metrics={name: _series(*both) for name, both in found.items()})
+
+
+@usage_router.get("")
+async def usage(
+    house: TheHouse,
+    principal: ThePrincipal,
+    since: Annotated[str | None, Query(description="`6h`, `2d`, or a time; `24h` without it.")] = None,
+    until: Annotated[str | None, Query(description="A time; now without it.")] = None,
+    deployment: Annotated[str | None, Query(description="Only of the deployment with this id.")] = None,
+) -> ListOf[UsageOut]:
+    """What deployments used, hour by hour in UTC, oldest first; at most 31 days and 10,000 rows."""
+    end = datetime.now(UTC) if until is None else moment_of(until, "until")
+    begin = since_of(since) or end - timedelta(days=1)
+    only = None if deployment is None else id_of(deployment, "deployment")
+    found = await house.deployments.used(principal, since=begin, until=end, deployment_id=only)
+    return ListOf(data=[_usage_out(row) for row in found])
+
+
+def _usage_out(found: Usage) -> UsageOut:
+    return UsageOut.of(found)
 
 
 @dataclass(frozen=True)
