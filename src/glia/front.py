@@ -25,6 +25,7 @@ MAKERS: dict[str, str] = {
     "neura": "glia.surfaces.neura.app:neura_surface",
     "neuralhub": "glia.surfaces.neuralhub.app:neuralhub_surface",
     "auvy": "glia.surfaces.auvy.app:auvy_surface",
+    "neuais": "glia.surfaces.neuais.app:neuais_surface",
     "deployments": "glia.surfaces.deployments.app:deployments_surface",
 }
 """Where each surface is made. All but the first three answer under `/<name>`."""
@@ -101,6 +102,8 @@ class Front:
         """A surface on a port of its own, where it answers without its prefix."""
         if name == "openai":
             return _alone(self.surfaces[name])
+        if name == "neuais":
+            return partial(_with_programs, self.surfaces)
         return partial(_with_mcp, self.surfaces) if name == "neuralhub" else self.surfaces[name]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -134,6 +137,13 @@ async def _with_mcp(surfaces: Mapping[str, App], scope: Scope, receive: Receive,
     """NeuralHub on a port of its own, with the MCP endpoint that its manifest names."""
     name = "mcp" if scope["type"] == "http" and is_mcp(scope["path"]) else "neuralhub"
     await surfaces[name](scope, receive, send)
+
+
+async def _with_programs(surfaces: Mapping[str, App], scope: Scope, receive: Receive, send: Send) -> None:
+    """NeuAIs on a port of its own, with the programs whose addresses it gives."""
+    if scope["path"].startswith("/deployments/"):
+        return await surfaces["deployments"](_below(scope, "/deployments"), receive, send)
+    return await surfaces["neuais"](scope, receive, send)
 
 
 def _below(scope: Scope, prefix: str) -> Scope:

@@ -30,7 +30,7 @@ class AccessTokens:
         """key: 32 secret bytes, the same in every process of an installation."""
         self._key = key
 
-    def issue(self, claims: Claims) -> str:
+    def issue(self, claims: Claims, lifetime_seconds: int = LIFETIME_SECONDS) -> str:
         import jwt
 
         now = int(time.time())
@@ -41,7 +41,7 @@ class AccessTokens:
             "ws": str(claims.workspace_id),
             "gen": claims.generation,
             "iat": now,
-            "exp": now + LIFETIME_SECONDS,
+            "exp": now + lifetime_seconds,
             "jti": new_id().hex,
         }
         return jwt.encode(payload, self._key, algorithm="HS256")

@@ -6,7 +6,7 @@ import secrets as random
 from uuid import UUID
 
 from glia.identity import audit, keys, queries
-from glia.identity.access_tokens import AccessTokens
+from glia.identity.access_tokens import LIFETIME_SECONDS, AccessTokens
 from glia.identity.authentication import Authentication, credential_in
 from glia.identity.backoff import Backoff
 from glia.identity.errors import RegistrationClosed, WorkspaceNotFound
@@ -114,12 +114,15 @@ class Identity:
         which = "no workspace yet; start `glia serve` once" if slug is None else f"no workspace {slug!r}"
         raise WorkspaceNotFound(f"There is {which}.", workspace=slug)
 
-    async def sign_in(self, email: str, password: str, *, client: str = "") -> Tokens:
+    async def sign_in(
+        self, email: str, password: str, *, client: str = "", lifetime_seconds: int = LIFETIME_SECONDS
+    ) -> Tokens:
         """Raises WrongCredentials, or RateLimited after repeated failures.
 
         client: where the request comes from, such as the peer's address; failures are counted per email and client.
+        lifetime_seconds: of the access token.
         """
-        return await self._sign_in.sign_in(email, password, client)
+        return await self._sign_in.sign_in(email, password, client, lifetime_seconds)
 
     async def refresh(self, refresh_token: str) -> Tokens:
         """New tokens for a refresh token, which works once. One that comes twice ends the whole sign-in."""

@@ -33,7 +33,7 @@ class SignIn:
         self._by_email = Backoff(free=50, longest_wait_seconds=60)
         self._by_client = Backoff(free=50, longest_wait_seconds=900)
 
-    async def sign_in(self, email: str, password: str, client: str) -> Tokens:
+    async def sign_in(self, email: str, password: str, client: str, lifetime_seconds: int = LIFETIME_SECONDS) -> Tokens:
         email = email.strip()[:254].replace("\x00", "")
         name = email.lower()
         counts = [(self._by_both, f"{client} {name}"), (self._by_email, name)]
@@ -44,7 +44,7 @@ class SignIn:
         # Counted before the slow check, so that many guesses at once do not all slip through.
         for backoff, who in counts:
             backoff.failed(who)
-        tokens = await self._check(email, password)
+        tokens = await self._check(email, password, lifetime_seconds)
         self._by_both.succeeded(f"{client} {name}")
         self._by_email.succeeded(name)
         # Not cleared: whoever has one account could otherwise clear it between guesses at the others.
@@ -80,7 +80,7 @@ class SignIn:
         async with self._db.transaction(found.workspace_id) as tx:
             await queries.revoke_family(tx, found.family_id)
 
-    async def _check(self, email: str, password: str) -> Tokens:
+    async def _check(self, email: str, password: str, lifetime_seconds: int) -> Tokens:
         """The same steps for an email that nobody has, up to the answer."""
         async with self._db.across_workspaces() as tx:
             login = await queries.find_login(tx, email)
@@ -93,7 +93,9 @@ class SignIn:
             if user is None:
                 raise WrongCredentials("The email or the password is wrong.")
             await queries.delete_expired_refresh(tx, user.id)
-            tokens = await self._issue(tx, login.workspace_id, user, family_id=new_id())
+            tokens = await self._issue(
+                tx, login.workspace_id, user, family_id=new_id(), lifetime_seconds=lifetime_seconds
+            )
             who = Principal(login.workspace_id, login.workspace_id, frozenset(), user.id)
             await audit.record(tx, who, "user.signed_in", f"user:{user.id}")
         if fresh is not None:
@@ -101,7 +103,15 @@ class SignIn:
                 await queries.rehash(tx, login.id, old=login.password_hash, new=fresh)
         return tokens
 
-    async def _issue(self, tx: Transaction, workspace_id: UUID, user: User, *, family_id: UUID) -> Tokens:
+    async def _issue(
+        self,
+        tx: Transaction,
+        workspace_id: UUID,
+        user: User,
+        *,
+        family_id: UUID,
+        lifetime_seconds: int = LIFETIME_SECONDS,
+    ) -> Tokens:
         account = await queries.account(tx, user.id)
         if account is None:
             raise WrongCredentials("This workspace has no project to sign in to; ask the operator.")
@@ -115,8 +125,8 @@ class SignIn:
             token_hash=hash_of(raw),
             seconds=REFRESH_LIFETIME_SECONDS,
         )
-        access = self._tokens.issue(Claims(user.id, workspace_id, account.token_generation))
-        return Tokens(access, raw, LIFETIME_SECONDS, user)
+        access = self._tokens.issue(Claims(user.id, workspace_id, account.token_generation), lifetime_seconds)
+        return Tokens(access, raw, lifetime_seconds, user)
 
 
 def _refused() -> WrongCredentials:

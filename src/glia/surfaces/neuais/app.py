@@ -1,0 +1,48 @@
+"""Puts the NeuAIs surface together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from glia.surfaces.neuais import agents, auth
+from glia.surfaces.neuais.words import ERROR, SURFACE, neuais_error, status_of
+from glia.surfaces.shared.api import surface_api, surface_app
+from glia.surfaces.shared.asgi import App
+from glia.surfaces.shared.document import Description, Json
+from glia.wiring import House
+
+ROUTERS: Final = (auth.router, agents.router)
+
+_PUBLIC: Final = frozenset({auth.TOKEN})
+
+_TEXT = """NeuAIs' API on Glia. Its agents are deployments: programs of yours that are kept running.
+
+Sign in at `/v1/auth/token` and send `Authorization: Bearer <access_token>`; any key of the workspace does as well.
+Errors are `{error: {code, message, details}}`. Every POST takes an `Idempotency-Key`. Fields and parameters that had no
+effect are named in the header `X-Ignored-Fields`."""
+
+
+def _statuses(path: str, method: str, operation: Json) -> Iterable[str]:
+    found = {"400", "401", "429", "500", "503"}
+    if path not in _PUBLIC:
+        found.add("403")
+    if "{" in path:
+        found.add("404")
+    if method != "GET" and path not in _PUBLIC:
+        found |= {"404", "409"}
+    return found
+
+
+DESCRIPTION: Final = Description(title="NeuAIs on Glia", text=_TEXT, error=ERROR, public=_PUBLIC, statuses=_statuses)
+
+
+def neuais_surface(house: House) -> App:
+    return surface_app(
+        house,
+        name=SURFACE,
+        api=surface_api(house, ROUTERS, DESCRIPTION),
+        error_body=neuais_error,
+        status_of=status_of,
+        is_public=lambda path: path in _PUBLIC,
+    )
