@@ -59,6 +59,7 @@ from glia.runs.service import Runs
 from glia.runs.snapshots import RunSnapshots
 from glia.runs.statistics import Statistics
 from glia.runs.summaries import Summaries
+from glia.runs.suspensions import Suspensions
 from glia.runs.workers import Workers
 from glia.sandboxes.service import Sandboxes
 from glia.sessions.service import Sessions
@@ -117,6 +118,7 @@ class House:
     feedback: Feedbacks
     figures: Figures
     workers: Workers
+    suspensions: Suspensions
     plans: Plans
     reflections: Reflections
     forks: Forks
