@@ -8,6 +8,7 @@ from glia.identity import queries
 from glia.identity.types import Principal
 from glia.kit.db import Transaction
 from glia.kit.ids import new_id
+from glia.kit.origin import address
 
 _NEVER = frozenset({"password", "secret", "token", "api_key", "access_token", "refresh_token", "authorization", "raw"})
 
@@ -30,6 +31,7 @@ async def record(tx: Transaction, principal: Principal, action: str, subject: st
         action=action,
         subject=subject,
         data=data,
+        address="" if kind == "system" else address(),
     )
 
 

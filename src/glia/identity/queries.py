@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import LiteralString
 from uuid import UUID
 
-from glia.identity.types import ApiKey, AuditEntry, Project, Role, User, Workspace
+from glia.identity.types import ApiKey, AuditEntry, AuditFilter, Project, Role, SignedIn, User, Workspace
 from glia.kit.db import APP_ROLE, Transaction, json
 from glia.kit.pages import Window
 
@@ -252,6 +252,32 @@ async def deactivate_user(tx: Transaction, id: UUID) -> User | None:
     )
 
 
+async def update_user(tx: Transaction, id: UUID, *, name: str, role: Role, is_active: bool) -> User:
+    """Another role ends the access tokens that are out."""
+    return await tx.one(
+        User,
+        """
+        update users set name = %(name)s, role = %(role)s, is_active = %(is_active)s,
+          token_generation = token_generation + case when role = %(role)s then 0 else 1 end
+        where id = %(id)s returning id, email, name, role, is_active, created_at""",
+        id=id,
+        name=name,
+        role=role,
+        is_active=is_active,
+    )
+
+
+async def keys_of(tx: Transaction, user_id: UUID) -> list[ApiKey]:
+    """Those that open something."""
+    return await tx.many(
+        ApiKey, f"select {KEY} from api_keys where user_id = %(user_id)s and revoked_at is null", user_id=user_id
+    )
+
+
+async def rename_workspace(tx: Transaction, id: UUID, name: str) -> None:
+    await tx.execute("update workspaces set name = %(name)s where id = %(id)s", id=id, name=name)
+
+
 async def set_password(tx: Transaction, id: UUID, password_hash: str, *, instead_of: str | None = None) -> bool:
     """Ends all access tokens that are out. instead_of: False when the password has changed since it was checked."""
     count = await tx.execute(
@@ -387,19 +413,28 @@ async def notify(tx: Transaction, payload: str) -> None:
 
 
 async def insert_refresh(
-    tx: Transaction, *, id: UUID, workspace_id: UUID, user_id: UUID, family_id: UUID, token_hash: bytes, seconds: int
+    tx: Transaction,
+    *,
+    id: UUID,
+    workspace_id: UUID,
+    user_id: UUID,
+    family_id: UUID,
+    token_hash: bytes,
+    seconds: int,
+    address: str,
 ) -> None:
     await tx.execute(
         """
-        insert into refresh_tokens (id, workspace_id, user_id, family_id, token_hash, expires_at)
+        insert into refresh_tokens (id, workspace_id, user_id, family_id, token_hash, expires_at, address)
         values (%(id)s, %(workspace_id)s, %(user_id)s, %(family_id)s, %(token_hash)s,
-          now() + make_interval(secs => %(seconds)s))""",
+          now() + make_interval(secs => %(seconds)s), %(address)s)""",
         id=id,
         workspace_id=workspace_id,
         user_id=user_id,
         family_id=family_id,
         token_hash=token_hash,
         seconds=seconds,
+        address=address,
     )
 
 
@@ -437,6 +472,31 @@ async def revoke_family(tx: Transaction, family_id: UUID) -> int:
     )
 
 
+async def sign_ins(tx: Transaction, user_id: UUID) -> list[SignedIn]:
+    """Those that still count, the latest used first."""
+    return await tx.many(
+        SignedIn,
+        """
+        select family_id as id, min(created_at) as began_at, max(created_at) as last_used_at,
+          (array_agg(address order by created_at desc))[1] as address,
+          max(expires_at) filter (where used_at is null) as expires_at
+        from refresh_tokens where user_id = %(user_id)s and revoked_at is null and expires_at > now()
+        group by family_id having count(*) filter (where used_at is null) > 0
+        order by max(created_at) desc limit 1000""",
+        user_id=user_id,
+    )
+
+
+async def has_family(tx: Transaction, user_id: UUID, family_id: UUID) -> bool:
+    return bool(
+        await tx.value(
+            "select true from refresh_tokens where user_id = %(user_id)s and family_id = %(family_id)s limit 1",
+            user_id=user_id,
+            family_id=family_id,
+        )
+    )
+
+
 async def revoke_refresh_of(tx: Transaction, user_id: UUID) -> int:
     return await tx.execute(
         "update refresh_tokens set revoked_at = now() where user_id = %(user_id)s and revoked_at is null",
@@ -463,11 +523,13 @@ async def insert_audit(
     action: str,
     subject: str,
     data: dict[str, object],
+    address: str,
 ) -> None:
     await tx.execute(
         """
-        insert into audit_log (id, workspace_id, actor_kind, actor_id, action, subject, data)
-        values (%(id)s, %(workspace_id)s, %(actor_kind)s, %(actor_id)s, %(action)s, %(subject)s, %(data)s)""",
+        insert into audit_log (id, workspace_id, actor_kind, actor_id, action, subject, data, address)
+        values (%(id)s, %(workspace_id)s, %(actor_kind)s, %(actor_id)s, %(action)s, %(subject)s, %(data)s,
+          %(address)s)""",
         id=id,
         workspace_id=workspace_id,
         actor_kind=actor_kind,
@@ -475,15 +537,34 @@ async def insert_audit(
         action=action,
         subject=subject,
         data=json(data),
+        address=address,
     )
 
 
-async def audit_log(tx: Transaction, window: Window) -> list[AuditEntry]:
+async def audit_log(tx: Transaction, window: Window, only: AuditFilter) -> list[AuditEntry]:
     return await tx.many(
         AuditEntry,
         """
-        select id, at, actor_kind, actor_id, action, subject, data from audit_log
-        where %(after)s::uuid is null or id < %(after)s order by id desc limit %(rows)s""",
+        select a.id, a.at, a.actor_kind, a.actor_id, coalesce(k.name, nullif(u.name, ''), u.email) as actor_name,
+          a.action, a.subject, a.data, a.address
+        from audit_log a left join api_keys k on k.id = a.actor_id and a.actor_kind = 'key'
+          left join users u on u.id = a.actor_id and a.actor_kind = 'user'
+        where (%(after)s::uuid is null or a.id < %(after)s)
+          and (%(actor_id)s::uuid is null or a.actor_id = %(actor_id)s)
+          and (%(actor_kind)s::text is null or a.actor_kind = %(actor_kind)s)
+          and (%(action)s::text is null or a.action = %(action)s)
+          and (%(family)s::text is null or starts_with(a.action, %(family)s))
+          and (%(subject)s::text is null or a.subject = %(subject)s)
+          and (%(since)s::timestamptz is null or a.at >= %(since)s)
+          and (%(until)s::timestamptz is null or a.at < %(until)s)
+        order by a.id desc limit %(rows)s""",
+        actor_id=only.actor_id,
+        actor_kind=only.actor_kind,
+        action=None if only.is_family else only.action,
+        family=only.action[:-1] if only.action is not None and only.is_family else None,
+        subject=only.subject,
+        since=only.since,
+        until=only.until,
         after=window.after,
         rows=window.limit + 1,
     )

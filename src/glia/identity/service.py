@@ -18,7 +18,16 @@ from glia.identity.passwords import Passwords, check
 from glia.identity.rights import SCOPES_OF
 from glia.identity.secrets import Secrets, load_secrets
 from glia.identity.sign_in import SignIn
-from glia.identity.types import AuditEntry, Authenticated, Credentials, Principal, Role, Tokens, system_principal
+from glia.identity.types import (
+    AuditEntry,
+    AuditFilter,
+    Authenticated,
+    Credentials,
+    Principal,
+    Role,
+    Tokens,
+    system_principal,
+)
 from glia.identity.users import Users, checked_email
 from glia.identity.workspaces import LONGEST_NAME, Workspaces, checked_name, checked_text
 from glia.kit.db import Database, Transaction
@@ -35,8 +44,12 @@ __all__ = [
     "Identity",
     "RateLimits",
     "StillInProgress",
+    "note_change",
     "open_identity",
 ]
+
+note_change = audit.record
+"""What other slices write into the audit log, in the transaction that makes the change."""
 
 CHANNEL = queries.CHANNEL
 """Notifications on it go to `Identity.forget`."""
@@ -164,11 +177,13 @@ class Identity:
         async with self._db.across_workspaces() as tx:
             return await queries.set_last_used(tx, used)
 
-    async def audit_log(self, principal: Principal, window: Window) -> Page[AuditEntry]:
+    async def audit_log(
+        self, principal: Principal, window: Window, only: AuditFilter | None = None
+    ) -> Page[AuditEntry]:
         """Newest first."""
         principal.require("identity:read")
         async with self._db.transaction(principal.workspace_id) as tx:
-            rows = await queries.audit_log(tx, window)
+            rows = await queries.audit_log(tx, window, only or AuditFilter())
         return page_of(rows, window, lambda entry: entry.id)
 
     # --- a new workspace --------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from glia.identity.passwords import Passwords
 from glia.identity.types import Principal, Tokens, User
 from glia.kit.db import Database, Transaction
 from glia.kit.ids import new_id
+from glia.kit.origin import address
 
 REFRESH_LIFETIME_SECONDS = 30 * 86400
 _REFRESH_PREFIX = "glr_"
@@ -124,6 +125,7 @@ class SignIn:
             family_id=family_id,
             token_hash=hash_of(raw),
             seconds=REFRESH_LIFETIME_SECONDS,
+            address=address(),
         )
         access = self._tokens.issue(Claims(user.id, workspace_id, account.token_generation), lifetime_seconds)
         return Tokens(access, raw, lifetime_seconds, user)

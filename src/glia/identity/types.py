@@ -174,7 +174,10 @@ class Credentials:
 
 @dataclass(frozen=True)
 class AuditEntry:
-    """One change. actor_kind: user, key, operator or system. subject: what was changed, as `user:<id>`."""
+    """One change. actor_kind: user, key, operator or system. subject: what was changed, as `user:<id>`.
+
+    actor_name: of the user or key, as it is called now. address: from where it was asked; empty when not over the wire.
+    """
 
     id: UUID
     at: datetime
@@ -183,3 +186,32 @@ class AuditEntry:
     action: str
     subject: str
     data: dict[str, object]
+    actor_name: str | None = None
+    address: str = ""
+
+
+@dataclass(frozen=True)
+class AuditFilter:
+    """What must hold of an entry. action: whole, or a family as `key.*`. since: included; until: excluded."""
+
+    actor_id: UUID | None = None
+    actor_kind: str | None = None
+    action: str | None = None
+    subject: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    @property
+    def is_family(self) -> bool:
+        return self.action is not None and self.action.endswith(".*")
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """A sign-in that still counts. address: from where its tokens were last renewed."""
+
+    id: UUID
+    began_at: datetime
+    last_used_at: datetime
+    address: str
+    expires_at: datetime

@@ -10,8 +10,8 @@ from glia.identity import audit, queries
 from glia.identity.backoff import Backoff
 from glia.identity.errors import EmailTaken, LastAdmin, UserNotFound, WrongCredentials
 from glia.identity.passwords import Passwords, check
-from glia.identity.rights import SCOPES_OF, require_within
-from glia.identity.types import Principal, Role, User
+from glia.identity.rights import SCOPES_OF, excess, require_within
+from glia.identity.types import Principal, Role, SignedIn, User
 from glia.identity.workspaces import LONGEST_NAME, checked_text
 from glia.kit.db import Database, Transaction
 from glia.kit.errors import InvalidRequest
@@ -77,6 +77,81 @@ class Users:
         async with self._db.transaction(principal.workspace_id) as tx:
             rows = await queries.users(tx, window)
         return page_of(rows, window, lambda user: user.id)
+
+    async def update(
+        self,
+        principal: Principal,
+        id: UUID,
+        *,
+        name: str | None = None,
+        role: Role | None = None,
+        is_active: bool | None = None,
+    ) -> User:
+        """Renames a user, gives them another role, or lets a deactivated one in again; None leaves as it is.
+
+        A lower role revokes those of their keys that may more than it. Raises LastAdmin, and InvalidRequest for
+        `is_active` false, which `deactivate` does.
+        """
+        principal.require("identity:write")
+        if is_active is False:
+            raise InvalidRequest("Deactivate a user to take their access away; that also ends keys.", field="is_active")
+        if name is not None and len(checked_text(name, "name")) > LONGEST_NAME:
+            raise InvalidRequest(f"`name` has {len(name)} characters; the most is {LONGEST_NAME}.", field="name")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            admins = await queries.active_admins(tx)
+            found = await queries.user(tx, id)
+            if found is None:
+                raise _missing(id)
+            wanted = role or found.role
+            require_within(principal, SCOPES_OF[wanted] | SCOPES_OF[found.role])
+            if admins == [id] and wanted is not Role.ADMIN:
+                raise LastAdmin(f"{found.email!r} is the only active admin; make another one first.")
+            changed = await queries.update_user(
+                tx,
+                id,
+                name=found.name if name is None else name.strip(),
+                role=wanted,
+                is_active=found.is_active if is_active is None else is_active,
+            )
+            if changed != found:
+                revoked = await self._revoke_beyond(tx, id, wanted)
+                await audit.record(
+                    tx,
+                    principal,
+                    "user.updated",
+                    f"user:{id}",
+                    role=wanted.value,
+                    is_active=changed.is_active,
+                    keys_revoked=revoked,
+                )
+                await queries.notify(tx, "*")
+                tx.after_commit.append(lambda: self._forget("*"))
+        return changed
+
+    async def _revoke_beyond(self, tx: Transaction, id: UUID, role: Role) -> int:
+        """Revokes the keys of a user that may more than the role, and says how many."""
+        revoked = 0
+        for key in await queries.keys_of(tx, id):
+            if excess(SCOPES_OF[role], key.scopes) is not None:
+                await queries.revoke_key(tx, key.id)
+                revoked += 1
+        return revoked
+
+    async def sign_ins(self, principal: Principal, id: UUID) -> list[SignedIn]:
+        """Where a user is signed in; anybody may see their own. At most 1,000."""
+        await self.get(principal, id)
+        async with self._db.transaction(principal.workspace_id) as tx:
+            return await queries.sign_ins(tx, id)
+
+    async def end_sign_in(self, principal: Principal, id: UUID, sign_in_id: UUID) -> None:
+        """No refresh token of it works any more; its last access token does for up to 15 minutes."""
+        if id != principal.user_id:
+            principal.require("identity:write")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            if not await queries.has_family(tx, id, sign_in_id):
+                raise UserNotFound(f"There is no sign-in '{sign_in_id}' of this user.", user_id=str(id))
+            if await queries.revoke_family(tx, sign_in_id):
+                await audit.record(tx, principal, "user.signed_out", f"user:{id}", sign_in=str(sign_in_id))
 
     async def deactivate(self, principal: Principal, id: UUID) -> User:
         """Ends the user's sign-ins and revokes the keys that are theirs, everywhere at once.

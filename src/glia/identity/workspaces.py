@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from uuid import UUID
 
 from glia.identity import audit, queries
@@ -29,6 +30,18 @@ class Workspaces:
         if found is None:
             raise WorkspaceNotFound(f"There is no workspace '{id}' that this key opens.", workspace_id=str(id))
         return found
+
+    async def rename(self, principal: Principal, id: UUID, name: str) -> Workspace:
+        """Its slug stays, because commands and scripts name it."""
+        principal.require("identity:write")
+        name = checked_name(name)
+        async with self._db.transaction(principal.workspace_id) as tx:
+            found = await queries.workspace(tx, id)
+            if found is None:
+                raise WorkspaceNotFound(f"There is no workspace '{id}' that this key opens.", workspace_id=str(id))
+            await queries.rename_workspace(tx, id, name)
+            await audit.record(tx, principal, "workspace.renamed", f"workspace:{id}", name=name, old_name=found.name)
+        return replace(found, name=name)
 
     async def list(self, principal: Principal) -> list[Workspace]:
         return [await self.get(principal)]

@@ -279,12 +279,14 @@ _SUBJECTS: Mapping[Scope, LiteralString] = {
 }
 
 
-async def holds(tx: Transaction, budget_id: UUID, window: Window) -> list[OpenHold]:
+async def holds(tx: Transaction, budget_id: UUID | None, window: Window) -> list[OpenHold]:
     return await tx.many(
         OpenHold,
         """
-        select id, run_id, step, key_id, model, micros, tokens, is_open, created_at, expires_at from holds
-        where %(budget_id)s = any(budget_ids) and (%(after)s::uuid is null or id < %(after)s)
+        select id, run_id, step, key_id, model, micros, tokens, is_open, created_at, expires_at, credit_micros,
+          budget_ids
+        from holds where (%(budget_id)s::uuid is null or %(budget_id)s = any(budget_ids))
+          and (%(after)s::uuid is null or id < %(after)s)
         order by id desc limit %(rows)s""",
         budget_id=budget_id,
         after=window.after,

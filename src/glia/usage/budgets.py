@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 from typing import Any, get_args
 from uuid import UUID
 
+from glia.identity.service import note_change
 from glia.identity.types import Principal
 from glia.kit.db import Database, Transaction
 from glia.kit.errors import Conflict, InvalidRequest
@@ -47,7 +48,9 @@ class Budgets:
             await queries.insert(tx, id, workspace_id=principal.workspace_id, spec=spec, created_by=principal.name)
             await queries.count_past(tx, id)
             await self._changed(tx, principal)
-            return await _get(tx, id)
+            made = await _get(tx, id)
+            await note_change(tx, principal, "budget.created", f"budget:{id}", **_facts(made))
+            return made
 
     async def get(self, principal: Principal, id: UUID) -> Budget:
         """A budget with the state of its present window."""
@@ -84,7 +87,9 @@ class Budgets:
             _check(spec)
             await queries.update(tx, id, spec)
             await self._changed(tx, principal)
-            return await _get(tx, id)
+            changed = await _get(tx, id)
+            await note_change(tx, principal, "budget.updated", f"budget:{id}", **_facts(changed))
+            return changed
 
     async def delete(self, principal: Principal, id: UUID) -> None:
         """The budget limits nothing any more, and what it has counted is gone. Usage records stay."""
@@ -93,13 +98,18 @@ class Budgets:
             await _get(tx, id)
             await queries.delete(tx, id)
             await self._changed(tx, principal)
+            await note_change(tx, principal, "budget.deleted", f"budget:{id}")
 
-    async def holds(self, principal: Principal, id: UUID, window: Window) -> Page[OpenHold]:
-        """What the budget holds for calls under way, and what was booked in full for calls that vanished."""
+    async def holds(self, principal: Principal, id: UUID | None, window: Window) -> Page[OpenHold]:
+        """What the budget holds for calls under way, and what was booked in full for calls that vanished.
+
+        id: None for what any budget, or the credit, holds.
+        """
         principal.require("budgets:read")
         async with self._db.transaction(principal.workspace_id) as tx:
             await queries.book_overdue(tx, principal.workspace_id)
-            await _get(tx, id)
+            if id is not None:
+                await _get(tx, id)
             rows = await queries.holds(tx, id, window)
         return page_of(rows, window, lambda hold: hold.id)
 
@@ -120,6 +130,12 @@ async def _get(tx: Transaction, id: UUID) -> Budget:
     if budget is None:
         raise BudgetNotFound(f"There is no budget '{id}' in this workspace.", budget_id=str(id))
     return budget
+
+
+def _facts(budget: Budget) -> dict[str, object]:
+    """What the audit log keeps of a budget."""
+    names = ("scope", "limit_micros", "limit_tokens", "limit_calls", "is_active")
+    return {"subject_id": str(budget.subject_id), **{name: getattr(budget, name) for name in names}}
 
 
 def _spec_of(budget: Budget) -> BudgetSpec:

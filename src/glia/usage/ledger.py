@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 from uuid import UUID
 
+from glia.identity.service import note_change
 from glia.identity.types import Principal
 from glia.kit.db import Database, Transaction
 from glia.kit.errors import InvalidRequest
@@ -38,6 +39,9 @@ class Credits:
         async with self._db.transaction(principal.workspace_id) as tx:
             await ledger_queries.enable(tx, principal.workspace_id, is_enabled=is_enabled)
             await self._changed(tx, principal.workspace_id)
+            await note_change(
+                tx, principal, "credits.switched", f"workspace:{principal.workspace_id}", is_on=is_enabled
+            )
             return await _balance(tx, principal)
 
     async def grant(self, principal: Principal, amount_micros: int, note: str = "") -> CreditTransaction:
@@ -81,6 +85,7 @@ class Credits:
                 created_by=principal.name,
             )
             await self._changed(tx, principal.workspace_id)
+            await note_change(tx, principal, "credits.posted", f"transaction:{id}", amount_micros=amount_micros)
             (posted,) = await ledger_queries.list_page(tx, Window(1), id)
         return posted
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import LiteralString
 from uuid import UUID
 
 import msgspec
 
 from glia.kit.db import Transaction, json
 from glia.kit.pages import Window
-from glia.usage.types import Grouping, RunCost, UsageRecord, UsageRow
+from glia.usage.types import Grouping, RunCost, UsageFilter, UsageRecord, UsageRow
 
 
 async def insert(tx: Transaction, record: UsageRecord) -> None:
@@ -42,8 +43,32 @@ async def insert_many(tx: Transaction, records: Sequence[UsageRecord]) -> None:
     )
 
 
+_ONLY: LiteralString = """
+          (%(model)s::text is null or model = %(model)s)
+          and (%(agent_id)s::uuid is null or agent_id = %(agent_id)s)
+          and (%(run_id)s::uuid is null or run_id = %(run_id)s)
+          and (%(key_id)s::uuid is null or key_id = %(key_id)s)
+          and (%(project_id)s::uuid is null or project_id = %(project_id)s)
+          and (not %(no_agent)s or agent_id is null)
+          and (not %(no_run)s or run_id is null)
+          and (not %(no_key)s or key_id is null)"""
+
+
+def _asked(only: UsageFilter) -> dict[str, object]:
+    return {
+        "model": only.model,
+        "agent_id": only.agent_id,
+        "run_id": only.run_id,
+        "key_id": only.key_id,
+        "project_id": only.project_id,
+        "no_agent": "agent_id" in only.is_without,
+        "no_run": "run_id" in only.is_without,
+        "no_key": "key_id" in only.is_without,
+    }
+
+
 async def summary(
-    tx: Transaction, since: datetime, until: datetime, group_by: Grouping | None, limit: int
+    tx: Transaction, since: datetime, until: datetime, group_by: Grouping | None, limit: int, only: UsageFilter
 ) -> list[UsageRow]:
     return await tx.many(
         UsageRow,
@@ -66,24 +91,36 @@ async def summary(
           sum(cost_micros)::bigint as cost_micros,
           count(*) filter (where cost_micros is null) as calls_of_unknown_cost,
           coalesce(round(avg(latency_ms)), 0)::bigint as latency_ms
-        from usage_records where at >= %(since)s and at < %(until)s
+        from usage_records where at >= %(since)s and at < %(until)s and """
+        + _ONLY
+        + """
         group by 1 order by (case when %(group_by)s::text = 'day' then 0 else count(*) end) desc, 1 limit %(limit)s""",
         since=since,
         until=until,
         group_by=group_by,
         limit=limit,
+        **_asked(only),
     )
 
 
-async def list_page(tx: Transaction, window: Window) -> list[UsageRecord]:
+async def list_page(
+    tx: Transaction, window: Window, since: datetime | None, until: datetime | None, only: UsageFilter
+) -> list[UsageRecord]:
     return await tx.many(
         UsageRecord,
         """
         select id, workspace_id, project_id, at, operation, model, agent_id, run_id, key_id, input_tokens,
           output_tokens, cached_input_tokens, thinking_tokens, is_estimated, is_streamed, cost_micros, latency_ms,
           status
-        from usage_records where %(after)s::uuid is null or id < %(after)s
+        from usage_records where (%(after)s::uuid is null or id < %(after)s)
+          and (%(since)s::timestamptz is null or at >= %(since)s)
+          and (%(until)s::timestamptz is null or at < %(until)s) and """
+        + _ONLY
+        + """
         order by id desc limit %(rows)s""",
+        since=since,
+        until=until,
+        **_asked(only),
         after=window.after,
         rows=window.limit + 1,
     )

@@ -17,7 +17,7 @@ from glia.usage.budgets import Budgets
 from glia.usage.ledger import Credits
 from glia.usage.meter import Meter
 from glia.usage.spending import Spending, SpendingConfig
-from glia.usage.types import Grouping, RunCost, UsageRecord, UsageRow
+from glia.usage.types import Grouping, RunCost, UsageFilter, UsageRecord, UsageRow
 
 __all__ = ["LIMITS_CHANNEL", "Budgets", "Credits", "Meter", "Spending", "SpendingConfig", "Usage"]
 
@@ -41,6 +41,7 @@ class Usage:
         since: datetime | None = None,
         until: datetime | None = None,
         group_by: Grouping | None = None,
+        only: UsageFilter | None = None,
     ) -> list[UsageRow]:
         """The busiest groups first, days in order, at most 1,000; one row with the total when nothing groups.
 
@@ -51,7 +52,7 @@ class Usage:
         since = since or until - _DEFAULT_SPAN
         _check(since, until, group_by)
         async with self._db.transaction(principal.workspace_id) as tx:
-            rows = await queries.summary(tx, since, until, group_by, MOST_GROUPS)
+            rows = await queries.summary(tx, since, until, group_by, MOST_GROUPS, only or UsageFilter())
         return rows or ([] if group_by else [UsageRow(None, 0, 0, 0, 0, 0, 0, 0, None, 0, 0)])
 
     async def of_run(self, principal: Principal, run_id: UUID) -> Sequence[RunCost]:
@@ -60,11 +61,19 @@ class Usage:
         async with self._db.transaction(principal.workspace_id) as tx:
             return await queries.of_tree(tx, run_id)
 
-    async def list(self, principal: Principal, window: Window) -> Page[UsageRecord]:
-        """Single calls, newest first."""
+    async def list(
+        self,
+        principal: Principal,
+        window: Window,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        only: UsageFilter | None = None,
+    ) -> Page[UsageRecord]:
+        """Single calls, newest first. since: included; until: excluded."""
         principal.require("usage:read")
         async with self._db.transaction(principal.workspace_id) as tx:
-            rows = await queries.list_page(tx, window)
+            rows = await queries.list_page(tx, window, since, until, only or UsageFilter())
         return page_of(rows, window, lambda record: record.id)
 
 

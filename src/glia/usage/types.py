@@ -18,6 +18,18 @@ Grouping = Literal["model", "agent", "day", "key", "run", "project"]
 
 
 @dataclass(frozen=True)
+class UsageFilter:
+    """Only calls of these. is_without: names among `agent_id`, `run_id` and `key_id`: only calls that have none."""
+
+    model: str | None = None
+    agent_id: UUID | None = None
+    run_id: UUID | None = None
+    key_id: UUID | None = None
+    project_id: UUID | None = None
+    is_without: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
 class Payer:
     """Whom a call is recorded for. run_id: the run that it is part of. step: of that run, so that a call that is made
     again replaces what was held for it before."""
@@ -245,7 +257,10 @@ class Budget:
 
 @dataclass(frozen=True)
 class OpenHold:
-    """A call that is under way, or (is_open is false) one that was booked in full because nobody reported its end."""
+    """A call that is under way, or (is_open is false) one that was booked in full because nobody reported its end.
+
+    credit_micros: held of the workspace's credit. budget_ids: the budgets that it counts against.
+    """
 
     id: UUID
     run_id: UUID | None
@@ -257,6 +272,8 @@ class OpenHold:
     is_open: bool
     created_at: datetime
     expires_at: datetime | None
+    credit_micros: int
+    budget_ids: tuple[UUID, ...]
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from glia.webhooks import queries, sending_queries
 from glia.webhooks.config import WebhookConfig
 from glia.webhooks.mailing import mailed
 from glia.webhooks.sealing import Secrets, address_of
-from glia.webhooks.sending import Answer, body_of, named_body, outcome_of, send
+from glia.webhooks.sending import Answer, body_for, outcome_of, send
 from glia.webhooks.sending_queries import Claimed, Letter
 from glia.webhooks.types import PING
 
@@ -150,7 +150,7 @@ class Dispatcher:
             return Answer(None, None, error.message, 0)
         if address.url.startswith(MAILTO):
             return await mailed(self._mail, address, letter)
-        body = body_of(letter) if address.style == "standard" else named_body(letter, address, id)
+        body = body_for(letter, address.style, address.event_names, id)
         seconds = row.timeout_seconds or self._config.timeout_seconds
         return await send(self._outbound, address, id, letter.type, body, seconds)
 

@@ -70,11 +70,13 @@ def body_of(letter: Letter) -> bytes:
     return orjson.dumps({"type": letter.type, "timestamp": wire_time(letter.at), "data": event})
 
 
-def named_body(letter: Letter, address: Address, id: UUID) -> bytes:
+def body_for(letter: Letter, style: Style, event_names: Mapping[str, str], id: UUID) -> bytes:
     """For endpoints of a style of their own: the event under the name that they know, with what it says."""
-    name = address.event_names.get(letter.type, letter.type)
+    if style == "standard":
+        return body_of(letter)
+    name = event_names.get(letter.type, letter.type)
     said = said_in(letter)
-    if address.style == "alert":
+    if style == "alert":
         return orjson.dumps(alert_of(name, said))
     data = {"session_id": letter.session_id, "run_id": letter.run_id, **said}
     body = {"event": name, "event_type": name, "delivery_id": id, "timestamp": wire_time(letter.at), "data": data}

@@ -8,19 +8,22 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from glia.identity.service import note_change
 from glia.identity.types import Principal
 from glia.kit.db import Database, Transaction, json
 from glia.kit.errors import Conflict, InvalidRequest
 from glia.kit.ids import new_id
+from glia.kit.mail import MAILTO
 from glia.kit.outbound import Outbound
 from glia.kit.pages import Page, Window, page_of
-from glia.webhooks import queries
+from glia.webhooks import queries, sending_queries
 from glia.webhooks.checks import check_spec, origin
 from glia.webhooks.config import WebhookConfig
 from glia.webhooks.dispatcher import Dispatcher
 from glia.webhooks.errors import DeliveryNotFound, TooManyWebhooks, WebhookNotFound
 from glia.webhooks.queries import WebhookRow
 from glia.webhooks.sealing import Secrets, sealed_headers, sealed_secret
+from glia.webhooks.sending import body_for
 from glia.webhooks.sending_queries import Claimed
 from glia.webhooks.signing import new_secret
 from glia.webhooks.types import PING, Attempt, Delivery, DeliveryStatus, Webhook, WebhookSpec
@@ -71,6 +74,7 @@ class Webhooks:
                 workspace_id=workspace_id,
                 project_id=principal.project_id,
             )
+            await note_change(tx, principal, "webhook.created", f"webhook:{id}")
             return (await _get(tx, id)).shown(), secret
 
     async def get(self, principal: Principal, id: UUID) -> Webhook:
@@ -109,6 +113,7 @@ class Webhooks:
                 )
             await queries.update(tx, id, _values(spec, headers, names))
             await queries.wake(tx)
+            await note_change(tx, principal, "webhook.updated", f"webhook:{id}", fields=sorted(changes))
             return (await _get(tx, id)).shown()
 
     async def set_secret(self, principal: Principal, id: UUID, secret: str | None) -> Webhook:
@@ -131,6 +136,7 @@ class Webhooks:
         async with self._db.transaction(principal.workspace_id) as tx:
             if not await queries.delete(tx, id):
                 raise _missing(id)
+            await note_change(tx, principal, "webhook.deleted", f"webhook:{id}")
 
     async def rotate_secret(self, principal: Principal, id: UUID, *, overlap_seconds: int) -> tuple[Webhook, str]:
         """A new secret; for `overlap_seconds` deliveries carry a signature of each. 0 ends the old one at once."""
@@ -146,6 +152,7 @@ class Webhooks:
                 raise _missing(id)
             sealed = sealed_secret(secret, self._secrets, principal.workspace_id, id)
             await queries.set_secret(tx, id, sealed, overlap_seconds=overlap_seconds)
+            await note_change(tx, principal, "webhook.secret_rotated", f"webhook:{id}")
             return (await _get(tx, id)).shown(), secret
 
     async def ping(self, principal: Principal, id: UUID) -> tuple[Delivery, list[Attempt]]:
@@ -172,6 +179,17 @@ class Webhooks:
         """One delivery with every attempt to make it."""
         principal.require("webhooks:read")
         return await self._delivery(principal, id, delivery_id)
+
+    async def body(self, principal: Principal, id: UUID, delivery_id: UUID) -> str | None:
+        """What is sent with a delivery, as text; None when its event is no longer in the log, or it is a mail."""
+        principal.require("webhooks:read")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            row = await _get(tx, id)
+            await _get_delivery(tx, id, delivery_id)
+            letter = await sending_queries.letter(tx, delivery_id)
+        if letter is None or (letter.data is None and letter.type != PING) or row.url.startswith(MAILTO):
+            return None
+        return body_for(letter, row.style, row.event_names, delivery_id).decode()
 
     async def redeliver(self, principal: Principal, id: UUID, delivery_id: UUID) -> Delivery:
         """Sends it again, under the same `webhook-id`, retried for another 24 hours.

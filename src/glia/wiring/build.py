@@ -43,6 +43,8 @@ from glia.runs.notes import Notes
 from glia.runs.snapshots import RunSnapshots
 from glia.runs.statistics import Statistics
 from glia.runs.summaries import Summaries
+from glia.runs.suspensions import Suspensions
+from glia.runs.workers import Workers
 from glia.sandboxes.types import SandboxBackend
 from glia.sessions.service import Sessions
 from glia.settings import Settings
@@ -135,6 +137,8 @@ def _house(ground: Ground, knowing: Knowing, tooling: Tooling, working: Working)
         spaces=tooling.spaces,
         feedback=Feedbacks(db),
         figures=Figures(db),
+        workers=Workers(db),
+        suspensions=Suspensions(db),
         plans=Plans(db, thinkers, runs),
         reflections=Reflections(db, thinkers),
         forks=Forks(db, runs, tooling.sandboxes.fork_workspace),

@@ -59,6 +59,8 @@ from glia.runs.service import Runs
 from glia.runs.snapshots import RunSnapshots
 from glia.runs.statistics import Statistics
 from glia.runs.summaries import Summaries
+from glia.runs.suspensions import Suspensions
+from glia.runs.workers import Workers
 from glia.sandboxes.service import Sandboxes
 from glia.sessions.service import Sessions
 from glia.settings import Settings
@@ -115,6 +117,8 @@ class House:
     spaces: Spaces
     feedback: Feedbacks
     figures: Figures
+    workers: Workers
+    suspensions: Suspensions
     plans: Plans
     reflections: Reflections
     forks: Forks

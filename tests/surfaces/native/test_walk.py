@@ -15,6 +15,8 @@ LOG_STREAM = ("GET", "/v1/deployments/{deployment}/logs/stream")
 BODIES: dict[Route, dict[str, Any]] = {
     ("POST", "/v1/users/{user}/password"): {"password": "correct horse"},
     ("POST", "/v1/users/{user}/deactivate"): {},
+    ("PATCH", "/v1/users/{user}"): {"name": "Renamed"},
+    ("PATCH", "/v1/workspaces/{workspace}"): {"name": "Renamed"},
     ("PATCH", "/v1/agents/{agent}"): {"name": "Renamed"},
     ("POST", "/v1/agents/{agent}/instructions"): {"kind": "standing", "action": "Be brief."},
     ("PUT", "/v1/sessions/{session}/console"): {"files": []},
@@ -177,6 +179,11 @@ def _ended_task(client: Client, session: str) -> str:
     return task
 
 
+def _signed_in(client: Client, user: str, email: str) -> str:
+    assert client.post("/v1/auth/login", {"email": email, "password": "correct horse"}).status == 200
+    return client.get(f"/v1/users/{user}/sign-ins").json["data"][0]["id"]
+
+
 def one_of_everything(client: Client) -> Things:
     base = client.made("/v1/knowledge-bases", {"name": "Base"})["id"]
     document = client.upload(f"/v1/knowledge-bases/{base}/documents", b"Words in A.", "a.txt").json["id"]
@@ -224,14 +231,15 @@ def one_of_everything(client: Client) -> Things:
     recipe = {"name": "a_recipe", "description": "Does it.", "kind": "code", "config": {"code": "1"}}
     client.made("/v1/tool-recipes", recipe)
     client.made("/v1/tool-recipes/a_recipe/versions", {"version": "1"})
+    email = f"second@{me['workspace_id']}.example.org"
+    user = client.made("/v1/users", {"email": email, "password": "correct horse"})["id"]
     return {
         "workspace": me["workspace_id"],
         "owner": me["workspace_id"],
         "name": client.request("POST", "/v1/storage/upload?filename=a.txt", raw=b"Words").json["name"],
         "project": me["project_id"],
-        "user": client.made(
-            "/v1/users", {"email": f"second@{me['workspace_id']}.example.org", "password": "correct horse"}
-        )["id"],
+        "user": user,
+        "sign_in": _signed_in(client, user, email),
         "key": client.made("/v1/keys", {"name": "Second"})["id"],
         "agent": agent,
         "version": "1",
@@ -326,7 +334,19 @@ def test_lists_do_not_show_another_workspaces_things(walk: Walk, client: Client,
     ids = {
         id
         for name, id in walk.things.items()
-        if name not in {"version", "bucket", "tool_name", "step", "port", "artifact", "seq", "number", "relationship"}
+        if name
+        not in {
+            "version",
+            "bucket",
+            "tool_name",
+            "step",
+            "port",
+            "artifact",
+            "seq",
+            "number",
+            "relationship",
+            "sign_in",
+        }
     }
 
     shown_to_owner = b"".join(client.get(path).body for path in lists).decode()

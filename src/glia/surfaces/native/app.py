@@ -53,6 +53,7 @@ from glia.surfaces.native import (
     users,
     verification,
     webhooks,
+    workers,
     workflows,
     workspaces,
 )
@@ -82,6 +83,7 @@ _ROUTERS = (
     sessions.router,
     messages.router,
     runs.router,
+    workers.router,
     approvals.router,
     plans.router,
     feedback.router,

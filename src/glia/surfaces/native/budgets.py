@@ -104,7 +104,8 @@ class BudgetOut(Out):
 class HoldOut(Out):
     """A call under way. is_open: false for one that was booked in full because nobody reported its end.
 
-    expires_at: when it will be; null for a run's, which lasts until the run resumes or ends.
+    expires_at: when it will be; null for a run's, which lasts until the run resumes or ends. credit_micros: held of the
+    workspace's credit. budget_ids: the budgets that it counts against.
     """
 
     id: UUID
@@ -117,6 +118,32 @@ class HoldOut(Out):
     is_open: bool
     created_at: Time
     expires_at: Time | None
+    credit_micros: int
+    budget_ids: list[UUID]
+
+
+class SuspensionOut(Out):
+    """A run that waits for room. id: the run's. budget_id: null when the workspace's credit does not cover the call.
+
+    seq: of the event `budget.exceeded`. unit: what limit, spent, reserved and needed count: `micros`, `tokens` or
+    `calls`. is_of_agent: the limit is the agent's own; resuming the run with `max_cost_micros` raises it.
+    """
+
+    id: UUID
+    session_id: UUID
+    agent_id: UUID | None
+    budget_id: UUID | None
+    seq: int
+    at: Time
+    scope: str
+    unit: str
+    limit: int
+    spent: int
+    reserved: int
+    needed: int
+    message: str
+    is_of_agent: bool
+    wake_at: Time | None
 
 
 @router.post("", status_code=201)
@@ -150,6 +177,24 @@ async def list_budgets(
     """List budgets with what is spent and left, newest first."""
     subject = None if subject_id is None else id_of(subject_id, "subject_id")
     return page_of(await house.budgets.list(principal, window, scope=scope, subject_id=subject), budget_out)
+
+
+@router.get("/holds")
+async def all_holds(house: TheHouse, principal: ThePrincipal, window: TheWindow) -> ListOf[HoldOut]:
+    """What any budget or the credit holds, and calls whose end nobody reported; newest first."""
+    return page_of(await house.budgets.holds(principal, None, window), hold_out)
+
+
+@router.get("/waiting")
+async def waiting(
+    house: TheHouse,
+    principal: ThePrincipal,
+    window: TheWindow,
+    budget_id: Annotated[str | None, Query(description="Only runs that wait for this budget.")] = None,
+) -> ListOf[SuspensionOut]:
+    """Runs that wait for a budget or for credit, and how much each lacked. They go on when it is raised."""
+    budget = None if budget_id is None else (await house.budgets.get(principal, id_of(budget_id, "budget_id"))).id
+    return page_of(await house.suspensions.list(principal, window, budget_id=budget), SuspensionOut.of)
 
 
 @router.get("/{budget}")

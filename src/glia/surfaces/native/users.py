@@ -12,7 +12,7 @@ from pydantic import Field
 from glia.identity.types import Role
 from glia.kit.ids import parse_id
 from glia.surfaces.native.words import ListOf, TheWindow, page_of
-from glia.surfaces.shared.bodies import Body, Out, TheHouse, ThePrincipal, Time, WatchedRoute
+from glia.surfaces.shared.bodies import Body, Changes, Out, TheHouse, ThePrincipal, Time, WatchedRoute, given
 
 router = APIRouter(prefix="/v1/users", tags=["users"], route_class=WatchedRoute)
 
@@ -24,6 +24,14 @@ class UserBody(Body):
     password: str = Field(max_length=1000)
     name: str = ""
     role: RoleName = "user"
+
+
+class UserChanges(Changes):
+    """is_active: true lets a deactivated person in again; POST /v1/users/{user}/deactivate does the opposite."""
+
+    name: str = Field("", max_length=1000)
+    role: RoleName = "user"
+    is_active: bool = True
 
 
 class PasswordBody(Body):
@@ -40,6 +48,16 @@ class UserOut(Out):
     role: RoleName
     is_active: bool
     created_at: Time
+
+
+class SignInOut(Out):
+    """A browser or program that is signed in as this person. address: from where its tokens were renewed last."""
+
+    id: UUID
+    began_at: Time
+    last_used_at: Time
+    address: str
+    expires_at: Time
 
 
 @router.post("", status_code=201)
@@ -61,6 +79,29 @@ async def list_users(house: TheHouse, principal: ThePrincipal, window: TheWindow
 async def get(user: str, house: TheHouse, principal: ThePrincipal) -> UserOut:
     """One person; everybody may see themselves."""
     return UserOut.of(await house.identity.users.get(principal, parse_id(user, "user")))
+
+
+@router.patch("/{user}")
+async def update(user: str, body: UserChanges, house: TheHouse, principal: ThePrincipal) -> UserOut:
+    """Rename a person, or give them another role. A lower one revokes those of their keys that may more than it."""
+    changes = given(body)
+    if "role" in changes:
+        changes["role"] = Role(body.role)
+    return UserOut.of(await house.identity.users.update(principal, parse_id(user, "user"), **changes))
+
+
+@router.get("/{user}/sign-ins")
+async def sign_ins(user: str, house: TheHouse, principal: ThePrincipal) -> ListOf[SignInOut]:
+    """Where a person is signed in, the latest used first, at most 1,000; everybody may see their own."""
+    found = await house.identity.users.sign_ins(principal, parse_id(user, "user"))
+    return ListOf(data=[SignInOut.of(sign_in) for sign_in in found])
+
+
+@router.delete("/{user}/sign-ins/{sign_in}", status_code=204, response_class=Response)
+async def end_sign_in(user: str, sign_in: str, house: TheHouse, principal: ThePrincipal) -> Response:
+    """End one sign-in; its last access token works for up to 15 minutes more."""
+    await house.identity.users.end_sign_in(principal, parse_id(user, "user"), parse_id(sign_in, "sign-in"))
+    return Response(status_code=204)
 
 
 @router.post("/{user}/deactivate")

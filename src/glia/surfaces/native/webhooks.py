@@ -133,7 +133,10 @@ class AttemptOut(Out):
 
 
 class DeliveryWithAttemptsOut(DeliveryOut):
+    """body: what is sent, as text; null when its event is no longer in the log, or for a mail."""
+
     log: list[AttemptOut]
+    body: str | None = None
 
 
 class EventTypesOut(Out):
@@ -213,7 +216,8 @@ async def rotate_secret(
 @router.post("/{webhook}/ping")
 async def ping(webhook: str, house: TheHouse, principal: ThePrincipal) -> DeliveryWithAttemptsOut:
     """Send a `webhook.ping` now and see what comes of it. It is not retried."""
-    return _with_attempts(*await house.webhooks.ping(principal, _id(webhook)))
+    delivery, attempts = await house.webhooks.ping(principal, _id(webhook))
+    return _with_attempts(delivery, attempts, body=await house.webhooks.body(principal, _id(webhook), delivery.id))
 
 
 @router.post("/{webhook}/redeliver", status_code=202)
@@ -241,8 +245,9 @@ async def deliveries(
 @router.get("/{webhook}/deliveries/{delivery}")
 async def delivery(webhook: str, delivery: str, house: TheHouse, principal: ThePrincipal) -> DeliveryWithAttemptsOut:
     """One delivery with every attempt."""
-    found = await house.webhooks.delivery(principal, _id(webhook), parse_id(delivery, "delivery"))
-    return _with_attempts(*found)
+    id, delivery_id = _id(webhook), parse_id(delivery, "delivery")
+    found = await house.webhooks.delivery(principal, id, delivery_id)
+    return _with_attempts(*found, body=await house.webhooks.body(principal, id, delivery_id))
 
 
 @router.post("/{webhook}/deliveries/{delivery}/redeliver", status_code=202)
@@ -287,6 +292,6 @@ def delivery_out(delivery: Delivery) -> DeliveryOut:
     return DeliveryOut.model_validate(_fields(delivery))
 
 
-def _with_attempts(delivery: Delivery, attempts: list[Attempt]) -> DeliveryWithAttemptsOut:
+def _with_attempts(delivery: Delivery, attempts: list[Attempt], *, body: str | None = None) -> DeliveryWithAttemptsOut:
     log = [AttemptOut.of(attempt) for attempt in attempts]
-    return DeliveryWithAttemptsOut.model_validate({**_fields(delivery), "log": log})
+    return DeliveryWithAttemptsOut.model_validate({**_fields(delivery), "log": log, "body": body})

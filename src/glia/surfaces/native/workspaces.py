@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
+from glia.identity.types import AuditFilter
 from glia.kit.ids import parse_id
+from glia.surfaces.native.times import moment_of
+from glia.surfaces.native.usage import MomentText
 from glia.surfaces.native.words import ListOf, TheWindow, page_of
-from glia.surfaces.shared.bodies import Body, Out, TheHouse, ThePrincipal, Time, WatchedRoute
+from glia.surfaces.shared.bodies import Body, Out, TheHouse, ThePrincipal, Time, WatchedRoute, id_of
 
 router = APIRouter(prefix="/v1", tags=["workspaces"], route_class=WatchedRoute)
 
@@ -19,6 +22,10 @@ class WorkspaceOut(Out):
     name: str
     slug: str
     created_at: Time
+
+
+class WorkspaceChanges(Body):
+    name: str
 
 
 class ProjectBody(Body):
@@ -36,15 +43,18 @@ class ProjectOut(Out):
 
 
 class AuditEntryOut(Out):
-    """actor_kind: user, key, operator or system. subject: what was changed, as `user:<id>`."""
+    """actor_kind: user, key, operator or system. actor_name: as it is called now. subject: what was changed, as
+    `user:<id>`. address: from where it was asked; empty when it was not over the network."""
 
     id: UUID
     at: Time
     actor_kind: str
     actor_id: UUID | None
+    actor_name: str | None
     action: str
     subject: str
     data: dict[str, Any]
+    address: str
 
 
 @router.get("/workspaces")
@@ -58,6 +68,15 @@ async def list_workspaces(house: TheHouse, principal: ThePrincipal) -> ListOf[Wo
 async def get_workspace(workspace: str, house: TheHouse, principal: ThePrincipal) -> WorkspaceOut:
     """One workspace."""
     return WorkspaceOut.of(await house.identity.workspaces.get(principal, parse_id(workspace, "workspace")))
+
+
+@router.patch("/workspaces/{workspace}")
+async def rename_workspace(
+    workspace: str, body: WorkspaceChanges, house: TheHouse, principal: ThePrincipal
+) -> WorkspaceOut:
+    """Rename the workspace. Its slug stays."""
+    renamed = await house.identity.workspaces.rename(principal, parse_id(workspace, "workspace"), body.name)
+    return WorkspaceOut.of(renamed)
 
 
 @router.post("/projects", status_code=201)
@@ -79,6 +98,30 @@ async def get_project(project: str, house: TheHouse, principal: ThePrincipal) ->
 
 
 @router.get("/audit-log")
-async def audit_log(house: TheHouse, principal: ThePrincipal, window: TheWindow) -> ListOf[AuditEntryOut]:
-    """Who changed what, newest first."""
-    return page_of(await house.identity.audit_log(principal, window), AuditEntryOut.of)
+async def audit_log(
+    house: TheHouse,
+    principal: ThePrincipal,
+    window: TheWindow,
+    actor_id: Annotated[str | None, Query(description="Only what this user or key did.")] = None,
+    actor_kind: Annotated[
+        Literal["user", "key", "operator", "system"] | None, Query(description="Only what such an actor did.")
+    ] = None,
+    action: Annotated[
+        str | None, Query(description="Only this, as `key.revoked`, or a family, as `key.*`.", max_length=100)
+    ] = None,
+    subject: Annotated[
+        str | None, Query(description="Only what was done to this, as `user:<id>`.", max_length=200)
+    ] = None,
+    since: MomentText = None,
+    until: MomentText = None,
+) -> ListOf[AuditEntryOut]:
+    """Who changed what, when and from where, newest first."""
+    only = AuditFilter(
+        actor_id=None if actor_id is None else id_of(actor_id, "actor_id"),
+        actor_kind=actor_kind,
+        action=action,
+        subject=subject,
+        since=None if since is None else moment_of(since, "since"),
+        until=None if until is None else moment_of(until, "until"),
+    )
+    return page_of(await house.identity.audit_log(principal, window, only), AuditEntryOut.of)

@@ -30,8 +30,35 @@ ITEM: Json = {
 }
 MODEL: Json = {
     "type": "object",
-    "required": ["id", "object", "created", "owned_by"],
-    "properties": {"id": _TEXT, "object": {"const": "model"}, "created": {"type": "integer"}, "owned_by": _TEXT},
+    "required": [
+        "id",
+        "object",
+        "created",
+        "owned_by",
+        "provider",
+        "name",
+        "display_name",
+        "purpose",
+        "is_default",
+        "is_local",
+        "input_price_micros",
+        "output_price_micros",
+    ],
+    "properties": {
+        "id": _TEXT,
+        "object": {"const": "model"},
+        "created": {"type": "integer"},
+        "owned_by": _TEXT,
+        "provider": _TEXT,
+        "name": _TEXT,
+        "display_name": _TEXT,
+        "purpose": _TEXT,
+        "is_default": {"type": "boolean"},
+        "is_local": {"type": "boolean"},
+        "input_price_micros": {"type": ["integer", "null"], "description": "Micro-dollars for a million tokens."},
+        "output_price_micros": {"type": ["integer", "null"], "description": "Micro-dollars for a million tokens."},
+        "agent_id": {"type": "string", "description": "Of an agent, whose `purpose` is `agent`."},
+    },
 }
 DELETED: Json = {
     "type": "object",

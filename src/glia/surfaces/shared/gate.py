@@ -15,6 +15,7 @@ from glia.identity.service import Identity, RateLimits
 from glia.kit import telemetry
 from glia.kit.errors import Forbidden, GliaError, RateLimited
 from glia.kit.ids import new_id
+from glia.kit.origin import come_from
 from glia.surfaces.shared.asgi import App, Disconnected, Message, Receive, Request, Scope, Send, send_json
 
 log = structlog.get_logger(__name__)
@@ -65,6 +66,8 @@ class Gate:
         request_id = str(new_id())
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
+        if (client := scope.get("client")) is not None:
+            come_from(client[0])
         answer = _Answer(send, request_id, self._headers)
         telemetry.requests_open.inc()
         try:
