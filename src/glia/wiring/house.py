@@ -60,6 +60,7 @@ from glia.runs.snapshots import RunSnapshots
 from glia.runs.statistics import Statistics
 from glia.runs.summaries import Summaries
 from glia.sandboxes.service import Sandboxes
+from glia.search.service import Searches
 from glia.sessions.service import Sessions
 from glia.settings import Settings
 from glia.storage.service import Objects
@@ -161,6 +162,7 @@ class House:
     jobs: Jobs
     tasks: Tasks
     deployments: Deployments
+    searches: Searches
     rotation: Rotation
     triggers: Triggers
     instructions: Instructions
