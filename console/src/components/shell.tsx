@@ -1,42 +1,32 @@
-import { Link } from "@tanstack/react-router";
-import {
-  BookOpen,
-  Bot,
-  House,
-  ListTree,
-  LogOut,
-  MessageSquare,
-  MonitorCog,
-  Moon,
-  ShieldQuestion,
-  Sun,
-} from "lucide-react";
+import { Link, type LinkProps, useRouter } from "@tanstack/react-router";
+import { LogOut, Menu, MonitorCog, Moon, Sun, X } from "lucide-react";
+import { Dialog } from "radix-ui";
 import { type ReactNode, useState } from "react";
 import icon from "@/icon.svg";
-import { cn } from "@/lib/cn";
 import { keepCredentials } from "@/lib/session";
 import { setTheme, type Theme, theme } from "@/lib/theme";
+import { AT_HAND, GROUPS, type Place, type PlaceGroup } from "./places";
 import { Button } from "./ui/button";
 
-const PLACES = [
-  { to: "/", name: "Home", Icon: House },
-  { to: "/chat", name: "Chat", Icon: MessageSquare },
-  { to: "/agents", name: "Agents", Icon: Bot },
-  { to: "/knowledge", name: "Knowledge", Icon: BookOpen },
-  { to: "/approvals", name: "Approvals", Icon: ShieldQuestion },
-  { to: "/runs", name: "Runs", Icon: ListTree },
-] as const;
-
-/** Navigation at the side, or at the bottom of a small screen; the page beside it. */
-export function Shell({
-  waiting,
-  onSignOut,
-  children,
-}: {
+interface Props {
+  /** How many approvals wait. */
   waiting: number;
   onSignOut: () => void;
+  /** What stands beside the colours and signing out, such as a button that searches. */
+  tools?: ReactNode;
   children: ReactNode;
-}) {
+}
+
+/** The groups of screens that this console has. */
+export function usePlaces(): PlaceGroup[] {
+  const { routesByPath } = useRouter();
+  return GROUPS.map(({ name, places }) => ({ name, places: places.filter(({ to }) => to in routesByPath) }));
+}
+
+/** Navigation at the side, or at the bottom of a small screen; the page beside it. */
+export function Shell({ waiting, onSignOut, tools, children }: Props) {
+  const groups = usePlaces();
+  const atHand = groups.flatMap(({ places }) => places).filter(({ to }) => AT_HAND.includes(to));
   return (
     <div className="flex h-dvh flex-col md:flex-row">
       <a href="#page" className="sr-only focus:not-sr-only focus:absolute focus:z-50 focus:bg-panel focus:p-3">
@@ -46,29 +36,20 @@ export function Shell({
         aria-label="Main"
         className="order-2 flex shrink-0 border-t border-line bg-panel pb-[env(safe-area-inset-bottom)] md:order-none md:w-52 md:flex-col md:border-t-0 md:border-r md:p-3"
       >
-        <p className="hidden items-center gap-2.5 px-2 py-2 text-lg font-semibold tracking-tight md:mb-3 md:flex">
+        <p className="hidden items-center gap-2.5 px-2 py-2 text-lg font-semibold tracking-tight md:flex">
           <img src={icon} alt="" className="size-7" /> Glia
         </p>
-        {PLACES.map(({ to, name, Icon }) => (
-          <Link
-            key={to}
-            to={to}
-            activeOptions={{ exact: to === "/" }}
-            className="relative flex min-w-0 flex-1 flex-col items-center gap-0.5 rounded-lg px-0.5 py-2 text-[11px] text-soft hover:text-ink aria-[current=page]:text-accent md:flex-none md:flex-row md:gap-3 md:px-2.5 md:text-sm md:font-medium md:hover:bg-raised md:aria-[current=page]:bg-accent-soft"
-          >
-            <Icon className="size-5 md:size-4.5" aria-hidden />
-            <span className="max-w-full truncate">{name}</span>
-            {name === "Approvals" && waiting > 0 && (
-              <span className="absolute top-1 right-[calc(50%-1.4rem)] rounded-full bg-accent px-1.5 text-[11px] font-semibold text-accent-ink md:static md:ml-auto">
-                {waiting}
-                <span className="sr-only"> waiting</span>
-              </span>
-            )}
-          </Link>
-        ))}
-        <div className="hidden flex-1 md:block" />
-        <div className="hidden items-center gap-1 md:flex">
-          <Tools onSignOut={onSignOut} />
+        <div className="hidden min-h-0 flex-1 overflow-y-auto md:block">
+          <Groups groups={groups} waiting={waiting} />
+        </div>
+        <div className="hidden items-center gap-1 pt-2 md:flex">
+          <Tools onSignOut={onSignOut}>{tools}</Tools>
+        </div>
+        <div className="flex flex-1 md:hidden">
+          {atHand.map((place) => (
+            <Below key={place.to} {...place} waiting={place.to === "/approvals" ? waiting : 0} />
+          ))}
+          <More groups={groups} waiting={waiting} />
         </div>
       </nav>
       <main id="page" className="flex min-h-0 min-w-0 flex-1 flex-col overflow-y-auto">
@@ -77,7 +58,7 @@ export function Shell({
             <img src={icon} alt="" className="size-6" /> Glia
           </p>
           <div className="flex">
-            <Tools onSignOut={onSignOut} />
+            <Tools onSignOut={onSignOut}>{tools}</Tools>
           </div>
         </div>
         {children}
@@ -86,14 +67,94 @@ export function Shell({
   );
 }
 
+// Which of the places have a route is known at run time only.
+const address = (to: string) => to as LinkProps["to"];
+
+function Groups({ groups, waiting, onGo }: { groups: PlaceGroup[]; waiting: number; onGo?: () => void }) {
+  return groups.map(({ name, places }) => (
+    <section key={name} aria-label={name || undefined} className="pt-1">
+      {name && places.length > 0 && <h2 className="px-2.5 pt-2 pb-1 text-xs font-medium text-soft">{name}</h2>}
+      <ul>
+        {places.map(({ to, name: title, Icon }) => (
+          <li key={to}>
+            <Link
+              to={address(to)}
+              onClick={onGo}
+              activeOptions={{ exact: to === "/" }}
+              className="flex min-h-11 items-center gap-3 rounded-lg px-2.5 py-1 text-sm font-medium text-soft hover:bg-raised hover:text-ink aria-[current=page]:bg-accent-soft aria-[current=page]:text-accent md:min-h-8.5"
+            >
+              <Icon className="size-4.5" aria-hidden />
+              {title}
+              {to === "/approvals" && waiting > 0 && <Waiting number={waiting} className="ml-auto" />}
+            </Link>
+          </li>
+        ))}
+      </ul>
+    </section>
+  ));
+}
+
+const BELOW =
+  "relative flex min-w-0 flex-1 flex-col items-center gap-0.5 rounded-lg px-0.5 py-2 text-[11px] text-soft hover:text-ink aria-[current=page]:text-accent";
+
+function Below({ to, name, Icon, waiting }: Place & { waiting: number }) {
+  return (
+    <Link to={address(to)} activeOptions={{ exact: to === "/" }} className={BELOW}>
+      <Icon className="size-5" aria-hidden />
+      <span className="max-w-full truncate">{name}</span>
+      {waiting > 0 && <Waiting number={waiting} className="absolute top-1 right-[calc(50%-1.6rem)]" />}
+    </Link>
+  );
+}
+
+/** All screens, on a small one. */
+function More({ groups, waiting }: { groups: PlaceGroup[]; waiting: number }) {
+  const [isOpen, setIsOpen] = useState(false);
+  return (
+    <Dialog.Root open={isOpen} onOpenChange={setIsOpen}>
+      <Dialog.Trigger className={BELOW}>
+        <Menu className="size-5" aria-hidden />
+        More
+      </Dialog.Trigger>
+      <Dialog.Portal>
+        <Dialog.Overlay className="fixed inset-0 z-40" style={{ background: "rgb(0 0 0 / 45%)" }} />
+        <Dialog.Content
+          aria-describedby={undefined}
+          className="fixed inset-x-0 bottom-0 z-50 max-h-[85dvh] overflow-y-auto rounded-t-2xl border-t border-line bg-panel p-4 pb-[calc(1rem+env(safe-area-inset-bottom))]"
+        >
+          <div className="flex items-center justify-between">
+            <Dialog.Title className="px-2.5 font-semibold">All screens</Dialog.Title>
+            <Dialog.Close asChild>
+              <Button look="quiet" size="icon" aria-label="Close">
+                <X aria-hidden />
+              </Button>
+            </Dialog.Close>
+          </div>
+          <Groups groups={groups} waiting={waiting} onGo={() => setIsOpen(false)} />
+        </Dialog.Content>
+      </Dialog.Portal>
+    </Dialog.Root>
+  );
+}
+
+function Waiting({ number, className }: { number: number; className: string }) {
+  return (
+    <span className={`${className} rounded-full bg-accent px-1.5 text-[11px] font-semibold text-accent-ink`}>
+      {number}
+      <span className="sr-only"> waiting</span>
+    </span>
+  );
+}
+
 const NEXT: Record<Theme, Theme> = { system: "light", light: "dark", dark: "system" };
 const ICONS = { system: MonitorCog, light: Sun, dark: Moon };
 
-function Tools({ onSignOut }: { onSignOut: () => void }) {
+function Tools({ onSignOut, children }: { onSignOut: () => void; children: ReactNode }) {
   const [shown, setShown] = useState(theme);
   const Icon = ICONS[shown];
   return (
     <>
+      {children}
       <Button
         look="quiet"
         size="icon"
@@ -109,7 +170,6 @@ function Tools({ onSignOut }: { onSignOut: () => void }) {
       <Button
         look="quiet"
         size="icon"
-        className={cn("md:size-9")}
         aria-label="Sign out"
         title="Sign out"
         onClick={() => {

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, LiteralString
 from uuid import UUID
 
-from glia.deployments.types import Deployment, LogLine, Point, Replica
+from glia.deployments.types import Deployment, LogLine, Point, Replica, Version
 from glia.kit.db import Transaction, json
 from glia.kit.pages import Window
 
@@ -127,6 +127,26 @@ async def replicas(tx: Transaction, id: UUID) -> list[Replica]:
     )
 
 
+async def versions(tx: Transaction, id: UUID, *, limit: int) -> list[Version]:
+    """Newest first."""
+    return await tx.many(
+        Version,
+        """
+        select v.number, v.id = d.version_id as is_current, v.runtime, v.binary_url, v.sha256, v.digest, v.size_bytes,
+               v.cpu, v.memory, v.command, v.port, v.health_path, v.environment_names, v.created_at
+        from deployment_versions v join deployments d on d.id = v.deployment_id
+        where v.deployment_id = %(id)s order by v.number desc limit %(limit)s""",
+        id=id,
+        limit=limit,
+    )
+
+
+async def version_id(tx: Transaction, id: UUID, number: int) -> UUID | None:
+    return await tx.value(
+        "select id from deployment_versions where deployment_id = %(id)s and number = %(number)s", id=id, number=number
+    )
+
+
 async def set_target(
     tx: Transaction, id: UUID, *, version_id: UUID | None, is_new_generation: bool, is_rolled: bool
 ) -> None:
@@ -184,12 +204,26 @@ _LINE: LiteralString = """
 
 
 async def last_lines(
-    tx: Transaction, deployment_id: UUID, *, tail: int, since: datetime | None, level: int
+    tx: Transaction,
+    deployment_id: UUID,
+    *,
+    tail: int,
+    since: datetime | None,
+    level: int,
+    text: str | None = None,
+    replica_id: UUID | None = None,
 ) -> list[LogLine]:
-    """Oldest first."""
+    """Oldest first. text: in any case, somewhere in the line."""
     found = await tx.many(
         LogLine,
-        _LINE + " and (%(since)s::timestamptz is null or at >= %(since)s) order by id desc limit %(tail)s",
+        _LINE
+        + """
+          and (%(since)s::timestamptz is null or at >= %(since)s)
+          and (%(text)s::text is null or position(lower(%(text)s) in lower(message)) > 0)
+          and (%(replica_id)s::uuid is null or replica_id = %(replica_id)s)
+        order by id desc limit %(tail)s""",
+        text=text,
+        replica_id=replica_id,
         deployment_id=deployment_id,
         tail=tail,
         since=since,

@@ -16,7 +16,18 @@ import orjson
 from glia.deployments import checks, metering_queries, queries
 from glia.deployments.checks import refused
 from glia.deployments.errors import DeploymentNameTaken, DeploymentNotFound, TooManyDeployments
-from glia.deployments.types import LEVELS, Deployment, DeploymentSpec, LogLine, Point, Program, Replica, Status, Usage
+from glia.deployments.types import (
+    LEVELS,
+    Deployment,
+    DeploymentSpec,
+    LogLine,
+    Point,
+    Program,
+    Replica,
+    Status,
+    Usage,
+    Version,
+)
 from glia.identity.types import Principal
 from glia.kit.db import Database, Transaction
 from glia.kit.errors import InvalidRequest
@@ -29,6 +40,7 @@ MOST_DEPLOYMENTS = 1000
 """Per workspace."""
 
 MOST_LINES = 10_000
+MOST_VERSIONS = 100
 PERIODS = {"1h": 3600, "24h": 86_400, "7d": 7 * 86_400}
 MOST_USAGE = 10_000
 LONGEST_USAGE = timedelta(days=31)
@@ -142,6 +154,25 @@ class Deployments:
         async with self._db.transaction(principal.workspace_id) as tx:
             return await queries.replicas(tx, (await _found(tx, reference)).id)
 
+    async def versions(self, principal: Principal, reference: str) -> list[Version]:
+        """What its program was, the newest 100 changes first."""
+        principal.require("deployments:read")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            return await queries.versions(tx, (await _found(tx, reference)).id, limit=MOST_VERSIONS)
+
+    async def roll_to(self, principal: Principal, reference: str, number: int) -> Deployment:
+        """Replaces every replica by that version, with the environment it had. Raises DeploymentNotFound."""
+        principal.require("deployments:write")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            found = await _found(tx, reference, is_locked=True)
+            version_id = await queries.version_id(tx, found.id, number)
+            if version_id is None:
+                raise DeploymentNotFound(f"The deployment {found.name!r} has no version {number}.")
+            if number != found.version:
+                await queries.set_target(tx, found.id, version_id=version_id, is_new_generation=True, is_rolled=True)
+                await queries.tell(tx, found.id)
+            return _there(await queries.get(tx, found.id), found.id)
+
     async def update(self, principal: Principal, reference: str, changes: Mapping[str, Any]) -> Deployment:
         """changes: fields of Program, and `replicas`, `region`, `environment`, `metadata`.
 
@@ -220,14 +251,24 @@ class Deployments:
         tail: int = 100,
         since: datetime | None = None,
         level: str = "debug",
+        text: str | None = None,
+        replica_id: UUID | None = None,
     ) -> list[LogLine]:
-        """The last lines, oldest first. level: that one and above."""
+        """The last lines, oldest first. level: that one and above. text: what they hold, in any case."""
         principal.require("deployments:read")
         if not 1 <= tail <= MOST_LINES:
             raise refused("tail", f"must be between 1 and {MOST_LINES}")
         async with self._db.transaction(principal.workspace_id) as tx:
             found = await _found(tx, reference)
-            return await queries.last_lines(tx, found.id, tail=tail, since=since, level=level_number(level))
+            return await queries.last_lines(
+                tx,
+                found.id,
+                tail=tail,
+                since=since,
+                level=level_number(level),
+                text=text,
+                replica_id=replica_id,
+            )
 
     async def follow(
         self, principal: Principal, reference: str, *, after: int | None = None, level: str = "debug"

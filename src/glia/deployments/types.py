@@ -109,6 +109,26 @@ class Deployment:
 
 
 @dataclass(frozen=True)
+class Version:
+    """What the program was once. number: grows with each change. is_current: it is what should run now."""
+
+    number: int
+    is_current: bool
+    runtime: str
+    binary_url: str
+    sha256: str | None
+    digest: str | None
+    size_bytes: int | None
+    cpu: str
+    memory: str
+    command: tuple[str, ...]
+    port: int
+    health_path: str
+    environment_names: tuple[str, ...]
+    created_at: datetime
+
+
+@dataclass(frozen=True)
 class LogLine:
     """id: grows within a deployment, for `after`. level: one of LEVELS."""
 

@@ -46,6 +46,7 @@ from glia.runs.summaries import Summaries
 from glia.runs.suspensions import Suspensions
 from glia.runs.workers import Workers
 from glia.sandboxes.types import SandboxBackend
+from glia.search.service import Searches
 from glia.sessions.service import Sessions
 from glia.settings import Settings
 from glia.storage.building import stores_of
@@ -190,6 +191,7 @@ def _house(ground: Ground, knowing: Knowing, tooling: Tooling, working: Working)
         notes=Notes(db, live, models, usage),
         run_snapshots=RunSnapshots(db),
         deployments=Deployments(db, secrets),
+        searches=Searches(db),
         rotation=rotation,
         triggers=triggers,
         instructions=Instructions(db, agents, triggers),

@@ -62,6 +62,7 @@ from glia.runs.summaries import Summaries
 from glia.runs.suspensions import Suspensions
 from glia.runs.workers import Workers
 from glia.sandboxes.service import Sandboxes
+from glia.search.service import Searches
 from glia.sessions.service import Sessions
 from glia.settings import Settings
 from glia.storage.service import Objects
@@ -165,6 +166,7 @@ class House:
     jobs: Jobs
     tasks: Tasks
     deployments: Deployments
+    searches: Searches
     rotation: Rotation
     triggers: Triggers
     instructions: Instructions

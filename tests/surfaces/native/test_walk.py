@@ -114,6 +114,7 @@ BODIES: dict[Route, dict[str, Any]] = {
     ("POST", "/v1/deployments/{deployment}/stop"): {},
     ("POST", "/v1/deployments/{deployment}/restart"): {},
     ("POST", "/v1/deployments/{deployment}/scale"): {"replicas": 0},
+    ("POST", "/v1/deployments/{deployment}/versions/{version}/roll"): {},
     ("PATCH", "/v1/jobs/{job}"): {"title": "Renamed"},
     ("PATCH", "/v1/sessions/{session}"): {"title": "Renamed"},
     ("PATCH", "/v1/sessions/{session}/messages/{seq}"): {"metadata": {"a": 1}},

@@ -136,6 +136,25 @@ class ReplicaOut(Out):
     started_at: Time | None
 
 
+class VersionOut(Out):
+    """number: grows with each change of the program. is_current: what should run now. size_bytes: of the download."""
+
+    number: int
+    is_current: bool
+    runtime: str
+    binary_url: str
+    sha256: str | None
+    digest: str | None
+    size_bytes: int | None
+    cpu: str
+    memory: str
+    command: list[str]
+    port: int
+    health_path: str
+    environment_names: list[str]
+    created_at: Time
+
+
 class LineOut(Out):
     """id: for `Last-Event-ID` of the stream. level: debug, info, warn or error."""
 
@@ -294,6 +313,20 @@ async def replicas(deployment: str, house: TheHouse, principal: ThePrincipal) ->
     return ListOf(data=[_replica_out(replica) for replica in found])
 
 
+@router.get("/{deployment}/versions")
+async def versions(deployment: str, house: TheHouse, principal: ThePrincipal) -> ListOf[VersionOut]:
+    """What its program was: the last 100 changes, newest first."""
+    found = await house.deployments.versions(principal, deployment)
+    return ListOf(data=[VersionOut.of(version) for version in found])
+
+
+@router.post("/{deployment}/versions/{version}/roll")
+async def roll(deployment: str, version: str, house: TheHouse, principal: ThePrincipal) -> DeploymentOut:
+    """Go to another version of the program, with the environment it had; replica by replica."""
+    number = int(version[:9]) if version.isascii() and version.isdigit() else 0
+    return _out(await house.deployments.roll_to(principal, deployment, number))
+
+
 @router.get("/{deployment}/logs")
 async def logs(
     deployment: str,
@@ -306,14 +339,20 @@ async def logs(
     ] = None,
     since: Annotated[str | None, Query(description="`30m`, `1h`, `2d`, or a time.")] = None,
     level: _LEVEL = None,
+    text: Annotated[str | None, Query(description="Only lines that hold it, in any case.", max_length=200)] = None,
+    replica_id: Annotated[UUID | None, Query(description="Only lines of this replica.")] = None,
 ) -> LogsOut:
     """The last lines that its programs wrote, oldest first."""
+    if text is not None and "\0" in text:
+        raise InvalidRequest("`text` has a zero byte.", field="text")
     found = await house.deployments.logs(
         principal,
         deployment,
         tail=number_of(tail, "tail", 100),
         since=since_of(since),
         level="debug" if level is None else level,
+        text=text or None,
+        replica_id=replica_id,
     )
     return LogsOut(data=[LineOut(**line_json(line)) for line in found])
 

@@ -1,0 +1,1 @@
+"""Finding things of every kind by words or by an id."""
