@@ -201,7 +201,7 @@ def test_a_stream_that_breaks_goes_on_behind_its_last_line(client: Client, odd: 
 
     lines = list(client.agents.stream_logs("agt_1", level="info"))
 
-    assert [(line.id, line.message) for line in lines] == [("7", "one"), ("8", "two"), ("9", "three")]
+    assert [(line.id, line.message) for line in lines] == [(7, "one"), (8, "two"), (9, "three")]
     assert [asked.headers.get("last-event-id") for asked in odd.asked] == [None, None, "8", "8", "9"]
     assert odd.asked[0].path == "/v1/agents/agt_1/logs?follow=true&level=info"
 

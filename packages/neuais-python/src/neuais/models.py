@@ -110,13 +110,13 @@ class Agent(Model):
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class LogLine(Model):
-    """id: its place in the stream, for `after`; None in what is not streamed. replica: who wrote it."""
+    """id: its place, for `after`. replica: which of the copies wrote it."""
 
     timestamp: datetime
     level: Level
     message: str
-    replica: str | None = None
-    id: str | None = None
+    replica: str
+    id: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -126,12 +126,27 @@ class Point(Model):
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
-class Metrics(Model):
-    """All replicas together. cpu: percent of a core. memory: MiB. network: bytes a second."""
+class Series(Model):
+    """Oldest first. cpu: percent of a core. memory: MiB. network: bytes a second."""
 
     cpu: tuple[Point, ...] = ()
     memory: tuple[Point, ...] = ()
     network: tuple[Point, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class ReplicaMetrics(Model):
+    replica: str
+    metrics: Series
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class Metrics(Model):
+    """metrics: of all replicas together. replicas: of each."""
+
+    metrics: Series
+    period: Period = "1h"
+    replicas: tuple[ReplicaMetrics, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)

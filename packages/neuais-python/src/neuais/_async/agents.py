@@ -167,17 +167,17 @@ class AsyncAgents:
         tail: int | None = None,
         since: str | None = None,
         level: Level | None = None,
-        after: str | None = None,
+        after: int | None = None,
     ) -> AsyncGenerator[LogLine]:
-        """Lines as they are written, until the agent is deleted.
+        """Lines as they are written, behind the last `tail`, until the agent is deleted.
 
         A connection that breaks, or falls silent, is taken up again behind the last line, so that none is missed and
-        none comes twice. after: the `id` of a line to go on behind.
+        none comes twice. after: the `id` of a line to go on behind; there is no tail then.
         """
-        call = get(path_of("agents", id, "logs"), follow=True, tail=tail, since=since, level=level)
-        return followed_lines(self._transport, call, after)
+        path = path_of("agents", id, "logs")
+        return followed_lines(self._transport, path, after, tail=tail, since=since, level=level)
 
     async def metrics(self, id: str, *, period: Period | None = None, metric: Metric | None = None) -> Metrics:
         """What its replicas used, at most about 500 points a series."""
         found = await self._transport.call(get(path_of("agents", id, "metrics"), period=period, metric=metric))
-        return decode(Metrics, found.get("metrics", {}) if isinstance(found, dict) else found)  # pyright: ignore
+        return decode(Metrics, found)

@@ -8,7 +8,7 @@ from collections.abc import Generator
 from typing import Any, cast
 
 from neuais._decoding import decode
-from neuais._requests import Call, pause_before
+from neuais._requests import get, page_of, pause_before
 from neuais._sync.transport import Transport
 from neuais.errors import ApiError, ConnectionFailed, NotFound, Unauthorized
 from neuais.models import LogLine
@@ -18,8 +18,15 @@ _LONG_SECONDS = 10.0
 """A connection that lasted so long was one, even if nothing came over it but heartbeats."""
 
 
-def followed_lines(transport: Transport, call: Call, after: str | None) -> Generator[LogLine]:
+def followed_lines(
+    transport: Transport, path: str, after: int | None, *, tail: int | None, since: str | None, level: str | None
+) -> Generator[LogLine]:
     """Raises NeuaisError when the server refuses, or has not been reached ten times in a row."""
+    if tail == 0 and after is None:
+        # Where to go on if the connection breaks before the first line.
+        last = page_of(LogLine, "logs", transport.call(get(path, tail=1)))
+        after = (last[0].id if last else None) or 0
+    call = get(path, follow=True, tail=tail, since=since, level=level)
     last_id, failures, was_open = after, 0, False
     while True:
         error: ApiError | ConnectionFailed | None = None
@@ -29,7 +36,7 @@ def followed_lines(transport: Transport, call: Call, after: str | None) -> Gener
                 was_open = True
                 for event in events:
                     failures = 0
-                    last_id = event.id or last_id
+                    last_id = int(event.id) if event.id else last_id
                     if event.data:
                         yield _line(event.data, last_id)
         except NotFound:
@@ -50,5 +57,5 @@ def followed_lines(transport: Transport, call: Call, after: str | None) -> Gener
         time.sleep(pause or 0)
 
 
-def _line(data: str, id: str | None) -> LogLine:
+def _line(data: str, id: int | None) -> LogLine:
     return decode(LogLine, {**cast("dict[str, Any]", json.loads(data)), "id": id})

@@ -71,12 +71,12 @@ class Transport:
             raise ConnectionFailed(f"{self.options.base_url} gave no answer: {error}.") from error
 
     @contextmanager
-    def stream(self, call: Call, last_event_id: str | None) -> Generator[httpx2.EventSource]:
+    def stream(self, call: Call, last_event_id: int | None) -> Generator[httpx2.EventSource]:
         """One connection. Raises NeuaisError, also while it is read."""
         token = self.credentials.token(self)
         headers = {**self.options.headers, **call.headers(token), "Accept": "text/event-stream"}
         if last_event_id is not None:
-            headers["Last-Event-ID"] = last_event_id
+            headers["Last-Event-ID"] = str(last_event_id)
         url = self.options.base_url + call.path
         timeout = httpx2.Timeout(self.options.timeout, read=IDLE_SECONDS)
         try:
