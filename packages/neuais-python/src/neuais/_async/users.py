@@ -1,0 +1,60 @@
+"""Users of the workspace; only admins may change them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from neuais._async.listing import AsyncListing
+from neuais._async.transport import AsyncTransport
+from neuais._decoding import decode
+from neuais._requests import Fields, delete, get, given, path_of, post, put
+from neuais.models import Message, Page, Role, User
+
+
+class AsyncUsers:
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+        self._listing = AsyncListing(transport, User, "/users", "users")
+
+    async def list(
+        self,
+        *,
+        status: str | None = None,
+        limit: int | None = None,
+        offset: int | None = None,
+        sort: str | None = None,
+        fields: Fields | None = None,
+    ) -> Page[User]:
+        """One page. sort: as `email` or `created_at:desc`."""
+        return await self._listing.page(status=status, limit=limit, offset=offset, sort=sort, fields=fields)
+
+    def iterate(
+        self,
+        *,
+        status: str | None = None,
+        sort: str | None = None,
+        fields: Fields | None = None,
+        page_size: int = 100,
+    ) -> AsyncIterator[User]:
+        """All of them; a page is fetched when it is needed."""
+        return self._listing.every(page_size, status=status, sort=sort, fields=fields)
+
+    async def get(self, id: str) -> User:
+        return decode(User, await self._transport.call(get(path_of("users", id))))
+
+    async def create(
+        self, email: str, *, password: str, role: Role | None = None, idempotency_key: str | None = None
+    ) -> User:
+        body = given(email=email, password=password, role=role)
+        return decode(User, await self._transport.call(post("/users", body, idempotency_key=idempotency_key)))
+
+    async def update(
+        self, id: str, *, email: str | None = None, password: str | None = None, role: Role | None = None
+    ) -> User:
+        """Changes what is given."""
+        body = given(email=email, password=password, role=role)
+        return decode(User, await self._transport.call(put(path_of("users", id), body)))
+
+    async def delete(self, id: str) -> Message:
+        """Raises Conflict for the last owner."""
+        return decode(Message, await self._transport.call(delete(path_of("users", id))) or {})
