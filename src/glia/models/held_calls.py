@@ -40,7 +40,8 @@ async def ask_held(
     """The answer, and the record of what it took, for the transaction that keeps what came of it.
 
     request: with `max_output_tokens`, which bounds what is held. spending: None for models that no budget limits.
-    Raises ValueError without it, what a model call raises, UpstreamFailed, BudgetExceeded and InsufficientCredit; nothing stays held then.
+    Raises ValueError without it, what a model call raises, UpstreamFailed, BudgetExceeded and InsufficientCredit;
+    nothing stays held then.
     """
     hold = await _hold(spending, model, request, payer)
     try:
