@@ -1,0 +1,1 @@
+"""The NeuAIs API over gRPC."""
