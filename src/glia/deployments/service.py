@@ -34,7 +34,7 @@ from glia.kit.errors import InvalidRequest
 from glia.kit.ids import new_id
 from glia.kit.pages import Page, Window, page_of
 
-__all__ = ["MOST_DEPLOYMENTS", "PERIODS", "Deployments"]
+__all__ = ["METRICS", "MOST_DEPLOYMENTS", "MOST_LINES", "PERIODS", "Deployments"]
 
 MOST_DEPLOYMENTS = 1000
 """Per workspace."""

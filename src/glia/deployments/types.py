@@ -140,6 +140,25 @@ class LogLine:
 
 
 @dataclass(frozen=True)
+class DeploymentLine(LogLine):
+    """A line, and whose it is."""
+
+    deployment_id: UUID
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a replica used at a moment: percent of a core, MiB, and bytes a second."""
+
+    deployment_id: UUID
+    replica_id: UUID
+    at: datetime
+    cpu_percent: float
+    memory_mib: float
+    network_bytes_per_second: float
+
+
+@dataclass(frozen=True)
 class Point:
     """value: percent of a core, MiB, or bytes a second. replica_id: None for all replicas together."""
 

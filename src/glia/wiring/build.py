@@ -12,6 +12,7 @@ import structlog
 
 from glia.agents.drafts import Drafts
 from glia.agents.relations import Relations
+from glia.deployments.feed import DeploymentFeed
 from glia.deployments.queries import CHANNEL as FLEET_CHANNEL
 from glia.deployments.rotation import Rotation
 from glia.deployments.service import Deployments
@@ -192,6 +193,7 @@ def _house(ground: Ground, knowing: Knowing, tooling: Tooling, working: Working)
         run_snapshots=RunSnapshots(db),
         deployments=Deployments(db, secrets),
         searches=Searches(db),
+        deployment_feed=DeploymentFeed(db),
         rotation=rotation,
         triggers=triggers,
         instructions=Instructions(db, agents, triggers),

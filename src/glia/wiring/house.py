@@ -15,6 +15,7 @@ from glia.agents.relations import Relations
 from glia.agents.service import Agents
 from glia.browsers.service import Browsers
 from glia.collaboration.service import Spaces
+from glia.deployments.feed import DeploymentFeed
 from glia.deployments.rotation import Rotation
 from glia.deployments.service import Deployments
 from glia.evaluations.service import Evaluations, EvaluationSets, PlannedEvaluations
@@ -167,6 +168,7 @@ class House:
     tasks: Tasks
     deployments: Deployments
     searches: Searches
+    deployment_feed: DeploymentFeed
     rotation: Rotation
     triggers: Triggers
     instructions: Instructions

@@ -49,6 +49,8 @@ def test_lists_do_not_show_another_workspaces_things(neuais: Neuais, neuais_stra
 def test_whatever_comes_nothing_breaks(neuais: Neuais):
     document = neuais.get("/openapi.json").json
 
-    called = fuzz(document, neuais, prefix="/neuais", examples=2, things=one_of_everything(neuais))
+    endless = {("GET", "/v1/agents/{id}/logs")}  # with `follow`, which is tried as well
+
+    called = fuzz(document, neuais, prefix="/neuais", examples=2, things=one_of_everything(neuais), without=endless)
 
     assert called >= 10

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Final
 
-from glia.surfaces.neuais import agents, auth
+from glia.surfaces.neuais import agents, auth, live, logs, metrics
 from glia.surfaces.neuais.words import ERROR, SURFACE, neuais_error, status_of
 from glia.surfaces.shared.api import surface_api, surface_app
-from glia.surfaces.shared.asgi import App
+from glia.surfaces.shared.asgi import App, Receive, Scope, Send
 from glia.surfaces.shared.document import Description, Json
 from glia.wiring import House
 
-ROUTERS: Final = (auth.router, agents.router)
+ROUTERS: Final = (auth.router, agents.router, logs.router, metrics.router, live.router)
 
 _PUBLIC: Final = frozenset({auth.TOKEN})
 
@@ -38,7 +39,7 @@ DESCRIPTION: Final = Description(title="NeuAIs on Glia", text=_TEXT, error=ERROR
 
 
 def neuais_surface(house: House) -> App:
-    return surface_app(
+    app = surface_app(
         house,
         name=SURFACE,
         api=surface_api(house, ROUTERS, DESCRIPTION),
@@ -46,3 +47,8 @@ def neuais_surface(house: House) -> App:
         status_of=status_of,
         is_public=lambda path: path in _PUBLIC,
     )
+    return partial(_either, app, live.Sockets(house))
+
+
+async def _either(app: App, sockets: App, scope: Scope, receive: Receive, send: Send) -> None:
+    await (sockets if scope["type"] == "websocket" else app)(scope, receive, send)
