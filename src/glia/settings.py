@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from glia.billing.service import BillingConfig
 from glia.browsers.types import BrowserConfig
 from glia.deployments.config import FleetConfig
 from glia.kit.mail import MailConfig
@@ -95,4 +96,5 @@ class Settings:
     storage: StorageConfig = field(default_factory=StorageConfig)
     limits: LimitSettings = field(default_factory=LimitSettings)
     budgets: SpendingConfig = field(default_factory=SpendingConfig)
+    billing: BillingConfig = field(default_factory=BillingConfig)
     log: LogSettings = field(default_factory=LogSettings)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import LiteralString
 from uuid import UUID
 
-from glia.identity.types import ApiKey, Plan, Project, Role, SignedIn, User, Workspace
+from glia.identity.types import ApiKey, Plan, Project, Role, User, Workspace
 from glia.kit.db import APP_ROLE, Transaction
 from glia.kit.pages import Window
 
@@ -468,31 +468,6 @@ async def revoke_family(tx: Transaction, family_id: UUID) -> int:
     return await tx.execute(
         "update refresh_tokens set revoked_at = now() where family_id = %(family_id)s and revoked_at is null",
         family_id=family_id,
-    )
-
-
-async def sign_ins(tx: Transaction, user_id: UUID) -> list[SignedIn]:
-    """Those that still count, the latest used first."""
-    return await tx.many(
-        SignedIn,
-        """
-        select family_id as id, min(created_at) as began_at, max(created_at) as last_used_at,
-          (array_agg(address order by created_at desc))[1] as address,
-          max(expires_at) filter (where used_at is null) as expires_at
-        from refresh_tokens where user_id = %(user_id)s and revoked_at is null and expires_at > now()
-        group by family_id having count(*) filter (where used_at is null) > 0
-        order by max(created_at) desc limit 1000""",
-        user_id=user_id,
-    )
-
-
-async def has_family(tx: Transaction, user_id: UUID, family_id: UUID) -> bool:
-    return bool(
-        await tx.value(
-            "select true from refresh_tokens where user_id = %(user_id)s and family_id = %(family_id)s limit 1",
-            user_id=user_id,
-            family_id=family_id,
-        )
     )
 
 

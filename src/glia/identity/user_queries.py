@@ -1,4 +1,4 @@
-"""SQL of changing users, and of what a workspace may ask for."""
+"""SQL of changing users, of where they are signed in, and of what a workspace may ask for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from uuid import UUID
 from psycopg.errors import UniqueViolation
 
 from glia.identity.queries import USER
-from glia.identity.types import Plan, User
+from glia.identity.types import Plan, SignedIn, User
 from glia.kit.db import Transaction
 
 
@@ -77,4 +77,29 @@ async def set_plan(tx: Transaction, workspace_id: UUID, plan: Plan | None, reque
         id=workspace_id,
         plan=None if plan is None else plan.value,
         rate=requests_per_minute,
+    )
+
+
+async def sign_ins(tx: Transaction, user_id: UUID) -> list[SignedIn]:
+    """Those that still count, the latest used first."""
+    return await tx.many(
+        SignedIn,
+        """
+        select family_id as id, min(created_at) as began_at, max(created_at) as last_used_at,
+          (array_agg(address order by created_at desc))[1] as address,
+          max(expires_at) filter (where used_at is null) as expires_at
+        from refresh_tokens where user_id = %(user_id)s and revoked_at is null and expires_at > now()
+        group by family_id having count(*) filter (where used_at is null) > 0
+        order by max(created_at) desc limit 1000""",
+        user_id=user_id,
+    )
+
+
+async def has_family(tx: Transaction, user_id: UUID, family_id: UUID) -> bool:
+    return bool(
+        await tx.value(
+            "select true from refresh_tokens where user_id = %(user_id)s and family_id = %(family_id)s limit 1",
+            user_id=user_id,
+            family_id=family_id,
+        )
     )

@@ -108,14 +108,14 @@ class Users:
         """Where a user is signed in; anybody may see their own. At most 1,000."""
         await self.get(principal, id)
         async with self._db.transaction(principal.workspace_id) as tx:
-            return await queries.sign_ins(tx, id)
+            return await user_queries.sign_ins(tx, id)
 
     async def end_sign_in(self, principal: Principal, id: UUID, sign_in_id: UUID) -> None:
         """No refresh token of it works any more; its last access token does for up to 15 minutes."""
         if id != principal.user_id:
             principal.require("identity:write")
         async with self._db.transaction(principal.workspace_id) as tx:
-            if not await queries.has_family(tx, id, sign_in_id):
+            if not await user_queries.has_family(tx, id, sign_in_id):
                 raise UserNotFound(f"There is no sign-in '{sign_in_id}' of this user.", user_id=str(id))
             if await queries.revoke_family(tx, sign_in_id):
                 await audit.record(tx, principal, "user.signed_out", f"user:{id}", sign_in=str(sign_in_id))
