@@ -133,7 +133,7 @@ class Attempts:
     async def connections(self) -> Finding:
         pool = self._db.pool_stats()
         text = f"{pool.size - pool.free} of {pool.size} connections are in use, {pool.waiting} requests wait for one."
-        return Finding(text, is_degraded=pool.waiting > 0)
+        return Finding(text, is_degraded=pool.waiting > pool.size)
 
     async def default_model(self) -> Finding:
         """Which model answers where none is named."""
