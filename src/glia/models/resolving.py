@@ -129,6 +129,11 @@ class Resolver:
             answers = {provider.name: group.create_task(self._listings.names(provider)) for provider in asked}
         return [(p, answers[p.name].result() if p.name in answers else p.models) for p in providers]
 
+    async def silent(self) -> list[str]:
+        """Configured providers that did not say what models they have when they were last asked."""
+        await self.listed()
+        return [name for name, provider in self._configured.items() if self._listings.failure(provider) is not None]
+
     async def _bare(self, name: str) -> ResolvedModel:
         listed = await self.listed()
         holders = [(provider, exact) for provider, names in listed if (exact := _match(name, provider, names))]

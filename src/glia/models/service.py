@@ -105,6 +105,10 @@ class Models:
             found.extend(self._info(provider, name, default) for name in names)
         return found
 
+    async def silent_providers(self) -> list[str]:
+        """Names of configured providers that do not say what models they have."""
+        return await self._resolver.silent()
+
     async def resolve(self, name: str | None, *, or_default: bool = False) -> ResolvedModel:
         """The model that a name means.
 

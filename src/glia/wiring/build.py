@@ -12,7 +12,11 @@ import structlog
 
 from glia.agents.drafts import Drafts
 from glia.agents.relations import Relations
+<<<<<<< HEAD
 from glia.deployments.feed import DeploymentFeed
+=======
+from glia.billing.service import Billing, Bookkeeper
+>>>>>>> neuais-b
 from glia.deployments.queries import CHANNEL as FLEET_CHANNEL
 from glia.deployments.rotation import Rotation
 from glia.deployments.service import Deployments
@@ -62,6 +66,7 @@ from glia.usage.service import LIMITS_CHANNEL, Spending
 from glia.webhooks.dispatcher import CHANNEL as WEBHOOKS_CHANNEL
 from glia.webhooks.dispatcher import Dispatcher
 from glia.webhooks.service import Webhooks
+from glia.wiring.checking import health_of
 from glia.wiring.ground import Ground, lay_ground
 from glia.wiring.house import House
 from glia.wiring.knowing import Knowing, knowing_of
@@ -111,7 +116,7 @@ def _house(ground: Ground, knowing: Knowing, tooling: Tooling, working: Working)
     thinkers = Thinkers(agents, tools, models, spending, usage)
     triggers = Triggers(db, working.firings, secrets, event_types=_EVENT_TYPES)
     jobs, sessions = Jobs(db, agents, runs), Sessions(db)
-    rotation = Rotation(db)
+    rotation, objects = Rotation(db), _objects(ground)
     sleepers: dict[LiteralString, _Wakes] = {
         WORK_CHANNEL: engine,
         WEBHOOKS_CHANNEL: dispatcher,
@@ -165,7 +170,7 @@ def _house(ground: Ground, knowing: Knowing, tooling: Tooling, working: Working)
         knowledge=knowing.knowledge,
         files=ground.files,
         virtual_files=tooling.virtual_files,
-        objects=_objects(ground),
+        objects=objects,
         browsers=tooling.browsers,
         memories=memory.memories,
         memory_blocks=memory.blocks,
@@ -195,6 +200,9 @@ def _house(ground: Ground, knowing: Knowing, tooling: Tooling, working: Working)
         searches=Searches(db),
         deployment_feed=DeploymentFeed(db),
         rotation=rotation,
+        billing=Billing(db, settings.billing, ground.identity.plans.require_operator),
+        bookkeeper=Bookkeeper(db, settings.billing),
+        health=health_of(db, secrets, objects, models),
         triggers=triggers,
         instructions=Instructions(db, agents, triggers),
         statistics=Statistics(db),
