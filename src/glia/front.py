@@ -26,6 +26,7 @@ MAKERS: dict[str, str] = {
     "neuralhub": "glia.surfaces.neuralhub.app:neuralhub_surface",
     "auvy": "glia.surfaces.auvy.app:auvy_surface",
     "deployments": "glia.surfaces.deployments.app:deployments_surface",
+    "programs": "glia.surfaces.programs.app:programs_surface",
 }
 """Where each surface is made. All but the first three answer under `/<name>`."""
 

@@ -58,6 +58,7 @@ from glia.usage.service import LIMITS_CHANNEL, Spending
 from glia.webhooks.dispatcher import CHANNEL as WEBHOOKS_CHANNEL
 from glia.webhooks.dispatcher import Dispatcher
 from glia.webhooks.service import Webhooks
+from glia.wiring.clusters import programs_of
 from glia.wiring.ground import Ground, lay_ground
 from glia.wiring.house import House
 from glia.wiring.knowing import Knowing, knowing_of
@@ -107,7 +108,7 @@ def _house(ground: Ground, knowing: Knowing, tooling: Tooling, working: Working)
     thinkers = Thinkers(agents, tools, models, spending, usage)
     triggers = Triggers(db, working.firings, secrets, event_types=_EVENT_TYPES)
     jobs, sessions = Jobs(db, agents, runs), Sessions(db)
-    rotation = Rotation(db)
+    rotation, objects = Rotation(db), _objects(ground)
     sleepers: dict[LiteralString, _Wakes] = {
         WORK_CHANNEL: engine,
         WEBHOOKS_CHANNEL: dispatcher,
@@ -159,7 +160,7 @@ def _house(ground: Ground, knowing: Knowing, tooling: Tooling, working: Working)
         knowledge=knowing.knowledge,
         files=ground.files,
         virtual_files=tooling.virtual_files,
-        objects=_objects(ground),
+        objects=objects,
         browsers=tooling.browsers,
         memories=memory.memories,
         memory_blocks=memory.blocks,
@@ -187,6 +188,7 @@ def _house(ground: Ground, knowing: Knowing, tooling: Tooling, working: Working)
         run_snapshots=RunSnapshots(db),
         deployments=Deployments(db, secrets),
         rotation=rotation,
+        programs=programs_of(settings, db, outbound, objects, secrets, ground.data_dir),
         triggers=triggers,
         instructions=Instructions(db, agents, triggers),
         statistics=Statistics(db),

@@ -15,6 +15,7 @@ from glia.agents.relations import Relations
 from glia.agents.service import Agents
 from glia.browsers.service import Browsers
 from glia.collaboration.service import Spaces
+from glia.deployments.kubernetes.programs import Programs
 from glia.deployments.rotation import Rotation
 from glia.deployments.service import Deployments
 from glia.evaluations.service import Evaluations, EvaluationSets, PlannedEvaluations
@@ -162,6 +163,7 @@ class House:
     tasks: Tasks
     deployments: Deployments
     rotation: Rotation
+    programs: Programs
     triggers: Triggers
     instructions: Instructions
     statistics: Statistics
