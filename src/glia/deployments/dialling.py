@@ -31,7 +31,7 @@ async def dial(address: str) -> socket.socket:
     not there."""
     try:
         async with asyncio.timeout(DIAL_SECONDS):
-            found = await _ask(address)
+            found = await (_reach(address) if address.startswith("tcp://") else _ask(address))
             try:
                 await _connected(found)
             except BaseException:
@@ -40,6 +40,20 @@ async def dial(address: str) -> socket.socket:
             return found
     except (OSError, TimeoutError) as error:
         raise ReplicaGone("The program does not take connections at its port.") from error
+
+
+async def _reach(address: str) -> socket.socket:
+    """`tcp://ADDRESS:PORT`, of a replica that has an address of its own. Raises OSError."""
+    host, _, port = address.removeprefix("tcp://").rpartition(":")
+    found = socket.socket(socket.AF_INET6 if host.startswith("[") else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        found.setblocking(False)
+        found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        await asyncio.get_running_loop().sock_connect(found, (host.strip("[]"), int(port)))
+    except BaseException:
+        found.close()
+        raise
+    return found
 
 
 async def _ask(address: str) -> socket.socket:

@@ -113,17 +113,23 @@ async def nodes(tx: Transaction) -> list[NodeRow]:
         """
         select n.id, n.region, n.problem,
           (select count(*) from deployment_replicas r where r.node_id = n.id and r.is_wanted) as replicas
-        from fleet_nodes n where n.lease_until > now() order by n.id""",
+        from fleet_nodes n where n.lease_until > now() and n.kind = 'sandboxes' order by n.id""",
     )
 
 
 async def wishes(tx: Transaction) -> list[Wish]:
+    """But those of a cluster, and those that one will take."""
     return await tx.many(
         Wish,
         """
         select id, workspace_id, replicas, region, is_wanted, status, reason, version_id, generation, good_version_id,
                good_generation, listens
-        from deployments order by id""",
+        from deployments d
+        where cluster_id is null and (
+          not exists (select from fleet_nodes n where n.kind = 'kubernetes' and n.lease_until > now() and n.problem = ''
+                      and (n.region = '' or d.region in ('', n.region)))
+          or not is_wanted or exists (select from deployment_replicas r where r.deployment_id = d.id))
+        order by id""",
     )
 
 
@@ -271,7 +277,7 @@ async def keep_lines(
 
 
 async def keep_sample(
-    tx: Transaction, deployment_id: UUID, replica_id: UUID, *, cpu: float, memory_mib: float, network: float
+    tx: Transaction, deployment_id: UUID, replica_id: UUID, *, cpu: float, memory_mib: float, network: float | None
 ) -> None:
     await tx.execute(
         """

@@ -265,7 +265,9 @@ async def points(
         "select date_bin(make_interval(secs => %(bucket)s), at, 'epoch') as slot, replica_id, avg("
         + column
         + """) as value from deployment_metrics
-        where deployment_id = %(id)s and at > now() - make_interval(secs => %(seconds)s) group by 1, 2"""
+        where deployment_id = %(id)s and at > now() - make_interval(secs => %(seconds)s) and """
+        + column
+        + " is not null group by 1, 2"
     )
     if is_summed:
         sql: LiteralString = (
