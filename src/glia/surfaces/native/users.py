@@ -50,7 +50,7 @@ class UserOut(Out):
     created_at: Time
 
 
-class SignInOut(Out):
+class SignedInOut(Out):
     """A browser or program that is signed in as this person. address: from where its tokens were renewed last."""
 
     id: UUID
@@ -91,10 +91,10 @@ async def update(user: str, body: UserChanges, house: TheHouse, principal: ThePr
 
 
 @router.get("/{user}/sign-ins")
-async def sign_ins(user: str, house: TheHouse, principal: ThePrincipal) -> ListOf[SignInOut]:
+async def sign_ins(user: str, house: TheHouse, principal: ThePrincipal) -> ListOf[SignedInOut]:
     """Where a person is signed in, the latest used first, at most 1,000; everybody may see their own."""
     found = await house.identity.users.sign_ins(principal, parse_id(user, "user"))
-    return ListOf(data=[SignInOut.of(sign_in) for sign_in in found])
+    return ListOf(data=[SignedInOut.of(sign_in) for sign_in in found])
 
 
 @router.delete("/{user}/sign-ins/{sign_in}", status_code=204, response_class=Response)
