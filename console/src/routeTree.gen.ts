@@ -12,6 +12,7 @@ import { Route as rootRouteImport } from './routes/__root'
 import { Route as IndexRouteImport } from './routes/index'
 import { Route as ApprovalsRouteImport } from './routes/approvals'
 import { Route as ChatRouteImport } from './routes/chat'
+import { Route as UsageRouteImport } from './routes/usage'
 import { Route as AgentsIndexRouteImport } from './routes/agents.index'
 import { Route as AgentsAgentRouteImport } from './routes/agents.$agent'
 import { Route as AgentsNewRouteImport } from './routes/agents.new'
@@ -21,6 +22,11 @@ import { Route as KnowledgeIndexRouteImport } from './routes/knowledge.index'
 import { Route as KnowledgeBaseRouteImport } from './routes/knowledge.$base'
 import { Route as RunsIndexRouteImport } from './routes/runs.index'
 import { Route as RunsRunRouteImport } from './routes/runs.$run'
+import { Route as UsageIndexRouteImport } from './routes/usage.index'
+import { Route as UsageCallsRouteImport } from './routes/usage.calls'
+import { Route as UsageLedgerRouteImport } from './routes/usage.ledger'
+import { Route as UsageBudgetsIndexRouteImport } from './routes/usage.budgets.index'
+import { Route as UsageBudgetsBudgetRouteImport } from './routes/usage.budgets.$budget'
 
 const IndexRoute = IndexRouteImport.update({
   id: '/',
@@ -35,6 +41,11 @@ const ApprovalsRoute = ApprovalsRouteImport.update({
 const ChatRoute = ChatRouteImport.update({
   id: '/chat',
   path: '/chat',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const UsageRoute = UsageRouteImport.update({
+  id: '/usage',
+  path: '/usage',
   getParentRoute: () => rootRouteImport,
 } as any)
 const AgentsIndexRoute = AgentsIndexRouteImport.update({
@@ -82,20 +93,51 @@ const RunsRunRoute = RunsRunRouteImport.update({
   path: '/runs/$run',
   getParentRoute: () => rootRouteImport,
 } as any)
+const UsageIndexRoute = UsageIndexRouteImport.update({
+  id: '/',
+  path: '/',
+  getParentRoute: () => UsageRoute,
+} as any)
+const UsageCallsRoute = UsageCallsRouteImport.update({
+  id: '/calls',
+  path: '/calls',
+  getParentRoute: () => UsageRoute,
+} as any)
+const UsageLedgerRoute = UsageLedgerRouteImport.update({
+  id: '/ledger',
+  path: '/ledger',
+  getParentRoute: () => UsageRoute,
+} as any)
+const UsageBudgetsIndexRoute = UsageBudgetsIndexRouteImport.update({
+  id: '/budgets/',
+  path: '/budgets/',
+  getParentRoute: () => UsageRoute,
+} as any)
+const UsageBudgetsBudgetRoute = UsageBudgetsBudgetRouteImport.update({
+  id: '/budgets/$budget',
+  path: '/budgets/$budget',
+  getParentRoute: () => UsageRoute,
+} as any)
 
 export interface FileRoutesByFullPath {
   '/': typeof IndexRoute
   '/approvals': typeof ApprovalsRoute
   '/chat': typeof ChatRouteWithChildren
+  '/usage': typeof UsageRouteWithChildren
   '/agents/$agent': typeof AgentsAgentRoute
   '/agents/new': typeof AgentsNewRoute
   '/chat/$session': typeof ChatSessionRoute
   '/knowledge/$base': typeof KnowledgeBaseRoute
   '/runs/$run': typeof RunsRunRoute
+  '/usage/calls': typeof UsageCallsRoute
+  '/usage/ledger': typeof UsageLedgerRoute
   '/agents/': typeof AgentsIndexRoute
   '/chat/': typeof ChatIndexRoute
   '/knowledge/': typeof KnowledgeIndexRoute
   '/runs/': typeof RunsIndexRoute
+  '/usage/': typeof UsageIndexRoute
+  '/usage/budgets/$budget': typeof UsageBudgetsBudgetRoute
+  '/usage/budgets/': typeof UsageBudgetsIndexRoute
 }
 export interface FileRoutesByTo {
   '/': typeof IndexRoute
@@ -105,25 +147,36 @@ export interface FileRoutesByTo {
   '/chat/$session': typeof ChatSessionRoute
   '/knowledge/$base': typeof KnowledgeBaseRoute
   '/runs/$run': typeof RunsRunRoute
+  '/usage/calls': typeof UsageCallsRoute
+  '/usage/ledger': typeof UsageLedgerRoute
   '/agents': typeof AgentsIndexRoute
   '/chat': typeof ChatIndexRoute
   '/knowledge': typeof KnowledgeIndexRoute
   '/runs': typeof RunsIndexRoute
+  '/usage': typeof UsageIndexRoute
+  '/usage/budgets/$budget': typeof UsageBudgetsBudgetRoute
+  '/usage/budgets': typeof UsageBudgetsIndexRoute
 }
 export interface FileRoutesById {
   __root__: typeof rootRouteImport
   '/': typeof IndexRoute
   '/approvals': typeof ApprovalsRoute
   '/chat': typeof ChatRouteWithChildren
+  '/usage': typeof UsageRouteWithChildren
   '/agents/$agent': typeof AgentsAgentRoute
   '/agents/new': typeof AgentsNewRoute
   '/chat/$session': typeof ChatSessionRoute
   '/knowledge/$base': typeof KnowledgeBaseRoute
   '/runs/$run': typeof RunsRunRoute
+  '/usage/calls': typeof UsageCallsRoute
+  '/usage/ledger': typeof UsageLedgerRoute
   '/agents/': typeof AgentsIndexRoute
   '/chat/': typeof ChatIndexRoute
   '/knowledge/': typeof KnowledgeIndexRoute
   '/runs/': typeof RunsIndexRoute
+  '/usage/': typeof UsageIndexRoute
+  '/usage/budgets/$budget': typeof UsageBudgetsBudgetRoute
+  '/usage/budgets/': typeof UsageBudgetsIndexRoute
 }
 export interface FileRouteTypes {
   fileRoutesByFullPath: FileRoutesByFullPath
@@ -131,15 +184,21 @@ export interface FileRouteTypes {
     | '/'
     | '/approvals'
     | '/chat'
+    | '/usage'
     | '/agents/$agent'
     | '/agents/new'
     | '/chat/$session'
     | '/knowledge/$base'
     | '/runs/$run'
+    | '/usage/calls'
+    | '/usage/ledger'
     | '/agents/'
     | '/chat/'
     | '/knowledge/'
     | '/runs/'
+    | '/usage/'
+    | '/usage/budgets/$budget'
+    | '/usage/budgets/'
   fileRoutesByTo: FileRoutesByTo
   to:
     | '/'
@@ -149,30 +208,42 @@ export interface FileRouteTypes {
     | '/chat/$session'
     | '/knowledge/$base'
     | '/runs/$run'
+    | '/usage/calls'
+    | '/usage/ledger'
     | '/agents'
     | '/chat'
     | '/knowledge'
     | '/runs'
+    | '/usage'
+    | '/usage/budgets/$budget'
+    | '/usage/budgets'
   id:
     | '__root__'
     | '/'
     | '/approvals'
     | '/chat'
+    | '/usage'
     | '/agents/$agent'
     | '/agents/new'
     | '/chat/$session'
     | '/knowledge/$base'
     | '/runs/$run'
+    | '/usage/calls'
+    | '/usage/ledger'
     | '/agents/'
     | '/chat/'
     | '/knowledge/'
     | '/runs/'
+    | '/usage/'
+    | '/usage/budgets/$budget'
+    | '/usage/budgets/'
   fileRoutesById: FileRoutesById
 }
 export interface RootRouteChildren {
   IndexRoute: typeof IndexRoute
   ApprovalsRoute: typeof ApprovalsRoute
   ChatRoute: typeof ChatRouteWithChildren
+  UsageRoute: typeof UsageRouteWithChildren
   AgentsAgentRoute: typeof AgentsAgentRoute
   AgentsNewRoute: typeof AgentsNewRoute
   KnowledgeBaseRoute: typeof KnowledgeBaseRoute
@@ -203,6 +274,13 @@ declare module '@tanstack/react-router' {
       path: '/chat'
       fullPath: '/chat'
       preLoaderRoute: typeof ChatRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/usage': {
+      id: '/usage'
+      path: '/usage'
+      fullPath: '/usage'
+      preLoaderRoute: typeof UsageRouteImport
       parentRoute: typeof rootRouteImport
     }
     '/agents/': {
@@ -268,6 +346,41 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof RunsRunRouteImport
       parentRoute: typeof rootRouteImport
     }
+    '/usage/': {
+      id: '/usage/'
+      path: '/'
+      fullPath: '/usage/'
+      preLoaderRoute: typeof UsageIndexRouteImport
+      parentRoute: typeof UsageRoute
+    }
+    '/usage/calls': {
+      id: '/usage/calls'
+      path: '/calls'
+      fullPath: '/usage/calls'
+      preLoaderRoute: typeof UsageCallsRouteImport
+      parentRoute: typeof UsageRoute
+    }
+    '/usage/ledger': {
+      id: '/usage/ledger'
+      path: '/ledger'
+      fullPath: '/usage/ledger'
+      preLoaderRoute: typeof UsageLedgerRouteImport
+      parentRoute: typeof UsageRoute
+    }
+    '/usage/budgets/': {
+      id: '/usage/budgets/'
+      path: '/budgets'
+      fullPath: '/usage/budgets/'
+      preLoaderRoute: typeof UsageBudgetsIndexRouteImport
+      parentRoute: typeof UsageRoute
+    }
+    '/usage/budgets/$budget': {
+      id: '/usage/budgets/$budget'
+      path: '/budgets/$budget'
+      fullPath: '/usage/budgets/$budget'
+      preLoaderRoute: typeof UsageBudgetsBudgetRouteImport
+      parentRoute: typeof UsageRoute
+    }
   }
 }
 
@@ -283,10 +396,29 @@ const ChatRouteChildren: ChatRouteChildren = {
 
 const ChatRouteWithChildren = ChatRoute._addFileChildren(ChatRouteChildren)
 
+interface UsageRouteChildren {
+  UsageCallsRoute: typeof UsageCallsRoute
+  UsageLedgerRoute: typeof UsageLedgerRoute
+  UsageIndexRoute: typeof UsageIndexRoute
+  UsageBudgetsBudgetRoute: typeof UsageBudgetsBudgetRoute
+  UsageBudgetsIndexRoute: typeof UsageBudgetsIndexRoute
+}
+
+const UsageRouteChildren: UsageRouteChildren = {
+  UsageCallsRoute: UsageCallsRoute,
+  UsageLedgerRoute: UsageLedgerRoute,
+  UsageIndexRoute: UsageIndexRoute,
+  UsageBudgetsBudgetRoute: UsageBudgetsBudgetRoute,
+  UsageBudgetsIndexRoute: UsageBudgetsIndexRoute,
+}
+
+const UsageRouteWithChildren = UsageRoute._addFileChildren(UsageRouteChildren)
+
 const rootRouteChildren: RootRouteChildren = {
   IndexRoute: IndexRoute,
   ApprovalsRoute: ApprovalsRoute,
   ChatRoute: ChatRouteWithChildren,
+  UsageRoute: UsageRouteWithChildren,
   AgentsAgentRoute: AgentsAgentRoute,
   AgentsNewRoute: AgentsNewRoute,
   KnowledgeBaseRoute: KnowledgeBaseRoute,

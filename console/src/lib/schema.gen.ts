@@ -737,8 +737,1164 @@ export interface paths {
          */
         get: operations["list_budgets_v1_budgets_get"];
         put?: never;
+        /**
+         * Create
+         * @description Set a budget; it is in force at once. What was spent in the present period counts already.
+         */
+        post: operations["create_v1_budgets_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/audit-log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Audit Log
+         * @description Who changed what, when and from where, newest first.
+         */
+        get: operations["audit_log_v1_audit_log_get"];
+        put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/budgets/holds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All Holds
+         * @description What any budget or the credit holds, and calls whose end nobody reported; newest first.
+         */
+        get: operations["all_holds_v1_budgets_holds_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/budgets/waiting": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Waiting
+         * @description Runs that wait for a budget or for credit, and how much each lacked. They go on when it is raised.
+         */
+        get: operations["waiting_v1_budgets_waiting_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/budgets/{budget}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get
+         * @description One budget with what is spent, held and left.
+         */
+        get: operations["get_v1_budgets__budget__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete
+         * @description Delete a budget with what it has counted. Usage records stay.
+         */
+        delete: operations["delete_v1_budgets__budget__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Update
+         * @description Raise, lower, pause or rename a budget. Runs that wait for it look again.
+         */
+        patch: operations["update_v1_budgets__budget__patch"];
+        trace?: never;
+    };
+    "/v1/budgets/{budget}/holds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Holds
+         * @description What a budget holds for calls under way, and calls whose end nobody reported; newest first.
+         */
+        get: operations["holds_v1_budgets__budget__holds_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/credits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Balance
+         * @description The workspace's credit.
+         */
+        get: operations["balance_v1_credits_get"];
+        /**
+         * Enable
+         * @description Switch credits on or off. While they are on, no call is made that the balance does not cover.
+         */
+        put: operations["enable_v1_credits_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/credits/transactions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Transactions
+         * @description The statement: every change of the ledger with its entries, newest first.
+         */
+        get: operations["transactions_v1_credits_transactions_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Jobs
+         * @description List jobs, newest first.
+         */
+        get: operations["list_jobs_v1_jobs_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/jobs/{job}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get
+         * @description One job.
+         */
+        get: operations["get_v1_jobs__job__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete
+         * @description Delete a job with those below it. Their runs are cancelled.
+         */
+        delete: operations["delete_v1_jobs__job__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Update
+         * @description Tell how far a job is. A status that cannot follow the present one is refused.
+         */
+        patch: operations["update_v1_jobs__job__patch"];
+        trace?: never;
+    };
+    "/v1/jobs/{job}/tree": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tree
+         * @description A job with all that are below it.
+         */
+        get: operations["tree_v1_jobs__job__tree_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Keys
+         * @description List keys, newest first, revoked ones too.
+         */
+        get: operations["list_keys_v1_keys_get"];
+        put?: never;
+        /**
+         * Create
+         * @description Make a key, with at most the rights of whoever makes it.
+         */
+        post: operations["create_v1_keys_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Projects
+         * @description List projects, newest first.
+         */
+        get: operations["list_projects_v1_projects_get"];
+        put?: never;
+        /**
+         * Create Project
+         * @description Make a project: a part of the workspace that things belong to.
+         */
+        post: operations["create_project_v1_projects_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/triggers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Triggers
+         * @description List triggers, newest first.
+         */
+        get: operations["list_triggers_v1_triggers_get"];
+        put?: never;
+        /**
+         * Create
+         * @description Make a trigger. For a webhook the answer holds its secret, or its address, which is not shown again.
+         */
+        post: operations["create_v1_triggers_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/triggers/{trigger}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get
+         * @description One trigger.
+         */
+        get: operations["get_v1_triggers__trigger__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete
+         * @description Delete a trigger with its history; the runs that it started stay.
+         */
+        delete: operations["delete_v1_triggers__trigger__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Update
+         * @description Change a trigger.
+         */
+        patch: operations["update_v1_triggers__trigger__patch"];
+        trace?: never;
+    };
+    "/v1/triggers/{trigger}/firings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Firings
+         * @description What came of it, newest first. The last 500 are kept.
+         */
+        get: operations["firings_v1_triggers__trigger__firings_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/triggers/{trigger}/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Preview
+         * @description The next times it fires, as if it were not paused; none for what no time brings about.
+         */
+        get: operations["preview_v1_triggers__trigger__preview_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/usage/records": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Records
+         * @description Single model calls, newest first.
+         */
+        get: operations["records_v1_usage_records_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Users
+         * @description List the people of the workspace, newest first.
+         */
+        get: operations["list_users_v1_users_get"];
+        put?: never;
+        /**
+         * Create
+         * @description Add a person to the workspace.
+         */
+        post: operations["create_v1_users_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/users/{user}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get
+         * @description One person; everybody may see themselves.
+         */
+        get: operations["get_v1_users__user__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Update
+         * @description Rename a person, or give them another role. A lower one revokes those of their keys that may more than it.
+         */
+        patch: operations["update_v1_users__user__patch"];
+        trace?: never;
+    };
+    "/v1/users/{user}/sign-ins": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Sign Ins
+         * @description Where a person is signed in, the latest used first, at most 1,000; everybody may see their own.
+         */
+        get: operations["sign_ins_v1_users__user__sign_ins_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Webhooks
+         * @description List the endpoints, newest first.
+         */
+        get: operations["list_webhooks_v1_webhooks_get"];
+        put?: never;
+        /**
+         * Create
+         * @description Register an endpoint. The answer is the only one that shows the signing secret.
+         */
+        post: operations["create_v1_webhooks_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/event-types": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Event Types
+         * @description What an endpoint can be told of.
+         */
+        get: operations["event_types_v1_webhooks_event_types_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{webhook}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get
+         * @description One endpoint.
+         */
+        get: operations["get_v1_webhooks__webhook__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete
+         * @description Delete an endpoint with its deliveries, those that wait too.
+         */
+        delete: operations["delete_v1_webhooks__webhook__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Update
+         * @description Change an endpoint. Headers that are not given stay, unless it moves to another host.
+         */
+        patch: operations["update_v1_webhooks__webhook__patch"];
+        trace?: never;
+    };
+    "/v1/webhooks/{webhook}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Deliveries
+         * @description List deliveries, newest first.
+         */
+        get: operations["deliveries_v1_webhooks__webhook__deliveries_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{webhook}/deliveries/{delivery}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Delivery
+         * @description One delivery with every attempt.
+         */
+        get: operations["delivery_v1_webhooks__webhook__deliveries__delivery__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/workers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Workers
+         * @description The processes that execute runs, the oldest first, and what waits for them.
+         */
+        get: operations["list_workers_v1_workers_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/workflows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Workflows
+         * @description List workflows, newest first.
+         */
+        get: operations["list_workflows_v1_workflows_get"];
+        put?: never;
+        /**
+         * Create
+         * @description Make a workflow; this is its version 1. A definition with problems is refused, and all of them are named.
+         */
+        post: operations["create_v1_workflows_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/workflows/{workflow}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get
+         * @description One workflow, by its id or slug.
+         */
+        get: operations["get_v1_workflows__workflow__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete
+         * @description Delete a workflow. Executions that were begun go on, and stay readable as runs.
+         */
+        delete: operations["delete_v1_workflows__workflow__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Update
+         * @description Change a workflow: a new version with the given fields changed. Executions keep the version they began with.
+         */
+        patch: operations["update_v1_workflows__workflow__patch"];
+        trace?: never;
+    };
+    "/v1/workflows/{workflow}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Versions
+         * @description All versions of a workflow, newest first, at most 1,000.
+         */
+        get: operations["versions_v1_workflows__workflow__versions_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/workflows/{workflow}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Version
+         * @description One version of a workflow.
+         */
+        get: operations["get_version_v1_workflows__workflow__versions__version__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/workflows/{workflow}/executions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Executions
+         * @description List a workflow's executions, newest first.
+         */
+        get: operations["executions_v1_workflows__workflow__executions_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/workflows/{workflow}/executions/{execution}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Execution
+         * @description One execution with each step: its state, tries, output and times.
+         */
+        get: operations["execution_v1_workflows__workflow__executions__execution__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/workspaces": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Workspaces
+         * @description The workspaces that this credential opens: its own.
+         */
+        get: operations["list_workspaces_v1_workspaces_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/memories": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Memories
+         * @description List memories, newest first.
+         */
+        get: operations["list_memories_v1_memories_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/{session}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Session
+         * @description Everything about a session in one file.
+         */
+        get: operations["export_session_v1_sessions__session__export_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/workspaces/{workspace}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Rename Workspace
+         * @description Rename the workspace. Its slug stays.
+         */
+        patch: operations["rename_workspace_v1_workspaces__workspace__patch"];
+        trace?: never;
+    };
+    "/v1/credits/adjustments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Adjust
+         * @description Put something right: a positive or negative amount, down to a balance of 0.
+         */
+        post: operations["adjust_v1_credits_adjustments_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/credits/grants": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Grant
+         * @description Add credit.
+         */
+        post: operations["grant_v1_credits_grants_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tasks/{task}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retry
+         * @description Do it once more, as a new task; 409 while it is under way.
+         */
+        post: operations["retry_v1_tasks__task__retry_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/triggers/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview New
+         * @description The next times that a schedule would fire, before there is a trigger with it.
+         */
+        post: operations["preview_new_v1_triggers_preview_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/triggers/{trigger}/fire": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Fire
+         * @description Fire it now, paused or not. The overlap rule holds: see `outcome`.
+         */
+        post: operations["fire_v1_triggers__trigger__fire_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/triggers/{trigger}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pause
+         * @description Stop it from firing by itself. What waits for its turn is dropped.
+         */
+        post: operations["pause_v1_triggers__trigger__pause_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/triggers/{trigger}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resume
+         * @description Let it fire again, from its next time on. Its failures so far are forgiven.
+         */
+        post: operations["resume_v1_triggers__trigger__resume_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/triggers/{trigger}/secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Renew Secret
+         * @description Give a webhook a new secret, or a new address; the old one is refused from now on.
+         */
+        post: operations["renew_secret_v1_triggers__trigger__secret_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/users/{user}/deactivate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Deactivate
+         * @description End a person's sign-ins and revoke their keys. What they made stays.
+         */
+        post: operations["deactivate_v1_users__user__deactivate_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/users/{user}/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change Password
+         * @description Change a password, and end all sign-ins of that person.
+         */
+        post: operations["change_password_v1_users__user__password_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{webhook}/deliveries/{delivery}/redeliver": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Redeliver
+         * @description Send one delivery again, under the same `webhook-id`.
+         */
+        post: operations["redeliver_v1_webhooks__webhook__deliveries__delivery__redeliver_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{webhook}/ping": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ping
+         * @description Send a `webhook.ping` now and see what comes of it. It is not retried.
+         */
+        post: operations["ping_v1_webhooks__webhook__ping_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{webhook}/redeliver": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Redeliver Failed
+         * @description Send every failed delivery since a moment again, retried for another 24 hours.
+         */
+        post: operations["redeliver_failed_v1_webhooks__webhook__redeliver_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{webhook}/rotate-secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rotate Secret
+         * @description Make a new signing secret and show it this once. For a while the old one signs too.
+         */
+        post: operations["rotate_secret_v1_webhooks__webhook__rotate_secret_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/workflows/validate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Validate
+         * @description What is wrong with a definition. Nothing is kept.
+         */
+        post: operations["validate_v1_workflows_validate_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/workflows/{workflow}/run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Run
+         * @description Begin an execution, in the background. Follow it here, as a run, or by its session's events.
+         */
+        post: operations["run_v1_workflows__workflow__run_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/keys/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke
+         * @description Revoke a key: it opens nothing from now on. It stays in the list.
+         */
+        delete: operations["revoke_v1_keys__key__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/users/{user}/sign-ins/{sign_in}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * End Sign In
+         * @description End one sign-in; its last access token works for up to 15 minutes more.
+         */
+        delete: operations["end_sign_in_v1_users__user__sign_ins__sign_in__delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -974,6 +2130,21 @@ export interface components {
             updated_at: string;
         };
         /**
+         * AmountBody
+         * @description amount_micros: micro-dollars. note: what for; it stands in the statement.
+         */
+        AmountBody: {
+            /** Amount Micros */
+            amount_micros: number;
+            /**
+             * Note
+             * @default
+             */
+            note?: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
          * AnswerOut
          * @description The agent's answer. status: completed, or cancelled with what was said until then.
          */
@@ -1070,6 +2241,60 @@ export interface components {
             created_at: string;
         };
         /**
+         * AttemptOut
+         * @description response: the first 1,000 characters of the answer.
+         */
+        AttemptOut: {
+            /** Number */
+            number: number;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Latency Ms */
+            latency_ms: number;
+            /** Status */
+            status: number | null;
+            /** Response */
+            response: string | null;
+            /** Error */
+            error: string | null;
+        };
+        /**
+         * AuditEntryOut
+         * @description actor_kind: user, key, operator or system. actor_name: as it is called now. subject: what was changed, as
+         *     `user:<id>`. address: from where it was asked; empty when it was not over the network.
+         */
+        AuditEntryOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Actor Kind */
+            actor_kind: string;
+            /** Actor Id */
+            actor_id: string | null;
+            /** Actor Name */
+            actor_name: string | null;
+            /** Action */
+            action: string;
+            /** Subject */
+            subject: string;
+            /** Data */
+            data: {
+                [key: string]: unknown;
+            };
+            /** Address */
+            address: string;
+        };
+        /**
          * BaseBody
          * @description text_config: how words are cut and stemmed, such as `english`, `german` or `simple`; `auto` tells by document.
          *
@@ -1152,6 +2377,90 @@ export interface components {
              * Format: date-time
              */
             updated_at: string;
+        };
+        /**
+         * BudgetBody
+         * @description scope: what is limited; subject_id: which one, left away for the workspace.
+         *
+         *     period: windows of the calendar in UTC, weeks from Monday; `total` never starts anew. At least one of limit_micros
+         *     (micro-dollars), limit_tokens and limit_calls is given. warn_at_percent: of any of them.
+         */
+        BudgetBody: {
+            /**
+             * Scope
+             * @enum {string}
+             */
+            scope: "workspace" | "project" | "key" | "agent" | "session" | "run";
+            /** Subject Id */
+            subject_id?: string | null;
+            /**
+             * Period
+             * @default total
+             * @enum {string}
+             */
+            period?: "total" | "hour" | "day" | "week" | "month" | "year";
+            /** Limit Micros */
+            limit_micros?: number | null;
+            /** Limit Tokens */
+            limit_tokens?: number | null;
+            /** Limit Calls */
+            limit_calls?: number | null;
+            /**
+             * Name
+             * @default
+             */
+            name?: string;
+            /** Warn At Percent */
+            warn_at_percent?: number[];
+            /**
+             * Is Active
+             * @default true
+             */
+            is_active?: boolean;
+            /** Starts At */
+            starts_at?: string | null;
+            /** Ends At */
+            ends_at?: string | null;
+            /** Metadata */
+            metadata?: {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * BudgetChanges
+         * @description Null takes a limit, `starts_at` or `ends_at` away. Scope, subject and period never change.
+         */
+        BudgetChanges: {
+            /** Limit Micros */
+            limit_micros?: number | null;
+            /** Limit Tokens */
+            limit_tokens?: number | null;
+            /** Limit Calls */
+            limit_calls?: number | null;
+            /**
+             * Name
+             * @default
+             */
+            name?: string;
+            /** Warn At Percent */
+            warn_at_percent?: number[];
+            /**
+             * Is Active
+             * @default true
+             */
+            is_active?: boolean;
+            /** Starts At */
+            starts_at?: string | null;
+            /** Ends At */
+            ends_at?: string | null;
+            /** Metadata */
+            metadata?: {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
         };
         /** BudgetOut */
         BudgetOut: {
@@ -1274,6 +2583,12 @@ export interface components {
             is_default: boolean;
         };
         /**
+         * By
+         * @description Who wrote a memory.
+         * @enum {string}
+         */
+        By: "person" | "agent" | "extraction" | "consolidation";
+        /**
          * ChunkOut
          * @description A passage. chunk: its place in the document, from 0. page, last_page: from 1.
          */
@@ -1361,6 +2676,35 @@ export interface components {
             /** Summary Model */
             summary_model: string | null;
         };
+        /** CreditsBody */
+        CreditsBody: {
+            /** Is Enabled */
+            is_enabled: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * CreditsOut
+         * @description Micro-dollars. balance: free for further calls; held: for calls under way; spent: by calls that ended.
+         *
+         *     balance + held + spent = granted + adjusted + shortfall. shortfall: what calls cost beyond the balance.
+         */
+        CreditsOut: {
+            /** Is Enabled */
+            is_enabled: boolean;
+            /** Balance Micros */
+            balance_micros: number;
+            /** Held Micros */
+            held_micros: number;
+            /** Spent Micros */
+            spent_micros: number;
+            /** Granted Micros */
+            granted_micros: number;
+            /** Adjusted Micros */
+            adjusted_micros: number;
+            /** Shortfall Micros */
+            shortfall_micros: number;
+        };
         /**
          * DecisionBody
          * @description decision: `approved` or `denied`. arguments: in place of the model's. note: the model reads it.
@@ -1386,8 +2730,39 @@ export interface components {
             always?: boolean;
         };
         /**
+         * DefinitionBody
+         * @description steps: each an object with `id`, `kind` and what its kind needs. output: null for what the last steps answer.
+         *
+         *     timeout_seconds: for the whole execution, waits included; null for no limit.
+         */
+        DefinitionBody: {
+            /** Steps */
+            steps: {
+                id: string;
+                /** @enum {unknown} */
+                kind: "agent" | "tool" | "http" | "condition" | "map" | "wait_approval" | "wait_time" | "workflow";
+                depends_on?: string[];
+                next?: string[];
+                /** @enum {unknown} */
+                on_error?: "compensate" | "fail" | "continue";
+                compensation?: Record<string, never>;
+                reuse_key?: string;
+            }[];
+            /** Input Schema */
+            input_schema?: {
+                [key: string]: unknown;
+            } | null;
+            /** Output */
+            output?: unknown;
+            /** Timeout Seconds */
+            timeout_seconds?: number | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
          * DeliberationBody
          * @description plans: make a plan before acting. reflects: judge the answer, and give it once more below `revise_below`.
+         *     verifies: have every answer checked against the agent's verification rules, after it was given.
          */
         DeliberationBody: {
             /**
@@ -1402,6 +2777,11 @@ export interface components {
             reflects?: boolean;
             /** Revise Below */
             revise_below?: number | null;
+            /**
+             * Verifies
+             * @default false
+             */
+            verifies?: boolean;
         } & {
             [key: string]: unknown;
         };
@@ -1413,6 +2793,94 @@ export interface components {
             reflects: boolean;
             /** Revise Below */
             revise_below: number | null;
+            /** Verifies */
+            verifies: boolean;
+        };
+        /**
+         * DeliveryOut
+         * @description webhook_id: the header of that name, the same for every attempt. last_status: null when there was no answer.
+         */
+        DeliveryOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Webhook Id */
+            webhook_id: string;
+            /** Type */
+            type: string;
+            /** Session Id */
+            session_id: string | null;
+            /** Seq */
+            seq: number | null;
+            /** Run Id */
+            run_id: string | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "pending" | "delivered" | "failed";
+            /** Attempts */
+            attempts: number;
+            /** Next At */
+            next_at: string | null;
+            /** Last Status */
+            last_status: number | null;
+            /** Last Error */
+            last_error: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Delivered At */
+            delivered_at: string | null;
+        };
+        /**
+         * DeliveryWithAttemptsOut
+         * @description body: what is sent, as text; null when its event is no longer in the log, or for a mail.
+         */
+        DeliveryWithAttemptsOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Webhook Id */
+            webhook_id: string;
+            /** Type */
+            type: string;
+            /** Session Id */
+            session_id: string | null;
+            /** Seq */
+            seq: number | null;
+            /** Run Id */
+            run_id: string | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "pending" | "delivered" | "failed";
+            /** Attempts */
+            attempts: number;
+            /** Next At */
+            next_at: string | null;
+            /** Last Status */
+            last_status: number | null;
+            /** Last Error */
+            last_error: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Delivered At */
+            delivered_at: string | null;
+            /** Log */
+            log: components["schemas"]["AttemptOut"][];
+            /** Body */
+            body?: string | null;
         };
         /** DocumentErrorOut */
         DocumentErrorOut: {
@@ -1500,6 +2968,177 @@ export interface components {
             data: {
                 [key: string]: unknown;
             };
+        };
+        /** EventTypesOut */
+        EventTypesOut: {
+            /** Data */
+            data: string[];
+        };
+        /** ExecutionOut */
+        ExecutionOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Workflow Id
+             * Format: uuid
+             */
+            workflow_id: string;
+            /** Version */
+            version: number;
+            /**
+             * Session Id
+             * Format: uuid
+             */
+            session_id: string;
+            status: components["schemas"]["RunStatus"];
+            /** Attempt */
+            attempt: number;
+            /** Input */
+            input: unknown;
+            error: components["schemas"]["StepErrorOut"] | null;
+            /** Waiting For */
+            waiting_for: string[];
+            /** Wake At */
+            wake_at: string | null;
+            /** Parent Run Id */
+            parent_run_id: string | null;
+            /** Cancel Requested At */
+            cancel_requested_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Started At */
+            started_at: string | null;
+            /** Finished At */
+            finished_at: string | null;
+            /** Output */
+            output: unknown;
+            /** Steps */
+            steps: components["schemas"]["StepOut"][];
+        };
+        /**
+         * ExecutionSummary
+         * @description id: also the run's. attempt: how often it was begun or went on. waiting_for: `approval`, `run`, `time`.
+         */
+        ExecutionSummary: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Workflow Id
+             * Format: uuid
+             */
+            workflow_id: string;
+            /** Version */
+            version: number;
+            /**
+             * Session Id
+             * Format: uuid
+             */
+            session_id: string;
+            status: components["schemas"]["RunStatus"];
+            /** Attempt */
+            attempt: number;
+            /** Input */
+            input: unknown;
+            error: components["schemas"]["StepErrorOut"] | null;
+            /** Waiting For */
+            waiting_for: string[];
+            /** Wake At */
+            wake_at: string | null;
+            /** Parent Run Id */
+            parent_run_id: string | null;
+            /** Cancel Requested At */
+            cancel_requested_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Started At */
+            started_at: string | null;
+            /** Finished At */
+            finished_at: string | null;
+        };
+        /**
+         * FireBody
+         * @description payload: for `{{ payload }}` in the message of a webhook, to try it without a request from outside.
+         */
+        FireBody: {
+            /** Payload */
+            payload?: {
+                [key: string]: unknown;
+            } | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * FiringOut
+         * @description One time that there was a reason to fire. outcome: waiting and starting are on their way, the others final.
+         *
+         *     reason: why no run came of it. missed: how many more times had passed unnoticed. run_status: of the run, now.
+         */
+        FiringOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Trigger Id
+             * Format: uuid
+             */
+            trigger_id: string;
+            /**
+             * Cause
+             * @enum {string}
+             */
+            cause: "schedule" | "event" | "metric" | "webhook" | "manual";
+            /**
+             * Outcome
+             * @enum {string}
+             */
+            outcome: "waiting" | "starting" | "started" | "skipped" | "failed";
+            /** Reason */
+            reason: string | null;
+            /** Missed */
+            missed: number;
+            /**
+             * Scheduled At
+             * Format: date-time
+             */
+            scheduled_at: string;
+            /**
+             * Fired At
+             * Format: date-time
+             */
+            fired_at: string;
+            /** Run Id */
+            run_id: string | null;
+            /** Session Id */
+            session_id: string | null;
+            /** Run Status */
+            run_status: string | null;
+        };
+        /**
+         * FiringTimeOut
+         * @description local: the same moment on the clocks of the schedule's time zone.
+         */
+        FiringTimeOut: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Local */
+            local: string;
         };
         /**
          * ForkBody
@@ -1603,6 +3242,45 @@ export interface components {
             scores: components["schemas"]["ScoresOut"];
         };
         /**
+         * HoldOut
+         * @description A call under way. is_open: false for one that was booked in full because nobody reported its end.
+         *
+         *     expires_at: when it will be; null for a run's, which lasts until the run resumes or ends. credit_micros: held of the
+         *     workspace's credit. budget_ids: the budgets that it counts against.
+         */
+        HoldOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Run Id */
+            run_id: string | null;
+            /** Step */
+            step: number | null;
+            /** Key Id */
+            key_id: string | null;
+            /** Model */
+            model: string;
+            /** Micros */
+            micros: number;
+            /** Tokens */
+            tokens: number;
+            /** Is Open */
+            is_open: boolean;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Expires At */
+            expires_at: string | null;
+            /** Credit Micros */
+            credit_micros: number;
+            /** Budget Ids */
+            budget_ids: string[];
+        };
+        /**
          * HttpOut
          * @description header_names: the headers that are sent; their values stay secret.
          */
@@ -1617,6 +3295,224 @@ export interface components {
             parameters: {
                 [key: string]: components["schemas"]["ParameterOut"];
             };
+        };
+        /**
+         * JobOut
+         * @description status: pending, in_progress, paused, completed, failed or cancelled. progress: percent.
+         *
+         *     root_id: the job at the top of its tree; depth: how many are above it.
+         */
+        JobOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Title */
+            title: string;
+            /** Kind */
+            kind: string;
+            /** Description */
+            description: string;
+            status: components["schemas"]["JobStatus"];
+            /** Priority */
+            priority: number;
+            /** Progress */
+            progress: number;
+            /** Total Steps */
+            total_steps: number;
+            /** Completed Steps */
+            completed_steps: number;
+            /** Current Step */
+            current_step: string;
+            /** Agent Id */
+            agent_id: string | null;
+            /** Run Id */
+            run_id: string | null;
+            /** Parent Id */
+            parent_id: string | null;
+            /**
+             * Root Id
+             * Format: uuid
+             */
+            root_id: string;
+            /** Depth */
+            depth: number;
+            /** Input */
+            input: {
+                [key: string]: unknown;
+            };
+            /** Output */
+            output: {
+                [key: string]: unknown;
+            } | null;
+            /** Error */
+            error: string | null;
+            /** Tags */
+            tags: string[];
+            /** Resources */
+            resources: string[];
+            /** Metadata */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /** Created By */
+            created_by: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Started At */
+            started_at: string | null;
+            /** Finished At */
+            finished_at: string | null;
+        };
+        /**
+         * JobPatch
+         * @description progress: percent; reckoned from `completed_steps` when only those are given.
+         */
+        JobPatch: {
+            /**
+             * Status
+             * @default
+             */
+            status?: string;
+            /**
+             * Progress
+             * @default 0
+             */
+            progress?: number;
+            /**
+             * Completed Steps
+             * @default 0
+             */
+            completed_steps?: number;
+            /**
+             * Current Step
+             * @default
+             */
+            current_step?: string;
+            /** Output */
+            output?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Error
+             * @default
+             */
+            error?: string;
+            /**
+             * Title
+             * @default
+             */
+            title?: string;
+            /**
+             * Description
+             * @default
+             */
+            description?: string;
+            /**
+             * Priority
+             * @default 5
+             */
+            priority?: number;
+            /**
+             * Total Steps
+             * @default 1
+             */
+            total_steps?: number;
+            /** Tags */
+            tags?: string[];
+            /** Metadata */
+            metadata?: {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * JobStatus
+         * @enum {string}
+         */
+        JobStatus: "pending" | "in_progress" | "paused" | "completed" | "failed" | "cancelled";
+        /**
+         * KeyBody
+         * @description scopes: such as `agents:read`, `agents:*`, `*:read`; all of the role's when left away.
+         *
+         *     expires_at: ISO 8601 with a time zone. surface: whose keys it looks like; it opens every surface. agent_id: the
+         *     only agent that the key may talk to, without `scopes` and `role`; it can do nothing else then.
+         */
+        KeyBody: {
+            /** Name */
+            name: string;
+            /** Scopes */
+            scopes?: string[] | null;
+            /** Role */
+            role?: ("admin" | "user" | "read-only") | null;
+            /** Rate Per Minute */
+            rate_per_minute?: number | null;
+            /** Expires At */
+            expires_at?: string | null;
+            /**
+             * Surface
+             * @default native
+             */
+            surface?: string;
+            /** Agent Id */
+            agent_id?: string | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /** KeyOut */
+        KeyOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string;
+            /** Prefix */
+            prefix: string;
+            /** Surface */
+            surface: string;
+            /** Scopes */
+            scopes: string[];
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "admin" | "user" | "read-only";
+            /**
+             * Project Id
+             * Format: uuid
+             */
+            project_id: string;
+            /** User Id */
+            user_id: string | null;
+            /** Rate Per Minute */
+            rate_per_minute: number | null;
+            /** Agent Id */
+            agent_id: string | null;
+            /** Expires At */
+            expires_at: string | null;
+            /** Revoked At */
+            revoked_at: string | null;
+            /** Last Used At */
+            last_used_at: string | null;
+            /** Created By */
+            created_by: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
         };
         /**
          * KnowledgeBody
@@ -1659,6 +3555,18 @@ export interface components {
         ListOf_ApprovalOut_: {
             /** Data */
             data: components["schemas"]["ApprovalOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[AuditEntryOut] */
+        ListOf_AuditEntryOut_: {
+            /** Data */
+            data: components["schemas"]["AuditEntryOut"][];
             /**
              * Has More
              * @default false
@@ -1715,6 +3623,18 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** ListOf[DeliveryOut] */
+        ListOf_DeliveryOut_: {
+            /** Data */
+            data: components["schemas"]["DeliveryOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** ListOf[DocumentOut] */
         ListOf_DocumentOut_: {
             /** Data */
@@ -1739,10 +3659,106 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** ListOf[ExecutionSummary] */
+        ListOf_ExecutionSummary_: {
+            /** Data */
+            data: components["schemas"]["ExecutionSummary"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[FiringOut] */
+        ListOf_FiringOut_: {
+            /** Data */
+            data: components["schemas"]["FiringOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[FiringTimeOut] */
+        ListOf_FiringTimeOut_: {
+            /** Data */
+            data: components["schemas"]["FiringTimeOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[HoldOut] */
+        ListOf_HoldOut_: {
+            /** Data */
+            data: components["schemas"]["HoldOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[JobOut] */
+        ListOf_JobOut_: {
+            /** Data */
+            data: components["schemas"]["JobOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[KeyOut] */
+        ListOf_KeyOut_: {
+            /** Data */
+            data: components["schemas"]["KeyOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[MemoryOut] */
+        ListOf_MemoryOut_: {
+            /** Data */
+            data: components["schemas"]["MemoryOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** ListOf[ModelCallOut] */
         ListOf_ModelCallOut_: {
             /** Data */
             data: components["schemas"]["ModelCallOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[ProjectOut] */
+        ListOf_ProjectOut_: {
+            /** Data */
+            data: components["schemas"]["ProjectOut"][];
             /**
              * Has More
              * @default false
@@ -1775,10 +3791,118 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** ListOf[SignedInOut] */
+        ListOf_SignedInOut_: {
+            /** Data */
+            data: components["schemas"]["SignedInOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[SuspensionOut] */
+        ListOf_SuspensionOut_: {
+            /** Data */
+            data: components["schemas"]["SuspensionOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** ListOf[ToolOut] */
         ListOf_ToolOut_: {
             /** Data */
             data: components["schemas"]["ToolOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[TransactionOut] */
+        ListOf_TransactionOut_: {
+            /** Data */
+            data: components["schemas"]["TransactionOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[TriggerOut] */
+        ListOf_TriggerOut_: {
+            /** Data */
+            data: components["schemas"]["TriggerOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[UsageRecordOut] */
+        ListOf_UsageRecordOut_: {
+            /** Data */
+            data: components["schemas"]["UsageRecordOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[UserOut] */
+        ListOf_UserOut_: {
+            /** Data */
+            data: components["schemas"]["UserOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[WebhookOut] */
+        ListOf_WebhookOut_: {
+            /** Data */
+            data: components["schemas"]["WebhookOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[WorkflowOut] */
+        ListOf_WorkflowOut_: {
+            /** Data */
+            data: components["schemas"]["WorkflowOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[WorkspaceOut] */
+        ListOf_WorkspaceOut_: {
+            /** Data */
+            data: components["schemas"]["WorkspaceOut"][];
             /**
              * Has More
              * @default false
@@ -1816,6 +3940,79 @@ export interface components {
             /** Key Id */
             key_id: string | null;
             user: components["schemas"]["UserOut"] | null;
+        };
+        /**
+         * MemoryOut
+         * @description session_id, source_seq, run_id: the session, the event in it and the run it comes from; null for a person's.
+         *
+         *     strength: importance after decay. topic, value: what it says about what, where that could be told.
+         */
+        MemoryOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Number */
+            number: number;
+            /** Agent Id */
+            agent_id: string | null;
+            /** User Name */
+            user_name: string | null;
+            tier: components["schemas"]["Tier"];
+            /** Bucket */
+            bucket: string;
+            /** Content */
+            content: string;
+            /** Metadata */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /** Importance */
+            importance: number;
+            /** Strength */
+            strength: number;
+            status: components["schemas"]["glia__memory__types__Status"];
+            /** Superseded By */
+            superseded_by: string | null;
+            /** Topic */
+            topic: string | null;
+            /** Value */
+            value: string | null;
+            origin: components["schemas"]["By"];
+            /** Session Id */
+            session_id: string | null;
+            /** Source Seq */
+            source_seq: number | null;
+            /** Run Id */
+            run_id: string | null;
+            /** Version */
+            version: number;
+            /** Reinforced */
+            reinforced: number;
+            /** Accesses */
+            accesses: number;
+            /** Useful */
+            useful: number;
+            /** Not Useful */
+            not_useful: number;
+            /**
+             * Used At
+             * Format: date-time
+             */
+            used_at: string;
+            /** Expires At */
+            expires_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
         };
         /**
          * MessageBody
@@ -1870,6 +4067,133 @@ export interface components {
             /** Finish Reason */
             finish_reason: string;
         };
+        /**
+         * NewKeyOut
+         * @description key: the secret itself; nobody can ever read it again.
+         */
+        NewKeyOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string;
+            /** Prefix */
+            prefix: string;
+            /** Surface */
+            surface: string;
+            /** Scopes */
+            scopes: string[];
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "admin" | "user" | "read-only";
+            /**
+             * Project Id
+             * Format: uuid
+             */
+            project_id: string;
+            /** User Id */
+            user_id: string | null;
+            /** Rate Per Minute */
+            rate_per_minute: number | null;
+            /** Agent Id */
+            agent_id: string | null;
+            /** Expires At */
+            expires_at: string | null;
+            /** Revoked At */
+            revoked_at: string | null;
+            /** Last Used At */
+            last_used_at: string | null;
+            /** Created By */
+            created_by: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Key */
+            key: string;
+        };
+        /**
+         * NewTriggerOut
+         * @description secret: signs the requests to a webhook; shown only now. A webhook with a token in its address has none, and its
+         *     hook_path is shown only now.
+         */
+        NewTriggerOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string;
+            /** Agent Id */
+            agent_id: string | null;
+            /** Session Id */
+            session_id: string | null;
+            /** Message */
+            message: string | null;
+            /** Workflow Id */
+            workflow_id: string | null;
+            /** Input */
+            input: unknown;
+            /** When */
+            when: {
+                [key: string]: unknown;
+            };
+            /**
+             * Overlap
+             * @enum {string}
+             */
+            overlap: "skip" | "queue" | "cancel_previous" | "parallel";
+            /**
+             * Missed
+             * @enum {string}
+             */
+            missed: "once" | "skip";
+            /** Max Failures */
+            max_failures: number | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "active" | "paused" | "ended";
+            /** Pause Reason */
+            pause_reason: string | null;
+            /** Next At */
+            next_at: string | null;
+            /** Last Fired At */
+            last_fired_at: string | null;
+            /** Firings */
+            firings: number;
+            /** Hook Path */
+            hook_path: string | null;
+            /** Slug */
+            slug: string | null;
+            /** Is Shared */
+            is_shared: boolean;
+            /** Metadata */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /** Created By */
+            created_by: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Secret */
+            secret?: string | null;
+        };
         /** ParameterOut */
         ParameterOut: {
             /**
@@ -1898,6 +4222,18 @@ export interface components {
             tokens: number;
             /** Share */
             share: number;
+        };
+        /**
+         * PasswordBody
+         * @description current_password: needed to change one's own.
+         */
+        PasswordBody: {
+            /** Password */
+            password: string;
+            /** Current Password */
+            current_password?: string | null;
+        } & {
+            [key: string]: unknown;
         };
         /**
          * Permission
@@ -1943,6 +4279,13 @@ export interface components {
             /** Expires After Seconds */
             expires_after_seconds: number;
         };
+        /** ProblemOut */
+        ProblemOut: {
+            /** Field */
+            field: string;
+            /** Message */
+            message: string;
+        };
         /**
          * ProgressOut
          * @description phase: queued, reading, indexing, embedding or done. done of total: chunks of that phase.
@@ -1954,6 +4297,78 @@ export interface components {
             done: number;
             /** Total */
             total: number;
+        };
+        /**
+         * ProjectBody
+         * @description slug: made from the name when left away.
+         */
+        ProjectBody: {
+            /** Name */
+            name: string;
+            /** Slug */
+            slug?: string | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /** ProjectOut */
+        ProjectOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string;
+            /** Slug */
+            slug: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /**
+         * QueueOut
+         * @description This workspace's runs that are not over. waiting_seconds: how long the oldest queued run has been due.
+         *
+         *     scheduled: queued for a later moment. suspended: waiting for a person, a budget, a time or another run; for_budget
+         *     and for_approval are parts of them.
+         */
+        QueueOut: {
+            /** Queued */
+            queued: number;
+            /** Scheduled */
+            scheduled: number;
+            /** Running */
+            running: number;
+            /** Suspended */
+            suspended: number;
+            /** For Budget */
+            for_budget: number;
+            /** For Approval */
+            for_approval: number;
+            /** Oldest Run Id */
+            oldest_run_id: string | null;
+            /** Waiting Seconds */
+            waiting_seconds: number;
+        };
+        /**
+         * RedeliverBody
+         * @description since: every failed delivery of an event from then on.
+         */
+        RedeliverBody: {
+            /** Since */
+            since: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * RedeliveredOut
+         * @description count: deliveries that are sent again.
+         */
+        RedeliveredOut: {
+            /** Count */
+            count: number;
         };
         /** RefreshBody */
         RefreshBody: {
@@ -1989,6 +4404,33 @@ export interface components {
             by: "nothing" | "rules" | "model";
             /** Problem */
             problem: string | null;
+        };
+        /**
+         * RotateBody
+         * @description overlap_seconds: how long deliveries are also signed with the old secret.
+         */
+        RotateBody: {
+            /**
+             * Overlap Seconds
+             * @default 86400
+             */
+            overlap_seconds?: number;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * RunBody
+         * @description version: the current one when left away. idempotency_key: the same key names the same execution for ever.
+         */
+        RunBody: {
+            /** Input */
+            input?: unknown;
+            /** Version */
+            version?: number | null;
+            /** Idempotency Key */
+            idempotency_key?: string | null;
+        } & {
+            [key: string]: unknown;
         };
         /** RunErrorOut */
         RunErrorOut: {
@@ -2226,6 +4668,34 @@ export interface components {
              */
             updated_at: string;
         };
+        /**
+         * SignedInOut
+         * @description A browser or program that is signed in as this person. address: from where its tokens were renewed last.
+         */
+        SignedInOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Began At
+             * Format: date-time
+             */
+            began_at: string;
+            /**
+             * Last Used At
+             * Format: date-time
+             */
+            last_used_at: string;
+            /** Address */
+            address: string;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+        };
         /** StandingInstructionOut */
         StandingInstructionOut: {
             /**
@@ -2241,6 +4711,159 @@ export interface components {
              */
             created_at: string;
         };
+        /** StepErrorOut */
+        StepErrorOut: {
+            /** Code */
+            code: string;
+            /** Message */
+            message: string;
+        };
+        /**
+         * StepOut
+         * @description run_id: the run that it began. items: of a map. compensation: what undid it.
+         */
+        StepOut: {
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "pending" | "running" | "waiting" | "retrying" | "completed" | "failed" | "skipped";
+            /** Attempts */
+            attempts: number;
+            /** Output */
+            output: unknown;
+            error: components["schemas"]["StepErrorOut"] | null;
+            /** Started At */
+            started_at: string | null;
+            /** Finished At */
+            finished_at: string | null;
+            /** Duration Seconds */
+            duration_seconds: number | null;
+            /** Waiting For */
+            waiting_for: string | null;
+            /** Wake At */
+            wake_at: string | null;
+            /** Run Id */
+            run_id: string | null;
+            /** Approval Id */
+            approval_id: string | null;
+            /** Is Compensated */
+            is_compensated: boolean;
+            /** Items */
+            items?: components["schemas"]["StepOut"][];
+            compensation?: components["schemas"]["StepOut"] | null;
+        };
+        /**
+         * SuspensionOut
+         * @description A run that waits for room. id: the run's. budget_id: null when the workspace's credit does not cover the call.
+         *
+         *     seq: of the event `budget.exceeded`. unit: what limit, spent, reserved and needed count: `micros`, `tokens` or
+         *     `calls`. is_of_agent: the limit is the agent's own; resuming the run with `max_cost_micros` raises it.
+         */
+        SuspensionOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Session Id
+             * Format: uuid
+             */
+            session_id: string;
+            /** Agent Id */
+            agent_id: string | null;
+            /** Budget Id */
+            budget_id: string | null;
+            /** Seq */
+            seq: number;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Scope */
+            scope: string;
+            /** Unit */
+            unit: string;
+            /** Limit */
+            limit: number;
+            /** Spent */
+            spent: number;
+            /** Reserved */
+            reserved: number;
+            /** Needed */
+            needed: number;
+            /** Message */
+            message: string;
+            /** Is Of Agent */
+            is_of_agent: boolean;
+            /** Wake At */
+            wake_at: string | null;
+        };
+        /**
+         * TaskOut
+         * @description output: what came of it.
+         */
+        TaskOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Kind */
+            kind: string;
+            /**
+             * Session Id
+             * Format: uuid
+             */
+            session_id: string;
+            /** Agent Id */
+            agent_id: string | null;
+            /** Run Id */
+            run_id: string | null;
+            status: components["schemas"]["JobStatus"];
+            /** Priority */
+            priority: number;
+            /** Progress */
+            progress: number;
+            /** Input */
+            input: {
+                [key: string]: unknown;
+            };
+            /** Output */
+            output: {
+                [key: string]: unknown;
+            } | null;
+            /** Error */
+            error: string | null;
+            /** Metadata */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Started At */
+            started_at: string | null;
+            /** Finished At */
+            finished_at: string | null;
+        };
+        /**
+         * Tier
+         * @description How long a memory is meant to last.
+         *
+         *     WORKING is found in its own session only and ends an hour after it was last used; SHORT ends after 7 unused days,
+         *     unless it proves itself and becomes LONG, which has no end.
+         * @enum {string}
+         */
+        Tier: "working" | "short" | "long";
         /**
          * TokensOut
          * @description expires_in: seconds until the access token ends. The refresh token works once.
@@ -2334,6 +4957,293 @@ export interface components {
             updated_at: string;
         };
         /**
+         * TransactionOut
+         * @description A change of the ledger; its entries add up to zero. Sources (granted, adjusted, shortfall) are negative.
+         */
+        TransactionOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Kind */
+            kind: string;
+            /** Note */
+            note: string;
+            /** Hold Id */
+            hold_id: string | null;
+            /** Usage Id */
+            usage_id: string | null;
+            /** Run Id */
+            run_id: string | null;
+            /** Key Id */
+            key_id: string | null;
+            /** Created By */
+            created_by: string;
+            /** Entries */
+            entries: components["schemas"]["glia__surfaces__native__credit__EntryOut"][];
+        };
+        /** TreeOut */
+        TreeOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Title */
+            title: string;
+            /** Kind */
+            kind: string;
+            /** Description */
+            description: string;
+            status: components["schemas"]["JobStatus"];
+            /** Priority */
+            priority: number;
+            /** Progress */
+            progress: number;
+            /** Total Steps */
+            total_steps: number;
+            /** Completed Steps */
+            completed_steps: number;
+            /** Current Step */
+            current_step: string;
+            /** Agent Id */
+            agent_id: string | null;
+            /** Run Id */
+            run_id: string | null;
+            /** Parent Id */
+            parent_id: string | null;
+            /**
+             * Root Id
+             * Format: uuid
+             */
+            root_id: string;
+            /** Depth */
+            depth: number;
+            /** Input */
+            input: {
+                [key: string]: unknown;
+            };
+            /** Output */
+            output: {
+                [key: string]: unknown;
+            } | null;
+            /** Error */
+            error: string | null;
+            /** Tags */
+            tags: string[];
+            /** Resources */
+            resources: string[];
+            /** Metadata */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /** Created By */
+            created_by: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Started At */
+            started_at: string | null;
+            /** Finished At */
+            finished_at: string | null;
+            /** Children */
+            children: components["schemas"]["TreeOut"][];
+        };
+        /**
+         * TriggerBody
+         * @description agent_id: the agent's id or slug. message: what it is told; `{{ placeholders }}` are filled in.
+         *
+         *     workflow_id: a workflow's id or slug, in place of both. input: what it is started with, else `{}`; placeholders in
+         *     its texts are filled in, and a text that is one placeholder becomes the value itself.
+         *     session_id: say it in this session each time; null opens a new one for each firing. overlap: what becomes of a
+         *     firing while the run of an earlier one is not over. missed: what becomes of firings that no process was there for.
+         *     max_failures: pause after this many failures in a row; null for never.
+         */
+        TriggerBody: {
+            /** Name */
+            name: string;
+            /** Agent Id */
+            agent_id?: string | null;
+            /** Message */
+            message?: string | null;
+            /** Workflow Id */
+            workflow_id?: string | null;
+            /** Input */
+            input?: unknown;
+            when: components["schemas"]["WhenBody"];
+            /** Session Id */
+            session_id?: string | null;
+            /**
+             * Overlap
+             * @default skip
+             * @enum {string}
+             */
+            overlap?: "skip" | "queue" | "cancel_previous" | "parallel";
+            /**
+             * Missed
+             * @default once
+             * @enum {string}
+             */
+            missed?: "once" | "skip";
+            /** Max Failures */
+            max_failures?: number | null;
+            /** Slug */
+            slug?: string | null;
+            /** Metadata */
+            metadata?: {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * TriggerChanges
+         * @description when: replaces the old one whole, and counts from now on.
+         *
+         *     Naming a workflow takes the agent away with its message and session; naming an agent takes the workflow and its
+         *     input away.
+         */
+        TriggerChanges: {
+            /**
+             * Name
+             * @default
+             */
+            name?: string;
+            /**
+             * Agent Id
+             * @default
+             */
+            agent_id?: string;
+            /**
+             * Message
+             * @default
+             */
+            message?: string;
+            /**
+             * Workflow Id
+             * @default
+             */
+            workflow_id?: string;
+            /** Input */
+            input?: unknown;
+            when?: components["schemas"]["WhenBody"] | null;
+            /** Session Id */
+            session_id?: string | null;
+            /**
+             * Overlap
+             * @default skip
+             * @enum {string}
+             */
+            overlap?: "skip" | "queue" | "cancel_previous" | "parallel";
+            /**
+             * Missed
+             * @default once
+             * @enum {string}
+             */
+            missed?: "once" | "skip";
+            /** Max Failures */
+            max_failures?: number | null;
+            /** Slug */
+            slug?: string | null;
+            /** Metadata */
+            metadata?: {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * TriggerOut
+         * @description next_at: when it fires next, or, for a metric, is looked at next; null when no time is set.
+         *
+         *     status: ended when its only time has passed. pause_reason: why it was paused without anybody asking.
+         *     firings: how many there were, those that were skipped included. hook_path: where a signed webhook is sent to.
+         *     is_shared: a public link fires it.
+         */
+        TriggerOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string;
+            /** Agent Id */
+            agent_id: string | null;
+            /** Session Id */
+            session_id: string | null;
+            /** Message */
+            message: string | null;
+            /** Workflow Id */
+            workflow_id: string | null;
+            /** Input */
+            input: unknown;
+            /** When */
+            when: {
+                [key: string]: unknown;
+            };
+            /**
+             * Overlap
+             * @enum {string}
+             */
+            overlap: "skip" | "queue" | "cancel_previous" | "parallel";
+            /**
+             * Missed
+             * @enum {string}
+             */
+            missed: "once" | "skip";
+            /** Max Failures */
+            max_failures: number | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "active" | "paused" | "ended";
+            /** Pause Reason */
+            pause_reason: string | null;
+            /** Next At */
+            next_at: string | null;
+            /** Last Fired At */
+            last_fired_at: string | null;
+            /** Firings */
+            firings: number;
+            /** Hook Path */
+            hook_path: string | null;
+            /** Slug */
+            slug: string | null;
+            /** Is Shared */
+            is_shared: boolean;
+            /** Metadata */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /** Created By */
+            created_by: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
          * UsageOut
          * @description total: all calls together, those of groups beyond the first 1,000 included.
          */
@@ -2348,6 +5258,50 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
             total: components["schemas"]["UsageRowOut"];
+        };
+        /**
+         * UsageRecordOut
+         * @description One model call. cost_micros: null when the price is not known.
+         */
+        UsageRecordOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Operation */
+            operation: string;
+            /** Model */
+            model: string;
+            /** Status */
+            status: string;
+            /** Agent Id */
+            agent_id: string | null;
+            /** Run Id */
+            run_id: string | null;
+            /** Key Id */
+            key_id: string | null;
+            /** Input Tokens */
+            input_tokens: number;
+            /** Output Tokens */
+            output_tokens: number;
+            /** Cached Input Tokens */
+            cached_input_tokens: number;
+            /** Thinking Tokens */
+            thinking_tokens: number;
+            /** Is Estimated */
+            is_estimated: boolean;
+            /** Is Streamed */
+            is_streamed: boolean;
+            /** Cost Micros */
+            cost_micros: number | null;
+            /** Latency Ms */
+            latency_ms: number;
         };
         /**
          * UsageRowOut
@@ -2380,6 +5334,50 @@ export interface components {
             /** Latency Ms */
             latency_ms: number;
         };
+        /** UserBody */
+        UserBody: {
+            /** Email */
+            email: string;
+            /** Password */
+            password: string;
+            /**
+             * Name
+             * @default
+             */
+            name?: string;
+            /**
+             * Role
+             * @default user
+             * @enum {string}
+             */
+            role?: "admin" | "user" | "read-only";
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * UserChanges
+         * @description is_active: true lets a deactivated person in again; POST /v1/users/{user}/deactivate does the opposite.
+         */
+        UserChanges: {
+            /**
+             * Name
+             * @default
+             */
+            name?: string;
+            /**
+             * Role
+             * @default user
+             * @enum {string}
+             */
+            role?: "admin" | "user" | "read-only";
+            /**
+             * Is Active
+             * @default true
+             */
+            is_active?: boolean;
+        } & {
+            [key: string]: unknown;
+        };
         /** UserOut */
         UserOut: {
             /**
@@ -2404,6 +5402,482 @@ export interface components {
              */
             created_at: string;
         };
+        /** ValidationOut */
+        ValidationOut: {
+            /** Is Valid */
+            is_valid: boolean;
+            /** Problems */
+            problems: components["schemas"]["ProblemOut"][];
+        };
+        /**
+         * WebhookBody
+         * @description event_types: full names, families such as `run.*`, or `*`. headers: sent along, kept encrypted, never shown.
+         *
+         *     style: `sha256` signs with your own `secret` in `X-Webhook-Signature`, `alert` sends an alert's few fields.
+         *     event_names: what those call events, by our names. agent_id: only what is about this agent; its id or slug. The n-th
+         *     retry waits n times retry_seconds, up to max_attempts. url: `mailto:` and an address sends mails.
+         */
+        WebhookBody: {
+            /** Url */
+            url: string;
+            /**
+             * Description
+             * @default
+             */
+            description?: string;
+            /** Event Types */
+            event_types?: string[];
+            /** Headers */
+            headers?: {
+                [key: string]: string;
+            };
+            /**
+             * Is Active
+             * @default true
+             */
+            is_active?: boolean;
+            /**
+             * Style
+             * @default standard
+             * @enum {string}
+             */
+            style?: "standard" | "sha256" | "alert";
+            /** Secret */
+            secret?: string | null;
+            /** Event Names */
+            event_names?: {
+                [key: string]: string;
+            };
+            /** Agent Id */
+            agent_id?: string | null;
+            /** Timeout Seconds */
+            timeout_seconds?: number | null;
+            /** Max Attempts */
+            max_attempts?: number | null;
+            /** Retry Seconds */
+            retry_seconds?: number | null;
+            /** Metadata */
+            metadata?: {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        /** WebhookChanges */
+        WebhookChanges: {
+            /**
+             * Url
+             * @default
+             */
+            url?: string;
+            /**
+             * Description
+             * @default
+             */
+            description?: string;
+            /** Event Types */
+            event_types?: string[];
+            /** Headers */
+            headers?: {
+                [key: string]: string;
+            };
+            /**
+             * Is Active
+             * @default true
+             */
+            is_active?: boolean;
+            /** Event Names */
+            event_names?: {
+                [key: string]: string;
+            };
+            /** Timeout Seconds */
+            timeout_seconds?: number | null;
+            /** Max Attempts */
+            max_attempts?: number | null;
+            /** Retry Seconds */
+            retry_seconds?: number | null;
+            /** Metadata */
+            metadata?: {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * WebhookOut
+         * @description disabled_reason: why Glia switched the endpoint off itself. failing_since: null when its last delivery arrived.
+         *
+         *     old_secret_until: until then the secret before the present one signs too.
+         */
+        WebhookOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Url */
+            url: string;
+            /** Description */
+            description: string;
+            /** Event Types */
+            event_types: string[];
+            /** Header Names */
+            header_names: string[];
+            /** Is Active */
+            is_active: boolean;
+            /** Disabled Reason */
+            disabled_reason: string | null;
+            /** Failing Since */
+            failing_since: string | null;
+            /** Old Secret Until */
+            old_secret_until: string | null;
+            /**
+             * Style
+             * @enum {string}
+             */
+            style: "standard" | "sha256" | "alert";
+            /** Event Names */
+            event_names: {
+                [key: string]: string;
+            };
+            /** Agent Id */
+            agent_id: string | null;
+            /** Timeout Seconds */
+            timeout_seconds: number | null;
+            /** Max Attempts */
+            max_attempts: number | null;
+            /** Retry Seconds */
+            retry_seconds: number | null;
+            /** Metadata */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /** Has Secret */
+            has_secret: boolean;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
+         * WebhookWithSecretOut
+         * @description secret: shown this once; empty where nothing is signed.
+         */
+        WebhookWithSecretOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Url */
+            url: string;
+            /** Description */
+            description: string;
+            /** Event Types */
+            event_types: string[];
+            /** Header Names */
+            header_names: string[];
+            /** Is Active */
+            is_active: boolean;
+            /** Disabled Reason */
+            disabled_reason: string | null;
+            /** Failing Since */
+            failing_since: string | null;
+            /** Old Secret Until */
+            old_secret_until: string | null;
+            /**
+             * Style
+             * @enum {string}
+             */
+            style: "standard" | "sha256" | "alert";
+            /** Event Names */
+            event_names: {
+                [key: string]: string;
+            };
+            /** Agent Id */
+            agent_id: string | null;
+            /** Timeout Seconds */
+            timeout_seconds: number | null;
+            /** Max Attempts */
+            max_attempts: number | null;
+            /** Retry Seconds */
+            retry_seconds: number | null;
+            /** Metadata */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /** Has Secret */
+            has_secret: boolean;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Secret */
+            secret: string;
+        };
+        /**
+         * WhenBody
+         * @description When it fires. Each kind has fields of its own.
+         *
+         *     `cron`: cron (five fields), timezone (an IANA name, else UTC). `interval`: every_seconds (1 or more), starts_at.
+         *     `at`: at. `event`: event_type, agent_id, filter, cooldown_seconds. `metric`: metric, above, window_seconds,
+         *     rearm_below, every_seconds, cooldown_seconds, agent_id. `judged`: condition (in plain words), agent_id,
+         *     cooldown_seconds. `webhook`: verification, filter. `manual`: fires only
+         *     when somebody fires it.
+         *     filter: comparisons `{field, op, value}` that must all hold; op is eq, ne, gt, ge, lt, le, in, contains,
+         *     starts_with or exists.
+         */
+        WhenBody: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "cron" | "interval" | "at" | "event" | "metric" | "judged" | "webhook" | "manual";
+            /** Cron */
+            cron?: string | null;
+            /** Timezone */
+            timezone?: string | null;
+            /** Every Seconds */
+            every_seconds?: number | null;
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at?: string | null;
+            /**
+             * At
+             * Format: date-time
+             */
+            at?: string | null;
+            /** Event Type */
+            event_type?: string | null;
+            /** Agent Id */
+            agent_id?: string | null;
+            /** Filter */
+            filter?: {
+                [key: string]: unknown;
+            }[] | null;
+            /** Cooldown Seconds */
+            cooldown_seconds?: number | null;
+            /** Metric */
+            metric?: string | null;
+            /** Above */
+            above?: number | null;
+            /** Window Seconds */
+            window_seconds?: number | null;
+            /** Rearm Below */
+            rearm_below?: number | null;
+            /** Condition */
+            condition?: string | null;
+            /** Verification */
+            verification?: ("signed" | "url_token") | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * WorkerOut
+         * @description name: machine and process; null without the scope `identity:read`. running: this workspace's runs that it has.
+         */
+        WorkerOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string | null;
+            /** Version */
+            version: string;
+            /** Is Alive */
+            is_alive: boolean;
+            /** Running */
+            running: number;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+        };
+        /** WorkersOut */
+        WorkersOut: {
+            /** Data */
+            data: components["schemas"]["WorkerOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+            queue: components["schemas"]["QueueOut"];
+        };
+        /** WorkflowBody */
+        WorkflowBody: {
+            /** Steps */
+            steps: {
+                id: string;
+                /** @enum {unknown} */
+                kind: "agent" | "tool" | "http" | "condition" | "map" | "wait_approval" | "wait_time" | "workflow";
+                depends_on?: string[];
+                next?: string[];
+                /** @enum {unknown} */
+                on_error?: "compensate" | "fail" | "continue";
+                compensation?: Record<string, never>;
+                reuse_key?: string;
+            }[];
+            /** Input Schema */
+            input_schema?: {
+                [key: string]: unknown;
+            } | null;
+            /** Output */
+            output?: unknown;
+            /** Timeout Seconds */
+            timeout_seconds?: number | null;
+            /** Name */
+            name: string;
+            /** Slug */
+            slug?: string | null;
+            /**
+             * Description
+             * @default
+             */
+            description?: string;
+            /** Metadata */
+            metadata?: {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * WorkflowChanges
+         * @description Null takes `input_schema`, `output` and `timeout_seconds` away.
+         */
+        WorkflowChanges: {
+            /**
+             * Name
+             * @default
+             */
+            name?: string;
+            /**
+             * Description
+             * @default
+             */
+            description?: string;
+            /** Steps */
+            steps?: {
+                id: string;
+                /** @enum {unknown} */
+                kind: "agent" | "tool" | "http" | "condition" | "map" | "wait_approval" | "wait_time" | "workflow";
+                depends_on?: string[];
+                next?: string[];
+                /** @enum {unknown} */
+                on_error?: "compensate" | "fail" | "continue";
+                compensation?: Record<string, never>;
+                reuse_key?: string;
+            }[];
+            /** Input Schema */
+            input_schema?: {
+                [key: string]: unknown;
+            } | null;
+            /** Output */
+            output?: unknown;
+            /** Timeout Seconds */
+            timeout_seconds?: number | null;
+            /** Metadata */
+            metadata?: {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * WorkflowOut
+         * @description A workflow as it is now. created_at and updated_at are the workflow's, not its version's.
+         */
+        WorkflowOut: {
+            /** Version */
+            version: number;
+            /** Name */
+            name: string;
+            /** Description */
+            description: string;
+            /** Steps */
+            steps: unknown[];
+            /** Input Schema */
+            input_schema: {
+                [key: string]: unknown;
+            } | null;
+            /** Output */
+            output: unknown;
+            /** Timeout Seconds */
+            timeout_seconds: number | null;
+            /** Metadata */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /** Created By */
+            created_by: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Slug */
+            slug: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /** WorkspaceChanges */
+        WorkspaceChanges: {
+            /** Name */
+            name: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /** WorkspaceOut */
+        WorkspaceOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string;
+            /** Slug */
+            slug: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /**
+         * Status
+         * @description Only ACTIVE memories are found. SUPERSEDED by a newer one, or FORGOTTEN; both can be undone.
+         * @enum {string}
+         */
+        glia__memory__types__Status: "active" | "superseded" | "forgotten";
         /**
          * LimitsBody
          * @description ends_with_answer: the last model call that `max_iterations` allows has no tools, so that it answers.
@@ -2581,6 +6055,24 @@ export interface components {
             /** Created At */
             created_at: string | null;
         };
+        /** EntryOut */
+        glia__surfaces__native__credit__EntryOut: {
+            /** Account */
+            account: string;
+            /** Amount Micros */
+            amount_micros: number;
+        };
+        /** PreviewBody */
+        glia__surfaces__native__triggers__PreviewBody: {
+            when: components["schemas"]["WhenBody"];
+            /**
+             * Count
+             * @default 5
+             */
+            count?: number;
+        } & {
+            [key: string]: unknown;
+        };
         /** ListOf[VersionOut] */
         glia__surfaces__native__words__ListOf_VersionOut___1: {
             /** Data */
@@ -2592,6 +6084,77 @@ export interface components {
             has_more?: boolean;
             /** Next Cursor */
             next_cursor?: string | null;
+        };
+        /** ListOf[VersionOut] */
+        glia__surfaces__native__words__ListOf_VersionOut___3: {
+            /** Data */
+            data: components["schemas"]["glia__surfaces__native__workflows__VersionOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /**
+         * StartedOut
+         * @description id: the execution's, which is its run's. is_new: false when the idempotency key was used before.
+         */
+        glia__surfaces__native__workflows__StartedOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Run Id
+             * Format: uuid
+             */
+            run_id: string;
+            /**
+             * Session Id
+             * Format: uuid
+             */
+            session_id: string;
+            /**
+             * Workflow Id
+             * Format: uuid
+             */
+            workflow_id: string;
+            status: components["schemas"]["RunStatus"];
+            /** Is New */
+            is_new: boolean;
+        };
+        /** VersionOut */
+        glia__surfaces__native__workflows__VersionOut: {
+            /** Version */
+            version: number;
+            /** Name */
+            name: string;
+            /** Description */
+            description: string;
+            /** Steps */
+            steps: unknown[];
+            /** Input Schema */
+            input_schema: {
+                [key: string]: unknown;
+            } | null;
+            /** Output */
+            output: unknown;
+            /** Timeout Seconds */
+            timeout_seconds: number | null;
+            /** Metadata */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /** Created By */
+            created_by: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
         };
     };
     responses: never;
@@ -3022,6 +6585,18 @@ export interface operations {
                             object: "model";
                             created: number;
                             owned_by: string;
+                            provider: string;
+                            name: string;
+                            display_name: string;
+                            purpose: string;
+                            is_default: boolean;
+                            is_local: boolean;
+                            /** @description Micro-dollars for a million tokens. */
+                            input_price_micros: number | null;
+                            /** @description Micro-dollars for a million tokens. */
+                            output_price_micros: number | null;
+                            /** @description Of an agent, whose `purpose` is `agent`. */
+                            agent_id?: string;
                         }[];
                         first_id?: string | null;
                         last_id?: string | null;
@@ -3971,6 +7546,16 @@ export interface operations {
                 until?: string;
                 /** @description One row for each; a single row with the total when left away. */
                 group_by?: "model" | "agent" | "day" | "key" | "run" | "project";
+                /** @description Only calls of this model. */
+                model?: string | null;
+                /** @description Only calls of this agent; `none` for calls without one. */
+                agent_id?: string | null;
+                /** @description Only calls of this run; `none` for calls without one. */
+                run_id?: string | null;
+                /** @description Only calls by this key; `none` for calls without one. */
+                key_id?: string | null;
+                /** @description Only calls in this project. */
+                project_id?: string | null;
             };
             header?: never;
             path?: never;
@@ -4029,6 +7614,2369 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ListOf_BudgetOut_"];
                 };
+            };
+        };
+    };
+    create_v1_budgets_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BudgetBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BudgetOut"];
+                };
+            };
+        };
+    };
+    audit_log_v1_audit_log_get: {
+        parameters: {
+            query?: {
+                /** @description Only what this user or key did. */
+                actor_id?: string | null;
+                /** @description Only what such an actor did. */
+                actor_kind?: ("user" | "key" | "operator" | "system") | null;
+                /** @description Only this, as `key.revoked`, or a family, as `key.*`. */
+                action?: string | null;
+                /** @description Only what was done to this, as `user:<id>`. */
+                subject?: string | null;
+                since?: string;
+                until?: string;
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_AuditEntryOut_"];
+                };
+            };
+        };
+    };
+    all_holds_v1_budgets_holds_get: {
+        parameters: {
+            query?: {
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_HoldOut_"];
+                };
+            };
+        };
+    };
+    waiting_v1_budgets_waiting_get: {
+        parameters: {
+            query?: {
+                /** @description Only runs that wait for this budget. */
+                budget_id?: string | null;
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_SuspensionOut_"];
+                };
+            };
+        };
+    };
+    get_v1_budgets__budget__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                budget: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BudgetOut"];
+                };
+            };
+        };
+    };
+    delete_v1_budgets__budget__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                budget: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    update_v1_budgets__budget__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                budget: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BudgetChanges"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BudgetOut"];
+                };
+            };
+        };
+    };
+    holds_v1_budgets__budget__holds_get: {
+        parameters: {
+            query?: {
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                budget: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_HoldOut_"];
+                };
+            };
+        };
+    };
+    balance_v1_credits_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreditsOut"];
+                };
+            };
+        };
+    };
+    enable_v1_credits_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreditsBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreditsOut"];
+                };
+            };
+        };
+    };
+    transactions_v1_credits_transactions_get: {
+        parameters: {
+            query?: {
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_TransactionOut_"];
+                };
+            };
+        };
+    };
+    list_jobs_v1_jobs_get: {
+        parameters: {
+            query?: {
+                /** @description Only jobs of this agent; its id or slug. */
+                agent_id?: string | null;
+                /** @description Only jobs in this state. */
+                status?: "pending" | "in_progress" | "paused" | "completed" | "failed" | "cancelled";
+                /** @description Only jobs of this kind. */
+                kind?: string | null;
+                /** @description Only jobs with this tag. */
+                tag?: string | null;
+                /** @description Only jobs right below this one. */
+                parent_id?: string | null;
+                /** @description Only the job that shows this run. */
+                run_id?: string | null;
+                /** @description Only jobs without a parent. */
+                top?: boolean;
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_JobOut_"];
+                };
+            };
+        };
+    };
+    get_v1_jobs__job__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobOut"];
+                };
+            };
+        };
+    };
+    delete_v1_jobs__job__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    update_v1_jobs__job__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobPatch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobOut"];
+                };
+            };
+        };
+    };
+    tree_v1_jobs__job__tree_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TreeOut"];
+                };
+            };
+        };
+    };
+    list_keys_v1_keys_get: {
+        parameters: {
+            query?: {
+                surface?: string | null;
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_KeyOut_"];
+                };
+            };
+        };
+    };
+    create_v1_keys_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KeyBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewKeyOut"];
+                };
+            };
+        };
+    };
+    list_projects_v1_projects_get: {
+        parameters: {
+            query?: {
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_ProjectOut_"];
+                };
+            };
+        };
+    };
+    create_project_v1_projects_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProjectBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectOut"];
+                };
+            };
+        };
+    };
+    list_triggers_v1_triggers_get: {
+        parameters: {
+            query?: {
+                /** @description Only triggers of this agent; its id or slug. */
+                agent_id?: string | null;
+                /** @description Only triggers of this workflow; its id or slug. */
+                workflow_id?: string | null;
+                /** @description Only triggers of this kind. */
+                kind?: ("cron" | "interval" | "at" | "event" | "metric" | "judged" | "webhook" | "manual") | null;
+                /** @description Only triggers in this state. */
+                status?: ("active" | "paused" | "ended") | null;
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_TriggerOut_"];
+                };
+            };
+        };
+    };
+    create_v1_triggers_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TriggerBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewTriggerOut"];
+                };
+            };
+        };
+    };
+    get_v1_triggers__trigger__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trigger: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TriggerOut"];
+                };
+            };
+        };
+    };
+    delete_v1_triggers__trigger__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trigger: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    update_v1_triggers__trigger__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trigger: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TriggerChanges"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TriggerOut"];
+                };
+            };
+        };
+    };
+    firings_v1_triggers__trigger__firings_get: {
+        parameters: {
+            query?: {
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                trigger: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_FiringOut_"];
+                };
+            };
+        };
+    };
+    preview_v1_triggers__trigger__preview_get: {
+        parameters: {
+            query?: {
+                /** @description How many at most; 1 to 1000. */
+                count?: number;
+            };
+            header?: never;
+            path: {
+                trigger: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_FiringTimeOut_"];
+                };
+            };
+        };
+    };
+    records_v1_usage_records_get: {
+        parameters: {
+            query?: {
+                since?: string;
+                until?: string;
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Only calls of this model. */
+                model?: string | null;
+                /** @description Only calls of this agent; `none` for calls without one. */
+                agent_id?: string | null;
+                /** @description Only calls of this run; `none` for calls without one. */
+                run_id?: string | null;
+                /** @description Only calls by this key; `none` for calls without one. */
+                key_id?: string | null;
+                /** @description Only calls in this project. */
+                project_id?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_UsageRecordOut_"];
+                };
+            };
+        };
+    };
+    list_users_v1_users_get: {
+        parameters: {
+            query?: {
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_UserOut_"];
+                };
+            };
+        };
+    };
+    create_v1_users_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserOut"];
+                };
+            };
+        };
+    };
+    get_v1_users__user__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserOut"];
+                };
+            };
+        };
+    };
+    update_v1_users__user__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserChanges"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserOut"];
+                };
+            };
+        };
+    };
+    sign_ins_v1_users__user__sign_ins_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_SignedInOut_"];
+                };
+            };
+        };
+    };
+    list_webhooks_v1_webhooks_get: {
+        parameters: {
+            query?: {
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_WebhookOut_"];
+                };
+            };
+        };
+    };
+    create_v1_webhooks_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookWithSecretOut"];
+                };
+            };
+        };
+    };
+    event_types_v1_webhooks_event_types_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventTypesOut"];
+                };
+            };
+        };
+    };
+    get_v1_webhooks__webhook__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookOut"];
+                };
+            };
+        };
+    };
+    delete_v1_webhooks__webhook__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    update_v1_webhooks__webhook__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookChanges"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookOut"];
+                };
+            };
+        };
+    };
+    deliveries_v1_webhooks__webhook__deliveries_get: {
+        parameters: {
+            query?: {
+                /** @description `pending`, `delivered` or `failed`. */
+                status?: string | null;
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                webhook: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_DeliveryOut_"];
+                };
+            };
+        };
+    };
+    delivery_v1_webhooks__webhook__deliveries__delivery__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook: string;
+                delivery: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryWithAttemptsOut"];
+                };
+            };
+        };
+    };
+    list_workers_v1_workers_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkersOut"];
+                };
+            };
+        };
+    };
+    list_workflows_v1_workflows_get: {
+        parameters: {
+            query?: {
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_WorkflowOut_"];
+                };
+            };
+        };
+    };
+    create_v1_workflows_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WorkflowBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkflowOut"];
+                };
+            };
+        };
+    };
+    get_v1_workflows__workflow__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                workflow: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkflowOut"];
+                };
+            };
+        };
+    };
+    delete_v1_workflows__workflow__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                workflow: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    update_v1_workflows__workflow__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                workflow: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WorkflowChanges"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkflowOut"];
+                };
+            };
+        };
+    };
+    versions_v1_workflows__workflow__versions_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                workflow: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["glia__surfaces__native__words__ListOf_VersionOut___3"];
+                };
+            };
+        };
+    };
+    get_version_v1_workflows__workflow__versions__version__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                workflow: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["glia__surfaces__native__workflows__VersionOut"];
+                };
+            };
+        };
+    };
+    executions_v1_workflows__workflow__executions_get: {
+        parameters: {
+            query?: {
+                /** @description Only executions in this state. */
+                status?: "queued" | "running" | "waiting" | "completed" | "failed" | "cancelled";
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                workflow: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_ExecutionSummary_"];
+                };
+            };
+        };
+    };
+    execution_v1_workflows__workflow__executions__execution__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                workflow: string;
+                execution: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionOut"];
+                };
+            };
+        };
+    };
+    list_workspaces_v1_workspaces_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_WorkspaceOut_"];
+                };
+            };
+        };
+    };
+    list_memories_v1_memories_get: {
+        parameters: {
+            query?: {
+                /** @description Only this agent's; its id or slug. */
+                agent_id?: string | null;
+                /** @description Only those of this user. */
+                user_name?: string | null;
+                /** @description Only those of this bucket. */
+                bucket?: string | null;
+                tier?: ("working" | "short" | "long") | null;
+                /** @description `active`, `superseded`, `forgotten` or `all`. */
+                status?: string;
+                /** @description Only those that come from this session. */
+                session_id?: string | null;
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_MemoryOut_"];
+                };
+            };
+        };
+    };
+    export_session_v1_sessions__session__export_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    rename_workspace_v1_workspaces__workspace__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                workspace: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WorkspaceChanges"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkspaceOut"];
+                };
+            };
+        };
+    };
+    adjust_v1_credits_adjustments_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AmountBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TransactionOut"];
+                };
+            };
+        };
+    };
+    grant_v1_credits_grants_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AmountBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TransactionOut"];
+                };
+            };
+        };
+    };
+    retry_v1_tasks__task__retry_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                task: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskOut"];
+                };
+            };
+        };
+    };
+    preview_new_v1_triggers_preview_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["glia__surfaces__native__triggers__PreviewBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_FiringTimeOut_"];
+                };
+            };
+        };
+    };
+    fire_v1_triggers__trigger__fire_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                trigger: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["FireBody"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FiringOut"];
+                };
+            };
+        };
+    };
+    pause_v1_triggers__trigger__pause_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                trigger: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TriggerOut"];
+                };
+            };
+        };
+    };
+    resume_v1_triggers__trigger__resume_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                trigger: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TriggerOut"];
+                };
+            };
+        };
+    };
+    renew_secret_v1_triggers__trigger__secret_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                trigger: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewTriggerOut"];
+                };
+            };
+        };
+    };
+    deactivate_v1_users__user__deactivate_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserOut"];
+                };
+            };
+        };
+    };
+    change_password_v1_users__user__password_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    redeliver_v1_webhooks__webhook__deliveries__delivery__redeliver_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                webhook: string;
+                delivery: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryOut"];
+                };
+            };
+        };
+    };
+    ping_v1_webhooks__webhook__ping_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                webhook: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryWithAttemptsOut"];
+                };
+            };
+        };
+    };
+    redeliver_failed_v1_webhooks__webhook__redeliver_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                webhook: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RedeliverBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RedeliveredOut"];
+                };
+            };
+        };
+    };
+    rotate_secret_v1_webhooks__webhook__rotate_secret_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                webhook: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RotateBody"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookWithSecretOut"];
+                };
+            };
+        };
+    };
+    validate_v1_workflows_validate_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DefinitionBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationOut"];
+                };
+            };
+        };
+    };
+    run_v1_workflows__workflow__run_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                workflow: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["glia__surfaces__native__workflows__StartedOut"];
+                };
+            };
+        };
+    };
+    revoke_v1_keys__key__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    end_sign_in_v1_users__user__sign_ins__sign_in__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user: string;
+                sign_in: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };

@@ -58,7 +58,7 @@ class UserOut(Out):
     updated_at: Time | None
 
 
-class SignInOut(Out):
+class SignedInOut(Out):
     """A browser or program that is signed in as this person. address: from where its tokens were renewed last."""
 
     id: UUID
@@ -114,10 +114,10 @@ async def delete(user: str, house: TheHouse, principal: ThePrincipal) -> Respons
 
 
 @router.get("/{user}/sign-ins")
-async def sign_ins(user: str, house: TheHouse, principal: ThePrincipal) -> ListOf[SignInOut]:
+async def sign_ins(user: str, house: TheHouse, principal: ThePrincipal) -> ListOf[SignedInOut]:
     """Where a person is signed in, the latest used first, at most 1,000; everybody may see their own."""
     found = await house.identity.users.sign_ins(principal, parse_id(user, "user"))
-    return ListOf(data=[SignInOut.of(sign_in) for sign_in in found])
+    return ListOf(data=[SignedInOut.of(sign_in) for sign_in in found])
 
 
 @router.delete("/{user}/sign-ins/{sign_in}", status_code=204, response_class=Response)
