@@ -17,6 +17,9 @@ import { Route as AgentsAgentRouteImport } from './routes/agents.$agent'
 import { Route as AgentsNewRouteImport } from './routes/agents.new'
 import { Route as ChatIndexRouteImport } from './routes/chat.index'
 import { Route as ChatSessionRouteImport } from './routes/chat.$session'
+import { Route as FleetIndexRouteImport } from './routes/fleet.index'
+import { Route as FleetDeploymentRouteImport } from './routes/fleet.$deployment'
+import { Route as FleetNewRouteImport } from './routes/fleet.new'
 import { Route as KnowledgeIndexRouteImport } from './routes/knowledge.index'
 import { Route as KnowledgeBaseRouteImport } from './routes/knowledge.$base'
 import { Route as RunsIndexRouteImport } from './routes/runs.index'
@@ -62,6 +65,21 @@ const ChatSessionRoute = ChatSessionRouteImport.update({
   path: '/$session',
   getParentRoute: () => ChatRoute,
 } as any)
+const FleetIndexRoute = FleetIndexRouteImport.update({
+  id: '/fleet/',
+  path: '/fleet/',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const FleetDeploymentRoute = FleetDeploymentRouteImport.update({
+  id: '/fleet/$deployment',
+  path: '/fleet/$deployment',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const FleetNewRoute = FleetNewRouteImport.update({
+  id: '/fleet/new',
+  path: '/fleet/new',
+  getParentRoute: () => rootRouteImport,
+} as any)
 const KnowledgeIndexRoute = KnowledgeIndexRouteImport.update({
   id: '/knowledge/',
   path: '/knowledge/',
@@ -90,10 +108,13 @@ export interface FileRoutesByFullPath {
   '/agents/$agent': typeof AgentsAgentRoute
   '/agents/new': typeof AgentsNewRoute
   '/chat/$session': typeof ChatSessionRoute
+  '/fleet/$deployment': typeof FleetDeploymentRoute
+  '/fleet/new': typeof FleetNewRoute
   '/knowledge/$base': typeof KnowledgeBaseRoute
   '/runs/$run': typeof RunsRunRoute
   '/agents/': typeof AgentsIndexRoute
   '/chat/': typeof ChatIndexRoute
+  '/fleet/': typeof FleetIndexRoute
   '/knowledge/': typeof KnowledgeIndexRoute
   '/runs/': typeof RunsIndexRoute
 }
@@ -103,10 +124,13 @@ export interface FileRoutesByTo {
   '/agents/$agent': typeof AgentsAgentRoute
   '/agents/new': typeof AgentsNewRoute
   '/chat/$session': typeof ChatSessionRoute
+  '/fleet/$deployment': typeof FleetDeploymentRoute
+  '/fleet/new': typeof FleetNewRoute
   '/knowledge/$base': typeof KnowledgeBaseRoute
   '/runs/$run': typeof RunsRunRoute
   '/agents': typeof AgentsIndexRoute
   '/chat': typeof ChatIndexRoute
+  '/fleet': typeof FleetIndexRoute
   '/knowledge': typeof KnowledgeIndexRoute
   '/runs': typeof RunsIndexRoute
 }
@@ -118,10 +142,13 @@ export interface FileRoutesById {
   '/agents/$agent': typeof AgentsAgentRoute
   '/agents/new': typeof AgentsNewRoute
   '/chat/$session': typeof ChatSessionRoute
+  '/fleet/$deployment': typeof FleetDeploymentRoute
+  '/fleet/new': typeof FleetNewRoute
   '/knowledge/$base': typeof KnowledgeBaseRoute
   '/runs/$run': typeof RunsRunRoute
   '/agents/': typeof AgentsIndexRoute
   '/chat/': typeof ChatIndexRoute
+  '/fleet/': typeof FleetIndexRoute
   '/knowledge/': typeof KnowledgeIndexRoute
   '/runs/': typeof RunsIndexRoute
 }
@@ -134,10 +161,13 @@ export interface FileRouteTypes {
     | '/agents/$agent'
     | '/agents/new'
     | '/chat/$session'
+    | '/fleet/$deployment'
+    | '/fleet/new'
     | '/knowledge/$base'
     | '/runs/$run'
     | '/agents/'
     | '/chat/'
+    | '/fleet/'
     | '/knowledge/'
     | '/runs/'
   fileRoutesByTo: FileRoutesByTo
@@ -147,10 +177,13 @@ export interface FileRouteTypes {
     | '/agents/$agent'
     | '/agents/new'
     | '/chat/$session'
+    | '/fleet/$deployment'
+    | '/fleet/new'
     | '/knowledge/$base'
     | '/runs/$run'
     | '/agents'
     | '/chat'
+    | '/fleet'
     | '/knowledge'
     | '/runs'
   id:
@@ -161,10 +194,13 @@ export interface FileRouteTypes {
     | '/agents/$agent'
     | '/agents/new'
     | '/chat/$session'
+    | '/fleet/$deployment'
+    | '/fleet/new'
     | '/knowledge/$base'
     | '/runs/$run'
     | '/agents/'
     | '/chat/'
+    | '/fleet/'
     | '/knowledge/'
     | '/runs/'
   fileRoutesById: FileRoutesById
@@ -175,9 +211,12 @@ export interface RootRouteChildren {
   ChatRoute: typeof ChatRouteWithChildren
   AgentsAgentRoute: typeof AgentsAgentRoute
   AgentsNewRoute: typeof AgentsNewRoute
+  FleetDeploymentRoute: typeof FleetDeploymentRoute
+  FleetNewRoute: typeof FleetNewRoute
   KnowledgeBaseRoute: typeof KnowledgeBaseRoute
   RunsRunRoute: typeof RunsRunRoute
   AgentsIndexRoute: typeof AgentsIndexRoute
+  FleetIndexRoute: typeof FleetIndexRoute
   KnowledgeIndexRoute: typeof KnowledgeIndexRoute
   RunsIndexRoute: typeof RunsIndexRoute
 }
@@ -240,6 +279,27 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof ChatSessionRouteImport
       parentRoute: typeof ChatRoute
     }
+    '/fleet/': {
+      id: '/fleet/'
+      path: '/fleet'
+      fullPath: '/fleet/'
+      preLoaderRoute: typeof FleetIndexRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/fleet/$deployment': {
+      id: '/fleet/$deployment'
+      path: '/fleet/$deployment'
+      fullPath: '/fleet/$deployment'
+      preLoaderRoute: typeof FleetDeploymentRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/fleet/new': {
+      id: '/fleet/new'
+      path: '/fleet/new'
+      fullPath: '/fleet/new'
+      preLoaderRoute: typeof FleetNewRouteImport
+      parentRoute: typeof rootRouteImport
+    }
     '/knowledge/': {
       id: '/knowledge/'
       path: '/knowledge'
@@ -289,9 +349,12 @@ const rootRouteChildren: RootRouteChildren = {
   ChatRoute: ChatRouteWithChildren,
   AgentsAgentRoute: AgentsAgentRoute,
   AgentsNewRoute: AgentsNewRoute,
+  FleetDeploymentRoute: FleetDeploymentRoute,
+  FleetNewRoute: FleetNewRoute,
   KnowledgeBaseRoute: KnowledgeBaseRoute,
   RunsRunRoute: RunsRunRoute,
   AgentsIndexRoute: AgentsIndexRoute,
+  FleetIndexRoute: FleetIndexRoute,
   KnowledgeIndexRoute: KnowledgeIndexRoute,
   RunsIndexRoute: RunsIndexRoute,
 }

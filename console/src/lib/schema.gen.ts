@@ -744,6 +744,280 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/deployments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Deployments
+         * @description List deployments, newest first.
+         */
+        get: operations["list_deployments_v1_deployments_get"];
+        put?: never;
+        /**
+         * Create
+         * @description Deploy a program. The answer does not wait for it to run.
+         */
+        post: operations["create_v1_deployments_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/deployments/{deployment}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get
+         * @description One deployment, by its id or name.
+         */
+        get: operations["get_v1_deployments__deployment__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete
+         * @description Delete a deployment with its logs and figures. Its programs are ended.
+         */
+        delete: operations["delete_v1_deployments__deployment__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Update
+         * @description Change a deployment. A new program or environment replaces replica by replica, and is undone when it never
+         *     becomes healthy.
+         */
+        patch: operations["update_v1_deployments__deployment__patch"];
+        trace?: never;
+    };
+    "/v1/deployments/{deployment}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start
+         * @description Start a stopped deployment.
+         */
+        post: operations["start_v1_deployments__deployment__start_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/deployments/{deployment}/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stop
+         * @description Stop a deployment: SIGTERM, and SIGKILL after 10 s.
+         */
+        post: operations["stop_v1_deployments__deployment__stop_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/deployments/{deployment}/restart": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restart
+         * @description Replace every replica, one after the other.
+         */
+        post: operations["restart_v1_deployments__deployment__restart_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/deployments/{deployment}/scale": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Scale
+         * @description Run more or fewer replicas.
+         */
+        post: operations["scale_v1_deployments__deployment__scale_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/deployments/{deployment}/replicas": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Replicas
+         * @description What runs of it.
+         */
+        get: operations["replicas_v1_deployments__deployment__replicas_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/deployments/{deployment}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Versions
+         * @description What its program was: the last 100 changes, newest first.
+         */
+        get: operations["versions_v1_deployments__deployment__versions_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/deployments/{deployment}/versions/{version}/roll": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Roll
+         * @description Go to another version of the program, with the environment it had; replica by replica.
+         */
+        post: operations["roll_v1_deployments__deployment__versions__version__roll_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/deployments/{deployment}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Logs
+         * @description The last lines that its programs wrote, oldest first.
+         */
+        get: operations["logs_v1_deployments__deployment__logs_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/deployments/{deployment}/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Metrics
+         * @description What its programs used, at most about 500 points a series.
+         */
+        get: operations["metrics_v1_deployments__deployment__metrics_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Search
+         * @description Find agents, knowledge bases, documents, sessions, runs, memories and deployments. Kinds that the key may not
+         *     read are left out.
+         */
+        get: operations["search_v1_search_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/storage/upload": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Upload
+         * @description Keep a file of any size up to the server's cap: the body is the content, or a form with the field `file`.
+         */
+        post: operations["upload_v1_storage_upload_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1388,6 +1662,7 @@ export interface components {
         /**
          * DeliberationBody
          * @description plans: make a plan before acting. reflects: judge the answer, and give it once more below `revise_below`.
+         *     verifies: have every answer checked against the agent's verification rules, after it was given.
          */
         DeliberationBody: {
             /**
@@ -1402,6 +1677,11 @@ export interface components {
             reflects?: boolean;
             /** Revise Below */
             revise_below?: number | null;
+            /**
+             * Verifies
+             * @default false
+             */
+            verifies?: boolean;
         } & {
             [key: string]: unknown;
         };
@@ -1413,6 +1693,193 @@ export interface components {
             reflects: boolean;
             /** Revise Below */
             revise_below: number | null;
+            /** Verifies */
+            verifies: boolean;
+        };
+        /**
+         * DeploymentBody
+         * @description runtime: `rust`, `go` or `native` for an executable; `python` or `node` for a script, or a zip or tar.gz.
+         *
+         *     binary_url: http(s), or `storage://<pathname>`. sha256: what the download must be. cpu: decimal cores. memory: with
+         *     Ki, Mi or Gi. command: arguments; for an archive the first is its entry point. port: given to the program as PORT.
+         *     health_path: asked whether the program is well; once given, the program must answer there.
+         */
+        DeploymentBody: {
+            /** Name */
+            name: string;
+            /** Runtime */
+            runtime: string;
+            /** Binary Url */
+            binary_url: string;
+            /** Sha256 */
+            sha256?: string | null;
+            /**
+             * Replicas
+             * @default 1
+             */
+            replicas?: number;
+            /**
+             * Cpu
+             * @default 1.0
+             */
+            cpu?: string;
+            /**
+             * Memory
+             * @default 512Mi
+             */
+            memory?: string;
+            /**
+             * Region
+             * @default
+             */
+            region?: string;
+            /** Command */
+            command?: string[];
+            /**
+             * Port
+             * @default 8080
+             */
+            port?: number;
+            /** Health Path */
+            health_path?: string | null;
+            /** Environment */
+            environment?: {
+                [key: string]: string;
+            };
+            /** Metadata */
+            metadata?: {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * DeploymentOut
+         * @description status: deploying, running, stopped or error. reason: why it is not as it was wanted.
+         *
+         *     version: counts the changes of the program. digest: sha256 of what was downloaded. endpoint: its address on this
+         *     server. environment_names: values are never shown.
+         */
+        DeploymentOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string;
+            status: components["schemas"]["glia__deployments__types__Status"];
+            /** Reason */
+            reason: string;
+            /** Replicas */
+            replicas: number;
+            /** Ready Replicas */
+            ready_replicas: number;
+            /** Region */
+            region: string;
+            /** Runtime */
+            runtime: string;
+            /** Binary Url */
+            binary_url: string;
+            /** Sha256 */
+            sha256: string | null;
+            /** Digest */
+            digest: string | null;
+            /** Cpu */
+            cpu: string;
+            /** Memory */
+            memory: string;
+            /** Command */
+            command: string[];
+            /** Port */
+            port: number;
+            /** Health Path */
+            health_path: string;
+            /** Environment Names */
+            environment_names: string[];
+            /** Version */
+            version: number;
+            /** Endpoint */
+            endpoint: string;
+            /** Metadata */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /** Created By */
+            created_by: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
+         * DeploymentPatch
+         * @description What is not given stays. environment: replaces all variables.
+         */
+        DeploymentPatch: {
+            /**
+             * Runtime
+             * @default
+             */
+            runtime?: string;
+            /**
+             * Binary Url
+             * @default
+             */
+            binary_url?: string;
+            /**
+             * Sha256
+             * @default
+             */
+            sha256?: string;
+            /**
+             * Replicas
+             * @default 1
+             */
+            replicas?: number;
+            /**
+             * Cpu
+             * @default
+             */
+            cpu?: string;
+            /**
+             * Memory
+             * @default
+             */
+            memory?: string;
+            /**
+             * Region
+             * @default
+             */
+            region?: string;
+            /** Command */
+            command?: string[];
+            /**
+             * Port
+             * @default 8080
+             */
+            port?: number;
+            /**
+             * Health Path
+             * @default /health
+             */
+            health_path?: string;
+            /** Environment */
+            environment?: {
+                [key: string]: string;
+            };
+            /** Metadata */
+            metadata?: {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
         };
         /** DocumentErrorOut */
         DocumentErrorOut: {
@@ -1571,6 +2038,31 @@ export interface components {
             /** Run Id */
             run_id: string | null;
         };
+        /**
+         * FoundOut
+         * @description title: what people call it. text: a line that says more, perhaps empty.
+         *
+         *     parent_id: a document's knowledge base, a run's session, the agent of a session or a memory.
+         */
+        FoundOut: {
+            kind: components["schemas"]["Kind"];
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Title */
+            title: string;
+            /** Text */
+            text: string;
+            /** Parent Id */
+            parent_id: string | null;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+        };
         /** HitOut */
         HitOut: {
             /** Uri */
@@ -1619,6 +2111,11 @@ export interface components {
             };
         };
         /**
+         * Kind
+         * @enum {string}
+         */
+        Kind: "agent" | "knowledge_base" | "document" | "session" | "run" | "memory" | "deployment";
+        /**
          * KnowledgeBody
          * @description Parts of knowledge bases. path: a folder with all below it, in every base of the project; "" for all of them.
          *
@@ -1642,6 +2139,28 @@ export interface components {
             project_id: string | null;
             /** Document Ids */
             document_ids: string[];
+        };
+        /**
+         * LineOut
+         * @description id: for `Last-Event-ID` of the stream. level: debug, info, warn or error.
+         */
+        LineOut: {
+            /** Id */
+            id: number;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Level */
+            level: string;
+            /** Message */
+            message: string;
+            /**
+             * Replica Id
+             * Format: uuid
+             */
+            replica_id: string;
         };
         /** ListOf[AgentOut] */
         ListOf_AgentOut_: {
@@ -1715,6 +2234,18 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** ListOf[DeploymentOut] */
+        ListOf_DeploymentOut_: {
+            /** Data */
+            data: components["schemas"]["DeploymentOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** ListOf[DocumentOut] */
         ListOf_DocumentOut_: {
             /** Data */
@@ -1743,6 +2274,18 @@ export interface components {
         ListOf_ModelCallOut_: {
             /** Data */
             data: components["schemas"]["ModelCallOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[ReplicaOut] */
+        ListOf_ReplicaOut_: {
+            /** Data */
+            data: components["schemas"]["ReplicaOut"][];
             /**
              * Has More
              * @default false
@@ -1795,6 +2338,11 @@ export interface components {
             password: string;
         } & {
             [key: string]: unknown;
+        };
+        /** LogsOut */
+        LogsOut: {
+            /** Data */
+            data: components["schemas"]["LineOut"][];
         };
         /**
          * MeOut
@@ -1849,6 +2397,13 @@ export interface components {
              */
             when_busy?: ("refuse" | "queue" | "interrupt" | "steer") | null;
         };
+        /** MetricsOut */
+        MetricsOut: {
+            /** Metrics */
+            metrics: {
+                [key: string]: components["schemas"]["SeriesOut"];
+            };
+        };
         /** ModelCallOut */
         ModelCallOut: {
             /** Step */
@@ -1869,6 +2424,39 @@ export interface components {
             latency_ms: number;
             /** Finish Reason */
             finish_reason: string;
+        };
+        /**
+         * ObjectOut
+         * @description pathname: the workspace's id, then the name. sha256: of the content.
+         */
+        ObjectOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Pathname */
+            pathname: string;
+            /** Name */
+            name: string;
+            /** Media Type */
+            media_type: string;
+            /** Size Bytes */
+            size_bytes: number;
+            /** Sha256 */
+            sha256: string;
+            /** Created By */
+            created_by: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
         };
         /** ParameterOut */
         ParameterOut: {
@@ -1943,6 +2531,16 @@ export interface components {
             /** Expires After Seconds */
             expires_after_seconds: number;
         };
+        /** PointOut */
+        PointOut: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Value */
+            value: number;
+        };
         /**
          * ProgressOut
          * @description phase: queued, reading, indexing, embedding or done. done of total: chunks of that phase.
@@ -1961,6 +2559,46 @@ export interface components {
             refresh_token: string;
         } & {
             [key: string]: unknown;
+        };
+        /**
+         * ReplicaOut
+         * @description state: pending, starting, running, unhealthy, backoff, failed or stopping. is_ready: gets requests.
+         */
+        ReplicaOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** State */
+            state: string;
+            /** Is Ready */
+            is_ready: boolean;
+            /** Reason */
+            reason: string;
+            /** Restarts */
+            restarts: number;
+            /** Node */
+            node: string;
+            /** Version */
+            version: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Started At */
+            started_at: string | null;
+        };
+        /** ReplicaSeriesOut */
+        ReplicaSeriesOut: {
+            /**
+             * Replica Id
+             * Format: uuid
+             */
+            replica_id: string;
+            /** Points */
+            points: components["schemas"]["PointOut"][];
         };
         /**
          * ResumeBody
@@ -2070,6 +2708,13 @@ export interface components {
             /** Output Tokens */
             output_tokens: number;
         };
+        /** ScaleBody */
+        ScaleBody: {
+            /** Replicas */
+            replicas: number;
+        } & {
+            [key: string]: unknown;
+        };
         /**
          * ScoresOut
          * @description dense: cosine similarity, null when it was not among the nearest. lexical: BM25, null when no word met.
@@ -2121,19 +2766,6 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
-        /** SearchOut */
-        SearchOut: {
-            /** Data */
-            data: components["schemas"]["HitOut"][];
-            /**
-             * Has More
-             * @default false
-             */
-            has_more?: boolean;
-            /** Next Cursor */
-            next_cursor?: string | null;
-            rewriting: components["schemas"]["RewritingOut"];
-        };
         /** SentCallOut */
         SentCallOut: {
             call: components["schemas"]["ModelCallOut"];
@@ -2153,6 +2785,16 @@ export interface components {
             }[];
             /** Parts */
             parts: components["schemas"]["PartOut"][];
+        };
+        /**
+         * SeriesOut
+         * @description cpu: percent of a core. memory: MiB. network: bytes a second. total: all replicas together.
+         */
+        SeriesOut: {
+            /** Total */
+            total: components["schemas"]["PointOut"][];
+            /** Replicas */
+            replicas: components["schemas"]["ReplicaSeriesOut"][];
         };
         /**
          * SessionBody
@@ -2405,6 +3047,11 @@ export interface components {
             created_at: string;
         };
         /**
+         * Status
+         * @enum {string}
+         */
+        glia__deployments__types__Status: "deploying" | "running" | "stopped" | "error";
+        /**
          * LimitsBody
          * @description ends_with_answer: the last model call that `max_iterations` allows has no tools, so that it answers.
          */
@@ -2581,10 +3228,77 @@ export interface components {
             /** Created At */
             created_at: string | null;
         };
+        /**
+         * VersionOut
+         * @description number: grows with each change of the program. is_current: what should run now. size_bytes: of the download.
+         */
+        glia__surfaces__native__deployments__VersionOut: {
+            /** Number */
+            number: number;
+            /** Is Current */
+            is_current: boolean;
+            /** Runtime */
+            runtime: string;
+            /** Binary Url */
+            binary_url: string;
+            /** Sha256 */
+            sha256: string | null;
+            /** Digest */
+            digest: string | null;
+            /** Size Bytes */
+            size_bytes: number | null;
+            /** Cpu */
+            cpu: string;
+            /** Memory */
+            memory: string;
+            /** Command */
+            command: string[];
+            /** Port */
+            port: number;
+            /** Health Path */
+            health_path: string;
+            /** Environment Names */
+            environment_names: string[];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /** SearchOut */
+        glia__surfaces__native__knowledge__SearchOut: {
+            /** Data */
+            data: components["schemas"]["HitOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+            rewriting: components["schemas"]["RewritingOut"];
+        };
+        /** SearchOut */
+        glia__surfaces__native__search__SearchOut: {
+            /** Data */
+            data: components["schemas"]["FoundOut"][];
+        };
         /** ListOf[VersionOut] */
         glia__surfaces__native__words__ListOf_VersionOut___1: {
             /** Data */
             data: components["schemas"]["glia__surfaces__native__agents__VersionOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[VersionOut] */
+        glia__surfaces__native__words__ListOf_VersionOut___4: {
+            /** Data */
+            data: components["schemas"]["glia__surfaces__native__deployments__VersionOut"][];
             /**
              * Has More
              * @default false
@@ -3799,7 +4513,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["SearchOut"];
+                    "application/json": components["schemas"]["glia__surfaces__native__knowledge__SearchOut"];
                 };
             };
         };
@@ -4028,6 +4742,539 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ListOf_BudgetOut_"];
+                };
+            };
+        };
+    };
+    list_deployments_v1_deployments_get: {
+        parameters: {
+            query?: {
+                /** @description Only deployments in this state. */
+                status?: "deploying" | "running" | "stopped" | "error";
+                /** @description Only those of this region. */
+                region?: string | null;
+                /** @description Only the one of this name. */
+                name?: string | null;
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_DeploymentOut_"];
+                };
+            };
+        };
+    };
+    create_v1_deployments_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeploymentBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentOut"];
+                };
+            };
+        };
+    };
+    get_v1_deployments__deployment__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                deployment: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentOut"];
+                };
+            };
+        };
+    };
+    delete_v1_deployments__deployment__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                deployment: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    update_v1_deployments__deployment__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                deployment: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeploymentPatch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentOut"];
+                };
+            };
+        };
+    };
+    start_v1_deployments__deployment__start_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                deployment: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentOut"];
+                };
+            };
+        };
+    };
+    stop_v1_deployments__deployment__stop_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                deployment: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentOut"];
+                };
+            };
+        };
+    };
+    restart_v1_deployments__deployment__restart_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                deployment: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentOut"];
+                };
+            };
+        };
+    };
+    scale_v1_deployments__deployment__scale_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                deployment: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ScaleBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentOut"];
+                };
+            };
+        };
+    };
+    replicas_v1_deployments__deployment__replicas_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                deployment: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_ReplicaOut_"];
+                };
+            };
+        };
+    };
+    versions_v1_deployments__deployment__versions_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                deployment: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["glia__surfaces__native__words__ListOf_VersionOut___4"];
+                };
+            };
+        };
+    };
+    roll_v1_deployments__deployment__versions__version__roll_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                deployment: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentOut"];
+                };
+            };
+        };
+    };
+    logs_v1_deployments__deployment__logs_get: {
+        parameters: {
+            query?: {
+                /** @description How many lines, the last ones. */
+                tail?: number;
+                /** @description `30m`, `1h`, `2d`, or a time. */
+                since?: string | null;
+                /** @description Only lines of this level and above. */
+                level?: "debug" | "info" | "warn" | "error";
+                /** @description Only lines that hold it, in any case. */
+                text?: string | null;
+                /** @description Only lines of this replica. */
+                replica_id?: string | null;
+            };
+            header?: never;
+            path: {
+                deployment: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogsOut"];
+                };
+            };
+        };
+    };
+    metrics_v1_deployments__deployment__metrics_get: {
+        parameters: {
+            query?: {
+                /** @description How far back. */
+                period?: "1h" | "24h" | "7d";
+                /** @description Only this one. */
+                metric?: "cpu" | "memory" | "network";
+            };
+            header?: never;
+            path: {
+                deployment: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MetricsOut"];
+                };
+            };
+        };
+    };
+    search_v1_search_get: {
+        parameters: {
+            query: {
+                /** @description Words or parts of words, all of which must be there; or the first 8 digits of an id. */
+                q: string;
+                /** @description Only these, with commas between them: agent, knowledge_base, document, session, run, memory, deployment. */
+                kinds?: string | null;
+                /** @description How many of each kind at most. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["glia__surfaces__native__search__SearchOut"];
+                };
+            };
+        };
+    };
+    upload_v1_storage_upload_post: {
+        parameters: {
+            query?: {
+                /** @description The name, with folders; made up when left away. */
+                filename?: string | null;
+            };
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/octet-stream": string;
+                "multipart/form-data": {
+                    /** Format: binary */
+                    file: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ObjectOut"];
                 };
             };
         };
