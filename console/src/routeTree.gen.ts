@@ -18,6 +18,9 @@ import { Route as AgentsAgentRouteImport } from './routes/agents.$agent'
 import { Route as AgentsNewRouteImport } from './routes/agents.new'
 import { Route as ChatIndexRouteImport } from './routes/chat.index'
 import { Route as ChatSessionRouteImport } from './routes/chat.$session'
+import { Route as FleetIndexRouteImport } from './routes/fleet.index'
+import { Route as FleetDeploymentRouteImport } from './routes/fleet.$deployment'
+import { Route as FleetNewRouteImport } from './routes/fleet.new'
 import { Route as KnowledgeIndexRouteImport } from './routes/knowledge.index'
 import { Route as KnowledgeBaseRouteImport } from './routes/knowledge.$base'
 import { Route as RunsIndexRouteImport } from './routes/runs.index'
@@ -73,6 +76,21 @@ const ChatSessionRoute = ChatSessionRouteImport.update({
   path: '/$session',
   getParentRoute: () => ChatRoute,
 } as any)
+const FleetIndexRoute = FleetIndexRouteImport.update({
+  id: '/fleet/',
+  path: '/fleet/',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const FleetDeploymentRoute = FleetDeploymentRouteImport.update({
+  id: '/fleet/$deployment',
+  path: '/fleet/$deployment',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const FleetNewRoute = FleetNewRouteImport.update({
+  id: '/fleet/new',
+  path: '/fleet/new',
+  getParentRoute: () => rootRouteImport,
+} as any)
 const KnowledgeIndexRoute = KnowledgeIndexRouteImport.update({
   id: '/knowledge/',
   path: '/knowledge/',
@@ -127,12 +145,15 @@ export interface FileRoutesByFullPath {
   '/agents/$agent': typeof AgentsAgentRoute
   '/agents/new': typeof AgentsNewRoute
   '/chat/$session': typeof ChatSessionRoute
+  '/fleet/$deployment': typeof FleetDeploymentRoute
+  '/fleet/new': typeof FleetNewRoute
   '/knowledge/$base': typeof KnowledgeBaseRoute
   '/runs/$run': typeof RunsRunRoute
   '/usage/calls': typeof UsageCallsRoute
   '/usage/ledger': typeof UsageLedgerRoute
   '/agents/': typeof AgentsIndexRoute
   '/chat/': typeof ChatIndexRoute
+  '/fleet/': typeof FleetIndexRoute
   '/knowledge/': typeof KnowledgeIndexRoute
   '/runs/': typeof RunsIndexRoute
   '/usage/': typeof UsageIndexRoute
@@ -145,12 +166,15 @@ export interface FileRoutesByTo {
   '/agents/$agent': typeof AgentsAgentRoute
   '/agents/new': typeof AgentsNewRoute
   '/chat/$session': typeof ChatSessionRoute
+  '/fleet/$deployment': typeof FleetDeploymentRoute
+  '/fleet/new': typeof FleetNewRoute
   '/knowledge/$base': typeof KnowledgeBaseRoute
   '/runs/$run': typeof RunsRunRoute
   '/usage/calls': typeof UsageCallsRoute
   '/usage/ledger': typeof UsageLedgerRoute
   '/agents': typeof AgentsIndexRoute
   '/chat': typeof ChatIndexRoute
+  '/fleet': typeof FleetIndexRoute
   '/knowledge': typeof KnowledgeIndexRoute
   '/runs': typeof RunsIndexRoute
   '/usage': typeof UsageIndexRoute
@@ -166,12 +190,15 @@ export interface FileRoutesById {
   '/agents/$agent': typeof AgentsAgentRoute
   '/agents/new': typeof AgentsNewRoute
   '/chat/$session': typeof ChatSessionRoute
+  '/fleet/$deployment': typeof FleetDeploymentRoute
+  '/fleet/new': typeof FleetNewRoute
   '/knowledge/$base': typeof KnowledgeBaseRoute
   '/runs/$run': typeof RunsRunRoute
   '/usage/calls': typeof UsageCallsRoute
   '/usage/ledger': typeof UsageLedgerRoute
   '/agents/': typeof AgentsIndexRoute
   '/chat/': typeof ChatIndexRoute
+  '/fleet/': typeof FleetIndexRoute
   '/knowledge/': typeof KnowledgeIndexRoute
   '/runs/': typeof RunsIndexRoute
   '/usage/': typeof UsageIndexRoute
@@ -188,12 +215,15 @@ export interface FileRouteTypes {
     | '/agents/$agent'
     | '/agents/new'
     | '/chat/$session'
+    | '/fleet/$deployment'
+    | '/fleet/new'
     | '/knowledge/$base'
     | '/runs/$run'
     | '/usage/calls'
     | '/usage/ledger'
     | '/agents/'
     | '/chat/'
+    | '/fleet/'
     | '/knowledge/'
     | '/runs/'
     | '/usage/'
@@ -206,12 +236,15 @@ export interface FileRouteTypes {
     | '/agents/$agent'
     | '/agents/new'
     | '/chat/$session'
+    | '/fleet/$deployment'
+    | '/fleet/new'
     | '/knowledge/$base'
     | '/runs/$run'
     | '/usage/calls'
     | '/usage/ledger'
     | '/agents'
     | '/chat'
+    | '/fleet'
     | '/knowledge'
     | '/runs'
     | '/usage'
@@ -226,12 +259,15 @@ export interface FileRouteTypes {
     | '/agents/$agent'
     | '/agents/new'
     | '/chat/$session'
+    | '/fleet/$deployment'
+    | '/fleet/new'
     | '/knowledge/$base'
     | '/runs/$run'
     | '/usage/calls'
     | '/usage/ledger'
     | '/agents/'
     | '/chat/'
+    | '/fleet/'
     | '/knowledge/'
     | '/runs/'
     | '/usage/'
@@ -246,9 +282,12 @@ export interface RootRouteChildren {
   UsageRoute: typeof UsageRouteWithChildren
   AgentsAgentRoute: typeof AgentsAgentRoute
   AgentsNewRoute: typeof AgentsNewRoute
+  FleetDeploymentRoute: typeof FleetDeploymentRoute
+  FleetNewRoute: typeof FleetNewRoute
   KnowledgeBaseRoute: typeof KnowledgeBaseRoute
   RunsRunRoute: typeof RunsRunRoute
   AgentsIndexRoute: typeof AgentsIndexRoute
+  FleetIndexRoute: typeof FleetIndexRoute
   KnowledgeIndexRoute: typeof KnowledgeIndexRoute
   RunsIndexRoute: typeof RunsIndexRoute
 }
@@ -317,6 +356,27 @@ declare module '@tanstack/react-router' {
       fullPath: '/chat/$session'
       preLoaderRoute: typeof ChatSessionRouteImport
       parentRoute: typeof ChatRoute
+    }
+    '/fleet/': {
+      id: '/fleet/'
+      path: '/fleet'
+      fullPath: '/fleet/'
+      preLoaderRoute: typeof FleetIndexRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/fleet/$deployment': {
+      id: '/fleet/$deployment'
+      path: '/fleet/$deployment'
+      fullPath: '/fleet/$deployment'
+      preLoaderRoute: typeof FleetDeploymentRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/fleet/new': {
+      id: '/fleet/new'
+      path: '/fleet/new'
+      fullPath: '/fleet/new'
+      preLoaderRoute: typeof FleetNewRouteImport
+      parentRoute: typeof rootRouteImport
     }
     '/knowledge/': {
       id: '/knowledge/'
@@ -421,9 +481,12 @@ const rootRouteChildren: RootRouteChildren = {
   UsageRoute: UsageRouteWithChildren,
   AgentsAgentRoute: AgentsAgentRoute,
   AgentsNewRoute: AgentsNewRoute,
+  FleetDeploymentRoute: FleetDeploymentRoute,
+  FleetNewRoute: FleetNewRoute,
   KnowledgeBaseRoute: KnowledgeBaseRoute,
   RunsRunRoute: RunsRunRoute,
   AgentsIndexRoute: AgentsIndexRoute,
+  FleetIndexRoute: FleetIndexRoute,
   KnowledgeIndexRoute: KnowledgeIndexRoute,
   RunsIndexRoute: RunsIndexRoute,
 }

@@ -55,7 +55,8 @@ export const GROUPS: PlaceGroup[] = [
   {
     name: "Operate",
     places: [
-      { to: "/deployments", name: "Deployments", Icon: Rocket, also: "replicas logs programs" },
+      // Not /deployments: below that address the programs themselves answer.
+      { to: "/fleet", name: "Deployments", Icon: Rocket, also: "replicas logs programs" },
       { to: "/sandboxes", name: "Sandboxes", Icon: Box, also: "terminal files egress" },
       { to: "/usage", name: "Usage", Icon: ChartColumn, also: "cost budgets ledger" },
       { to: "/settings", name: "Settings", Icon: Settings, also: "users keys roles webhooks providers audit health" },

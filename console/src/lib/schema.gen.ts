@@ -768,7 +768,11 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+<<<<<<< HEAD
     "/v1/budgets/holds": {
+=======
+    "/v1/deployments": {
+>>>>>>> console-c
         parameters: {
             query?: never;
             header?: never;
@@ -776,6 +780,7 @@ export interface paths {
             cookie?: never;
         };
         /**
+<<<<<<< HEAD
          * All Holds
          * @description What any budget or the credit holds, and calls whose end nobody reported; newest first.
          */
@@ -802,13 +807,29 @@ export interface paths {
         get: operations["waiting_v1_budgets_waiting_get"];
         put?: never;
         post?: never;
+=======
+         * List Deployments
+         * @description List deployments, newest first.
+         */
+        get: operations["list_deployments_v1_deployments_get"];
+        put?: never;
+        /**
+         * Create
+         * @description Deploy a program. The answer does not wait for it to run.
+         */
+        post: operations["create_v1_deployments_post"];
+>>>>>>> console-c
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
+<<<<<<< HEAD
     "/v1/budgets/{budget}": {
+=======
+    "/v1/deployments/{deployment}": {
+>>>>>>> console-c
         parameters: {
             query?: never;
             header?: never;
@@ -817,26 +838,128 @@ export interface paths {
         };
         /**
          * Get
+<<<<<<< HEAD
          * @description One budget with what is spent, held and left.
          */
         get: operations["get_v1_budgets__budget__get"];
+=======
+         * @description One deployment, by its id or name.
+         */
+        get: operations["get_v1_deployments__deployment__get"];
+>>>>>>> console-c
         put?: never;
         post?: never;
         /**
          * Delete
+<<<<<<< HEAD
          * @description Delete a budget with what it has counted. Usage records stay.
          */
         delete: operations["delete_v1_budgets__budget__delete"];
+=======
+         * @description Delete a deployment with its logs and figures. Its programs are ended.
+         */
+        delete: operations["delete_v1_deployments__deployment__delete"];
+>>>>>>> console-c
         options?: never;
         head?: never;
         /**
          * Update
+<<<<<<< HEAD
          * @description Raise, lower, pause or rename a budget. Runs that wait for it look again.
          */
         patch: operations["update_v1_budgets__budget__patch"];
         trace?: never;
     };
     "/v1/budgets/{budget}/holds": {
+=======
+         * @description Change a deployment. A new program or environment replaces replica by replica, and is undone when it never
+         *     becomes healthy.
+         */
+        patch: operations["update_v1_deployments__deployment__patch"];
+        trace?: never;
+    };
+    "/v1/deployments/{deployment}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start
+         * @description Start a stopped deployment.
+         */
+        post: operations["start_v1_deployments__deployment__start_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/deployments/{deployment}/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stop
+         * @description Stop a deployment: SIGTERM, and SIGKILL after 10 s.
+         */
+        post: operations["stop_v1_deployments__deployment__stop_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/deployments/{deployment}/restart": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restart
+         * @description Replace every replica, one after the other.
+         */
+        post: operations["restart_v1_deployments__deployment__restart_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/deployments/{deployment}/scale": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Scale
+         * @description Run more or fewer replicas.
+         */
+        post: operations["scale_v1_deployments__deployment__scale_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/deployments/{deployment}/replicas": {
+>>>>>>> console-c
         parameters: {
             query?: never;
             header?: never;
@@ -844,10 +967,17 @@ export interface paths {
             cookie?: never;
         };
         /**
+<<<<<<< HEAD
          * Holds
          * @description What a budget holds for calls under way, and calls whose end nobody reported; newest first.
          */
         get: operations["holds_v1_budgets__budget__holds_get"];
+=======
+         * Replicas
+         * @description What runs of it.
+         */
+        get: operations["replicas_v1_deployments__deployment__replicas_get"];
+>>>>>>> console-c
         put?: never;
         post?: never;
         delete?: never;
@@ -856,6 +986,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+<<<<<<< HEAD
     "/v1/credits": {
         parameters: {
             query?: never;
@@ -1381,6 +1512,9 @@ export interface paths {
         trace?: never;
     };
     "/v1/workflows/{workflow}/versions": {
+=======
+    "/v1/deployments/{deployment}/versions": {
+>>>>>>> console-c
         parameters: {
             query?: never;
             header?: never;
@@ -1389,9 +1523,15 @@ export interface paths {
         };
         /**
          * Versions
+<<<<<<< HEAD
          * @description All versions of a workflow, newest first, at most 1,000.
          */
         get: operations["versions_v1_workflows__workflow__versions_get"];
+=======
+         * @description What its program was: the last 100 changes, newest first.
+         */
+        get: operations["versions_v1_deployments__deployment__versions_get"];
+>>>>>>> console-c
         put?: never;
         post?: never;
         delete?: never;
@@ -1400,7 +1540,31 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+<<<<<<< HEAD
     "/v1/workflows/{workflow}/versions/{version}": {
+=======
+    "/v1/deployments/{deployment}/versions/{version}/roll": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Roll
+         * @description Go to another version of the program, with the environment it had; replica by replica.
+         */
+        post: operations["roll_v1_deployments__deployment__versions__version__roll_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/deployments/{deployment}/logs": {
+>>>>>>> console-c
         parameters: {
             query?: never;
             header?: never;
@@ -1408,10 +1572,17 @@ export interface paths {
             cookie?: never;
         };
         /**
+<<<<<<< HEAD
          * Get Version
          * @description One version of a workflow.
          */
         get: operations["get_version_v1_workflows__workflow__versions__version__get"];
+=======
+         * Logs
+         * @description The last lines that its programs wrote, oldest first.
+         */
+        get: operations["logs_v1_deployments__deployment__logs_get"];
+>>>>>>> console-c
         put?: never;
         post?: never;
         delete?: never;
@@ -1420,7 +1591,11 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+<<<<<<< HEAD
     "/v1/workflows/{workflow}/executions": {
+=======
+    "/v1/deployments/{deployment}/metrics": {
+>>>>>>> console-c
         parameters: {
             query?: never;
             header?: never;
@@ -1428,10 +1603,17 @@ export interface paths {
             cookie?: never;
         };
         /**
+<<<<<<< HEAD
          * Executions
          * @description List a workflow's executions, newest first.
          */
         get: operations["executions_v1_workflows__workflow__executions_get"];
+=======
+         * Metrics
+         * @description What its programs used, at most about 500 points a series.
+         */
+        get: operations["metrics_v1_deployments__deployment__metrics_get"];
+>>>>>>> console-c
         put?: never;
         post?: never;
         delete?: never;
@@ -1440,7 +1622,11 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+<<<<<<< HEAD
     "/v1/workflows/{workflow}/executions/{execution}": {
+=======
+    "/v1/search": {
+>>>>>>> console-c
         parameters: {
             query?: never;
             header?: never;
@@ -1448,10 +1634,18 @@ export interface paths {
             cookie?: never;
         };
         /**
+<<<<<<< HEAD
          * Execution
          * @description One execution with each step: its state, tries, output and times.
          */
         get: operations["execution_v1_workflows__workflow__executions__execution__get"];
+=======
+         * Search
+         * @description Find agents, knowledge bases, documents, sessions, runs, memories and deployments. Kinds that the key may not
+         *     read are left out.
+         */
+        get: operations["search_v1_search_get"];
+>>>>>>> console-c
         put?: never;
         post?: never;
         delete?: never;
@@ -1460,6 +1654,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+<<<<<<< HEAD
     "/v1/workspaces": {
         parameters: {
             query?: never;
@@ -1541,6 +1736,9 @@ export interface paths {
         trace?: never;
     };
     "/v1/credits/adjustments": {
+=======
+    "/v1/storage/upload": {
+>>>>>>> console-c
         parameters: {
             query?: never;
             header?: never;
@@ -1550,16 +1748,24 @@ export interface paths {
         get?: never;
         put?: never;
         /**
+<<<<<<< HEAD
          * Adjust
          * @description Put something right: a positive or negative amount, down to a balance of 0.
          */
         post: operations["adjust_v1_credits_adjustments_post"];
+=======
+         * Upload
+         * @description Keep a file of any size up to the server's cap: the body is the content, or a form with the field `file`.
+         */
+        post: operations["upload_v1_storage_upload_post"];
+>>>>>>> console-c
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
+<<<<<<< HEAD
     "/v1/credits/grants": {
         parameters: {
             query?: never;
@@ -1900,6 +2106,8 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+=======
+>>>>>>> console-c
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -2797,6 +3005,7 @@ export interface components {
             verifies: boolean;
         };
         /**
+<<<<<<< HEAD
          * DeliveryOut
          * @description webhook_id: the header of that name, the same for every attempt. last_status: null when there was no answer.
          */
@@ -2842,11 +3051,78 @@ export interface components {
          * @description body: what is sent, as text; null when its event is no longer in the log, or for a mail.
          */
         DeliveryWithAttemptsOut: {
+=======
+         * DeploymentBody
+         * @description runtime: `rust`, `go` or `native` for an executable; `python` or `node` for a script, or a zip or tar.gz.
+         *
+         *     binary_url: http(s), or `storage://<pathname>`. sha256: what the download must be. cpu: decimal cores. memory: with
+         *     Ki, Mi or Gi. command: arguments; for an archive the first is its entry point. port: given to the program as PORT.
+         *     health_path: asked whether the program is well; once given, the program must answer there.
+         */
+        DeploymentBody: {
+            /** Name */
+            name: string;
+            /** Runtime */
+            runtime: string;
+            /** Binary Url */
+            binary_url: string;
+            /** Sha256 */
+            sha256?: string | null;
+            /**
+             * Replicas
+             * @default 1
+             */
+            replicas?: number;
+            /**
+             * Cpu
+             * @default 1.0
+             */
+            cpu?: string;
+            /**
+             * Memory
+             * @default 512Mi
+             */
+            memory?: string;
+            /**
+             * Region
+             * @default
+             */
+            region?: string;
+            /** Command */
+            command?: string[];
+            /**
+             * Port
+             * @default 8080
+             */
+            port?: number;
+            /** Health Path */
+            health_path?: string | null;
+            /** Environment */
+            environment?: {
+                [key: string]: string;
+            };
+            /** Metadata */
+            metadata?: {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * DeploymentOut
+         * @description status: deploying, running, stopped or error. reason: why it is not as it was wanted.
+         *
+         *     version: counts the changes of the program. digest: sha256 of what was downloaded. endpoint: its address on this
+         *     server. environment_names: values are never shown.
+         */
+        DeploymentOut: {
+>>>>>>> console-c
             /**
              * Id
              * Format: uuid
              */
             id: string;
+<<<<<<< HEAD
             /** Webhook Id */
             webhook_id: string;
             /** Type */
@@ -2870,17 +3146,131 @@ export interface components {
             last_status: number | null;
             /** Last Error */
             last_error: string | null;
+=======
+            /** Name */
+            name: string;
+            status: components["schemas"]["glia__deployments__types__Status"];
+            /** Reason */
+            reason: string;
+            /** Replicas */
+            replicas: number;
+            /** Ready Replicas */
+            ready_replicas: number;
+            /** Region */
+            region: string;
+            /** Runtime */
+            runtime: string;
+            /** Binary Url */
+            binary_url: string;
+            /** Sha256 */
+            sha256: string | null;
+            /** Digest */
+            digest: string | null;
+            /** Cpu */
+            cpu: string;
+            /** Memory */
+            memory: string;
+            /** Command */
+            command: string[];
+            /** Port */
+            port: number;
+            /** Health Path */
+            health_path: string;
+            /** Environment Names */
+            environment_names: string[];
+            /** Version */
+            version: number;
+            /** Endpoint */
+            endpoint: string;
+            /** Metadata */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /** Created By */
+            created_by: string;
+>>>>>>> console-c
             /**
              * Created At
              * Format: date-time
              */
             created_at: string;
+<<<<<<< HEAD
             /** Delivered At */
             delivered_at: string | null;
             /** Log */
             log: components["schemas"]["AttemptOut"][];
             /** Body */
             body?: string | null;
+=======
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
+         * DeploymentPatch
+         * @description What is not given stays. environment: replaces all variables.
+         */
+        DeploymentPatch: {
+            /**
+             * Runtime
+             * @default
+             */
+            runtime?: string;
+            /**
+             * Binary Url
+             * @default
+             */
+            binary_url?: string;
+            /**
+             * Sha256
+             * @default
+             */
+            sha256?: string;
+            /**
+             * Replicas
+             * @default 1
+             */
+            replicas?: number;
+            /**
+             * Cpu
+             * @default
+             */
+            cpu?: string;
+            /**
+             * Memory
+             * @default
+             */
+            memory?: string;
+            /**
+             * Region
+             * @default
+             */
+            region?: string;
+            /** Command */
+            command?: string[];
+            /**
+             * Port
+             * @default 8080
+             */
+            port?: number;
+            /**
+             * Health Path
+             * @default /health
+             */
+            health_path?: string;
+            /** Environment */
+            environment?: {
+                [key: string]: string;
+            };
+            /** Metadata */
+            metadata?: {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+>>>>>>> console-c
         };
         /** DocumentErrorOut */
         DocumentErrorOut: {
@@ -3210,6 +3600,31 @@ export interface components {
             /** Run Id */
             run_id: string | null;
         };
+        /**
+         * FoundOut
+         * @description title: what people call it. text: a line that says more, perhaps empty.
+         *
+         *     parent_id: a document's knowledge base, a run's session, the agent of a session or a memory.
+         */
+        FoundOut: {
+            kind: components["schemas"]["Kind"];
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Title */
+            title: string;
+            /** Text */
+            text: string;
+            /** Parent Id */
+            parent_id: string | null;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+        };
         /** HitOut */
         HitOut: {
             /** Uri */
@@ -3297,6 +3712,7 @@ export interface components {
             };
         };
         /**
+<<<<<<< HEAD
          * JobOut
          * @description status: pending, in_progress, paused, completed, failed or cancelled. progress: percent.
          *
@@ -3514,6 +3930,12 @@ export interface components {
              */
             created_at: string;
         };
+=======
+         * Kind
+         * @enum {string}
+         */
+        Kind: "agent" | "knowledge_base" | "document" | "session" | "run" | "memory" | "deployment";
+>>>>>>> console-c
         /**
          * KnowledgeBody
          * @description Parts of knowledge bases. path: a folder with all below it, in every base of the project; "" for all of them.
@@ -3538,6 +3960,28 @@ export interface components {
             project_id: string | null;
             /** Document Ids */
             document_ids: string[];
+        };
+        /**
+         * LineOut
+         * @description id: for `Last-Event-ID` of the stream. level: debug, info, warn or error.
+         */
+        LineOut: {
+            /** Id */
+            id: number;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Level */
+            level: string;
+            /** Message */
+            message: string;
+            /**
+             * Replica Id
+             * Format: uuid
+             */
+            replica_id: string;
         };
         /** ListOf[AgentOut] */
         ListOf_AgentOut_: {
@@ -3623,10 +4067,17 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+<<<<<<< HEAD
         /** ListOf[DeliveryOut] */
         ListOf_DeliveryOut_: {
             /** Data */
             data: components["schemas"]["DeliveryOut"][];
+=======
+        /** ListOf[DeploymentOut] */
+        ListOf_DeploymentOut_: {
+            /** Data */
+            data: components["schemas"]["DeploymentOut"][];
+>>>>>>> console-c
             /**
              * Has More
              * @default false
@@ -3755,10 +4206,17 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+<<<<<<< HEAD
         /** ListOf[ProjectOut] */
         ListOf_ProjectOut_: {
             /** Data */
             data: components["schemas"]["ProjectOut"][];
+=======
+        /** ListOf[ReplicaOut] */
+        ListOf_ReplicaOut_: {
+            /** Data */
+            data: components["schemas"]["ReplicaOut"][];
+>>>>>>> console-c
             /**
              * Has More
              * @default false
@@ -3920,6 +4378,11 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        /** LogsOut */
+        LogsOut: {
+            /** Data */
+            data: components["schemas"]["LineOut"][];
+        };
         /**
          * MeOut
          * @description Who asks. user is null for a key that belongs to no user; key_id is null for someone who signed in.
@@ -4046,6 +4509,13 @@ export interface components {
              */
             when_busy?: ("refuse" | "queue" | "interrupt" | "steer") | null;
         };
+        /** MetricsOut */
+        MetricsOut: {
+            /** Metrics */
+            metrics: {
+                [key: string]: components["schemas"]["SeriesOut"];
+            };
+        };
         /** ModelCallOut */
         ModelCallOut: {
             /** Step */
@@ -4068,15 +4538,23 @@ export interface components {
             finish_reason: string;
         };
         /**
+<<<<<<< HEAD
          * NewKeyOut
          * @description key: the secret itself; nobody can ever read it again.
          */
         NewKeyOut: {
+=======
+         * ObjectOut
+         * @description pathname: the workspace's id, then the name. sha256: of the content.
+         */
+        ObjectOut: {
+>>>>>>> console-c
             /**
              * Id
              * Format: uuid
              */
             id: string;
+<<<<<<< HEAD
             /** Name */
             name: string;
             /** Prefix */
@@ -4179,6 +4657,18 @@ export interface components {
             metadata: {
                 [key: string]: unknown;
             };
+=======
+            /** Pathname */
+            pathname: string;
+            /** Name */
+            name: string;
+            /** Media Type */
+            media_type: string;
+            /** Size Bytes */
+            size_bytes: number;
+            /** Sha256 */
+            sha256: string;
+>>>>>>> console-c
             /** Created By */
             created_by: string;
             /**
@@ -4191,8 +4681,11 @@ export interface components {
              * Format: date-time
              */
             updated_at: string;
+<<<<<<< HEAD
             /** Secret */
             secret?: string | null;
+=======
+>>>>>>> console-c
         };
         /** ParameterOut */
         ParameterOut: {
@@ -4279,12 +4772,24 @@ export interface components {
             /** Expires After Seconds */
             expires_after_seconds: number;
         };
+<<<<<<< HEAD
         /** ProblemOut */
         ProblemOut: {
             /** Field */
             field: string;
             /** Message */
             message: string;
+=======
+        /** PointOut */
+        PointOut: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Value */
+            value: number;
+>>>>>>> console-c
         };
         /**
          * ProgressOut
@@ -4376,6 +4881,46 @@ export interface components {
             refresh_token: string;
         } & {
             [key: string]: unknown;
+        };
+        /**
+         * ReplicaOut
+         * @description state: pending, starting, running, unhealthy, backoff, failed or stopping. is_ready: gets requests.
+         */
+        ReplicaOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** State */
+            state: string;
+            /** Is Ready */
+            is_ready: boolean;
+            /** Reason */
+            reason: string;
+            /** Restarts */
+            restarts: number;
+            /** Node */
+            node: string;
+            /** Version */
+            version: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Started At */
+            started_at: string | null;
+        };
+        /** ReplicaSeriesOut */
+        ReplicaSeriesOut: {
+            /**
+             * Replica Id
+             * Format: uuid
+             */
+            replica_id: string;
+            /** Points */
+            points: components["schemas"]["PointOut"][];
         };
         /**
          * ResumeBody
@@ -4512,6 +5057,13 @@ export interface components {
             /** Output Tokens */
             output_tokens: number;
         };
+        /** ScaleBody */
+        ScaleBody: {
+            /** Replicas */
+            replicas: number;
+        } & {
+            [key: string]: unknown;
+        };
         /**
          * ScoresOut
          * @description dense: cosine similarity, null when it was not among the nearest. lexical: BM25, null when no word met.
@@ -4563,19 +5115,6 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
-        /** SearchOut */
-        SearchOut: {
-            /** Data */
-            data: components["schemas"]["HitOut"][];
-            /**
-             * Has More
-             * @default false
-             */
-            has_more?: boolean;
-            /** Next Cursor */
-            next_cursor?: string | null;
-            rewriting: components["schemas"]["RewritingOut"];
-        };
         /** SentCallOut */
         SentCallOut: {
             call: components["schemas"]["ModelCallOut"];
@@ -4595,6 +5134,16 @@ export interface components {
             }[];
             /** Parts */
             parts: components["schemas"]["PartOut"][];
+        };
+        /**
+         * SeriesOut
+         * @description cpu: percent of a core. memory: MiB. network: bytes a second. total: all replicas together.
+         */
+        SeriesOut: {
+            /** Total */
+            total: components["schemas"]["PointOut"][];
+            /** Replicas */
+            replicas: components["schemas"]["ReplicaSeriesOut"][];
         };
         /**
          * SessionBody
@@ -5879,6 +6428,11 @@ export interface components {
          */
         glia__memory__types__Status: "active" | "superseded" | "forgotten";
         /**
+         * Status
+         * @enum {string}
+         */
+        glia__deployments__types__Status: "deploying" | "running" | "stopped" | "error";
+        /**
          * LimitsBody
          * @description ends_with_answer: the last model call that `max_iterations` allows has no tools, so that it answers.
          */
@@ -6055,6 +6609,7 @@ export interface components {
             /** Created At */
             created_at: string | null;
         };
+<<<<<<< HEAD
         /** EntryOut */
         glia__surfaces__native__credit__EntryOut: {
             /** Account */
@@ -6072,6 +6627,62 @@ export interface components {
             count?: number;
         } & {
             [key: string]: unknown;
+=======
+        /**
+         * VersionOut
+         * @description number: grows with each change of the program. is_current: what should run now. size_bytes: of the download.
+         */
+        glia__surfaces__native__deployments__VersionOut: {
+            /** Number */
+            number: number;
+            /** Is Current */
+            is_current: boolean;
+            /** Runtime */
+            runtime: string;
+            /** Binary Url */
+            binary_url: string;
+            /** Sha256 */
+            sha256: string | null;
+            /** Digest */
+            digest: string | null;
+            /** Size Bytes */
+            size_bytes: number | null;
+            /** Cpu */
+            cpu: string;
+            /** Memory */
+            memory: string;
+            /** Command */
+            command: string[];
+            /** Port */
+            port: number;
+            /** Health Path */
+            health_path: string;
+            /** Environment Names */
+            environment_names: string[];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /** SearchOut */
+        glia__surfaces__native__knowledge__SearchOut: {
+            /** Data */
+            data: components["schemas"]["HitOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+            rewriting: components["schemas"]["RewritingOut"];
+        };
+        /** SearchOut */
+        glia__surfaces__native__search__SearchOut: {
+            /** Data */
+            data: components["schemas"]["FoundOut"][];
+>>>>>>> console-c
         };
         /** ListOf[VersionOut] */
         glia__surfaces__native__words__ListOf_VersionOut___1: {
@@ -6086,9 +6697,15 @@ export interface components {
             next_cursor?: string | null;
         };
         /** ListOf[VersionOut] */
+<<<<<<< HEAD
         glia__surfaces__native__words__ListOf_VersionOut___3: {
             /** Data */
             data: components["schemas"]["glia__surfaces__native__workflows__VersionOut"][];
+=======
+        glia__surfaces__native__words__ListOf_VersionOut___4: {
+            /** Data */
+            data: components["schemas"]["glia__surfaces__native__deployments__VersionOut"][];
+>>>>>>> console-c
             /**
              * Has More
              * @default false
@@ -6097,6 +6714,7 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+<<<<<<< HEAD
         /**
          * StartedOut
          * @description id: the execution's, which is its run's. is_new: false when the idempotency key was used before.
@@ -6156,6 +6774,8 @@ export interface components {
              */
             created_at: string;
         };
+=======
+>>>>>>> console-c
     };
     responses: never;
     parameters: never;
@@ -7374,7 +7994,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["SearchOut"];
+                    "application/json": components["schemas"]["glia__surfaces__native__knowledge__SearchOut"];
                 };
             };
         };
@@ -7617,7 +8237,49 @@ export interface operations {
             };
         };
     };
+<<<<<<< HEAD
     create_v1_budgets_post: {
+=======
+    list_deployments_v1_deployments_get: {
+        parameters: {
+            query?: {
+                /** @description Only deployments in this state. */
+                status?: "deploying" | "running" | "stopped" | "error";
+                /** @description Only those of this region. */
+                region?: string | null;
+                /** @description Only the one of this name. */
+                name?: string | null;
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_DeploymentOut_"];
+                };
+            };
+        };
+    };
+    create_v1_deployments_post: {
+>>>>>>> console-c
         parameters: {
             query?: never;
             header?: {
@@ -7629,7 +8291,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+<<<<<<< HEAD
                 "application/json": components["schemas"]["BudgetBody"];
+=======
+                "application/json": components["schemas"]["DeploymentBody"];
+>>>>>>> console-c
             };
         };
         responses: {
@@ -7646,11 +8312,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+<<<<<<< HEAD
                     "application/json": components["schemas"]["BudgetOut"];
+=======
+                    "application/json": components["schemas"]["DeploymentOut"];
+>>>>>>> console-c
                 };
             };
         };
     };
+<<<<<<< HEAD
     audit_log_v1_audit_log_get: {
         parameters: {
             query?: {
@@ -7760,11 +8431,18 @@ export interface operations {
         };
     };
     get_v1_budgets__budget__get: {
+=======
+    get_v1_deployments__deployment__get: {
+>>>>>>> console-c
         parameters: {
             query?: never;
             header?: never;
             path: {
+<<<<<<< HEAD
                 budget: string;
+=======
+                deployment: string;
+>>>>>>> console-c
             };
             cookie?: never;
         };
@@ -7783,17 +8461,29 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+<<<<<<< HEAD
                     "application/json": components["schemas"]["BudgetOut"];
+=======
+                    "application/json": components["schemas"]["DeploymentOut"];
+>>>>>>> console-c
                 };
             };
         };
     };
+<<<<<<< HEAD
     delete_v1_budgets__budget__delete: {
+=======
+    delete_v1_deployments__deployment__delete: {
+>>>>>>> console-c
         parameters: {
             query?: never;
             header?: never;
             path: {
+<<<<<<< HEAD
                 budget: string;
+=======
+                deployment: string;
+>>>>>>> console-c
             };
             cookie?: never;
         };
@@ -7815,18 +8505,30 @@ export interface operations {
             };
         };
     };
+<<<<<<< HEAD
     update_v1_budgets__budget__patch: {
+=======
+    update_v1_deployments__deployment__patch: {
+>>>>>>> console-c
         parameters: {
             query?: never;
             header?: never;
             path: {
+<<<<<<< HEAD
                 budget: string;
+=======
+                deployment: string;
+>>>>>>> console-c
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+<<<<<<< HEAD
                 "application/json": components["schemas"]["BudgetChanges"];
+=======
+                "application/json": components["schemas"]["DeploymentPatch"];
+>>>>>>> console-c
             };
         };
         responses: {
@@ -7843,11 +8545,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+<<<<<<< HEAD
                     "application/json": components["schemas"]["BudgetOut"];
+=======
+                    "application/json": components["schemas"]["DeploymentOut"];
+>>>>>>> console-c
                 };
             };
         };
     };
+<<<<<<< HEAD
     holds_v1_budgets__budget__holds_get: {
         parameters: {
             query?: {
@@ -8170,12 +8877,16 @@ export interface operations {
         };
     };
     create_v1_keys_post: {
+=======
+    start_v1_deployments__deployment__start_post: {
+>>>>>>> console-c
         parameters: {
             query?: never;
             header?: {
                 /** @description The same key within 24 hours gives the first answer again. */
                 "Idempotency-Key"?: string;
             };
+<<<<<<< HEAD
             path?: never;
             cookie?: never;
         };
@@ -8213,6 +8924,11 @@ export interface operations {
             };
             header?: never;
             path?: never;
+=======
+            path: {
+                deployment: string;
+            };
+>>>>>>> console-c
             cookie?: never;
         };
         requestBody?: never;
@@ -8230,18 +8946,27 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+<<<<<<< HEAD
                     "application/json": components["schemas"]["ListOf_ProjectOut_"];
+=======
+                    "application/json": components["schemas"]["DeploymentOut"];
+>>>>>>> console-c
                 };
             };
         };
     };
+<<<<<<< HEAD
     create_project_v1_projects_post: {
+=======
+    stop_v1_deployments__deployment__stop_post: {
+>>>>>>> console-c
         parameters: {
             query?: never;
             header?: {
                 /** @description The same key within 24 hours gives the first answer again. */
                 "Idempotency-Key"?: string;
             };
+<<<<<<< HEAD
             path?: never;
             cookie?: never;
         };
@@ -8287,6 +9012,11 @@ export interface operations {
             };
             header?: never;
             path?: never;
+=======
+            path: {
+                deployment: string;
+            };
+>>>>>>> console-c
             cookie?: never;
         };
         requestBody?: never;
@@ -8304,18 +9034,27 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+<<<<<<< HEAD
                     "application/json": components["schemas"]["ListOf_TriggerOut_"];
+=======
+                    "application/json": components["schemas"]["DeploymentOut"];
+>>>>>>> console-c
                 };
             };
         };
     };
+<<<<<<< HEAD
     create_v1_triggers_post: {
+=======
+    restart_v1_deployments__deployment__restart_post: {
+>>>>>>> console-c
         parameters: {
             query?: never;
             header?: {
                 /** @description The same key within 24 hours gives the first answer again. */
                 "Idempotency-Key"?: string;
             };
+<<<<<<< HEAD
             path?: never;
             cookie?: never;
         };
@@ -8349,6 +9088,10 @@ export interface operations {
             header?: never;
             path: {
                 trigger: string;
+=======
+            path: {
+                deployment: string;
+>>>>>>> console-c
             };
             cookie?: never;
         };
@@ -8367,11 +9110,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+<<<<<<< HEAD
                     "application/json": components["schemas"]["TriggerOut"];
+=======
+                    "application/json": components["schemas"]["DeploymentOut"];
+>>>>>>> console-c
                 };
             };
         };
     };
+<<<<<<< HEAD
     delete_v1_triggers__trigger__delete: {
         parameters: {
             query?: never;
@@ -8575,12 +9323,16 @@ export interface operations {
         };
     };
     create_v1_users_post: {
+=======
+    scale_v1_deployments__deployment__scale_post: {
+>>>>>>> console-c
         parameters: {
             query?: never;
             header?: {
                 /** @description The same key within 24 hours gives the first answer again. */
                 "Idempotency-Key"?: string;
             };
+<<<<<<< HEAD
             path?: never;
             cookie?: never;
         };
@@ -8643,12 +9395,20 @@ export interface operations {
             header?: never;
             path: {
                 user: string;
+=======
+            path: {
+                deployment: string;
+>>>>>>> console-c
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+<<<<<<< HEAD
                 "application/json": components["schemas"]["UserChanges"];
+=======
+                "application/json": components["schemas"]["ScaleBody"];
+>>>>>>> console-c
             };
         };
         responses: {
@@ -8665,17 +9425,29 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+<<<<<<< HEAD
                     "application/json": components["schemas"]["UserOut"];
+=======
+                    "application/json": components["schemas"]["DeploymentOut"];
+>>>>>>> console-c
                 };
             };
         };
     };
+<<<<<<< HEAD
     sign_ins_v1_users__user__sign_ins_get: {
+=======
+    replicas_v1_deployments__deployment__replicas_get: {
+>>>>>>> console-c
         parameters: {
             query?: never;
             header?: never;
             path: {
+<<<<<<< HEAD
                 user: string;
+=======
+                deployment: string;
+>>>>>>> console-c
             };
             cookie?: never;
         };
@@ -8694,11 +9466,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+<<<<<<< HEAD
                     "application/json": components["schemas"]["ListOf_SignedInOut_"];
+=======
+                    "application/json": components["schemas"]["ListOf_ReplicaOut_"];
+>>>>>>> console-c
                 };
             };
         };
     };
+<<<<<<< HEAD
     list_webhooks_v1_webhooks_get: {
         parameters: {
             query?: {
@@ -8709,6 +9486,15 @@ export interface operations {
             };
             header?: never;
             path?: never;
+=======
+    versions_v1_deployments__deployment__versions_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                deployment: string;
+            };
+>>>>>>> console-c
             cookie?: never;
         };
         requestBody?: never;
@@ -8726,18 +9512,27 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+<<<<<<< HEAD
                     "application/json": components["schemas"]["ListOf_WebhookOut_"];
+=======
+                    "application/json": components["schemas"]["glia__surfaces__native__words__ListOf_VersionOut___4"];
+>>>>>>> console-c
                 };
             };
         };
     };
+<<<<<<< HEAD
     create_v1_webhooks_post: {
+=======
+    roll_v1_deployments__deployment__versions__version__roll_post: {
+>>>>>>> console-c
         parameters: {
             query?: never;
             header?: {
                 /** @description The same key within 24 hours gives the first answer again. */
                 "Idempotency-Key"?: string;
             };
+<<<<<<< HEAD
             path?: never;
             cookie?: never;
         };
@@ -9164,6 +9959,10 @@ export interface operations {
             header?: never;
             path: {
                 workflow: string;
+=======
+            path: {
+                deployment: string;
+>>>>>>> console-c
                 version: string;
             };
             cookie?: never;
@@ -9183,11 +9982,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+<<<<<<< HEAD
                     "application/json": components["schemas"]["glia__surfaces__native__workflows__VersionOut"];
+=======
+                    "application/json": components["schemas"]["DeploymentOut"];
+>>>>>>> console-c
                 };
             };
         };
     };
+<<<<<<< HEAD
     executions_v1_workflows__workflow__executions_get: {
         parameters: {
             query?: {
@@ -9201,6 +10005,25 @@ export interface operations {
             header?: never;
             path: {
                 workflow: string;
+=======
+    logs_v1_deployments__deployment__logs_get: {
+        parameters: {
+            query?: {
+                /** @description How many lines, the last ones. */
+                tail?: number;
+                /** @description `30m`, `1h`, `2d`, or a time. */
+                since?: string | null;
+                /** @description Only lines of this level and above. */
+                level?: "debug" | "info" | "warn" | "error";
+                /** @description Only lines that hold it, in any case. */
+                text?: string | null;
+                /** @description Only lines of this replica. */
+                replica_id?: string | null;
+            };
+            header?: never;
+            path: {
+                deployment: string;
+>>>>>>> console-c
             };
             cookie?: never;
         };
@@ -9219,11 +10042,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+<<<<<<< HEAD
                     "application/json": components["schemas"]["ListOf_ExecutionSummary_"];
+=======
+                    "application/json": components["schemas"]["LogsOut"];
+>>>>>>> console-c
                 };
             };
         };
     };
+<<<<<<< HEAD
     execution_v1_workflows__workflow__executions__execution__get: {
         parameters: {
             query?: never;
@@ -9299,6 +10127,51 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
+=======
+    metrics_v1_deployments__deployment__metrics_get: {
+        parameters: {
+            query?: {
+                /** @description How far back. */
+                period?: "1h" | "24h" | "7d";
+                /** @description Only this one. */
+                metric?: "cpu" | "memory" | "network";
+            };
+            header?: never;
+            path: {
+                deployment: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MetricsOut"];
+                };
+            };
+        };
+    };
+    search_v1_search_get: {
+        parameters: {
+            query: {
+                /** @description Words or parts of words, all of which must be there; or the first 8 digits of an id. */
+                q: string;
+                /** @description Only these, with commas between them: agent, knowledge_base, document, session, run, memory, deployment. */
+                kinds?: string | null;
+                /** @description How many of each kind at most. */
+                limit?: number;
+>>>>>>> console-c
             };
             header?: never;
             path?: never;
@@ -9319,11 +10192,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+<<<<<<< HEAD
                     "application/json": components["schemas"]["ListOf_MemoryOut_"];
+=======
+                    "application/json": components["schemas"]["glia__surfaces__native__search__SearchOut"];
+>>>>>>> console-c
                 };
             };
         };
     };
+<<<<<<< HEAD
     export_session_v1_sessions__session__export_get: {
         parameters: {
             query?: never;
@@ -9389,6 +10267,14 @@ export interface operations {
     adjust_v1_credits_adjustments_post: {
         parameters: {
             query?: never;
+=======
+    upload_v1_storage_upload_post: {
+        parameters: {
+            query?: {
+                /** @description The name, with folders; made up when left away. */
+                filename?: string | null;
+            };
+>>>>>>> console-c
             header?: {
                 /** @description The same key within 24 hours gives the first answer again. */
                 "Idempotency-Key"?: string;
@@ -9396,6 +10282,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
+<<<<<<< HEAD
         requestBody: {
             content: {
                 "application/json": components["schemas"]["AmountBody"];
@@ -9535,11 +10422,24 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": components["schemas"]["FireBody"] | null;
+=======
+        requestBody?: {
+            content: {
+                "application/octet-stream": string;
+                "multipart/form-data": {
+                    /** Format: binary */
+                    file: string;
+                };
+>>>>>>> console-c
             };
         };
         responses: {
             /** @description Successful Response */
+<<<<<<< HEAD
             202: {
+=======
+            201: {
+>>>>>>> console-c
                 headers: {
                     /** @description Names the request in the log. */
                     "X-Request-Id"?: string;
@@ -9551,11 +10451,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+<<<<<<< HEAD
                     "application/json": components["schemas"]["FiringOut"];
+=======
+                    "application/json": components["schemas"]["ObjectOut"];
+>>>>>>> console-c
                 };
             };
         };
     };
+<<<<<<< HEAD
     pause_v1_triggers__trigger__pause_post: {
         parameters: {
             query?: never;
@@ -9980,4 +10885,6 @@ export interface operations {
             };
         };
     };
+=======
+>>>>>>> console-c
 }

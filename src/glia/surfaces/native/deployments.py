@@ -15,7 +15,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from pydantic import Field, WithJsonSchema
 
-from glia.deployments.service import Deployments
+from glia.deployments.service import MOST_LINES, Deployments
 from glia.deployments.types import LEVELS, Deployment, DeploymentSpec, LogLine, Point, Program, Replica, Status, Usage
 from glia.kit.clock import wire_time
 from glia.kit.errors import InvalidRequest
@@ -348,7 +348,7 @@ async def logs(
     found = await house.deployments.logs(
         principal,
         deployment,
-        tail=number_of(tail, "tail", 100),
+        tail=number_of(tail, "tail", 100, largest=MOST_LINES),
         since=since_of(since),
         level="debug" if level is None else level,
         text=text or None,
