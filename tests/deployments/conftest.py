@@ -29,9 +29,6 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     def do_GET(self):
         path = self.path.partition("?")[0]
-        if path == "/die": os._exit(3)
-        if path == "/eat":
-            keep = bytearray(200 * 1024 * 1024); keep[::4096] = b"x" * len(keep[::4096])
         if path == "/say": print(self.path.partition("?")[2], flush=True)
         if path == "/env": return self.answer(200, json.dumps(dict(os.environ)))
         if path == "/out":
@@ -44,14 +41,20 @@ class Handler(BaseHTTPRequestHandler):
             for n in range(3):
                 self.wfile.write(b"data: %d\\n\\n" % n); self.wfile.flush(); time.sleep(0.05)
             self.close_connection = True; return
-        if path == "/health" and os.environ.get("SICK"): return self.answer(503, "sick")
+        if path == "/health" and (os.environ.get("SICK") or sick): return self.answer(503, "sick")
+        if path == "/pid": return self.answer(200, str(os.getpid()))
         self.answer(200, os.environ.get("SAYS", "hello") + " " + self.path)
     def do_POST(self):
+        if self.path == "/die": os._exit(3)
+        if self.path == "/sicken": sick.append(1)
+        if self.path == "/eat":
+            keep = bytearray(200 * 1024 * 1024); keep[::4096] = b"x" * len(keep[::4096])
         self.answer(200, str(len(self.rfile.read(int(self.headers["content-length"])))))
     def answer(self, status, text):
         self.send_response(status); self.send_header("content-length", str(len(text.encode()))); self.end_headers()
         self.wfile.write(text.encode())
     def log_message(self, *rest): pass
+sick = []
 class Server(ThreadingHTTPServer): request_queue_size = 128
 print("started", flush=True)
 Server(("0.0.0.0", int(os.environ["PORT"])), Handler).serve_forever()
@@ -146,6 +149,8 @@ class NodeProcess:
             "GLIA_FLEET__STOP_SECONDS": "2",
             "GLIA_FLEET__LEASE_SECONDS": "3",
             "GLIA_FLEET__HEALTH_SECONDS": "1",
+            "GLIA_FLEET__SAMPLE_SECONDS": "1",
+            "GLIA_FLEET__BINARY_MIB": "2",
             **self.settings,
         }
         with (self.folder / "log").open("ab") as log:
@@ -234,6 +239,17 @@ class Fleet:
 
     def call(self, name: str, path: str = "") -> bytes:
         return Client(self.client.port).get(f"/deployments/{name}/{path}").body
+
+    def post(self, name: str, path: str) -> int:
+        """The status. Such a request is not repeated when its replica dies."""
+        return Client(self.client.port).request("POST", f"/deployments/{name}/{path}", raw=b"x").status
+
+    def replicas(self, name: str) -> list[dict[str, Any]]:
+        return self.client.get(f"/v1/deployments/{name}/replicas").json["data"]
+
+    def replicas_on_disk(self) -> list[Path]:
+        """All that this node keeps of replicas, of whatever deployment."""
+        return list((self.node.folder / "s" / "replicas").iterdir())
 
     def lines(self, name: str, query: str = "tail=1000") -> list[dict[str, Any]]:
         return self.client.get(f"/v1/deployments/{name}/logs?{query}").json["data"]

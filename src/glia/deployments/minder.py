@@ -32,8 +32,8 @@ _DRAIN_LEAST_SECONDS = 1.0
 @dataclass(frozen=True)
 class Tools:
     """What minders share. environment: opens a replica's sealed variables. noted: tells the digest of a download and
-    gets the one that counts. flushed: waits until a replica's output is kept. metered: notes what was used. changed:
-    something is to be reported."""
+    gets the one that counts. flushed: waits until a replica's output is kept. said: adds a line of ours to it. metered:
+    notes what was used. changed: something is to be reported."""
 
     backend: FleetBackend
     binaries: Binaries
@@ -41,6 +41,7 @@ class Tools:
     environment: Callable[[Assigned], Mapping[str, str]]
     noted: Callable[[Assigned, Kept], Awaitable[str]]
     flushed: Callable[[Minder], Awaitable[None]]
+    said: Callable[[Minder, str], Awaitable[None]]
     metered: Callable[[metering.Stretch], None]
     changed: Callable[[], None]
 
@@ -54,6 +55,7 @@ class Minder:
         self.state = row.state if running is not None else "pending"
         self.is_ready = row.is_ready and running is not None
         self.reason, self.failures, self.restarts = "", row.failures, 0
+        self.last_failure = ""
         self.listens = row.listens
         self.is_dirty, self.has_started = False, False
         self.place, self.splitter = row.log_place, Splitter()
@@ -96,6 +98,7 @@ class Minder:
             "is_ready": self.is_ready,
             "reason": self.reason[:1000],
             "failures": self.failures,
+            "last_failure": self.last_failure[:1000],
             "restarted": self.restarts,
             "started": self.has_started,
             "address": self.running.address if self.running is not None else "",
@@ -123,16 +126,21 @@ class Minder:
             self.running = await asyncio.to_thread(self._tools.backend.start, launch)
             self._mark = metering.begun()
         except BinaryRefused as error:
-            self.failures += 1
-            await self._pause("failed", error.message)
+            await self._refused("failed", error.message)
             return False
         except (GliaError, OSError) as error:
-            self.failures += 1
-            await self._pause("backoff", error.message if isinstance(error, GliaError) else str(error))
+            await self._refused("backoff", error.message if isinstance(error, GliaError) else str(error))
             return False
         self.ended, self.place, self.splitter = None, (0, 0), Splitter()
         self.has_started = self.is_dirty = True
         return True
+
+    async def _refused(self, state: str, reason: str) -> None:
+        self.failures += 1
+        if reason != self.last_failure:
+            await self._tools.said(self, f"This replica cannot be started: {reason}")
+        self.last_failure = reason
+        await self._pause(state, reason)
 
     async def _launch(self) -> Launch:
         row = self.row
@@ -232,8 +240,10 @@ class Minder:
             self.failures = 0
         self.failures += 1
         self.restarts += 1
+        self.last_failure = reason
         self._say("backoff", reason)
         await self._bury()
+        await self._tools.said(self, f"This replica ended, and is started again: {reason.rstrip('.')}.")
         await self._pause("backoff", reason)
 
     async def _bury(self) -> None:

@@ -26,7 +26,7 @@ from glia.deployments.metering import Metering
 from glia.deployments.minder import Minder, Tools
 from glia.deployments.node_queries import Assigned, NodeRow, ReplicaRow, Wish
 from glia.deployments.service import Seals, seal_context
-from glia.deployments.types import FleetBackend, Running
+from glia.deployments.types import FleetBackend, Running, Telling
 from glia.kit.db import Database, Transaction
 from glia.kit.errors import GliaError
 from glia.kit.ids import new_id
@@ -35,6 +35,7 @@ log = structlog.get_logger(__name__)
 
 _SYNC_SECONDS = 1.0
 _PULSE_SECONDS = 0.2
+_SELDOM_SECONDS = 1.0
 _TRIM_SECONDS = 60.0
 _NEEDLESS_SECONDS = 30.0
 _PROBE_AGAIN_SECONDS = 30.0
@@ -66,13 +67,15 @@ class Node:
             self._environment,
             self._noted,
             self._keeping.flush,
+            self._keeping.say,
             self._metering.note,
             self._note_change,
         )
         self._minders: dict[UUID, Minder] = {}
         self._orphans: dict[UUID, Running] = {}
         self._problem, self._limits = "", dict[str, str]()
-        self._changed = asyncio.Event()
+        self._changed, self._pulsed = asyncio.Event(), asyncio.Event()
+        self._told = set[UUID]()
         self._heard_at = self._needed_at = time.monotonic()
         self._probed_at = 0.0
         self._trimmed_at = self._sampled_at = time.monotonic()
@@ -246,25 +249,56 @@ class Node:
     # --- What happens all the time ------------------------------------------------------------------------------------
 
     async def _pulse(self) -> None:
-        while True:
-            busy = False
-            for minder in list(self._minders.values()):
-                minder.look()
-                if minder.ended is None:  # else its last words are kept by whoever buries it
-                    busy = await self._keeping.pump(minder) or busy
-            now = time.monotonic()
-            try:
-                if now - self._sampled_at > self._config.sample_seconds:
-                    self._sampled_at = now
-                    await self._meter()
-                    for minder in list(self._minders.values()):
-                        await self._keeping.sample(minder)
-                if now - self._trimmed_at > _TRIM_SECONDS:
-                    self._trimmed_at = now
-                    await self._trim()
-            except _MISHAPS as error:
-                log.warning("figures could not be kept", error=str(error))
-            await asyncio.sleep(0.01 if busy else _PULSE_SECONDS)
+        """Looks after all replicas several times a second; with a backend that tells, after those that it names, and
+        after all seldom."""
+        stop, pause, looked_at = None, _PULSE_SECONDS, 0.0
+        if isinstance(self._backend, Telling):
+            stop, pause = self._backend.told(self._tell), _SELDOM_SECONDS
+        try:
+            while True:
+                named, self._told = self._told, set[UUID]()
+                busy = await self._look_after([self._minders[id] for id in named if id in self._minders])
+                if time.monotonic() - looked_at >= pause:
+                    looked_at = time.monotonic()
+                    busy = await self._look_after(list(self._minders.values())) or busy
+                    await self._figures()
+                await asyncio.sleep(0.01)  # so that what is written piece by piece is kept in fewer
+                if not busy and not self._told:
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(pause):
+                            await self._pulsed.wait()
+                self._pulsed.clear()
+        finally:
+            if stop is not None:
+                stop()
+
+    def _tell(self, id: UUID) -> None:
+        self._told.add(id)
+        self._pulsed.set()
+
+    async def _look_after(self, minders: Sequence[Minder]) -> bool:
+        """Whether there is more to read."""
+        busy = False
+        for minder in minders:
+            minder.look()
+            if minder.ended is None and await self._keeping.pump(minder):  # else whoever buries it keeps its last words
+                busy = True
+                self._told.add(minder.row.id)
+        return busy
+
+    async def _figures(self) -> None:
+        now = time.monotonic()
+        try:
+            if now - self._sampled_at > self._config.sample_seconds:
+                self._sampled_at = now
+                await self._meter()
+                for minder in list(self._minders.values()):
+                    await self._keeping.sample(minder)
+            if now - self._trimmed_at > _TRIM_SECONDS:
+                self._trimmed_at = now
+                await self._trim()
+        except _MISHAPS as error:
+            log.warning("figures could not be kept", error=str(error))
 
     async def _meter(self) -> None:
         """What is not taken by the database stays where it is, so that nothing piles up."""

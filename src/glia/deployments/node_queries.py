@@ -205,7 +205,8 @@ async def report(tx: Transaction, id: UUID, row: Mapping[str, Any]) -> None:
         """
         update deployment_replicas set state = %(state)s, is_ready = %(is_ready)s and is_wanted, reason = %(reason)s,
           failures = %(failures)s, address = %(address)s, restarts = restarts + %(restarted)s,
-          started_at = case when %(started)s then now() else started_at end
+          started_at = case when %(started)s then now() else started_at end,
+          last_failure = coalesce(nullif(%(last_failure)s, ''), last_failure)
         where id = %(id)s""",
         **row,
         id=id,

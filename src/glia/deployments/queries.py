@@ -120,7 +120,7 @@ async def replicas(tx: Transaction, id: UUID) -> list[Replica]:
         Replica,
         """
         select r.id, r.state, r.is_ready, r.reason, r.restarts, r.node_id::text as node, v.number as version,
-               r.created_at, r.started_at
+               r.created_at, r.started_at, r.last_failure
         from deployment_replicas r join deployment_versions v on v.id = r.version_id
         where r.deployment_id = %(id)s order by r.id""",
         id=id,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import NewType, Protocol
+from typing import NewType, Protocol, runtime_checkable
 from uuid import UUID
 
 DeploymentId = NewType("DeploymentId", UUID)
@@ -55,7 +55,8 @@ class DeploymentSpec:
 
 @dataclass(frozen=True)
 class Replica:
-    """One copy. state: pending, starting, running, unhealthy, backoff, failed or stopping. is_ready: gets requests."""
+    """One copy. state: pending, starting, running, unhealthy, backoff, failed or stopping. is_ready: gets requests.
+    last_failure: why it ended, or could not be started, the last time; also once it runs again."""
 
     id: UUID
     state: str
@@ -66,6 +67,7 @@ class Replica:
     version: int
     created_at: datetime
     started_at: datetime | None
+    last_failure: str = ""
 
 
 @dataclass(frozen=True)
@@ -275,4 +277,13 @@ class FleetBackend(Protocol):
 
     def adopt(self) -> Mapping[UUID, Running]:
         """Whatever an earlier supervisor of this place left, dead or alive, by replica."""
+        ...
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """A FleetBackend that says when a replica has written or ended. Others are asked several times a second."""
+
+    def told(self, changed: Callable[[UUID], None]) -> Callable[[], None]:
+        """Calls `changed` on the running event loop from now on, until the function that it gives is called."""
         ...

@@ -123,12 +123,14 @@ class DeploymentOut(Out):
 
 
 class ReplicaOut(Out):
-    """state: pending, starting, running, unhealthy, backoff, failed or stopping. is_ready: gets requests."""
+    """state: pending, starting, running, unhealthy, backoff, failed or stopping. is_ready: gets requests.
+    last_failure: why it ended the last time, also once it runs again; empty when it never did."""
 
     id: UUID
     state: str
     is_ready: bool
     reason: str
+    last_failure: str
     restarts: int
     node: str
     version: int
