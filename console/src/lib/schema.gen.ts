@@ -4,86 +4,6 @@
  */
 
 export interface paths {
-    "/v1/me": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Me
-         * @description Who the credential belongs to, and what it may do.
-         */
-        get: operations["me_v1_me_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/auth/login": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Login
-         * @description Sign in with email and password.
-         */
-        post: operations["login_v1_auth_login_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/auth/refresh": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Refresh
-         * @description New tokens for a refresh token. A token that comes twice ends the sign-in for whoever holds it.
-         */
-        post: operations["refresh_v1_auth_refresh_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/auth/logout": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Logout
-         * @description End a sign-in: no refresh token of it works any more.
-         */
-        post: operations["logout_v1_auth_logout_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/v1/agents": {
         parameters: {
             query?: never;
@@ -178,340 +98,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/tools": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Tools
-         * @description List the workspace's own tools, newest first.
-         */
-        get: operations["list_tools_v1_tools_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/tools/built-in": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Built In
-         * @description The tools that every workspace has.
-         */
-        get: operations["list_built_in_v1_tools_built_in_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/models": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Models of all providers, the built-in ones, and agents as `agent:<slug>`.
-         * @description Models of all providers, the built-in ones, and agents as `agent:<slug>`.
-         */
-        get: operations["list_models"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/sessions": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Sessions
-         * @description List sessions, newest first.
-         */
-        get: operations["list_sessions_v1_sessions_get"];
-        put?: never;
-        /**
-         * Create
-         * @description Open a session with an agent.
-         */
-        post: operations["create_v1_sessions_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/sessions/{session}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get
-         * @description One session.
-         */
-        get: operations["get_v1_sessions__session__get"];
-        put?: never;
-        post?: never;
-        /**
-         * Delete
-         * @description Delete a session. Its open runs are cancelled.
-         */
-        delete: operations["delete_v1_sessions__session__delete"];
-        options?: never;
-        head?: never;
-        /**
-         * Update Session
-         * @description Change a session's title or metadata.
-         */
-        patch: operations["update_session_v1_sessions__session__patch"];
-        trace?: never;
-    };
-    "/v1/sessions/{session}/fork": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Fork
-         * @description Open a session that shares this one's history up to an event and goes on in its own way.
-         */
-        post: operations["fork_v1_sessions__session__fork_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/sessions/{session}/messages": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Send Message
-         * @description Say something to the agent. A client that goes away leaves the run alone.
-         */
-        post: operations["send_message_v1_sessions__session__messages_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/sessions/{session}/events": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Events
-         * @description Stored events, oldest first. `next_cursor` goes into `after`.
-         */
-        get: operations["events_v1_sessions__session__events_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/runs": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Runs
-         * @description List runs, newest first.
-         */
-        get: operations["list_runs_v1_runs_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/runs/{run}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get
-         * @description One run.
-         */
-        get: operations["get_v1_runs__run__get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/runs/{run}/cancel": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Cancel
-         * @description Stop a run within a second. What it has done and said stays; a run that ended stays as it is.
-         */
-        post: operations["cancel_v1_runs__run__cancel_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/runs/{run}/resume": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Resume
-         * @description Let a waiting run look again whether it can go on, with more money if it is given.
-         *
-         *     A run that does not wait stays as it is.
-         */
-        post: operations["resume_v1_runs__run__resume_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/runs/{run}/events": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Events
-         * @description The events of one run, oldest first. `next_cursor` goes into `after`.
-         */
-        get: operations["events_v1_runs__run__events_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/runs/{run}/export": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Export Run
-         * @description A run, with what came before it in its session, in one file.
-         */
-        get: operations["export_run_v1_runs__run__export_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/runs/{run}/model-calls": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Model Calls
-         * @description The model calls of a run, in order.
-         */
-        get: operations["model_calls_v1_runs__run__model_calls_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/runs/{run}/model-calls/{step}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Model Call
-         * @description Exactly what a model call was sent, and the share of each part.
-         */
-        get: operations["model_call_v1_runs__run__model_calls__step__get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/v1/approvals": {
         parameters: {
             query?: never;
@@ -552,7 +138,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/knowledge-bases": {
+    "/v1/audit-log": {
         parameters: {
             query?: never;
             header?: never;
@@ -560,47 +146,19 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Bases
-         * @description List knowledge bases, newest first.
+         * Audit Log
+         * @description Who changed what, when and from where, newest first.
          */
-        get: operations["list_bases_v1_knowledge_bases_get"];
+        get: operations["audit_log_v1_audit_log_get"];
         put?: never;
-        /**
-         * Create
-         * @description Make a knowledge base.
-         */
-        post: operations["create_v1_knowledge_bases_post"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/v1/knowledge-bases/{knowledge_base}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get
-         * @description One knowledge base.
-         */
-        get: operations["get_v1_knowledge_bases__knowledge_base__get"];
-        put?: never;
-        post?: never;
-        /**
-         * Delete
-         * @description Delete a knowledge base with all its documents and their files.
-         */
-        delete: operations["delete_v1_knowledge_bases__knowledge_base__delete"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/knowledge-bases/{knowledge_base}/search": {
+    "/v1/auth/login": {
         parameters: {
             query?: never;
             header?: never;
@@ -610,81 +168,17 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Search
-         * @description What a question finds, best first, with the scores that decided it. `limit` is at most 100.
+         * Login
+         * @description Sign in with email and password.
          */
-        post: operations["search_v1_knowledge_bases__knowledge_base__search_post"];
+        post: operations["login_v1_auth_login_post"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/v1/knowledge-bases/{knowledge_base}/documents": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Documents
-         * @description List documents, newest first. path: only those in this folder and below it.
-         */
-        get: operations["documents_v1_knowledge_bases__knowledge_base__documents_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/knowledge-bases/{knowledge_base}/documents/{document}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Document
-         * @description One document, and how far its processing is.
-         */
-        get: operations["get_document_v1_knowledge_bases__knowledge_base__documents__document__get"];
-        put?: never;
-        post?: never;
-        /**
-         * Delete Document
-         * @description Delete a document, its chunks and its file.
-         */
-        delete: operations["delete_document_v1_knowledge_bases__knowledge_base__documents__document__delete"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/knowledge-bases/{knowledge_base}/documents/{document}/chunks": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Chunks
-         * @description The passages of a document, in order.
-         */
-        get: operations["chunks_v1_knowledge_bases__knowledge_base__documents__document__chunks_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/knowledge-bases/{knowledge_base}/documents/{document}/reindex": {
+    "/v1/auth/logout": {
         parameters: {
             query?: never;
             header?: never;
@@ -694,30 +188,30 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Reindex
-         * @description Read a document again. What was indexed before is found until the new is whole.
+         * Logout
+         * @description End a sign-in: no refresh token of it works any more.
          */
-        post: operations["reindex_v1_knowledge_bases__knowledge_base__documents__document__reindex_post"];
+        post: operations["logout_v1_auth_logout_post"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/v1/usage": {
+    "/v1/auth/refresh": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /**
-         * Summary
-         * @description What model calls took from `since` (30 days before `until`) up to `until` (now).
-         */
-        get: operations["summary_v1_usage_get"];
+        get?: never;
         put?: never;
-        post?: never;
+        /**
+         * Refresh
+         * @description New tokens for a refresh token. A token that comes twice ends the sign-in for whoever holds it.
+         */
+        post: operations["refresh_v1_auth_refresh_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -748,31 +242,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/audit-log": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Audit Log
-         * @description Who changed what, when and from where, newest first.
-         */
-        get: operations["audit_log_v1_audit_log_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-<<<<<<< HEAD
     "/v1/budgets/holds": {
-=======
-    "/v1/deployments": {
->>>>>>> console-c
         parameters: {
             query?: never;
             header?: never;
@@ -780,7 +250,6 @@ export interface paths {
             cookie?: never;
         };
         /**
-<<<<<<< HEAD
          * All Holds
          * @description What any budget or the credit holds, and calls whose end nobody reported; newest first.
          */
@@ -807,7 +276,152 @@ export interface paths {
         get: operations["waiting_v1_budgets_waiting_get"];
         put?: never;
         post?: never;
-=======
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/budgets/{budget}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get
+         * @description One budget with what is spent, held and left.
+         */
+        get: operations["get_v1_budgets__budget__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete
+         * @description Delete a budget with what it has counted. Usage records stay.
+         */
+        delete: operations["delete_v1_budgets__budget__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Update
+         * @description Raise, lower, pause or rename a budget. Runs that wait for it look again.
+         */
+        patch: operations["update_v1_budgets__budget__patch"];
+        trace?: never;
+    };
+    "/v1/budgets/{budget}/holds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Holds
+         * @description What a budget holds for calls under way, and calls whose end nobody reported; newest first.
+         */
+        get: operations["holds_v1_budgets__budget__holds_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/credits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Balance
+         * @description The workspace's credit.
+         */
+        get: operations["balance_v1_credits_get"];
+        /**
+         * Enable
+         * @description Switch credits on or off. While they are on, no call is made that the balance does not cover.
+         */
+        put: operations["enable_v1_credits_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/credits/adjustments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Adjust
+         * @description Put something right: a positive or negative amount, down to a balance of 0.
+         */
+        post: operations["adjust_v1_credits_adjustments_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/credits/grants": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Grant
+         * @description Add credit.
+         */
+        post: operations["grant_v1_credits_grants_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/credits/transactions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Transactions
+         * @description The statement: every change of the ledger with its entries, newest first.
+         */
+        get: operations["transactions_v1_credits_transactions_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/deployments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
          * List Deployments
          * @description List deployments, newest first.
          */
@@ -818,18 +432,13 @@ export interface paths {
          * @description Deploy a program. The answer does not wait for it to run.
          */
         post: operations["create_v1_deployments_post"];
->>>>>>> console-c
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-<<<<<<< HEAD
-    "/v1/budgets/{budget}": {
-=======
     "/v1/deployments/{deployment}": {
->>>>>>> console-c
         parameters: {
             query?: never;
             header?: never;
@@ -838,80 +447,80 @@ export interface paths {
         };
         /**
          * Get
-<<<<<<< HEAD
-         * @description One budget with what is spent, held and left.
-         */
-        get: operations["get_v1_budgets__budget__get"];
-=======
          * @description One deployment, by its id or name.
          */
         get: operations["get_v1_deployments__deployment__get"];
->>>>>>> console-c
         put?: never;
         post?: never;
         /**
          * Delete
-<<<<<<< HEAD
-         * @description Delete a budget with what it has counted. Usage records stay.
-         */
-        delete: operations["delete_v1_budgets__budget__delete"];
-=======
          * @description Delete a deployment with its logs and figures. Its programs are ended.
          */
         delete: operations["delete_v1_deployments__deployment__delete"];
->>>>>>> console-c
         options?: never;
         head?: never;
         /**
          * Update
-<<<<<<< HEAD
-         * @description Raise, lower, pause or rename a budget. Runs that wait for it look again.
-         */
-        patch: operations["update_v1_budgets__budget__patch"];
-        trace?: never;
-    };
-    "/v1/budgets/{budget}/holds": {
-=======
          * @description Change a deployment. A new program or environment replaces replica by replica, and is undone when it never
          *     becomes healthy.
          */
         patch: operations["update_v1_deployments__deployment__patch"];
         trace?: never;
     };
-    "/v1/deployments/{deployment}/start": {
+    "/v1/deployments/{deployment}/logs": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get?: never;
-        put?: never;
         /**
-         * Start
-         * @description Start a stopped deployment.
+         * Logs
+         * @description The last lines that its programs wrote, oldest first.
          */
-        post: operations["start_v1_deployments__deployment__start_post"];
+        get: operations["logs_v1_deployments__deployment__logs_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/v1/deployments/{deployment}/stop": {
+    "/v1/deployments/{deployment}/metrics": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get?: never;
-        put?: never;
         /**
-         * Stop
-         * @description Stop a deployment: SIGTERM, and SIGKILL after 10 s.
+         * Metrics
+         * @description What its programs used, at most about 500 points a series.
          */
-        post: operations["stop_v1_deployments__deployment__stop_post"];
+        get: operations["metrics_v1_deployments__deployment__metrics_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/deployments/{deployment}/replicas": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Replicas
+         * @description What runs of it.
+         */
+        get: operations["replicas_v1_deployments__deployment__replicas_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -958,8 +567,47 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/deployments/{deployment}/replicas": {
->>>>>>> console-c
+    "/v1/deployments/{deployment}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start
+         * @description Start a stopped deployment.
+         */
+        post: operations["start_v1_deployments__deployment__start_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/deployments/{deployment}/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stop
+         * @description Stop a deployment: SIGTERM, and SIGKILL after 10 s.
+         */
+        post: operations["stop_v1_deployments__deployment__stop_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/deployments/{deployment}/versions": {
         parameters: {
             query?: never;
             header?: never;
@@ -967,17 +615,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-<<<<<<< HEAD
-         * Holds
-         * @description What a budget holds for calls under way, and calls whose end nobody reported; newest first.
+         * Versions
+         * @description What its program was: the last 100 changes, newest first.
          */
-        get: operations["holds_v1_budgets__budget__holds_get"];
-=======
-         * Replicas
-         * @description What runs of it.
-         */
-        get: operations["replicas_v1_deployments__deployment__replicas_get"];
->>>>>>> console-c
+        get: operations["versions_v1_deployments__deployment__versions_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -986,45 +627,20 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-<<<<<<< HEAD
-    "/v1/credits": {
+    "/v1/deployments/{deployment}/versions/{version}/roll": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /**
-         * Balance
-         * @description The workspace's credit.
-         */
-        get: operations["balance_v1_credits_get"];
-        /**
-         * Enable
-         * @description Switch credits on or off. While they are on, no call is made that the balance does not cover.
-         */
-        put: operations["enable_v1_credits_put"];
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/credits/transactions": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Transactions
-         * @description The statement: every change of the ledger with its entries, newest first.
-         */
-        get: operations["transactions_v1_credits_transactions_get"];
+        get?: never;
         put?: never;
-        post?: never;
+        /**
+         * Roll
+         * @description Go to another version of the program, with the environment it had; replica by replica.
+         */
+        post: operations["roll_v1_deployments__deployment__versions__version__roll_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1123,6 +739,238 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/keys/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke
+         * @description Revoke a key: it opens nothing from now on. It stays in the list.
+         */
+        delete: operations["revoke_v1_keys__key__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/knowledge-bases": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Bases
+         * @description List knowledge bases, newest first.
+         */
+        get: operations["list_bases_v1_knowledge_bases_get"];
+        put?: never;
+        /**
+         * Create
+         * @description Make a knowledge base.
+         */
+        post: operations["create_v1_knowledge_bases_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/knowledge-bases/{knowledge_base}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get
+         * @description One knowledge base.
+         */
+        get: operations["get_v1_knowledge_bases__knowledge_base__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete
+         * @description Delete a knowledge base with all its documents and their files.
+         */
+        delete: operations["delete_v1_knowledge_bases__knowledge_base__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/knowledge-bases/{knowledge_base}/documents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Documents
+         * @description List documents, newest first. path: only those in this folder and below it.
+         */
+        get: operations["documents_v1_knowledge_bases__knowledge_base__documents_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/knowledge-bases/{knowledge_base}/documents/{document}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Document
+         * @description One document, and how far its processing is.
+         */
+        get: operations["get_document_v1_knowledge_bases__knowledge_base__documents__document__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Document
+         * @description Delete a document, its chunks and its file.
+         */
+        delete: operations["delete_document_v1_knowledge_bases__knowledge_base__documents__document__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/knowledge-bases/{knowledge_base}/documents/{document}/chunks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Chunks
+         * @description The passages of a document, in order.
+         */
+        get: operations["chunks_v1_knowledge_bases__knowledge_base__documents__document__chunks_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/knowledge-bases/{knowledge_base}/documents/{document}/reindex": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reindex
+         * @description Read a document again. What was indexed before is found until the new is whole.
+         */
+        post: operations["reindex_v1_knowledge_bases__knowledge_base__documents__document__reindex_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/knowledge-bases/{knowledge_base}/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Search
+         * @description What a question finds, best first, with the scores that decided it. `limit` is at most 100.
+         */
+        post: operations["search_v1_knowledge_bases__knowledge_base__search_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Me
+         * @description Who the credential belongs to, and what it may do.
+         */
+        get: operations["me_v1_me_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/memories": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Memories
+         * @description List memories, newest first.
+         */
+        get: operations["list_memories_v1_memories_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Models of all providers, the built-in ones, and agents as `agent:<slug>`.
+         * @description Models of all providers, the built-in ones, and agents as `agent:<slug>`.
+         */
+        get: operations["list_models"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/projects": {
         parameters: {
             query?: never;
@@ -1147,6 +995,401 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Runs
+         * @description List runs, newest first.
+         */
+        get: operations["list_runs_v1_runs_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/runs/{run}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get
+         * @description One run.
+         */
+        get: operations["get_v1_runs__run__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/runs/{run}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel
+         * @description Stop a run within a second. What it has done and said stays; a run that ended stays as it is.
+         */
+        post: operations["cancel_v1_runs__run__cancel_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/runs/{run}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Events
+         * @description The events of one run, oldest first. `next_cursor` goes into `after`.
+         */
+        get: operations["events_v1_runs__run__events_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/runs/{run}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Run
+         * @description A run, with what came before it in its session, in one file.
+         */
+        get: operations["export_run_v1_runs__run__export_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/runs/{run}/model-calls": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Model Calls
+         * @description The model calls of a run, in order.
+         */
+        get: operations["model_calls_v1_runs__run__model_calls_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/runs/{run}/model-calls/{step}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Model Call
+         * @description Exactly what a model call was sent, and the share of each part.
+         */
+        get: operations["model_call_v1_runs__run__model_calls__step__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/runs/{run}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resume
+         * @description Let a waiting run look again whether it can go on, with more money if it is given.
+         *
+         *     A run that does not wait stays as it is.
+         */
+        post: operations["resume_v1_runs__run__resume_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Search
+         * @description Find agents, knowledge bases, documents, sessions, runs, memories and deployments. Kinds that the key may not
+         *     read are left out.
+         */
+        get: operations["search_v1_search_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Sessions
+         * @description List sessions, newest first.
+         */
+        get: operations["list_sessions_v1_sessions_get"];
+        put?: never;
+        /**
+         * Create
+         * @description Open a session with an agent.
+         */
+        post: operations["create_v1_sessions_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/{session}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get
+         * @description One session.
+         */
+        get: operations["get_v1_sessions__session__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete
+         * @description Delete a session. Its open runs are cancelled.
+         */
+        delete: operations["delete_v1_sessions__session__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Update Session
+         * @description Change a session's title or metadata.
+         */
+        patch: operations["update_session_v1_sessions__session__patch"];
+        trace?: never;
+    };
+    "/v1/sessions/{session}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Events
+         * @description Stored events, oldest first. `next_cursor` goes into `after`.
+         */
+        get: operations["events_v1_sessions__session__events_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/{session}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Session
+         * @description Everything about a session in one file.
+         */
+        get: operations["export_session_v1_sessions__session__export_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/{session}/fork": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Fork
+         * @description Open a session that shares this one's history up to an event and goes on in its own way.
+         */
+        post: operations["fork_v1_sessions__session__fork_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/{session}/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send Message
+         * @description Say something to the agent. A client that goes away leaves the run alone.
+         */
+        post: operations["send_message_v1_sessions__session__messages_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/storage/upload": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Upload
+         * @description Keep a file of any size up to the server's cap: the body is the content, or a form with the field `file`.
+         */
+        post: operations["upload_v1_storage_upload_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tasks/{task}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retry
+         * @description Do it once more, as a new task; 409 while it is under way.
+         */
+        post: operations["retry_v1_tasks__task__retry_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tools": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Tools
+         * @description List the workspace's own tools, newest first.
+         */
+        get: operations["list_tools_v1_tools_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tools/built-in": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Built In
+         * @description The tools that every workspace has.
+         */
+        get: operations["list_built_in_v1_tools_built_in_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/triggers": {
         parameters: {
             query?: never;
@@ -1165,6 +1408,26 @@ export interface paths {
          * @description Make a trigger. For a webhook the answer holds its secret, or its address, which is not shown again.
          */
         post: operations["create_v1_triggers_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/triggers/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview New
+         * @description The next times that a schedule would fire, before there is a trigger with it.
+         */
+        post: operations["preview_new_v1_triggers_preview_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1199,6 +1462,26 @@ export interface paths {
         patch: operations["update_v1_triggers__trigger__patch"];
         trace?: never;
     };
+    "/v1/triggers/{trigger}/fire": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Fire
+         * @description Fire it now, paused or not. The overlap rule holds: see `outcome`.
+         */
+        post: operations["fire_v1_triggers__trigger__fire_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/triggers/{trigger}/firings": {
         parameters: {
             query?: never;
@@ -1219,6 +1502,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/triggers/{trigger}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pause
+         * @description Stop it from firing by itself. What waits for its turn is dropped.
+         */
+        post: operations["pause_v1_triggers__trigger__pause_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/triggers/{trigger}/preview": {
         parameters: {
             query?: never;
@@ -1231,6 +1534,66 @@ export interface paths {
          * @description The next times it fires, as if it were not paused; none for what no time brings about.
          */
         get: operations["preview_v1_triggers__trigger__preview_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/triggers/{trigger}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resume
+         * @description Let it fire again, from its next time on. Its failures so far are forgiven.
+         */
+        post: operations["resume_v1_triggers__trigger__resume_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/triggers/{trigger}/secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Renew Secret
+         * @description Give a webhook a new secret, or a new address; the old one is refused from now on.
+         */
+        post: operations["renew_secret_v1_triggers__trigger__secret_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Summary
+         * @description What model calls took from `since` (30 days before `until`) up to `until` (now).
+         */
+        get: operations["summary_v1_usage_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1302,9 +1665,51 @@ export interface paths {
         head?: never;
         /**
          * Update
-         * @description Rename a person, or give them another role. A lower one revokes those of their keys that may more than it.
+         * @description Change a person; everybody may change their own email, name and password.
+         *
+         *     A lower role revokes those of their keys that may more than it.
          */
         patch: operations["update_v1_users__user__patch"];
+        trace?: never;
+    };
+    "/v1/users/{user}/deactivate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Deactivate
+         * @description End a person's sign-ins and revoke their keys. What they made stays.
+         */
+        post: operations["deactivate_v1_users__user__deactivate_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/users/{user}/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change Password
+         * @description Change a password, and end all sign-ins of that person.
+         */
+        post: operations["change_password_v1_users__user__password_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/v1/users/{user}/sign-ins": {
@@ -1322,6 +1727,26 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/users/{user}/sign-ins/{sign_in}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * End Sign In
+         * @description End one sign-in; its last access token works for up to 15 minutes more.
+         */
+        delete: operations["end_sign_in_v1_users__user__sign_ins__sign_in__delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1439,513 +1864,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/workers": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Workers
-         * @description The processes that execute runs, the oldest first, and what waits for them.
-         */
-        get: operations["list_workers_v1_workers_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/workflows": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Workflows
-         * @description List workflows, newest first.
-         */
-        get: operations["list_workflows_v1_workflows_get"];
-        put?: never;
-        /**
-         * Create
-         * @description Make a workflow; this is its version 1. A definition with problems is refused, and all of them are named.
-         */
-        post: operations["create_v1_workflows_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/workflows/{workflow}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get
-         * @description One workflow, by its id or slug.
-         */
-        get: operations["get_v1_workflows__workflow__get"];
-        put?: never;
-        post?: never;
-        /**
-         * Delete
-         * @description Delete a workflow. Executions that were begun go on, and stay readable as runs.
-         */
-        delete: operations["delete_v1_workflows__workflow__delete"];
-        options?: never;
-        head?: never;
-        /**
-         * Update
-         * @description Change a workflow: a new version with the given fields changed. Executions keep the version they began with.
-         */
-        patch: operations["update_v1_workflows__workflow__patch"];
-        trace?: never;
-    };
-    "/v1/workflows/{workflow}/versions": {
-=======
-    "/v1/deployments/{deployment}/versions": {
->>>>>>> console-c
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Versions
-<<<<<<< HEAD
-         * @description All versions of a workflow, newest first, at most 1,000.
-         */
-        get: operations["versions_v1_workflows__workflow__versions_get"];
-=======
-         * @description What its program was: the last 100 changes, newest first.
-         */
-        get: operations["versions_v1_deployments__deployment__versions_get"];
->>>>>>> console-c
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-<<<<<<< HEAD
-    "/v1/workflows/{workflow}/versions/{version}": {
-=======
-    "/v1/deployments/{deployment}/versions/{version}/roll": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Roll
-         * @description Go to another version of the program, with the environment it had; replica by replica.
-         */
-        post: operations["roll_v1_deployments__deployment__versions__version__roll_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/deployments/{deployment}/logs": {
->>>>>>> console-c
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-<<<<<<< HEAD
-         * Get Version
-         * @description One version of a workflow.
-         */
-        get: operations["get_version_v1_workflows__workflow__versions__version__get"];
-=======
-         * Logs
-         * @description The last lines that its programs wrote, oldest first.
-         */
-        get: operations["logs_v1_deployments__deployment__logs_get"];
->>>>>>> console-c
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-<<<<<<< HEAD
-    "/v1/workflows/{workflow}/executions": {
-=======
-    "/v1/deployments/{deployment}/metrics": {
->>>>>>> console-c
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-<<<<<<< HEAD
-         * Executions
-         * @description List a workflow's executions, newest first.
-         */
-        get: operations["executions_v1_workflows__workflow__executions_get"];
-=======
-         * Metrics
-         * @description What its programs used, at most about 500 points a series.
-         */
-        get: operations["metrics_v1_deployments__deployment__metrics_get"];
->>>>>>> console-c
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-<<<<<<< HEAD
-    "/v1/workflows/{workflow}/executions/{execution}": {
-=======
-    "/v1/search": {
->>>>>>> console-c
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-<<<<<<< HEAD
-         * Execution
-         * @description One execution with each step: its state, tries, output and times.
-         */
-        get: operations["execution_v1_workflows__workflow__executions__execution__get"];
-=======
-         * Search
-         * @description Find agents, knowledge bases, documents, sessions, runs, memories and deployments. Kinds that the key may not
-         *     read are left out.
-         */
-        get: operations["search_v1_search_get"];
->>>>>>> console-c
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-<<<<<<< HEAD
-    "/v1/workspaces": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Workspaces
-         * @description The workspaces that this credential opens: its own.
-         */
-        get: operations["list_workspaces_v1_workspaces_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/memories": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Memories
-         * @description List memories, newest first.
-         */
-        get: operations["list_memories_v1_memories_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/sessions/{session}/export": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Export Session
-         * @description Everything about a session in one file.
-         */
-        get: operations["export_session_v1_sessions__session__export_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/workspaces/{workspace}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        /**
-         * Rename Workspace
-         * @description Rename the workspace. Its slug stays.
-         */
-        patch: operations["rename_workspace_v1_workspaces__workspace__patch"];
-        trace?: never;
-    };
-    "/v1/credits/adjustments": {
-=======
-    "/v1/storage/upload": {
->>>>>>> console-c
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-<<<<<<< HEAD
-         * Adjust
-         * @description Put something right: a positive or negative amount, down to a balance of 0.
-         */
-        post: operations["adjust_v1_credits_adjustments_post"];
-=======
-         * Upload
-         * @description Keep a file of any size up to the server's cap: the body is the content, or a form with the field `file`.
-         */
-        post: operations["upload_v1_storage_upload_post"];
->>>>>>> console-c
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-<<<<<<< HEAD
-    "/v1/credits/grants": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Grant
-         * @description Add credit.
-         */
-        post: operations["grant_v1_credits_grants_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/tasks/{task}/retry": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Retry
-         * @description Do it once more, as a new task; 409 while it is under way.
-         */
-        post: operations["retry_v1_tasks__task__retry_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/triggers/preview": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Preview New
-         * @description The next times that a schedule would fire, before there is a trigger with it.
-         */
-        post: operations["preview_new_v1_triggers_preview_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/triggers/{trigger}/fire": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Fire
-         * @description Fire it now, paused or not. The overlap rule holds: see `outcome`.
-         */
-        post: operations["fire_v1_triggers__trigger__fire_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/triggers/{trigger}/pause": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Pause
-         * @description Stop it from firing by itself. What waits for its turn is dropped.
-         */
-        post: operations["pause_v1_triggers__trigger__pause_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/triggers/{trigger}/resume": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Resume
-         * @description Let it fire again, from its next time on. Its failures so far are forgiven.
-         */
-        post: operations["resume_v1_triggers__trigger__resume_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/triggers/{trigger}/secret": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Renew Secret
-         * @description Give a webhook a new secret, or a new address; the old one is refused from now on.
-         */
-        post: operations["renew_secret_v1_triggers__trigger__secret_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/users/{user}/deactivate": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Deactivate
-         * @description End a person's sign-ins and revoke their keys. What they made stays.
-         */
-        post: operations["deactivate_v1_users__user__deactivate_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/users/{user}/password": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Change Password
-         * @description Change a password, and end all sign-ins of that person.
-         */
-        post: operations["change_password_v1_users__user__password_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/v1/webhooks/{webhook}/deliveries/{delivery}/redeliver": {
         parameters: {
             query?: never;
@@ -2026,6 +1944,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/workers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Workers
+         * @description The processes that execute runs, the oldest first, and what waits for them.
+         */
+        get: operations["list_workers_v1_workers_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/workflows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Workflows
+         * @description List workflows, newest first.
+         */
+        get: operations["list_workflows_v1_workflows_get"];
+        put?: never;
+        /**
+         * Create
+         * @description Make a workflow; this is its version 1. A definition with problems is refused, and all of them are named.
+         */
+        post: operations["create_v1_workflows_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/workflows/validate": {
         parameters: {
             query?: never;
@@ -2040,6 +2002,74 @@ export interface paths {
          * @description What is wrong with a definition. Nothing is kept.
          */
         post: operations["validate_v1_workflows_validate_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/workflows/{workflow}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get
+         * @description One workflow, by its id or slug.
+         */
+        get: operations["get_v1_workflows__workflow__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete
+         * @description Delete a workflow. Executions that were begun go on, and stay readable as runs.
+         */
+        delete: operations["delete_v1_workflows__workflow__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Update
+         * @description Change a workflow: a new version with the given fields changed. Executions keep the version they began with.
+         */
+        patch: operations["update_v1_workflows__workflow__patch"];
+        trace?: never;
+    };
+    "/v1/workflows/{workflow}/executions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Executions
+         * @description List a workflow's executions, newest first.
+         */
+        get: operations["executions_v1_workflows__workflow__executions_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/workflows/{workflow}/executions/{execution}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Execution
+         * @description One execution with each step: its state, tries, output and times.
+         */
+        get: operations["execution_v1_workflows__workflow__executions__execution__get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2066,7 +2096,67 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/keys/{key}": {
+    "/v1/workflows/{workflow}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Versions
+         * @description All versions of a workflow, newest first, at most 1,000.
+         */
+        get: operations["versions_v1_workflows__workflow__versions_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/workflows/{workflow}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Version
+         * @description One version of a workflow.
+         */
+        get: operations["get_version_v1_workflows__workflow__versions__version__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/workspaces": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Workspaces
+         * @description The workspaces that this credential opens: its own.
+         */
+        get: operations["list_workspaces_v1_workspaces_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/workspaces/{workspace}": {
         parameters: {
             query?: never;
             header?: never;
@@ -2076,38 +2166,16 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /**
-         * Revoke
-         * @description Revoke a key: it opens nothing from now on. It stays in the list.
-         */
-        delete: operations["revoke_v1_keys__key__delete"];
+        delete?: never;
         options?: never;
         head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/users/{user}/sign-ins/{sign_in}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
         /**
-         * End Sign In
-         * @description End one sign-in; its last access token works for up to 15 minutes more.
+         * Rename Workspace
+         * @description Rename the workspace. Its slug stays.
          */
-        delete: operations["end_sign_in_v1_users__user__sign_ins__sign_in__delete"];
-        options?: never;
-        head?: never;
-        patch?: never;
+        patch: operations["rename_workspace_v1_workspaces__workspace__patch"];
         trace?: never;
     };
-=======
->>>>>>> console-c
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -3005,7 +3073,6 @@ export interface components {
             verifies: boolean;
         };
         /**
-<<<<<<< HEAD
          * DeliveryOut
          * @description webhook_id: the header of that name, the same for every attempt. last_status: null when there was no answer.
          */
@@ -3051,7 +3118,47 @@ export interface components {
          * @description body: what is sent, as text; null when its event is no longer in the log, or for a mail.
          */
         DeliveryWithAttemptsOut: {
-=======
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Webhook Id */
+            webhook_id: string;
+            /** Type */
+            type: string;
+            /** Session Id */
+            session_id: string | null;
+            /** Seq */
+            seq: number | null;
+            /** Run Id */
+            run_id: string | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "pending" | "delivered" | "failed";
+            /** Attempts */
+            attempts: number;
+            /** Next At */
+            next_at: string | null;
+            /** Last Status */
+            last_status: number | null;
+            /** Last Error */
+            last_error: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Delivered At */
+            delivered_at: string | null;
+            /** Log */
+            log: components["schemas"]["AttemptOut"][];
+            /** Body */
+            body?: string | null;
+        };
+        /**
          * DeploymentBody
          * @description runtime: `rust`, `go` or `native` for an executable; `python` or `node` for a script, or a zip or tar.gz.
          *
@@ -3116,37 +3223,11 @@ export interface components {
          *     server. environment_names: values are never shown.
          */
         DeploymentOut: {
->>>>>>> console-c
             /**
              * Id
              * Format: uuid
              */
             id: string;
-<<<<<<< HEAD
-            /** Webhook Id */
-            webhook_id: string;
-            /** Type */
-            type: string;
-            /** Session Id */
-            session_id: string | null;
-            /** Seq */
-            seq: number | null;
-            /** Run Id */
-            run_id: string | null;
-            /**
-             * Status
-             * @enum {string}
-             */
-            status: "pending" | "delivered" | "failed";
-            /** Attempts */
-            attempts: number;
-            /** Next At */
-            next_at: string | null;
-            /** Last Status */
-            last_status: number | null;
-            /** Last Error */
-            last_error: string | null;
-=======
             /** Name */
             name: string;
             status: components["schemas"]["glia__deployments__types__Status"];
@@ -3188,20 +3269,11 @@ export interface components {
             };
             /** Created By */
             created_by: string;
->>>>>>> console-c
             /**
              * Created At
              * Format: date-time
              */
             created_at: string;
-<<<<<<< HEAD
-            /** Delivered At */
-            delivered_at: string | null;
-            /** Log */
-            log: components["schemas"]["AttemptOut"][];
-            /** Body */
-            body?: string | null;
-=======
             /**
              * Updated At
              * Format: date-time
@@ -3270,7 +3342,6 @@ export interface components {
             };
         } & {
             [key: string]: unknown;
->>>>>>> console-c
         };
         /** DocumentErrorOut */
         DocumentErrorOut: {
@@ -3712,7 +3783,6 @@ export interface components {
             };
         };
         /**
-<<<<<<< HEAD
          * JobOut
          * @description status: pending, in_progress, paused, completed, failed or cancelled. progress: percent.
          *
@@ -3930,12 +4000,11 @@ export interface components {
              */
             created_at: string;
         };
-=======
+        /**
          * Kind
          * @enum {string}
          */
         Kind: "agent" | "knowledge_base" | "document" | "session" | "run" | "memory" | "deployment";
->>>>>>> console-c
         /**
          * KnowledgeBody
          * @description Parts of knowledge bases. path: a folder with all below it, in every base of the project; "" for all of them.
@@ -3960,28 +4029,6 @@ export interface components {
             project_id: string | null;
             /** Document Ids */
             document_ids: string[];
-        };
-        /**
-         * LineOut
-         * @description id: for `Last-Event-ID` of the stream. level: debug, info, warn or error.
-         */
-        LineOut: {
-            /** Id */
-            id: number;
-            /**
-             * At
-             * Format: date-time
-             */
-            at: string;
-            /** Level */
-            level: string;
-            /** Message */
-            message: string;
-            /**
-             * Replica Id
-             * Format: uuid
-             */
-            replica_id: string;
         };
         /** ListOf[AgentOut] */
         ListOf_AgentOut_: {
@@ -4067,17 +4114,22 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
-<<<<<<< HEAD
         /** ListOf[DeliveryOut] */
         ListOf_DeliveryOut_: {
             /** Data */
             data: components["schemas"]["DeliveryOut"][];
-=======
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** ListOf[DeploymentOut] */
         ListOf_DeploymentOut_: {
             /** Data */
             data: components["schemas"]["DeploymentOut"][];
->>>>>>> console-c
             /**
              * Has More
              * @default false
@@ -4206,17 +4258,22 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
-<<<<<<< HEAD
         /** ListOf[ProjectOut] */
         ListOf_ProjectOut_: {
             /** Data */
             data: components["schemas"]["ProjectOut"][];
-=======
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** ListOf[ReplicaOut] */
         ListOf_ReplicaOut_: {
             /** Data */
             data: components["schemas"]["ReplicaOut"][];
->>>>>>> console-c
             /**
              * Has More
              * @default false
@@ -4381,7 +4438,7 @@ export interface components {
         /** LogsOut */
         LogsOut: {
             /** Data */
-            data: components["schemas"]["LineOut"][];
+            data: components["schemas"]["glia__surfaces__native__deployments__LineOut"][];
         };
         /**
          * MeOut
@@ -4538,23 +4595,15 @@ export interface components {
             finish_reason: string;
         };
         /**
-<<<<<<< HEAD
          * NewKeyOut
          * @description key: the secret itself; nobody can ever read it again.
          */
         NewKeyOut: {
-=======
-         * ObjectOut
-         * @description pathname: the workspace's id, then the name. sha256: of the content.
-         */
-        ObjectOut: {
->>>>>>> console-c
             /**
              * Id
              * Format: uuid
              */
             id: string;
-<<<<<<< HEAD
             /** Name */
             name: string;
             /** Prefix */
@@ -4657,18 +4706,6 @@ export interface components {
             metadata: {
                 [key: string]: unknown;
             };
-=======
-            /** Pathname */
-            pathname: string;
-            /** Name */
-            name: string;
-            /** Media Type */
-            media_type: string;
-            /** Size Bytes */
-            size_bytes: number;
-            /** Sha256 */
-            sha256: string;
->>>>>>> console-c
             /** Created By */
             created_by: string;
             /**
@@ -4681,11 +4718,41 @@ export interface components {
              * Format: date-time
              */
             updated_at: string;
-<<<<<<< HEAD
             /** Secret */
             secret?: string | null;
-=======
->>>>>>> console-c
+        };
+        /**
+         * ObjectOut
+         * @description pathname: the workspace's id, then the name. sha256: of the content.
+         */
+        ObjectOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Pathname */
+            pathname: string;
+            /** Name */
+            name: string;
+            /** Media Type */
+            media_type: string;
+            /** Size Bytes */
+            size_bytes: number;
+            /** Sha256 */
+            sha256: string;
+            /** Created By */
+            created_by: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
         };
         /** ParameterOut */
         ParameterOut: {
@@ -4772,14 +4839,6 @@ export interface components {
             /** Expires After Seconds */
             expires_after_seconds: number;
         };
-<<<<<<< HEAD
-        /** ProblemOut */
-        ProblemOut: {
-            /** Field */
-            field: string;
-            /** Message */
-            message: string;
-=======
         /** PointOut */
         PointOut: {
             /**
@@ -4789,7 +4848,13 @@ export interface components {
             at: string;
             /** Value */
             value: number;
->>>>>>> console-c
+        };
+        /** ProblemOut */
+        ProblemOut: {
+            /** Field */
+            field: string;
+            /** Message */
+            message: string;
         };
         /**
          * ProgressOut
@@ -4885,6 +4950,7 @@ export interface components {
         /**
          * ReplicaOut
          * @description state: pending, starting, running, unhealthy, backoff, failed or stopping. is_ready: gets requests.
+         *     last_failure: why it ended the last time, also once it runs again; empty when it never did.
          */
         ReplicaOut: {
             /**
@@ -4898,6 +4964,8 @@ export interface components {
             is_ready: boolean;
             /** Reason */
             reason: string;
+            /** Last Failure */
+            last_failure: string;
             /** Restarts */
             restarts: number;
             /** Node */
@@ -5793,22 +5861,6 @@ export interface components {
             updated_at: string;
         };
         /**
-         * UsageOut
-         * @description total: all calls together, those of groups beyond the first 1,000 included.
-         */
-        UsageOut: {
-            /** Data */
-            data: components["schemas"]["UsageRowOut"][];
-            /**
-             * Has More
-             * @default false
-             */
-            has_more?: boolean;
-            /** Next Cursor */
-            next_cursor?: string | null;
-            total: components["schemas"]["UsageRowOut"];
-        };
-        /**
          * UsageRecordOut
          * @description One model call. cost_micros: null when the price is not known.
          */
@@ -5900,14 +5952,25 @@ export interface components {
              * @enum {string}
              */
             role?: "admin" | "user" | "read-only";
+            /**
+             * Is Owner
+             * @default false
+             */
+            is_owner?: boolean;
         } & {
             [key: string]: unknown;
         };
         /**
-         * UserChanges
-         * @description is_active: true lets a deactivated person in again; POST /v1/users/{user}/deactivate does the opposite.
+         * UserChangesBody
+         * @description is_owner: an admin whom only owners may change. password: ends all sign-ins of the person. is_active: true lets a
+         *     deactivated person in again; POST /v1/users/{user}/deactivate does the opposite.
          */
-        UserChanges: {
+        UserChangesBody: {
+            /**
+             * Email
+             * @default
+             */
+            email?: string;
             /**
              * Name
              * @default
@@ -5920,10 +5983,25 @@ export interface components {
              */
             role?: "admin" | "user" | "read-only";
             /**
+             * Is Owner
+             * @default false
+             */
+            is_owner?: boolean;
+            /**
              * Is Active
              * @default true
              */
             is_active?: boolean;
+            /**
+             * Password
+             * @default
+             */
+            password?: string;
+            /**
+             * Current Password
+             * @default
+             */
+            current_password?: string;
         } & {
             [key: string]: unknown;
         };
@@ -5943,6 +6021,8 @@ export interface components {
              * @enum {string}
              */
             role: "admin" | "user" | "read-only";
+            /** Is Owner */
+            is_owner: boolean;
             /** Is Active */
             is_active: boolean;
             /**
@@ -5950,6 +6030,8 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+            /** Updated At */
+            updated_at: string | null;
         };
         /** ValidationOut */
         ValidationOut: {
@@ -6423,15 +6505,15 @@ export interface components {
         };
         /**
          * Status
+         * @enum {string}
+         */
+        glia__deployments__types__Status: "deploying" | "running" | "stopped" | "error";
+        /**
+         * Status
          * @description Only ACTIVE memories are found. SUPERSEDED by a newer one, or FORGOTTEN; both can be undone.
          * @enum {string}
          */
         glia__memory__types__Status: "active" | "superseded" | "forgotten";
-        /**
-         * Status
-         * @enum {string}
-         */
-        glia__deployments__types__Status: "deploying" | "running" | "stopped" | "error";
         /**
          * LimitsBody
          * @description ends_with_answer: the last model call that `max_iterations` allows has no tools, so that it answers.
@@ -6609,7 +6691,6 @@ export interface components {
             /** Created At */
             created_at: string | null;
         };
-<<<<<<< HEAD
         /** EntryOut */
         glia__surfaces__native__credit__EntryOut: {
             /** Account */
@@ -6617,17 +6698,28 @@ export interface components {
             /** Amount Micros */
             amount_micros: number;
         };
-        /** PreviewBody */
-        glia__surfaces__native__triggers__PreviewBody: {
-            when: components["schemas"]["WhenBody"];
+        /**
+         * LineOut
+         * @description id: for `Last-Event-ID` of the stream. level: debug, info, warn or error.
+         */
+        glia__surfaces__native__deployments__LineOut: {
+            /** Id */
+            id: number;
             /**
-             * Count
-             * @default 5
+             * At
+             * Format: date-time
              */
-            count?: number;
-        } & {
-            [key: string]: unknown;
-=======
+            at: string;
+            /** Level */
+            level: string;
+            /** Message */
+            message: string;
+            /**
+             * Replica Id
+             * Format: uuid
+             */
+            replica_id: string;
+        };
         /**
          * VersionOut
          * @description number: grows with each change of the program. is_current: what should run now. size_bytes: of the download.
@@ -6682,7 +6774,33 @@ export interface components {
         glia__surfaces__native__search__SearchOut: {
             /** Data */
             data: components["schemas"]["FoundOut"][];
->>>>>>> console-c
+        };
+        /** PreviewBody */
+        glia__surfaces__native__triggers__PreviewBody: {
+            when: components["schemas"]["WhenBody"];
+            /**
+             * Count
+             * @default 5
+             */
+            count?: number;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * UsageOut
+         * @description total: all calls together, those of groups beyond the first 1,000 included.
+         */
+        glia__surfaces__native__usage__UsageOut: {
+            /** Data */
+            data: components["schemas"]["UsageRowOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+            total: components["schemas"]["UsageRowOut"];
         };
         /** ListOf[VersionOut] */
         glia__surfaces__native__words__ListOf_VersionOut___1: {
@@ -6697,15 +6815,9 @@ export interface components {
             next_cursor?: string | null;
         };
         /** ListOf[VersionOut] */
-<<<<<<< HEAD
         glia__surfaces__native__words__ListOf_VersionOut___3: {
             /** Data */
             data: components["schemas"]["glia__surfaces__native__workflows__VersionOut"][];
-=======
-        glia__surfaces__native__words__ListOf_VersionOut___4: {
-            /** Data */
-            data: components["schemas"]["glia__surfaces__native__deployments__VersionOut"][];
->>>>>>> console-c
             /**
              * Has More
              * @default false
@@ -6714,7 +6826,18 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
-<<<<<<< HEAD
+        /** ListOf[VersionOut] */
+        glia__surfaces__native__words__ListOf_VersionOut___4: {
+            /** Data */
+            data: components["schemas"]["glia__surfaces__native__deployments__VersionOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /**
          * StartedOut
          * @description id: the execution's, which is its run's. is_new: false when the idempotency key was used before.
@@ -6774,8 +6897,6 @@ export interface components {
              */
             created_at: string;
         };
-=======
->>>>>>> console-c
     };
     responses: never;
     parameters: never;
@@ -6785,124 +6906,6 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    me_v1_me_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["MeOut"];
-                };
-            };
-        };
-    };
-    login_v1_auth_login_post: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["LoginBody"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TokensOut"];
-                };
-            };
-        };
-    };
-    refresh_v1_auth_refresh_post: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["RefreshBody"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TokensOut"];
-                };
-            };
-        };
-    };
-    logout_v1_auth_logout_post: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["RefreshBody"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
     list_agents_v1_agents_get: {
         parameters: {
             query?: {
@@ -7122,649 +7125,6 @@ export interface operations {
             };
         };
     };
-    list_tools_v1_tools_get: {
-        parameters: {
-            query?: {
-                /** @description How many at most; 1 to 1000. */
-                limit?: number;
-                /** @description `next_cursor` of the page before. */
-                cursor?: string | null;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ListOf_ToolOut_"];
-                };
-            };
-        };
-    };
-    list_built_in_v1_tools_built_in_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ListOf_BuiltInToolOut_"];
-                };
-            };
-        };
-    };
-    list_models: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description As asked. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        /** @constant */
-                        object: "list";
-                        data: {
-                            id: string;
-                            /** @constant */
-                            object: "model";
-                            created: number;
-                            owned_by: string;
-                            provider: string;
-                            name: string;
-                            display_name: string;
-                            purpose: string;
-                            is_default: boolean;
-                            is_local: boolean;
-                            /** @description Micro-dollars for a million tokens. */
-                            input_price_micros: number | null;
-                            /** @description Micro-dollars for a million tokens. */
-                            output_price_micros: number | null;
-                            /** @description Of an agent, whose `purpose` is `agent`. */
-                            agent_id?: string;
-                        }[];
-                        first_id?: string | null;
-                        last_id?: string | null;
-                        has_more: boolean;
-                    };
-                };
-            };
-        };
-    };
-    list_sessions_v1_sessions_get: {
-        parameters: {
-            query?: {
-                /** @description Only sessions with this agent; its id or slug. */
-                agent_id?: string | null;
-                /** @description How many at most; 1 to 1000. */
-                limit?: number;
-                /** @description `next_cursor` of the page before. */
-                cursor?: string | null;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ListOf_SessionOut_"];
-                };
-            };
-        };
-    };
-    create_v1_sessions_post: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The same key within 24 hours gives the first answer again. */
-                "Idempotency-Key"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["SessionBody"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            201: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SessionOut"];
-                };
-            };
-        };
-    };
-    get_v1_sessions__session__get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                session: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SessionOut"];
-                };
-            };
-        };
-    };
-    delete_v1_sessions__session__delete: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                session: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
-    update_session_v1_sessions__session__patch: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                session: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["SessionChanges"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SessionOut"];
-                };
-            };
-        };
-    };
-    fork_v1_sessions__session__fork_post: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The same key within 24 hours gives the first answer again. */
-                "Idempotency-Key"?: string;
-            };
-            path: {
-                session: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ForkBody"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            201: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ForkOut"];
-                };
-            };
-        };
-    };
-    send_message_v1_sessions__session__messages_post: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The same key within 24 hours gives the first answer again. */
-                "Idempotency-Key"?: string;
-            };
-            path: {
-                session: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["MessageBody"];
-            };
-        };
-        responses: {
-            /** @description The finished answer, or the run's events with `stream`. */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AnswerOut"];
-                    "text/event-stream": string;
-                };
-            };
-            /** @description With `background`: the run is queued. Without: it waits for an approval or a budget. */
-            202: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AcceptedOut"];
-                };
-            };
-        };
-    };
-    events_v1_sessions__session__events_get: {
-        parameters: {
-            query?: {
-                /** @description Only what comes after this sequence number. */
-                after?: number;
-                /** @description How many at most; 1 to 1000. */
-                limit?: number;
-            };
-            header?: never;
-            path: {
-                session: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ListOf_EventOut_"];
-                };
-            };
-        };
-    };
-    list_runs_v1_runs_get: {
-        parameters: {
-            query?: {
-                /** @description Only runs of this session. */
-                session_id?: string | null;
-                /** @description Only runs of this agent; its id or slug. */
-                agent_id?: string | null;
-                /** @description Only this run and those that work for it. */
-                root_run_id?: string | null;
-                /** @description Only runs in this state. */
-                status?: "queued" | "running" | "waiting" | "completed" | "failed" | "cancelled";
-                /** @description How many at most; 1 to 1000. */
-                limit?: number;
-                /** @description `next_cursor` of the page before. */
-                cursor?: string | null;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ListOf_RunOut_"];
-                };
-            };
-        };
-    };
-    get_v1_runs__run__get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                run: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["RunOut"];
-                };
-            };
-        };
-    };
-    cancel_v1_runs__run__cancel_post: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The same key within 24 hours gives the first answer again. */
-                "Idempotency-Key"?: string;
-            };
-            path: {
-                run: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["RunOut"];
-                };
-            };
-        };
-    };
-    resume_v1_runs__run__resume_post: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The same key within 24 hours gives the first answer again. */
-                "Idempotency-Key"?: string;
-            };
-            path: {
-                run: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: {
-            content: {
-                "application/json": components["schemas"]["ResumeBody"] | null;
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["RunOut"];
-                };
-            };
-        };
-    };
-    events_v1_runs__run__events_get: {
-        parameters: {
-            query?: {
-                /** @description Only what comes after this sequence number. */
-                after?: number;
-                /** @description How many at most; 1 to 1000. */
-                limit?: number;
-            };
-            header?: never;
-            path: {
-                run: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ListOf_EventOut_"];
-                };
-            };
-        };
-    };
-    export_run_v1_runs__run__export_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                run: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The file. */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": unknown;
-                };
-            };
-        };
-    };
-    model_calls_v1_runs__run__model_calls_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                run: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ListOf_ModelCallOut_"];
-                };
-            };
-        };
-    };
-    model_call_v1_runs__run__model_calls__step__get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                run: string;
-                step: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SentCallOut"];
-                };
-            };
-        };
-    };
     list_approvals_v1_approvals_get: {
         parameters: {
             query?: {
@@ -7841,341 +7201,23 @@ export interface operations {
             };
         };
     };
-    list_bases_v1_knowledge_bases_get: {
+    audit_log_v1_audit_log_get: {
         parameters: {
             query?: {
-                /** @description How many at most; 1 to 1000. */
-                limit?: number;
-                /** @description `next_cursor` of the page before. */
-                cursor?: string | null;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ListOf_BaseOut_"];
-                };
-            };
-        };
-    };
-    create_v1_knowledge_bases_post: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The same key within 24 hours gives the first answer again. */
-                "Idempotency-Key"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["BaseBody"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            201: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["BaseOut"];
-                };
-            };
-        };
-    };
-    get_v1_knowledge_bases__knowledge_base__get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                knowledge_base: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["BaseOut"];
-                };
-            };
-        };
-    };
-    delete_v1_knowledge_bases__knowledge_base__delete: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                knowledge_base: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
-    search_v1_knowledge_bases__knowledge_base__search_post: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The same key within 24 hours gives the first answer again. */
-                "Idempotency-Key"?: string;
-            };
-            path: {
-                knowledge_base: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["SearchBody"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["glia__surfaces__native__knowledge__SearchOut"];
-                };
-            };
-        };
-    };
-    documents_v1_knowledge_bases__knowledge_base__documents_get: {
-        parameters: {
-            query?: {
-                path?: string | null;
-                /** @description How many at most; 1 to 1000. */
-                limit?: number;
-                /** @description `next_cursor` of the page before. */
-                cursor?: string | null;
-            };
-            header?: never;
-            path: {
-                knowledge_base: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ListOf_DocumentOut_"];
-                };
-            };
-        };
-    };
-    get_document_v1_knowledge_bases__knowledge_base__documents__document__get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                knowledge_base: string;
-                document: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["DocumentOut"];
-                };
-            };
-        };
-    };
-    delete_document_v1_knowledge_bases__knowledge_base__documents__document__delete: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                knowledge_base: string;
-                document: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
-    chunks_v1_knowledge_bases__knowledge_base__documents__document__chunks_get: {
-        parameters: {
-            query?: {
-                /** @description How many at most; 1 to 1000. */
-                limit?: number;
-                cursor?: string | null;
-            };
-            header?: never;
-            path: {
-                knowledge_base: string;
-                document: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ListOf_ChunkOut_"];
-                };
-            };
-        };
-    };
-    reindex_v1_knowledge_bases__knowledge_base__documents__document__reindex_post: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The same key within 24 hours gives the first answer again. */
-                "Idempotency-Key"?: string;
-            };
-            path: {
-                knowledge_base: string;
-                document: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            202: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["DocumentOut"];
-                };
-            };
-        };
-    };
-    summary_v1_usage_get: {
-        parameters: {
-            query?: {
+                /** @description Only what this user or key did. */
+                actor_id?: string | null;
+                /** @description Only what such an actor did. */
+                actor_kind?: ("user" | "key" | "operator" | "system") | null;
+                /** @description Only this, as `key.revoked`, or a family, as `key.*`. */
+                action?: string | null;
+                /** @description Only what was done to this, as `user:<id>`. */
+                subject?: string | null;
                 since?: string;
                 until?: string;
-                /** @description One row for each; a single row with the total when left away. */
-                group_by?: "model" | "agent" | "day" | "key" | "run" | "project";
-                /** @description Only calls of this model. */
-                model?: string | null;
-                /** @description Only calls of this agent; `none` for calls without one. */
-                agent_id?: string | null;
-                /** @description Only calls of this run; `none` for calls without one. */
-                run_id?: string | null;
-                /** @description Only calls by this key; `none` for calls without one. */
-                key_id?: string | null;
-                /** @description Only calls in this project. */
-                project_id?: string | null;
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
             };
             header?: never;
             path?: never;
@@ -8196,7 +7238,98 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["UsageOut"];
+                    "application/json": components["schemas"]["ListOf_AuditEntryOut_"];
+                };
+            };
+        };
+    };
+    login_v1_auth_login_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LoginBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokensOut"];
+                };
+            };
+        };
+    };
+    logout_v1_auth_logout_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RefreshBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    refresh_v1_auth_refresh_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RefreshBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokensOut"];
                 };
             };
         };
@@ -8237,49 +7370,7 @@ export interface operations {
             };
         };
     };
-<<<<<<< HEAD
     create_v1_budgets_post: {
-=======
-    list_deployments_v1_deployments_get: {
-        parameters: {
-            query?: {
-                /** @description Only deployments in this state. */
-                status?: "deploying" | "running" | "stopped" | "error";
-                /** @description Only those of this region. */
-                region?: string | null;
-                /** @description Only the one of this name. */
-                name?: string | null;
-                /** @description How many at most; 1 to 1000. */
-                limit?: number;
-                /** @description `next_cursor` of the page before. */
-                cursor?: string | null;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ListOf_DeploymentOut_"];
-                };
-            };
-        };
-    };
-    create_v1_deployments_post: {
->>>>>>> console-c
         parameters: {
             query?: never;
             header?: {
@@ -8291,11 +7382,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-<<<<<<< HEAD
                 "application/json": components["schemas"]["BudgetBody"];
-=======
-                "application/json": components["schemas"]["DeploymentBody"];
->>>>>>> console-c
             };
         };
         responses: {
@@ -8312,54 +7399,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-<<<<<<< HEAD
                     "application/json": components["schemas"]["BudgetOut"];
-=======
-                    "application/json": components["schemas"]["DeploymentOut"];
->>>>>>> console-c
-                };
-            };
-        };
-    };
-<<<<<<< HEAD
-    audit_log_v1_audit_log_get: {
-        parameters: {
-            query?: {
-                /** @description Only what this user or key did. */
-                actor_id?: string | null;
-                /** @description Only what such an actor did. */
-                actor_kind?: ("user" | "key" | "operator" | "system") | null;
-                /** @description Only this, as `key.revoked`, or a family, as `key.*`. */
-                action?: string | null;
-                /** @description Only what was done to this, as `user:<id>`. */
-                subject?: string | null;
-                since?: string;
-                until?: string;
-                /** @description How many at most; 1 to 1000. */
-                limit?: number;
-                /** @description `next_cursor` of the page before. */
-                cursor?: string | null;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ListOf_AuditEntryOut_"];
                 };
             };
         };
@@ -8431,18 +7471,11 @@ export interface operations {
         };
     };
     get_v1_budgets__budget__get: {
-=======
-    get_v1_deployments__deployment__get: {
->>>>>>> console-c
         parameters: {
             query?: never;
             header?: never;
             path: {
-<<<<<<< HEAD
                 budget: string;
-=======
-                deployment: string;
->>>>>>> console-c
             };
             cookie?: never;
         };
@@ -8461,29 +7494,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-<<<<<<< HEAD
                     "application/json": components["schemas"]["BudgetOut"];
-=======
-                    "application/json": components["schemas"]["DeploymentOut"];
->>>>>>> console-c
                 };
             };
         };
     };
-<<<<<<< HEAD
     delete_v1_budgets__budget__delete: {
-=======
-    delete_v1_deployments__deployment__delete: {
->>>>>>> console-c
         parameters: {
             query?: never;
             header?: never;
             path: {
-<<<<<<< HEAD
                 budget: string;
-=======
-                deployment: string;
->>>>>>> console-c
             };
             cookie?: never;
         };
@@ -8505,30 +7526,18 @@ export interface operations {
             };
         };
     };
-<<<<<<< HEAD
     update_v1_budgets__budget__patch: {
-=======
-    update_v1_deployments__deployment__patch: {
->>>>>>> console-c
         parameters: {
             query?: never;
             header?: never;
             path: {
-<<<<<<< HEAD
                 budget: string;
-=======
-                deployment: string;
->>>>>>> console-c
             };
             cookie?: never;
         };
         requestBody: {
             content: {
-<<<<<<< HEAD
                 "application/json": components["schemas"]["BudgetChanges"];
-=======
-                "application/json": components["schemas"]["DeploymentPatch"];
->>>>>>> console-c
             };
         };
         responses: {
@@ -8545,16 +7554,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-<<<<<<< HEAD
                     "application/json": components["schemas"]["BudgetOut"];
-=======
-                    "application/json": components["schemas"]["DeploymentOut"];
->>>>>>> console-c
                 };
             };
         };
     };
-<<<<<<< HEAD
     holds_v1_budgets__budget__holds_get: {
         parameters: {
             query?: {
@@ -8647,6 +7651,74 @@ export interface operations {
             };
         };
     };
+    adjust_v1_credits_adjustments_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AmountBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TransactionOut"];
+                };
+            };
+        };
+    };
+    grant_v1_credits_grants_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AmountBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TransactionOut"];
+                };
+            };
+        };
+    };
     transactions_v1_credits_transactions_get: {
         parameters: {
             query?: {
@@ -8675,6 +7747,464 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ListOf_TransactionOut_"];
+                };
+            };
+        };
+    };
+    list_deployments_v1_deployments_get: {
+        parameters: {
+            query?: {
+                /** @description Only deployments in this state. */
+                status?: "deploying" | "running" | "stopped" | "error";
+                /** @description Only those of this region. */
+                region?: string | null;
+                /** @description Only the one of this name. */
+                name?: string | null;
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_DeploymentOut_"];
+                };
+            };
+        };
+    };
+    create_v1_deployments_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeploymentBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentOut"];
+                };
+            };
+        };
+    };
+    get_v1_deployments__deployment__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                deployment: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentOut"];
+                };
+            };
+        };
+    };
+    delete_v1_deployments__deployment__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                deployment: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    update_v1_deployments__deployment__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                deployment: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeploymentPatch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentOut"];
+                };
+            };
+        };
+    };
+    logs_v1_deployments__deployment__logs_get: {
+        parameters: {
+            query?: {
+                /** @description How many lines, the last ones. */
+                tail?: number;
+                /** @description `30m`, `1h`, `2d`, or a time. */
+                since?: string | null;
+                /** @description Only lines of this level and above. */
+                level?: "debug" | "info" | "warn" | "error";
+                /** @description Only lines that hold it, in any case. */
+                text?: string | null;
+                /** @description Only lines of this replica. */
+                replica_id?: string | null;
+            };
+            header?: never;
+            path: {
+                deployment: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogsOut"];
+                };
+            };
+        };
+    };
+    metrics_v1_deployments__deployment__metrics_get: {
+        parameters: {
+            query?: {
+                /** @description How far back. */
+                period?: "1h" | "24h" | "7d";
+                /** @description Only this one. */
+                metric?: "cpu" | "memory" | "network";
+            };
+            header?: never;
+            path: {
+                deployment: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MetricsOut"];
+                };
+            };
+        };
+    };
+    replicas_v1_deployments__deployment__replicas_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                deployment: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_ReplicaOut_"];
+                };
+            };
+        };
+    };
+    restart_v1_deployments__deployment__restart_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                deployment: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentOut"];
+                };
+            };
+        };
+    };
+    scale_v1_deployments__deployment__scale_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                deployment: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ScaleBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentOut"];
+                };
+            };
+        };
+    };
+    start_v1_deployments__deployment__start_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                deployment: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentOut"];
+                };
+            };
+        };
+    };
+    stop_v1_deployments__deployment__stop_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                deployment: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentOut"];
+                };
+            };
+        };
+    };
+    versions_v1_deployments__deployment__versions_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                deployment: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["glia__surfaces__native__words__ListOf_VersionOut___4"];
+                };
+            };
+        };
+    };
+    roll_v1_deployments__deployment__versions__version__roll_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                deployment: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentOut"];
                 };
             };
         };
@@ -8877,16 +8407,12 @@ export interface operations {
         };
     };
     create_v1_keys_post: {
-=======
-    start_v1_deployments__deployment__start_post: {
->>>>>>> console-c
         parameters: {
             query?: never;
             header?: {
                 /** @description The same key within 24 hours gives the first answer again. */
                 "Idempotency-Key"?: string;
             };
-<<<<<<< HEAD
             path?: never;
             cookie?: never;
         };
@@ -8914,7 +8440,34 @@ export interface operations {
             };
         };
     };
-    list_projects_v1_projects_get: {
+    revoke_v1_keys__key__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    list_bases_v1_knowledge_bases_get: {
         parameters: {
             query?: {
                 /** @description How many at most; 1 to 1000. */
@@ -8924,11 +8477,6 @@ export interface operations {
             };
             header?: never;
             path?: never;
-=======
-            path: {
-                deployment: string;
-            };
->>>>>>> console-c
             cookie?: never;
         };
         requestBody?: never;
@@ -8946,27 +8494,451 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-<<<<<<< HEAD
-                    "application/json": components["schemas"]["ListOf_ProjectOut_"];
-=======
-                    "application/json": components["schemas"]["DeploymentOut"];
->>>>>>> console-c
+                    "application/json": components["schemas"]["ListOf_BaseOut_"];
                 };
             };
         };
     };
-<<<<<<< HEAD
-    create_project_v1_projects_post: {
-=======
-    stop_v1_deployments__deployment__stop_post: {
->>>>>>> console-c
+    create_v1_knowledge_bases_post: {
         parameters: {
             query?: never;
             header?: {
                 /** @description The same key within 24 hours gives the first answer again. */
                 "Idempotency-Key"?: string;
             };
-<<<<<<< HEAD
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BaseBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BaseOut"];
+                };
+            };
+        };
+    };
+    get_v1_knowledge_bases__knowledge_base__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                knowledge_base: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BaseOut"];
+                };
+            };
+        };
+    };
+    delete_v1_knowledge_bases__knowledge_base__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                knowledge_base: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    documents_v1_knowledge_bases__knowledge_base__documents_get: {
+        parameters: {
+            query?: {
+                path?: string | null;
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                knowledge_base: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_DocumentOut_"];
+                };
+            };
+        };
+    };
+    get_document_v1_knowledge_bases__knowledge_base__documents__document__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                knowledge_base: string;
+                document: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DocumentOut"];
+                };
+            };
+        };
+    };
+    delete_document_v1_knowledge_bases__knowledge_base__documents__document__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                knowledge_base: string;
+                document: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    chunks_v1_knowledge_bases__knowledge_base__documents__document__chunks_get: {
+        parameters: {
+            query?: {
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                knowledge_base: string;
+                document: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_ChunkOut_"];
+                };
+            };
+        };
+    };
+    reindex_v1_knowledge_bases__knowledge_base__documents__document__reindex_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                knowledge_base: string;
+                document: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DocumentOut"];
+                };
+            };
+        };
+    };
+    search_v1_knowledge_bases__knowledge_base__search_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                knowledge_base: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SearchBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["glia__surfaces__native__knowledge__SearchOut"];
+                };
+            };
+        };
+    };
+    me_v1_me_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MeOut"];
+                };
+            };
+        };
+    };
+    list_memories_v1_memories_get: {
+        parameters: {
+            query?: {
+                /** @description Only this agent's; its id or slug. */
+                agent_id?: string | null;
+                /** @description Only those of this user. */
+                user_name?: string | null;
+                /** @description Only those of this bucket. */
+                bucket?: string | null;
+                tier?: ("working" | "short" | "long") | null;
+                /** @description `active`, `superseded`, `forgotten` or `all`. */
+                status?: string;
+                /** @description Only those that come from this session. */
+                session_id?: string | null;
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_MemoryOut_"];
+                };
+            };
+        };
+    };
+    list_models: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        object: "list";
+                        data: {
+                            id: string;
+                            /** @constant */
+                            object: "model";
+                            created: number;
+                            owned_by: string;
+                            provider: string;
+                            name: string;
+                            display_name: string;
+                            purpose: string;
+                            is_default: boolean;
+                            is_local: boolean;
+                            /** @description Micro-dollars for a million tokens. */
+                            input_price_micros: number | null;
+                            /** @description Micro-dollars for a million tokens. */
+                            output_price_micros: number | null;
+                            /** @description Of an agent, whose `purpose` is `agent`. */
+                            agent_id?: string;
+                        }[];
+                        first_id?: string | null;
+                        last_id?: string | null;
+                        has_more: boolean;
+                    };
+                };
+            };
+        };
+    };
+    list_projects_v1_projects_get: {
+        parameters: {
+            query?: {
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_ProjectOut_"];
+                };
+            };
+        };
+    };
+    create_project_v1_projects_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -8994,6 +8966,740 @@ export interface operations {
             };
         };
     };
+    list_runs_v1_runs_get: {
+        parameters: {
+            query?: {
+                /** @description Only runs of this session. */
+                session_id?: string | null;
+                /** @description Only runs of this agent; its id or slug. */
+                agent_id?: string | null;
+                /** @description Only this run and those that work for it. */
+                root_run_id?: string | null;
+                /** @description Only runs in this state. */
+                status?: "queued" | "running" | "waiting" | "completed" | "failed" | "cancelled";
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_RunOut_"];
+                };
+            };
+        };
+    };
+    get_v1_runs__run__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunOut"];
+                };
+            };
+        };
+    };
+    cancel_v1_runs__run__cancel_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                run: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunOut"];
+                };
+            };
+        };
+    };
+    events_v1_runs__run__events_get: {
+        parameters: {
+            query?: {
+                /** @description Only what comes after this sequence number. */
+                after?: number;
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                run: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_EventOut_"];
+                };
+            };
+        };
+    };
+    export_run_v1_runs__run__export_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    model_calls_v1_runs__run__model_calls_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_ModelCallOut_"];
+                };
+            };
+        };
+    };
+    model_call_v1_runs__run__model_calls__step__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run: string;
+                step: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SentCallOut"];
+                };
+            };
+        };
+    };
+    resume_v1_runs__run__resume_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                run: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ResumeBody"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunOut"];
+                };
+            };
+        };
+    };
+    search_v1_search_get: {
+        parameters: {
+            query: {
+                /** @description Words or parts of words, all of which must be there; or the first 8 digits of an id. */
+                q: string;
+                /** @description Only these, with commas between them: agent, knowledge_base, document, session, run, memory, deployment. */
+                kinds?: string | null;
+                /** @description How many of each kind at most. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["glia__surfaces__native__search__SearchOut"];
+                };
+            };
+        };
+    };
+    list_sessions_v1_sessions_get: {
+        parameters: {
+            query?: {
+                /** @description Only sessions with this agent; its id or slug. */
+                agent_id?: string | null;
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_SessionOut_"];
+                };
+            };
+        };
+    };
+    create_v1_sessions_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SessionBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionOut"];
+                };
+            };
+        };
+    };
+    get_v1_sessions__session__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionOut"];
+                };
+            };
+        };
+    };
+    delete_v1_sessions__session__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    update_session_v1_sessions__session__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SessionChanges"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionOut"];
+                };
+            };
+        };
+    };
+    events_v1_sessions__session__events_get: {
+        parameters: {
+            query?: {
+                /** @description Only what comes after this sequence number. */
+                after?: number;
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                session: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_EventOut_"];
+                };
+            };
+        };
+    };
+    export_session_v1_sessions__session__export_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    fork_v1_sessions__session__fork_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                session: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ForkBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ForkOut"];
+                };
+            };
+        };
+    };
+    send_message_v1_sessions__session__messages_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                session: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MessageBody"];
+            };
+        };
+        responses: {
+            /** @description The finished answer, or the run's events with `stream`. */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnswerOut"];
+                    "text/event-stream": string;
+                };
+            };
+            /** @description With `background`: the run is queued. Without: it waits for an approval or a budget. */
+            202: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AcceptedOut"];
+                };
+            };
+        };
+    };
+    upload_v1_storage_upload_post: {
+        parameters: {
+            query?: {
+                /** @description The name, with folders; made up when left away. */
+                filename?: string | null;
+            };
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/octet-stream": string;
+                "multipart/form-data": {
+                    /** Format: binary */
+                    file: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ObjectOut"];
+                };
+            };
+        };
+    };
+    retry_v1_tasks__task__retry_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                task: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskOut"];
+                };
+            };
+        };
+    };
+    list_tools_v1_tools_get: {
+        parameters: {
+            query?: {
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_ToolOut_"];
+                };
+            };
+        };
+    };
+    list_built_in_v1_tools_built_in_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_BuiltInToolOut_"];
+                };
+            };
+        };
+    };
     list_triggers_v1_triggers_get: {
         parameters: {
             query?: {
@@ -9012,11 +9718,6 @@ export interface operations {
             };
             header?: never;
             path?: never;
-=======
-            path: {
-                deployment: string;
-            };
->>>>>>> console-c
             cookie?: never;
         };
         requestBody?: never;
@@ -9034,27 +9735,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-<<<<<<< HEAD
                     "application/json": components["schemas"]["ListOf_TriggerOut_"];
-=======
-                    "application/json": components["schemas"]["DeploymentOut"];
->>>>>>> console-c
                 };
             };
         };
     };
-<<<<<<< HEAD
     create_v1_triggers_post: {
-=======
-    restart_v1_deployments__deployment__restart_post: {
->>>>>>> console-c
         parameters: {
             query?: never;
             header?: {
                 /** @description The same key within 24 hours gives the first answer again. */
                 "Idempotency-Key"?: string;
             };
-<<<<<<< HEAD
             path?: never;
             cookie?: never;
         };
@@ -9082,16 +9774,46 @@ export interface operations {
             };
         };
     };
+    preview_new_v1_triggers_preview_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["glia__surfaces__native__triggers__PreviewBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_FiringTimeOut_"];
+                };
+            };
+        };
+    };
     get_v1_triggers__trigger__get: {
         parameters: {
             query?: never;
             header?: never;
             path: {
                 trigger: string;
-=======
-            path: {
-                deployment: string;
->>>>>>> console-c
             };
             cookie?: never;
         };
@@ -9110,16 +9832,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-<<<<<<< HEAD
                     "application/json": components["schemas"]["TriggerOut"];
-=======
-                    "application/json": components["schemas"]["DeploymentOut"];
->>>>>>> console-c
                 };
             };
         };
     };
-<<<<<<< HEAD
     delete_v1_triggers__trigger__delete: {
         parameters: {
             query?: never;
@@ -9180,6 +9897,42 @@ export interface operations {
             };
         };
     };
+    fire_v1_triggers__trigger__fire_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                trigger: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["FireBody"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FiringOut"];
+                };
+            };
+        };
+    };
     firings_v1_triggers__trigger__firings_get: {
         parameters: {
             query?: {
@@ -9214,6 +9967,38 @@ export interface operations {
             };
         };
     };
+    pause_v1_triggers__trigger__pause_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                trigger: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TriggerOut"];
+                };
+            };
+        };
+    };
     preview_v1_triggers__trigger__preview_get: {
         parameters: {
             query?: {
@@ -9242,6 +10027,112 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ListOf_FiringTimeOut_"];
+                };
+            };
+        };
+    };
+    resume_v1_triggers__trigger__resume_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                trigger: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TriggerOut"];
+                };
+            };
+        };
+    };
+    renew_secret_v1_triggers__trigger__secret_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                trigger: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewTriggerOut"];
+                };
+            };
+        };
+    };
+    summary_v1_usage_get: {
+        parameters: {
+            query?: {
+                since?: string;
+                until?: string;
+                /** @description One row for each; a single row with the total when left away. */
+                group_by?: "model" | "agent" | "day" | "key" | "run" | "project";
+                /** @description Only calls of this model. */
+                model?: string | null;
+                /** @description Only calls of this agent; `none` for calls without one. */
+                agent_id?: string | null;
+                /** @description Only calls of this run; `none` for calls without one. */
+                run_id?: string | null;
+                /** @description Only calls by this key; `none` for calls without one. */
+                key_id?: string | null;
+                /** @description Only calls in this project. */
+                project_id?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["glia__surfaces__native__usage__UsageOut"];
                 };
             };
         };
@@ -9323,16 +10214,12 @@ export interface operations {
         };
     };
     create_v1_users_post: {
-=======
-    scale_v1_deployments__deployment__scale_post: {
->>>>>>> console-c
         parameters: {
             query?: never;
             header?: {
                 /** @description The same key within 24 hours gives the first answer again. */
                 "Idempotency-Key"?: string;
             };
-<<<<<<< HEAD
             path?: never;
             cookie?: never;
         };
@@ -9395,20 +10282,12 @@ export interface operations {
             header?: never;
             path: {
                 user: string;
-=======
-            path: {
-                deployment: string;
->>>>>>> console-c
             };
             cookie?: never;
         };
         requestBody: {
             content: {
-<<<<<<< HEAD
-                "application/json": components["schemas"]["UserChanges"];
-=======
-                "application/json": components["schemas"]["ScaleBody"];
->>>>>>> console-c
+                "application/json": components["schemas"]["UserChangesBody"];
             };
         };
         responses: {
@@ -9425,29 +10304,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-<<<<<<< HEAD
                     "application/json": components["schemas"]["UserOut"];
-=======
-                    "application/json": components["schemas"]["DeploymentOut"];
->>>>>>> console-c
                 };
             };
         };
     };
-<<<<<<< HEAD
-    sign_ins_v1_users__user__sign_ins_get: {
-=======
-    replicas_v1_deployments__deployment__replicas_get: {
->>>>>>> console-c
+    deactivate_v1_users__user__deactivate_post: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
             path: {
-<<<<<<< HEAD
                 user: string;
-=======
-                deployment: string;
->>>>>>> console-c
             };
             cookie?: never;
         };
@@ -9466,16 +10336,102 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-<<<<<<< HEAD
-                    "application/json": components["schemas"]["ListOf_SignedInOut_"];
-=======
-                    "application/json": components["schemas"]["ListOf_ReplicaOut_"];
->>>>>>> console-c
+                    "application/json": components["schemas"]["UserOut"];
                 };
             };
         };
     };
-<<<<<<< HEAD
+    change_password_v1_users__user__password_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    sign_ins_v1_users__user__sign_ins_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_SignedInOut_"];
+                };
+            };
+        };
+    };
+    end_sign_in_v1_users__user__sign_ins__sign_in__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user: string;
+                sign_in: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     list_webhooks_v1_webhooks_get: {
         parameters: {
             query?: {
@@ -9486,15 +10442,6 @@ export interface operations {
             };
             header?: never;
             path?: never;
-=======
-    versions_v1_deployments__deployment__versions_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                deployment: string;
-            };
->>>>>>> console-c
             cookie?: never;
         };
         requestBody?: never;
@@ -9512,27 +10459,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-<<<<<<< HEAD
                     "application/json": components["schemas"]["ListOf_WebhookOut_"];
-=======
-                    "application/json": components["schemas"]["glia__surfaces__native__words__ListOf_VersionOut___4"];
->>>>>>> console-c
                 };
             };
         };
     };
-<<<<<<< HEAD
     create_v1_webhooks_post: {
-=======
-    roll_v1_deployments__deployment__versions__version__roll_post: {
->>>>>>> console-c
         parameters: {
             query?: never;
             header?: {
                 /** @description The same key within 24 hours gives the first answer again. */
                 "Idempotency-Key"?: string;
             };
-<<<<<<< HEAD
             path?: never;
             cookie?: never;
         };
@@ -9742,887 +10680,6 @@ export interface operations {
             };
         };
     };
-    list_workers_v1_workers_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["WorkersOut"];
-                };
-            };
-        };
-    };
-    list_workflows_v1_workflows_get: {
-        parameters: {
-            query?: {
-                /** @description How many at most; 1 to 1000. */
-                limit?: number;
-                /** @description `next_cursor` of the page before. */
-                cursor?: string | null;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ListOf_WorkflowOut_"];
-                };
-            };
-        };
-    };
-    create_v1_workflows_post: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The same key within 24 hours gives the first answer again. */
-                "Idempotency-Key"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["WorkflowBody"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            201: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["WorkflowOut"];
-                };
-            };
-        };
-    };
-    get_v1_workflows__workflow__get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                workflow: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["WorkflowOut"];
-                };
-            };
-        };
-    };
-    delete_v1_workflows__workflow__delete: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                workflow: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
-    update_v1_workflows__workflow__patch: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                workflow: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["WorkflowChanges"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["WorkflowOut"];
-                };
-            };
-        };
-    };
-    versions_v1_workflows__workflow__versions_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                workflow: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["glia__surfaces__native__words__ListOf_VersionOut___3"];
-                };
-            };
-        };
-    };
-    get_version_v1_workflows__workflow__versions__version__get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                workflow: string;
-=======
-            path: {
-                deployment: string;
->>>>>>> console-c
-                version: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-<<<<<<< HEAD
-                    "application/json": components["schemas"]["glia__surfaces__native__workflows__VersionOut"];
-=======
-                    "application/json": components["schemas"]["DeploymentOut"];
->>>>>>> console-c
-                };
-            };
-        };
-    };
-<<<<<<< HEAD
-    executions_v1_workflows__workflow__executions_get: {
-        parameters: {
-            query?: {
-                /** @description Only executions in this state. */
-                status?: "queued" | "running" | "waiting" | "completed" | "failed" | "cancelled";
-                /** @description How many at most; 1 to 1000. */
-                limit?: number;
-                /** @description `next_cursor` of the page before. */
-                cursor?: string | null;
-            };
-            header?: never;
-            path: {
-                workflow: string;
-=======
-    logs_v1_deployments__deployment__logs_get: {
-        parameters: {
-            query?: {
-                /** @description How many lines, the last ones. */
-                tail?: number;
-                /** @description `30m`, `1h`, `2d`, or a time. */
-                since?: string | null;
-                /** @description Only lines of this level and above. */
-                level?: "debug" | "info" | "warn" | "error";
-                /** @description Only lines that hold it, in any case. */
-                text?: string | null;
-                /** @description Only lines of this replica. */
-                replica_id?: string | null;
-            };
-            header?: never;
-            path: {
-                deployment: string;
->>>>>>> console-c
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-<<<<<<< HEAD
-                    "application/json": components["schemas"]["ListOf_ExecutionSummary_"];
-=======
-                    "application/json": components["schemas"]["LogsOut"];
->>>>>>> console-c
-                };
-            };
-        };
-    };
-<<<<<<< HEAD
-    execution_v1_workflows__workflow__executions__execution__get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                workflow: string;
-                execution: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ExecutionOut"];
-                };
-            };
-        };
-    };
-    list_workspaces_v1_workspaces_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ListOf_WorkspaceOut_"];
-                };
-            };
-        };
-    };
-    list_memories_v1_memories_get: {
-        parameters: {
-            query?: {
-                /** @description Only this agent's; its id or slug. */
-                agent_id?: string | null;
-                /** @description Only those of this user. */
-                user_name?: string | null;
-                /** @description Only those of this bucket. */
-                bucket?: string | null;
-                tier?: ("working" | "short" | "long") | null;
-                /** @description `active`, `superseded`, `forgotten` or `all`. */
-                status?: string;
-                /** @description Only those that come from this session. */
-                session_id?: string | null;
-                /** @description How many at most; 1 to 1000. */
-                limit?: number;
-                /** @description `next_cursor` of the page before. */
-                cursor?: string | null;
-=======
-    metrics_v1_deployments__deployment__metrics_get: {
-        parameters: {
-            query?: {
-                /** @description How far back. */
-                period?: "1h" | "24h" | "7d";
-                /** @description Only this one. */
-                metric?: "cpu" | "memory" | "network";
-            };
-            header?: never;
-            path: {
-                deployment: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["MetricsOut"];
-                };
-            };
-        };
-    };
-    search_v1_search_get: {
-        parameters: {
-            query: {
-                /** @description Words or parts of words, all of which must be there; or the first 8 digits of an id. */
-                q: string;
-                /** @description Only these, with commas between them: agent, knowledge_base, document, session, run, memory, deployment. */
-                kinds?: string | null;
-                /** @description How many of each kind at most. */
-                limit?: number;
->>>>>>> console-c
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-<<<<<<< HEAD
-                    "application/json": components["schemas"]["ListOf_MemoryOut_"];
-=======
-                    "application/json": components["schemas"]["glia__surfaces__native__search__SearchOut"];
->>>>>>> console-c
-                };
-            };
-        };
-    };
-<<<<<<< HEAD
-    export_session_v1_sessions__session__export_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                session: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The file. */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": unknown;
-                };
-            };
-        };
-    };
-    rename_workspace_v1_workspaces__workspace__patch: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                workspace: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["WorkspaceChanges"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["WorkspaceOut"];
-                };
-            };
-        };
-    };
-    adjust_v1_credits_adjustments_post: {
-        parameters: {
-            query?: never;
-=======
-    upload_v1_storage_upload_post: {
-        parameters: {
-            query?: {
-                /** @description The name, with folders; made up when left away. */
-                filename?: string | null;
-            };
->>>>>>> console-c
-            header?: {
-                /** @description The same key within 24 hours gives the first answer again. */
-                "Idempotency-Key"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-<<<<<<< HEAD
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["AmountBody"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            201: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TransactionOut"];
-                };
-            };
-        };
-    };
-    grant_v1_credits_grants_post: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The same key within 24 hours gives the first answer again. */
-                "Idempotency-Key"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["AmountBody"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            201: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TransactionOut"];
-                };
-            };
-        };
-    };
-    retry_v1_tasks__task__retry_post: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The same key within 24 hours gives the first answer again. */
-                "Idempotency-Key"?: string;
-            };
-            path: {
-                task: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            201: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TaskOut"];
-                };
-            };
-        };
-    };
-    preview_new_v1_triggers_preview_post: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The same key within 24 hours gives the first answer again. */
-                "Idempotency-Key"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["glia__surfaces__native__triggers__PreviewBody"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ListOf_FiringTimeOut_"];
-                };
-            };
-        };
-    };
-    fire_v1_triggers__trigger__fire_post: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The same key within 24 hours gives the first answer again. */
-                "Idempotency-Key"?: string;
-            };
-            path: {
-                trigger: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: {
-            content: {
-                "application/json": components["schemas"]["FireBody"] | null;
-=======
-        requestBody?: {
-            content: {
-                "application/octet-stream": string;
-                "multipart/form-data": {
-                    /** Format: binary */
-                    file: string;
-                };
->>>>>>> console-c
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-<<<<<<< HEAD
-            202: {
-=======
-            201: {
->>>>>>> console-c
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-<<<<<<< HEAD
-                    "application/json": components["schemas"]["FiringOut"];
-=======
-                    "application/json": components["schemas"]["ObjectOut"];
->>>>>>> console-c
-                };
-            };
-        };
-    };
-<<<<<<< HEAD
-    pause_v1_triggers__trigger__pause_post: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The same key within 24 hours gives the first answer again. */
-                "Idempotency-Key"?: string;
-            };
-            path: {
-                trigger: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TriggerOut"];
-                };
-            };
-        };
-    };
-    resume_v1_triggers__trigger__resume_post: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The same key within 24 hours gives the first answer again. */
-                "Idempotency-Key"?: string;
-            };
-            path: {
-                trigger: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TriggerOut"];
-                };
-            };
-        };
-    };
-    renew_secret_v1_triggers__trigger__secret_post: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The same key within 24 hours gives the first answer again. */
-                "Idempotency-Key"?: string;
-            };
-            path: {
-                trigger: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["NewTriggerOut"];
-                };
-            };
-        };
-    };
-    deactivate_v1_users__user__deactivate_post: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The same key within 24 hours gives the first answer again. */
-                "Idempotency-Key"?: string;
-            };
-            path: {
-                user: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["UserOut"];
-                };
-            };
-        };
-    };
-    change_password_v1_users__user__password_post: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The same key within 24 hours gives the first answer again. */
-                "Idempotency-Key"?: string;
-            };
-            path: {
-                user: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["PasswordBody"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
     redeliver_v1_webhooks__webhook__deliveries__delivery__redeliver_post: {
         parameters: {
             query?: never;
@@ -10760,6 +10817,99 @@ export interface operations {
             };
         };
     };
+    list_workers_v1_workers_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkersOut"];
+                };
+            };
+        };
+    };
+    list_workflows_v1_workflows_get: {
+        parameters: {
+            query?: {
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_WorkflowOut_"];
+                };
+            };
+        };
+    };
+    create_v1_workflows_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WorkflowBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkflowOut"];
+                };
+            };
+        };
+    };
     validate_v1_workflows_validate_post: {
         parameters: {
             query?: never;
@@ -10790,6 +10940,161 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ValidationOut"];
+                };
+            };
+        };
+    };
+    get_v1_workflows__workflow__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                workflow: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkflowOut"];
+                };
+            };
+        };
+    };
+    delete_v1_workflows__workflow__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                workflow: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    update_v1_workflows__workflow__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                workflow: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WorkflowChanges"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkflowOut"];
+                };
+            };
+        };
+    };
+    executions_v1_workflows__workflow__executions_get: {
+        parameters: {
+            query?: {
+                /** @description Only executions in this state. */
+                status?: "queued" | "running" | "waiting" | "completed" | "failed" | "cancelled";
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                workflow: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_ExecutionSummary_"];
+                };
+            };
+        };
+    };
+    execution_v1_workflows__workflow__executions__execution__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                workflow: string;
+                execution: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionOut"];
                 };
             };
         };
@@ -10830,19 +11135,19 @@ export interface operations {
             };
         };
     };
-    revoke_v1_keys__key__delete: {
+    versions_v1_workflows__workflow__versions_get: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                key: string;
+                workflow: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
             /** @description Successful Response */
-            204: {
+            200: {
                 headers: {
                     /** @description Names the request in the log. */
                     "X-Request-Id"?: string;
@@ -10853,24 +11158,26 @@ export interface operations {
                     "X-RateLimit-Reset"?: number;
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["glia__surfaces__native__words__ListOf_VersionOut___3"];
+                };
             };
         };
     };
-    end_sign_in_v1_users__user__sign_ins__sign_in__delete: {
+    get_version_v1_workflows__workflow__versions__version__get: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                user: string;
-                sign_in: string;
+                workflow: string;
+                version: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
             /** @description Successful Response */
-            204: {
+            200: {
                 headers: {
                     /** @description Names the request in the log. */
                     "X-Request-Id"?: string;
@@ -10881,10 +11188,70 @@ export interface operations {
                     "X-RateLimit-Reset"?: number;
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["glia__surfaces__native__workflows__VersionOut"];
+                };
             };
         };
     };
-=======
->>>>>>> console-c
+    list_workspaces_v1_workspaces_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_WorkspaceOut_"];
+                };
+            };
+        };
+    };
+    rename_workspace_v1_workspaces__workspace__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                workspace: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WorkspaceChanges"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkspaceOut"];
+                };
+            };
+        };
+    };
 }

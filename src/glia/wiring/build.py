@@ -12,11 +12,8 @@ import structlog
 
 from glia.agents.drafts import Drafts
 from glia.agents.relations import Relations
-<<<<<<< HEAD
-from glia.deployments.feed import DeploymentFeed
-=======
 from glia.billing.service import Billing, Bookkeeper
->>>>>>> neuais-b
+from glia.deployments.feed import DeploymentFeed
 from glia.deployments.queries import CHANNEL as FLEET_CHANNEL
 from glia.deployments.rotation import Rotation
 from glia.deployments.service import Deployments
@@ -66,11 +63,8 @@ from glia.usage.service import LIMITS_CHANNEL, Spending
 from glia.webhooks.dispatcher import CHANNEL as WEBHOOKS_CHANNEL
 from glia.webhooks.dispatcher import Dispatcher
 from glia.webhooks.service import Webhooks
-<<<<<<< HEAD
 from glia.wiring.checking import health_of
-=======
 from glia.wiring.clusters import programs_of
->>>>>>> k8s
 from glia.wiring.ground import Ground, lay_ground
 from glia.wiring.house import House
 from glia.wiring.knowing import Knowing, knowing_of
@@ -204,13 +198,10 @@ def _house(ground: Ground, knowing: Knowing, tooling: Tooling, working: Working)
         searches=Searches(db),
         deployment_feed=DeploymentFeed(db),
         rotation=rotation,
-<<<<<<< HEAD
         billing=Billing(db, settings.billing, ground.identity.plans.require_operator),
         bookkeeper=Bookkeeper(db, settings.billing),
         health=health_of(db, secrets, objects, models),
-=======
         programs=programs_of(settings, db, outbound, objects, secrets, ground.data_dir),
->>>>>>> k8s
         triggers=triggers,
         instructions=Instructions(db, agents, triggers),
         statistics=Statistics(db),

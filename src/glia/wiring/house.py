@@ -16,11 +16,8 @@ from glia.agents.service import Agents
 from glia.billing.service import Billing, Bookkeeper
 from glia.browsers.service import Browsers
 from glia.collaboration.service import Spaces
-<<<<<<< HEAD
 from glia.deployments.feed import DeploymentFeed
-=======
 from glia.deployments.kubernetes.programs import Programs
->>>>>>> k8s
 from glia.deployments.rotation import Rotation
 from glia.deployments.service import Deployments
 from glia.evaluations.service import Evaluations, EvaluationSets, PlannedEvaluations
@@ -176,13 +173,10 @@ class House:
     searches: Searches
     deployment_feed: DeploymentFeed
     rotation: Rotation
-<<<<<<< HEAD
     billing: Billing
     bookkeeper: Bookkeeper
     health: ServicesHealth
-=======
     programs: Programs
->>>>>>> k8s
     triggers: Triggers
     instructions: Instructions
     statistics: Statistics
