@@ -4030,6 +4030,28 @@ export interface components {
             /** Document Ids */
             document_ids: string[];
         };
+        /**
+         * LineOut
+         * @description id: for `Last-Event-ID` of the stream. level: debug, info, warn or error.
+         */
+        LineOut: {
+            /** Id */
+            id: number;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Level */
+            level: string;
+            /** Message */
+            message: string;
+            /**
+             * Replica Id
+             * Format: uuid
+             */
+            replica_id: string;
+        };
         /** ListOf[AgentOut] */
         ListOf_AgentOut_: {
             /** Data */
@@ -4438,7 +4460,7 @@ export interface components {
         /** LogsOut */
         LogsOut: {
             /** Data */
-            data: components["schemas"]["glia__surfaces__native__deployments__LineOut"][];
+            data: components["schemas"]["LineOut"][];
         };
         /**
          * MeOut
@@ -6697,28 +6719,6 @@ export interface components {
             account: string;
             /** Amount Micros */
             amount_micros: number;
-        };
-        /**
-         * LineOut
-         * @description id: for `Last-Event-ID` of the stream. level: debug, info, warn or error.
-         */
-        glia__surfaces__native__deployments__LineOut: {
-            /** Id */
-            id: number;
-            /**
-             * At
-             * Format: date-time
-             */
-            at: string;
-            /** Level */
-            level: string;
-            /** Message */
-            message: string;
-            /**
-             * Replica Id
-             * Format: uuid
-             */
-            replica_id: string;
         };
         /**
          * VersionOut

@@ -47,7 +47,7 @@ export const createUser = (body: { email: string; password: string; name: string
   data(api.POST("/v1/users", { body }));
 
 export const changeUser = (user: string, body: { name?: string; role?: Role; is_active?: boolean }) =>
-  data(api.PATCH("/v1/users/{user}", { params: { path: { user } }, body: body as Schema["UserChanges"] }));
+  data(api.PATCH("/v1/users/{user}", { params: { path: { user } }, body: body as Schema["UserChangesBody"] }));
 
 export const deactivateUser = (user: string) =>
   data(api.POST("/v1/users/{user}/deactivate", { params: { path: { user } } }));

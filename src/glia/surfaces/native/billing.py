@@ -98,7 +98,7 @@ class InvoiceOut(Out):
     payment_note: str | None
 
 
-class LineOut(Out):
+class InvoiceLineOut(Out):
     """quantity: an exact decimal. unit: `core-hours`, `GiB-hours`, `GB-months` or `GB`."""
 
     kind: Literal["compute", "memory", "storage", "network"]
@@ -111,7 +111,7 @@ class LineOut(Out):
 
 
 class InvoiceWithLinesOut(InvoiceOut):
-    lines: list[LineOut]
+    lines: list[InvoiceLineOut]
 
 
 @router.get("/usage")
@@ -171,8 +171,8 @@ def _fields(invoice: Invoice) -> dict[str, Any]:
     return {name: getattr(invoice, name) for name in InvoiceOut.model_fields}
 
 
-def _line(line: InvoiceLine) -> LineOut:
-    return LineOut.model_validate({**line.__dict__, "quantity": plain(line.quantity)})
+def _line(line: InvoiceLine) -> InvoiceLineOut:
+    return InvoiceLineOut.model_validate({**line.__dict__, "quantity": plain(line.quantity)})
 
 
 def plain(number: Decimal) -> str:
