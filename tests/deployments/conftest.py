@@ -257,7 +257,7 @@ class Fleet:
     def said(self, name: str, text: str, seconds: float = 10) -> list[dict[str, Any]]:
         deadline = time.monotonic() + seconds
         while not any(text in line["message"] for line in self.lines(name)):
-            assert time.monotonic() < deadline, self.lines(name)
+            assert time.monotonic() < deadline, [line["message"][:200] for line in self.lines(name)[-20:]]
             time.sleep(0.05)
         return self.lines(name)
 
