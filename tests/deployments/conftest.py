@@ -252,7 +252,9 @@ class Fleet:
         return list((self.node.folder / "s" / "replicas").iterdir())
 
     def lines(self, name: str, query: str = "tail=1000") -> list[dict[str, Any]]:
-        return self.client.get(f"/v1/deployments/{name}/logs?{query}").json["data"]
+        found = self.client.get(f"/v1/deployments/{name}/logs?{query}")
+        assert found.status == 200, found.body
+        return found.json["data"]
 
     def said(self, name: str, text: str, seconds: float = 10) -> list[dict[str, Any]]:
         deadline = time.monotonic() + seconds
