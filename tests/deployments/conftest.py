@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -23,7 +23,7 @@ from glia.kit.ids import new_id
 from tests.surfaces.conftest import Client, Server, server  # noqa: F401
 
 WEB = b"""
-import os, sys, time, json, socket, threading
+import http.client, os, sys, time, json, socket, threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -31,6 +31,13 @@ class Handler(BaseHTTPRequestHandler):
         path = self.path.partition("?")[0]
         if path == "/say": print(self.path.partition("?")[2], flush=True)
         if path == "/env": return self.answer(200, json.dumps(dict(os.environ)))
+        if path == "/ask":
+            asking = http.client.HTTPConnection("127.0.0.1", 3128, timeout=10)
+            try:
+                asking.request("GET", self.path.partition("?")[2])
+                answer = asking.getresponse()
+                return self.answer(200, "%d %s" % (answer.status, answer.read().decode()))
+            except OSError: return self.answer(200, "no way out")
         if path == "/out":
             try:
                 socket.create_connection(("127.0.0.1", int(self.path.partition("?")[2])), 2)
@@ -42,7 +49,7 @@ class Handler(BaseHTTPRequestHandler):
                 self.wfile.write(b"data: %d\\n\\n" % n); self.wfile.flush(); time.sleep(0.05)
             self.close_connection = True; return
         if path == "/health" and (os.environ.get("SICK") or sick): return self.answer(503, "sick")
-        if path == "/pid": return self.answer(200, str(os.getpid()))
+        if path == "/name": return self.answer(200, name)
         self.answer(200, os.environ.get("SAYS", "hello") + " " + self.path)
     def do_POST(self):
         if self.path == "/die": os._exit(3)
@@ -54,7 +61,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status); self.send_header("content-length", str(len(text.encode()))); self.end_headers()
         self.wfile.write(text.encode())
     def log_message(self, *rest): pass
-sick = []
+sick, name = [], os.urandom(8).hex()
 class Server(ThreadingHTTPServer): request_queue_size = 128
 print("started", flush=True)
 Server(("0.0.0.0", int(os.environ["PORT"])), Handler).serve_forever()
@@ -151,6 +158,7 @@ class NodeProcess:
             "GLIA_FLEET__HEALTH_SECONDS": "1",
             "GLIA_FLEET__SAMPLE_SECONDS": "1",
             "GLIA_FLEET__BINARY_MIB": "2",
+            "GLIA_FLEET__LISTEN": "127.0.0.1:0",
             **self.settings,
         }
         with (self.folder / "log").open("ab") as log:
@@ -246,6 +254,12 @@ class Fleet:
 
     def replicas(self, name: str) -> list[dict[str, Any]]:
         return self.client.get(f"/v1/deployments/{name}/replicas").json["data"]
+
+    def until_true(self, is_done: Callable[[], bool], seconds: float = 20) -> None:
+        deadline = time.monotonic() + seconds
+        while not is_done():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
     def replicas_on_disk(self) -> list[Path]:
         """All that this node keeps of replicas, of whatever deployment."""

@@ -21,9 +21,16 @@ from glia.worker import stop_event
     type=click.Choice(["bubblewrap", "kubernetes"]),
     help="Where programs run. Wins over GLIA_FLEET__BACKEND.",
 )
+@click.option(
+    "--listen",
+    default="",
+    help="HOST:PORT for connections of servers elsewhere to this node's programs. Wins over GLIA_FLEET__LISTEN.",
+)
 @click.option("--while-needed", is_flag=True, help="End when there is no deployment any more.")
 @click.option("--stop-programs", is_flag=True, help="Stop all programs that a node left running here, and end.")
-def command(data_dir: str | None, region: str, backend: str | None, while_needed: bool, stop_programs: bool) -> None:
+def command(
+    data_dir: str | None, region: str, backend: str | None, listen: str, while_needed: bool, stop_programs: bool
+) -> None:
     """Keep deployed programs running on this machine, or in a Kubernetes cluster. They run on when the node is ended or
     killed; the next one takes them over."""
     place = home(data_dir)
@@ -42,7 +49,7 @@ def command(data_dir: str | None, region: str, backend: str | None, while_needed
                     place.settings, url, place.data_dir, stop, region=region, is_lent=while_needed
                 )
             return await run_node(
-                place.settings, url, place.data_dir, folder, stop, region=region, is_lent=while_needed
+                place.settings, url, place.data_dir, folder, stop, region=region, is_lent=while_needed, listen=listen
             )
 
         uvloop.run(run())

@@ -45,6 +45,11 @@ _INSIDE = Path(__file__).with_name("inside.py")
 _PIDS = 512
 _TRIAL_SECONDS = 15.0
 _MOST_RINGS = 256
+_PROXY_PORT = 3128
+_WAY_OUT = {
+    **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), f"http://127.0.0.1:{_PROXY_PORT}"),
+    **dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost"),
+}
 _AFTER_END_SECONDS = (0.002, 0.01, 0.03, 0.1)
 
 
@@ -115,7 +120,7 @@ class BubblewrapFleet:
             raise SandboxUnavailable("Nobody has looked yet whether programs can run on this machine.")
         memory = launch.memory_bytes
         limits = Limits(launch.cpus, memory, temp_bytes=min(256 * MIB, memory // 2), pids=_PIDS, open_files=8192)
-        env = {**launch.environment, "PORT": str(launch.port)}
+        env = {**(_WAY_OUT if launch.has_way_out else {}), **launch.environment, "PORT": str(launch.port)}
         spec = SandboxSpec(launch.template, limits, env)
         interior = self._templates.interior(launch.template, memory)
         interior = replace(interior, binds={**interior.binds, Path(launch.folder): PROGRAM_AT})
@@ -260,6 +265,9 @@ class BubblewrapReplica:
                     count += fields[1].endswith(wanted) and fields[3] == "01"
         return count
 
+    def way_out(self) -> socket.socket:
+        return dialling.way_out(self.address)
+
     def terminate(self) -> None:
         try:
             dialling.terminate(self.address)
@@ -367,7 +375,7 @@ def _spawn(
             "setpriv", *user, "--no-new-privs", "--",
             outside.bwrap, "--args", str(args), "--seccomp", str(seccomp), "--info-fd", str(info_in), "--",
             interior.python, "-I", "-S", "-c", _INSIDE.read_text(), rlimits(spec, outside), str(launch.port),
-            str(listener.fileno()), *launch.argv,
+            str(_PROXY_PORT if launch.has_way_out else 0), str(listener.fileno()), *launch.argv,
         ]  # fmt: skip
         passed = [args, seccomp, info_in, listener.fileno()]
         command = [sys.executable, "-I", "-S", str(_SHIM), str(folder), str(UNREAD_BYTES), str(bell), str(info)]

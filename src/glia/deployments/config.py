@@ -49,12 +49,16 @@ class FleetConfig:
     health_seconds: between two looks at a healthy replica. start_seconds: the longest that a replica may take to
     become healthy. settle_seconds: after which a program that opens no port counts as healthy.
     stop_seconds: between SIGTERM and SIGKILL; also how long open connections are waited for before that.
+    listen: HOST:PORT at which the supervisor carries connections of servers on other machines to its replicas; empty
+    for nowhere. advertise: what those servers call that place, if not the same.
     sample_seconds: between two looks at what programs use, for figures and for bills.
     log_lines, log_days: what is kept of each deployment's output."""
 
     node: str = "on"
     backend: Literal["bubblewrap", "kubernetes"] = "bubblewrap"
     region: str = ""
+    listen: str = ""
+    advertise: str = ""
     binary_mib: int = 512
     lease_seconds: float = 10.0
     alone_seconds: float = 600.0

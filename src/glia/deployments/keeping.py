@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -11,7 +12,7 @@ import structlog
 
 from glia.deployments import node_queries
 from glia.deployments.minder import Minder
-from glia.deployments.node_queries import NewLine
+from glia.deployments.node_queries import Assigned, NewLine
 from glia.kit.db import Database
 from glia.kit.errors import GliaError
 
@@ -68,11 +69,14 @@ class Keeping:
             await self._keep(minder)
 
     async def say(self, minder: Minder, text: str) -> None:
-        """A line of ours among those of the replica. Nothing waits for the database: if it is not there, it is lost."""
-        row, line = minder.row, NewLine(datetime.now(UTC), _ERROR, text[:4000])
+        """A line of ours among those of the replica."""
+        await self.add(minder.row, [NewLine(datetime.now(UTC), _ERROR, text[:4000])], minder.place)
+
+    async def add(self, row: Assigned, lines: Sequence[NewLine], place: tuple[int, int]) -> None:
+        """Lines of ours; place: up to where its own were read. Nothing waits: without a database they are lost."""
         with suppress(GliaError, psycopg.OperationalError):
             async with self._db.transaction(row.workspace_id) as tx:
-                await node_queries.keep_lines(tx, row.deployment_id, row.id, [line], minder.place)
+                await node_queries.keep_lines(tx, row.deployment_id, row.id, lines, place)
 
     async def sample(self, minder: Minder) -> None:
         """What it used since the last time."""

@@ -14,6 +14,7 @@ from glia.deployments import checks, health, metering
 from glia.deployments.binaries import Binaries, Kept, Wanted, command_of
 from glia.deployments.bubblewrap import PROGRAM_AT
 from glia.deployments.config import FleetConfig
+from glia.deployments.egress import WaysOut
 from glia.deployments.errors import BinaryRefused
 from glia.deployments.lines import Splitter
 from glia.deployments.node_queries import Assigned, NewLine
@@ -32,8 +33,8 @@ _DRAIN_LEAST_SECONDS = 1.0
 @dataclass(frozen=True)
 class Tools:
     """What minders share. environment: opens a replica's sealed variables. noted: tells the digest of a download and
-    gets the one that counts. flushed: waits until a replica's output is kept. said: adds a line of ours to it. metered:
-    notes what was used. changed: something is to be reported."""
+    gets the one that counts. flushed: waits until a replica's output is kept. said: adds a line of ours to it.
+    ways_out: whom programs may reach. metered: notes what was used. changed: something is to be reported."""
 
     backend: FleetBackend
     binaries: Binaries
@@ -42,6 +43,7 @@ class Tools:
     noted: Callable[[Assigned, Kept], Awaitable[str]]
     flushed: Callable[[Minder], Awaitable[None]]
     said: Callable[[Minder, str], Awaitable[None]]
+    ways_out: WaysOut
     metered: Callable[[metering.Stretch], None]
     changed: Callable[[], None]
 
@@ -65,6 +67,8 @@ class Minder:
         self.is_wanted = True
         self.ended: Ended | None = None
         self._mark = metering.found_again(running.usage()) if running is not None else None
+        if running is not None:
+            tools.ways_out.open(row, running)
         self._woken = asyncio.Event()
         self._ready_at = time.monotonic() if self.is_ready else 0.0
         self.task = asyncio.create_task(self._mind(), name=f"glia-replica-{row.id}")
@@ -125,6 +129,7 @@ class Minder:
             launch = await self._launch()
             self.running = await asyncio.to_thread(self._tools.backend.start, launch)
             self._mark = metering.begun()
+            self._tools.ways_out.open(self.row, self.running)
         except BinaryRefused as error:
             await self._refused("failed", error.message)
             return False
@@ -159,6 +164,7 @@ class Minder:
             checks.memory_of(row.memory),
             row.port,
             environment,
+            has_way_out=row.network != "none",
         )
 
     async def _pause(self, state: str, reason: str) -> None:
@@ -252,6 +258,7 @@ class Minder:
             return
         self.meter()
         self._mark = None
+        await self._tools.ways_out.close(self.row.id)
         try:
             async with asyncio.timeout(_FLUSH_SECONDS):
                 await self._tools.flushed(self)

@@ -81,6 +81,8 @@ class Assigned:
     port: int
     health_path: str
     must_listen: bool
+    network: str
+    network_hosts: tuple[str, ...]
     listens: bool
     sealed_environment: bytes
 
@@ -88,10 +90,11 @@ class Assigned:
 async def beat(tx: Transaction, row: Mapping[str, Any]) -> None:
     await tx.execute(
         """
-        insert into fleet_nodes (id, name, region, limits, problem, lease_until)
-        values (%(id)s, %(name)s, %(region)s, %(limits)s, %(problem)s, now() + make_interval(secs => %(seconds)s))
+        insert into fleet_nodes (id, name, region, limits, problem, address, lease_until)
+        values (%(id)s, %(name)s, %(region)s, %(limits)s, %(problem)s, %(address)s,
+                now() + make_interval(secs => %(seconds)s))
         on conflict (id) do update set name = excluded.name, region = excluded.region, limits = excluded.limits,
-          problem = excluded.problem, lease_until = excluded.lease_until""",
+          problem = excluded.problem, address = excluded.address, lease_until = excluded.lease_until""",
         **{**row, "limits": json(row["limits"])},
     )
 
@@ -191,7 +194,8 @@ async def assigned(tx: Transaction, node_id: UUID) -> list[Assigned]:
         """
         select r.id, r.workspace_id, d.project_id, r.deployment_id, d.name, r.version_id, r.is_wanted, r.state,
                r.is_ready, r.failures, r.log_place, v.runtime, v.binary_url, v.sha256, v.digest, v.cpu, v.memory,
-               v.command, v.port, v.health_path, v.must_listen, d.listens, v.sealed_environment
+               v.command, v.port, v.health_path, v.must_listen, v.network, v.network_hosts, d.listens,
+               v.sealed_environment
         from deployment_replicas r join deployments d on d.id = r.deployment_id
           join deployment_versions v on v.id = r.version_id
         where r.node_id = %(node_id)s""",

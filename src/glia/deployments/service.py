@@ -124,6 +124,7 @@ class Deployments:
                 "workspace_id": principal.workspace_id,
                 "deployment_id": deployment_id,
                 "command": list(program.command),
+                "network_hosts": list(program.network_hosts),
                 "environment_names": sorted(environment),
                 "sealed_environment": self._secrets.seal(orjson.dumps(environment), seal_context(deployment_id)),
             },

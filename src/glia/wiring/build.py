@@ -15,6 +15,7 @@ from glia.agents.relations import Relations
 from glia.billing.service import Billing, Bookkeeper
 from glia.deployments.feed import DeploymentFeed
 from glia.deployments.queries import CHANNEL as FLEET_CHANNEL
+from glia.deployments.reaching import PURPOSE
 from glia.deployments.rotation import Rotation
 from glia.deployments.service import Deployments
 from glia.evaluations.service import Evaluations, EvaluationSets, PlannedEvaluations
@@ -114,7 +115,7 @@ def _house(ground: Ground, knowing: Knowing, tooling: Tooling, working: Working)
     thinkers = Thinkers(agents, tools, models, spending, usage)
     triggers = Triggers(db, working.firings, secrets, event_types=_EVENT_TYPES)
     jobs, sessions = Jobs(db, agents, runs), Sessions(db)
-    rotation, objects = Rotation(db), _objects(ground)
+    rotation, objects = Rotation(db, secrets.derive(PURPOSE)), _objects(ground)
     sleepers: dict[LiteralString, _Wakes] = {
         WORK_CHANNEL: engine,
         WEBHOOKS_CHANNEL: dispatcher,

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 
-from glia.deployments.rotation import Place, ReplicaGone, Rotation, dial
+from glia.deployments.rotation import Place, ReplicaGone, Rotation
 from glia.kit.errors import GliaError, Unavailable
 from glia.kit.outbound.connection import Connection
 from glia.kit.outbound.errors import OutboundFailed
@@ -128,7 +128,7 @@ class Forwarding:
             if connection.is_usable():
                 return connection
         loop = asyncio.get_running_loop()
-        found = await dial(place.address)
+        found = await self._rotation.dial(place)
         connection = ReplicaConnection(loop, self._lost)
         connection.key = place.address
         try:
