@@ -23,7 +23,7 @@ def test_an_agent_is_a_deployment_on_every_surface(neuais: Neuais, client: Clien
     assert made["status"] == "deploying"
     assert made["replicas"] == 3
     assert made["region"] == "us-west-2"
-    assert made["endpoints"] == [f"http://127.0.0.1:{neuais.port}/deployments/my-agent"]
+    assert made["endpoints"] == [f"http://127.0.0.1:{neuais.port}{deployment['endpoint'].rstrip('/')}"]
     assert made["environment_names"] == ["LOG_LEVEL"]
     assert made["config"] == {
         "cpu": "0.5",

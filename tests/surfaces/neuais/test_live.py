@@ -154,6 +154,8 @@ def test_figures_are_told_with_their_sum(neuais: Neuais, written: Written):
     with opened(neuais) as live:
         live.subscribed("metrics", agent=agent["id"])
         live.subscribed("metrics", metric="cpu")
+        written.samples(agent, [(1.0, 1.0, 1.0)], age_seconds=20)  # has ended since
+        live.hear("metrics"), live.hear("metrics")
         written.samples(agent, [(10.0, 20.0, 5.0), (30.0, 22.5, 0.0)])
         both = {frame["subscription"]: frame["data"] for frame in (live.hear("metrics"), live.hear("metrics"))}
 

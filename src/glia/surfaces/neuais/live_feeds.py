@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -23,6 +23,9 @@ from glia.wiring import House
 _FRESH_SECONDS: Final = 0.5
 _SAMPLE_EVERY_SECONDS: Final = 2.0
 _SAMPLES_WITHIN_SECONDS: Final = 45
+_SAME_ROUND: Final = timedelta(seconds=15)
+"""Between two samples of a replica. One without a sample for so long has ended, and counts no more."""
+
 _LINES_AT_ONCE: Final = 500
 MOST_BEHIND: Final = 5000
 """Lines. Who did not read for a while, and is further behind than that, is told how many were left out."""
@@ -197,7 +200,8 @@ class Feeds:
             newest = max(sample.at for sample in samples)
             if id not in one.sampled or newest > one.sampled[id]:
                 one.sampled[id] = newest
-                data = {"timestamp": wire_time(newest), **samples_json(samples, one.metric)}
+                alive = [sample for sample in samples if newest - sample.at < _SAME_ROUND]
+                data = {"timestamp": wire_time(newest), **samples_json(alive, one.metric)}
                 await self._say(frame(METRICS_CHANNEL, **{**one.about(), "agent": agent_id(id)}, data=data))
 
 
