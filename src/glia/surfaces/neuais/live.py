@@ -26,7 +26,8 @@ from glia.kit.errors import (
 )
 from glia.kit.ids import new_id
 from glia.surfaces.neuais.agents import Show, reference_of
-from glia.surfaces.neuais.live_feeds import Feeds, Rosters, Subscription, begun
+from glia.surfaces.neuais.live_feeds import Feeds, Subscription, begun
+from glia.surfaces.neuais.live_readings import Readings
 from glia.surfaces.neuais.live_words import (
     CHANNELS,
     EVERY_AGENT,
@@ -82,7 +83,7 @@ async def socket(token: str = "") -> NoReturn:
 class Sockets:
     def __init__(self, house: House) -> None:
         self._house = house
-        self._rosters = Rosters(house)
+        self._readings = Readings(house)
         self._open = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -100,7 +101,7 @@ class Sockets:
         await send({"type": "websocket.accept"})
         self._open += 1
         try:
-            await _Socket(self._house, self._rosters, caller, scope, receive, send).serve()
+            await _Socket(self._house, self._readings, caller, scope, receive, send).serve()
         finally:
             self._open -= 1
         return None
@@ -176,14 +177,14 @@ class _Closed(Exception):
 
 class _Socket:
     def __init__(
-        self, house: House, rosters: Rosters, caller: _Caller, scope: Scope, receive: Receive, send: Send
+        self, house: House, readings: Readings, caller: _Caller, scope: Scope, receive: Receive, send: Send
     ) -> None:
         self._house = house
         self._caller = caller
         self._receive = receive
         self._send = send
         self._out: asyncio.Queue[str] = asyncio.Queue(_MOST_WAITING)
-        self._feeds = Feeds(house, rosters, _show_for(scope, house), self._say)
+        self._feeds = Feeds(house, readings, _show_for(scope, house), self._say)
         self._made = 0
 
     async def serve(self) -> None:
