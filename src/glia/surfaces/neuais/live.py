@@ -147,13 +147,11 @@ class _Caller:
         found.principal.require("deployments:read")
         self._credential, self.principal = credential, found.principal
 
-    async def admitted(self, *, is_counted: bool = False) -> Principal:
-        """Raises Unauthorized once the credential is not valid any more, RateLimited."""
+    async def admitted(self) -> Principal:
+        """Raises Unauthorized once the credential is not valid any more."""
         if self._credential is None:
             raise Unauthorized('Sign in first: {"type": "auth", "token": "..."}.')
         found = await self._house.identity.authenticate(self._credential, None)
-        if is_counted:
-            self._count(found.limited_as, found.rate_per_minute)
         self.principal = found.principal
         return found.principal
 
@@ -273,7 +271,7 @@ class _Socket:
             await self._say(error_frame(error, said.id))
 
     async def _subscribe(self, said: Subscribe) -> None:
-        principal = await self._admitted(is_counted=True)
+        principal = await self._admitted()
         if len(self._feeds.subscriptions) >= MOST_SUBSCRIPTIONS:
             raise Unavailable(f"This socket has {MOST_SUBSCRIPTIONS} subscriptions, the most; open another one.")
         agent = None if said.agent == EVERY_AGENT else UUID(reference_of(said.agent))
@@ -300,9 +298,9 @@ class _Socket:
 
     # --- what the client is told ------------------------------------------------------------------------------------
 
-    async def _admitted(self, *, is_counted: bool = False) -> Principal:
+    async def _admitted(self) -> Principal:
         try:
-            return await self._caller.admitted(is_counted=is_counted)
+            return await self._caller.admitted()
         except Unauthorized as error:
             await self._fail(_UNAUTHORIZED, error)
 
