@@ -23,7 +23,7 @@ def test_an_agent_is_a_deployment_on_every_surface(neuais: Neuais, client: Clien
     assert made["status"] == "deploying"
     assert made["replicas"] == 3
     assert made["region"] == "us-west-2"
-    assert made["endpoints"] == [f"http://127.0.0.1:{neuais.port}/deployments/my-agent"]
+    assert made["endpoints"] == [f"http://127.0.0.1:{neuais.port}{deployment['endpoint'].rstrip('/')}"]
     assert made["environment_names"] == ["LOG_LEVEL"]
     assert made["config"] == {
         "cpu": "0.5",
@@ -32,7 +32,7 @@ def test_an_agent_is_a_deployment_on_every_surface(neuais: Neuais, client: Clien
         "region": "us-west-2",
         "command": [],
         "port": 9000,
-        "health_path": "/health",
+        "health_path": None,
         "x": {"y": 1},
     }
     assert made["created_at"].endswith("Z")
@@ -53,6 +53,19 @@ def test_a_change_leaves_the_rest(neuais: Neuais):
     assert (rolled["version"], rolled["binary_url"]) == (2, "https://example.org/v2.py")
     assert (rolled["config"]["kept"], rolled["config"]["more"], rolled["environment_names"]) == (1, 2, ["A"])
     assert {**nothing, "updated_at": ""} == {**rolled, "updated_at": ""}
+
+
+def test_what_is_shown_can_be_sent_back(neuais: Neuais):
+    made = neuais.agent(config={"health_path": "/ready", "region": "eu", "command": ["a"]})
+    path = f"/v1/agents/{made['id']}"
+
+    same = neuais.put(path, made)
+    eased = neuais.put(path, {"config": {"health_path": None}}).json
+
+    changed = {"version": 2, "updated_at": same.json["updated_at"]}  # naming the address downloads from it again
+    assert same.json == {**made, **changed}
+    assert "name" not in same.headers["x-ignored-fields"].split(", ")
+    assert (made["config"]["health_path"], eased["config"]["health_path"]) == ("/ready", None)
 
 
 def test_start_stop_restart_and_scale_may_be_repeated(neuais: Neuais):

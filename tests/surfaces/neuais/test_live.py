@@ -18,7 +18,8 @@ from glia.identity.types import Role
 from glia.kit.ids import new_id
 from glia.surfaces.neuais import live_feeds
 from glia.surfaces.neuais.agents import Show
-from glia.surfaces.neuais.live_feeds import Feeds, Rosters, Subscription, begun
+from glia.surfaces.neuais.live_feeds import Feeds, Subscription, begun
+from glia.surfaces.neuais.live_readings import Readings
 from glia.surfaces.neuais.logs import Wanted
 from glia.wiring import House
 from tests.surfaces.conftest import Server
@@ -154,6 +155,8 @@ def test_figures_are_told_with_their_sum(neuais: Neuais, written: Written):
     with opened(neuais) as live:
         live.subscribed("metrics", agent=agent["id"])
         live.subscribed("metrics", metric="cpu")
+        written.samples(agent, [(1.0, 1.0, 1.0)], age_seconds=20)  # has ended since
+        live.hear("metrics"), live.hear("metrics")
         written.samples(agent, [(10.0, 20.0, 5.0), (30.0, 22.5, 0.0)])
         both = {frame["subscription"]: frame["data"] for frame in (live.hear("metrics"), live.hear("metrics"))}
 
@@ -244,13 +247,14 @@ def test_who_did_not_read_is_told_how_many_lines_were_left_out(
             said.append(json.loads(text))
 
         principal = (await house.identity.authenticate(f"Bearer {neuais.key}", None)).principal
-        feeds = Feeds(house, Rosters(house), Show(""), say)
+        feeds = Feeds(house, Readings(house), Show(""), say)
         one = Subscription("sub_1", "logs", UUID(agent["id"].removeprefix("agt_")), Wanted(tail=0), None, 0.0)
         await begun(house, principal, one)
         feeds.subscriptions["sub_1"] = one
         for lines, is_stalled in ((["a", "b"], True), (["c", "d", "e"], True), (["f"], False)):
             await asyncio.to_thread(written.lines, agent, [("info", line) for line in lines])
             feeds.is_stalled = is_stalled
+            await asyncio.sleep(0.2)  # longer than a reading is kept
             await feeds.turn(principal)
 
     server.do(follow)

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from tests.surfaces.conftest import Client
 from tests.surfaces.neuais.conftest import Neuais, Written, refusal
 
 
@@ -99,6 +100,15 @@ def test_a_follower_of_a_deleted_agent_comes_to_an_end(neuais: Neuais):
         stream.everything()
 
     refusal(neuais.get(f"/v1/agents/{agent['id']}/logs?follow=true"), 404)
+
+
+def test_a_follower_whose_key_is_revoked_comes_to_an_end(neuais: Neuais, client: Client):
+    agent = neuais.agent()
+    key = neuais.made_natively("/v1/keys", {"name": "short", "role": "read-only"})
+
+    with Neuais(neuais.port, key["key"]).stream("GET", f"/v1/agents/{agent['id']}/logs?follow=true") as stream:
+        client.delete(f"/v1/keys/{key['id']}")
+        stream.everything()
 
 
 def test_metrics_are_summed_and_told_of_each_replica(neuais: Neuais, written: Written):

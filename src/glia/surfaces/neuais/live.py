@@ -26,7 +26,8 @@ from glia.kit.errors import (
 )
 from glia.kit.ids import new_id
 from glia.surfaces.neuais.agents import Show, reference_of
-from glia.surfaces.neuais.live_feeds import Feeds, Rosters, Subscription, begun
+from glia.surfaces.neuais.live_feeds import Feeds, Subscription, begun
+from glia.surfaces.neuais.live_readings import Readings
 from glia.surfaces.neuais.live_words import (
     CHANNELS,
     EVERY_AGENT,
@@ -82,7 +83,7 @@ async def socket(token: str = "") -> NoReturn:
 class Sockets:
     def __init__(self, house: House) -> None:
         self._house = house
-        self._rosters = Rosters(house)
+        self._readings = Readings(house)
         self._open = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -100,7 +101,7 @@ class Sockets:
         await send({"type": "websocket.accept"})
         self._open += 1
         try:
-            await _Socket(self._house, self._rosters, caller, scope, receive, send).serve()
+            await _Socket(self._house, self._readings, caller, scope, receive, send).serve()
         finally:
             self._open -= 1
         return None
@@ -146,13 +147,11 @@ class _Caller:
         found.principal.require("deployments:read")
         self._credential, self.principal = credential, found.principal
 
-    async def admitted(self, *, is_counted: bool = False) -> Principal:
-        """Raises Unauthorized once the credential is not valid any more, RateLimited."""
+    async def admitted(self) -> Principal:
+        """Raises Unauthorized once the credential is not valid any more."""
         if self._credential is None:
             raise Unauthorized('Sign in first: {"type": "auth", "token": "..."}.')
         found = await self._house.identity.authenticate(self._credential, None)
-        if is_counted:
-            self._count(found.limited_as, found.rate_per_minute)
         self.principal = found.principal
         return found.principal
 
@@ -176,14 +175,14 @@ class _Closed(Exception):
 
 class _Socket:
     def __init__(
-        self, house: House, rosters: Rosters, caller: _Caller, scope: Scope, receive: Receive, send: Send
+        self, house: House, readings: Readings, caller: _Caller, scope: Scope, receive: Receive, send: Send
     ) -> None:
         self._house = house
         self._caller = caller
         self._receive = receive
         self._send = send
         self._out: asyncio.Queue[str] = asyncio.Queue(_MOST_WAITING)
-        self._feeds = Feeds(house, rosters, _show_for(scope, house), self._say)
+        self._feeds = Feeds(house, readings, _show_for(scope, house), self._say)
         self._made = 0
 
     async def serve(self) -> None:
@@ -272,7 +271,7 @@ class _Socket:
             await self._say(error_frame(error, said.id))
 
     async def _subscribe(self, said: Subscribe) -> None:
-        principal = await self._admitted(is_counted=True)
+        principal = await self._admitted()
         if len(self._feeds.subscriptions) >= MOST_SUBSCRIPTIONS:
             raise Unavailable(f"This socket has {MOST_SUBSCRIPTIONS} subscriptions, the most; open another one.")
         agent = None if said.agent == EVERY_AGENT else UUID(reference_of(said.agent))
@@ -299,9 +298,9 @@ class _Socket:
 
     # --- what the client is told ------------------------------------------------------------------------------------
 
-    async def _admitted(self, *, is_counted: bool = False) -> Principal:
+    async def _admitted(self) -> Principal:
         try:
-            return await self._caller.admitted(is_counted=is_counted)
+            return await self._caller.admitted()
         except Unauthorized as error:
             await self._fail(_UNAUTHORIZED, error)
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -15,41 +13,20 @@ from glia.deployments.types import Deployment, LogLine, Sample
 from glia.identity.types import Principal
 from glia.kit.clock import wire_time
 from glia.surfaces.neuais.agents import AgentOut, all_agents
+from glia.surfaces.neuais.live_readings import Readings
 from glia.surfaces.neuais.live_words import LOGS, METRICS_CHANNEL, STATUS, frame, stamped
 from glia.surfaces.neuais.logs import Wanted, last_lines, line_json
 from glia.surfaces.neuais.words import agent_id
 from glia.wiring import House
 
-_FRESH_SECONDS: Final = 0.5
-_SAMPLE_EVERY_SECONDS: Final = 2.0
-_SAMPLES_WITHIN_SECONDS: Final = 45
+_SAME_ROUND: Final = timedelta(seconds=15)
+"""Between two samples of a replica. One without a sample for so long has ended, and counts no more."""
+
 _LINES_AT_ONCE: Final = 500
 MOST_BEHIND: Final = 5000
 """Lines. Who did not read for a while, and is further behind than that, is told how many were left out."""
 
 Say = Callable[[str], Awaitable[None]]
-
-
-class Rosters:
-    """The agents of each workspace, as they were at most half a second ago: one question for all sockets."""
-
-    def __init__(self, house: House) -> None:
-        self._house = house
-        self._known: dict[UUID, tuple[float, Mapping[UUID, Deployment]]] = {}
-        self._asking = asyncio.Lock()
-
-    async def of(self, principal: Principal) -> tuple[float, Mapping[UUID, Deployment]]:
-        """With the time on the monotonic clock before which they were asked for. Raises Forbidden."""
-        principal.require("deployments:read")
-        async with self._asking:
-            known = self._known.get(principal.workspace_id)
-            if known is not None and time.monotonic() - known[0] < _FRESH_SECONDS:
-                return known
-            began = time.monotonic()
-            self._known = {id: kept for id, kept in self._known.items() if began - kept[0] < _FRESH_SECONDS}
-            found: dict[UUID, Deployment] = {agent.id: agent for agent in await all_agents(self._house, principal)}
-            self._known[principal.workspace_id] = began, found
-            return began, found
 
 
 @dataclass
@@ -107,12 +84,11 @@ async def begun(house: House, principal: Principal, subscription: Subscription) 
 class Feeds:
     """All subscriptions of one socket."""
 
-    def __init__(self, house: House, rosters: Rosters, show: Callable[[Deployment], AgentOut], say: Say) -> None:
+    def __init__(self, house: House, readings: Readings, show: Callable[[Deployment], AgentOut], say: Say) -> None:
         self._house = house
-        self._rosters = rosters
+        self._readings = readings
         self._show = show
         self._say = say
-        self._sampled_at = 0.0
         self.subscriptions: dict[str, Subscription] = {}
         self.is_stalled = False
 
@@ -120,10 +96,7 @@ class Feeds:
         """Tells what is new, and whether there is more at once. Waits while the client does not read."""
         if not self.subscriptions:
             return False
-        asked_at, agents = await self._rosters.of(principal)
-        is_sampled = time.monotonic() - self._sampled_at >= _SAMPLE_EVERY_SECONDS
-        if is_sampled:
-            self._sampled_at = time.monotonic()
+        asked_at, agents = await self._readings.agents(principal)
         was_stalled, self.is_stalled = self.is_stalled, False
         is_more = False
         for one in list(self.subscriptions.values()):
@@ -131,7 +104,7 @@ class Feeds:
                 await self._tell_states(one, asked_at, agents)
             elif one.channel == LOGS:
                 is_more |= await self._tell_lines(principal, one, agents, was_stalled=was_stalled)
-            elif one.channel == METRICS_CHANNEL and (is_sampled or not one.sampled):
+            elif one.channel == METRICS_CHANNEL:
                 await self._tell_samples(principal, one, agents)
             if one.agent is not None and one.agent not in agents and asked_at > one.began:
                 await self._end(one)
@@ -163,17 +136,23 @@ class Feeds:
             one.places = {id: one.places.get(id, 0) for id in agents}
         if was_stalled:
             await self._leave_out(principal, one)
-        if not one.places:
+        asked_at, ends = await self._readings.ends(principal, one.places)
+        behind = {id: place for id, place in one.places.items() if ends.get(id, 0) > place}
+        if not behind:
             return False
         level, since = one.wanted.level, one.wanted.since
-        lines = await self._house.deployment_feed.lines(principal, one.places, level=level, limit=_LINES_AT_ONCE)
+        lines = await self._readings.lines(principal, behind, level=level, since=asked_at, limit=_LINES_AT_ONCE)
         for line in lines:
             if one.name not in self.subscriptions:
                 return False
             one.places[line.deployment_id] = line.id
             if since is None or line.at >= since:
                 await self._say_line(one, line.deployment_id, line)
-        return len(lines) == _LINES_AT_ONCE
+        if len(lines) == _LINES_AT_ONCE:
+            return True
+        for id in behind:  # what lies before the end and was not told is of a lower level
+            one.places[id] = max(one.places[id], ends[id])
+        return False
 
     async def _say_line(self, one: Subscription, agent: UUID | None, line: LogLine) -> None:
         about = one.about() if agent is None else {**one.about(), "agent": agent_id(agent)}
@@ -188,16 +167,16 @@ class Feeds:
             await self._say(stamped("dropped", **one.about(), count=count))
 
     async def _tell_samples(self, principal: Principal, one: Subscription, agents: Mapping[UUID, Deployment]) -> None:
-        ids = list(one.watched(agents))
-        found = await self._house.deployment_feed.samples(principal, ids, seconds=_SAMPLES_WITHIN_SECONDS)
-        by_agent: dict[UUID, list[Sample]] = {}
-        for sample in found:
-            by_agent.setdefault(sample.deployment_id, []).append(sample)
-        for id, samples in by_agent.items():
+        found = await self._readings.samples(principal)
+        for id in one.watched(agents):
+            samples = found.get(id)
+            if not samples:
+                continue
             newest = max(sample.at for sample in samples)
             if id not in one.sampled or newest > one.sampled[id]:
                 one.sampled[id] = newest
-                data = {"timestamp": wire_time(newest), **samples_json(samples, one.metric)}
+                alive = [sample for sample in samples if newest - sample.at < _SAME_ROUND]
+                data = {"timestamp": wire_time(newest), **samples_json(alive, one.metric)}
                 await self._say(frame(METRICS_CHANNEL, **{**one.about(), "agent": agent_id(id)}, data=data))
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Mapping, Sequence
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Annotated, Any, Final
 from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Header, Query
+from fastapi.requests import Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import WithJsonSchema
 
@@ -19,7 +22,7 @@ from glia.deployments.service import MOST_LINES, Deployments
 from glia.deployments.types import LEVELS, LogLine
 from glia.identity.types import Principal
 from glia.kit.clock import wire_time
-from glia.kit.errors import InvalidRequest
+from glia.kit.errors import InvalidRequest, Unauthorized
 from glia.surfaces.neuais.agents import reference_of
 from glia.surfaces.neuais.pages import TellingRoute
 from glia.surfaces.shared import sse
@@ -34,6 +37,7 @@ _DURATION: Final = re.compile(r"(?:[0-9]{1,9}[smhd])+", re.ASCII)
 _PART: Final = re.compile(r"([0-9]+)([smhd])", re.ASCII)
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _LARGEST_ID: Final = 2**62
+_RECHECK_SECONDS: Final = 1.0
 _QUIET_PAGES: Final = 60
 """Pages without a line before a comment shows that the stream lives: 12 seconds."""
 
@@ -131,6 +135,22 @@ async def follow(
             yield lines if since is None else [line for line in lines if line.at >= since]
 
 
+async def while_admitted(
+    pages: AsyncGenerator[Sequence[LogLine]], admit: Callable[[], Awaitable[object]]
+) -> AsyncGenerator[Sequence[LogLine]]:
+    """The pages, until the credential is revoked or has expired. admit: raises Unauthorized then."""
+    checked_at = time.monotonic()
+    async with aclosing(pages):
+        async for lines in pages:
+            if time.monotonic() - checked_at > _RECHECK_SECONDS:
+                checked_at = time.monotonic()
+                try:
+                    await admit()
+                except Unauthorized:
+                    return
+            yield lines
+
+
 class Followed(Response):
     """Server-sent events, one for each line."""
 
@@ -182,6 +202,7 @@ def _flag(text: str | None, name: str) -> bool:
 )
 async def logs(
     id: str,
+    request: Request,
     house: TheHouse,
     principal: ThePrincipal,
     tail: Annotated[
@@ -224,5 +245,7 @@ async def logs(
     if not is_followed:
         lines = await last_lines(house.deployments, principal, reference_of(id), wanted)
         return JSONResponse({"logs": [{"id": line.id, **line_json(line)} for line in lines]})
-    pages = follow(house.deployments, principal, reference_of(id), wanted)
+    headers = request.headers
+    admit = partial(house.identity.authenticate, headers.get("authorization"), headers.get("x-api-key"))
+    pages = while_admitted(follow(house.deployments, principal, reference_of(id), wanted), admit)
     return Followed(await anext(pages, ()), pages)  # refuses before the stream begins
