@@ -20,7 +20,8 @@ def metered(server: Server, agent: dict[str, Any], hour: datetime, core_hours: f
             """
             insert into deployment_usage (workspace_id, project_id, deployment_id, hour, name, cpu_core_seconds,
               network_bytes)
-            select workspace_id, project_id, id, %(hour)s, name, %(core)s, %(net)s from deployments where id = %(id)s""",
+            select workspace_id, project_id, id, %(hour)s, name, %(core)s, %(net)s from deployments
+            where id = %(id)s""",
             {"hour": hour, "core": core_hours * 3600, "net": int(gb * 1e9), "id": agent["id"].removeprefix("agt_")},
         )
 
@@ -35,9 +36,8 @@ def closed(server: Server, agent: dict[str, Any], moment: datetime) -> None:
 
 
 def last_month() -> datetime:
-    return (datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)).replace(
-        day=1
-    )
+    this = datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return (this - timedelta(days=1)).replace(day=1)
 
 
 def test_the_examples_of_the_reference(neuais: Neuais, server: Server):

@@ -62,7 +62,7 @@ class InvoiceOut(Out):
     paid_at: Time | None
 
 
-class LineOut(Out):
+class InvoiceLineOut(Out):
     """kind: compute, memory, storage or network. agent_id: null for stored objects. unit: of the quantity."""
 
     kind: Literal["compute", "memory", "storage", "network"]
@@ -74,7 +74,7 @@ class LineOut(Out):
 
 
 class InvoiceWithLinesOut(InvoiceOut):
-    lines: list[LineOut]
+    lines: list[InvoiceLineOut]
 
 
 @router.get("/usage")
@@ -144,9 +144,9 @@ def invoice_out(found: Invoice) -> InvoiceOut:
     )
 
 
-def _line_out(line: InvoiceLine) -> LineOut:
+def _line_out(line: InvoiceLine) -> InvoiceLineOut:
     is_agent = line.subject_kind == "deployment"
-    return LineOut(
+    return InvoiceLineOut(
         kind=line.kind,
         agent_id=agent_id(line.subject_id) if is_agent else None,
         name=line.name,

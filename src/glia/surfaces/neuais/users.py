@@ -30,7 +30,7 @@ _CORE: Final[dict[RoleName, tuple[Role, bool]]] = {
 }
 """Their roles: ours, and whether it is an owner."""
 
-_NAMES: Final = {core: name for name, core in _CORE.items()}
+_NAMES: Final[dict[tuple[Role, bool], RoleName]] = {core: name for name, core in _CORE.items()}
 
 
 class UserBody(Body):
