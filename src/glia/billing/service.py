@@ -96,6 +96,7 @@ class Billing:
 
     async def pay(self, principal: Principal, id: UUID, note: str = "") -> Invoice:
         """Notes that an invoice was paid, in the ledger too. For the operator. Raises AlreadyPaid."""
+        await self.invoice(principal, id)
         await self._require_operator(principal)
         if len(note) > _LONGEST_NOTE or "\0" in note:
             raise InvalidRequest(f"`note` may have {_LONGEST_NOTE} characters, without NUL.", field="note")

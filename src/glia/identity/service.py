@@ -233,9 +233,9 @@ class Identity:
         return Principal(workspace_id, project_id, SCOPES_OF[Role.ADMIN], user.id)
 
 
-async def open_identity(db: Database, secret_key: str | None) -> Identity:
+async def open_identity(db: Database, secret_key: str | None, plan: PlanSettings | None = None) -> Identity:
     """Identity alone, for a command that needs nothing else. secret_key: GLIA_SECRET_KEY, if the operator set it."""
-    return Identity(db, await load_secrets(db, secret_key))
+    return Identity(db, await load_secrets(db, secret_key), plan=plan)
 
 
 async def _insert_workspace(tx: Transaction, name: str) -> tuple[UUID, str]:

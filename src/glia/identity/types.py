@@ -260,3 +260,32 @@ class SignedIn:
     last_used_at: datetime
     address: str
     expires_at: datetime
+
+
+@dataclass(frozen=True)
+class Decision:
+    """limit: requests a minute, None when there is none. remaining: requests that are free at once.
+
+    reset_seconds: until the whole limit is free again. retry_after_seconds: until one request is; 0 when allowed.
+    requests: how many were made within the minute, this one included.
+    """
+
+    is_allowed: bool
+    limit: int | None = None
+    remaining: int = 0
+    reset_seconds: int = 0
+    retry_after_seconds: int = 0
+    requests: int = 0
+
+    def headers(self) -> dict[str, str]:
+        """`X-RateLimit-*`, and `Retry-After` on a refusal; all in seconds from now. Nothing when there is no limit."""
+        if self.limit is None:
+            return {}
+        found = {
+            "X-RateLimit-Limit": str(self.limit),
+            "X-RateLimit-Remaining": str(self.remaining),
+            "X-RateLimit-Reset": str(self.reset_seconds),
+        }
+        if not self.is_allowed:
+            found["Retry-After"] = str(self.retry_after_seconds)
+        return found

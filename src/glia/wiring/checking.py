@@ -17,6 +17,7 @@ from glia.models.types import ModelRequest, ModelSettings, UserMessage
 from glia.storage.service import Objects
 
 _BEHIND = "3 hours"
+_MANY_WAIT = 20
 _EMBEDDED = "glia/embedded"
 
 
@@ -133,7 +134,7 @@ class Attempts:
     async def connections(self) -> Finding:
         pool = self._db.pool_stats()
         text = f"{pool.size - pool.free} of {pool.size} connections are in use, {pool.waiting} requests wait for one."
-        return Finding(text, is_degraded=pool.waiting > pool.size)
+        return Finding(text, is_degraded=pool.waiting > _MANY_WAIT)
 
     async def default_model(self) -> Finding:
         """Which model answers where none is named."""

@@ -6,14 +6,25 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Final
 
-from glia.surfaces.neuais import agents, auth, live, logs, metrics
+from glia.surfaces.neuais import agents, auth, billing, live, logs, metrics, services, users, webhooks
+from glia.surfaces.neuais.limits import PlanLimits, limit_headers
 from glia.surfaces.neuais.words import ERROR, SURFACE, neuais_error, status_of
 from glia.surfaces.shared.api import surface_api, surface_app
 from glia.surfaces.shared.asgi import App, Receive, Scope, Send
 from glia.surfaces.shared.document import Description, Json
 from glia.wiring import House
 
-ROUTERS: Final = (auth.router, agents.router, logs.router, metrics.router, live.router)
+ROUTERS: Final = (
+    auth.router,
+    agents.router,
+    logs.router,
+    metrics.router,
+    live.router,
+    services.router,
+    users.router,
+    billing.router,
+    webhooks.router,
+)
 
 _PUBLIC: Final = frozenset({auth.TOKEN})
 
@@ -46,6 +57,8 @@ def neuais_surface(house: House) -> App:
         error_body=neuais_error,
         status_of=status_of,
         is_public=lambda path: path in _PUBLIC,
+        limits=PlanLimits(house),
+        limit_headers=limit_headers,
     )
     return partial(_either, app, live.Sockets(house))
 
