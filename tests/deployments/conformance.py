@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from tests.deployments.conftest import WEB, Fleet
 from tests.surfaces.conftest import Client
@@ -28,7 +29,7 @@ class Place:
     def client(self) -> Client:
         return self.fleet.client
 
-    def replicas(self, name: str) -> list[dict[str, object]]:
+    def replicas(self, name: str) -> list[dict[str, Any]]:
         return self.client.get(f"/v1/deployments/{name}/replicas").json["data"]
 
 
@@ -87,15 +88,16 @@ def test_a_crash_is_mended_and_counted(place: Place) -> None:
     fleet.running(name)
 
     Client(place.client.port).get(f"/deployments/{name}/die")
-    found = place.client.until(  # the request is repeated, so it may have died more than once
+    place.client.until(
         f"/v1/deployments/{name}/replicas",
         lambda found: found["data"] and found["data"][0]["restarts"] > 0 and found["data"][0]["is_ready"],
     )
 
-    assert fleet.call(name) == b"hello /"
-    starts = found["data"][0]["restarts"] + 1
-    place.client.until(f"/v1/deployments/{name}/logs", lambda found: len(found["data"]) >= starts)
-    assert [line["message"] for line in fleet.lines(name)] == ["started"] * starts
+    deadline = time.monotonic() + 20  # the request is repeated, so it may have died more than once
+    while fleet.call(name) != b"hello /" or len(fleet.lines(name)) != place.replicas(name)[0]["restarts"] + 1:
+        assert time.monotonic() < deadline, (place.replicas(name), fleet.lines(name))
+        time.sleep(0.1)
+    assert {line["message"] for line in fleet.lines(name)} == {"started"}
 
 
 def test_a_crash_loop_is_an_error_that_says_why(place: Place) -> None:
