@@ -101,6 +101,19 @@ os.write(1, bytes(range(256)) * 40 + b"\\n")
 print('{"level": "warning", "msg": "json"}'); print("[DEBUG] low"); print("level=error high"); print("done", flush=True)
 time.sleep(1e6)
 """,
+    "lines.py": b"""
+import time
+for n in range(500): print("line", n)
+print("ERROR last", flush=True)
+time.sleep(1e6)
+""",
+    "greedy.py": b"keep = bytearray(300 * 1024 * 1024); keep[::4096] = b'x' * len(keep[::4096])\n",
+    "polite.py": b"""
+import signal, sys, time
+def end(*_): print("goodbye", flush=True); sys.exit(0)
+signal.signal(15, end)
+while True: time.sleep(1)
+""",
     "text": b"just text",
     "empty": b"",
     "native": b"#!/bin/sh\necho from the shell; exec sleep 1000000\n",

@@ -39,7 +39,6 @@ _MANAGER = "glia"
 _WATCH_SECONDS = 240
 _LATE_SECONDS = 30
 _LOG_PAUSE_SECONDS = 900.0
-_PIECE_BYTES = 65536
 _PAGE = 500
 _OLDEST = (1, 30)
 """Since then a pod may wait before it is told to end (`preStop.sleep`)."""
@@ -153,7 +152,7 @@ class Cluster:
                 if response.is_error:
                     await response.aread()
                 response.raise_for_status()
-            pieces = response.aiter_raw(_PIECE_BYTES)
+            pieces = response.aiter_raw()
             while True:
                 async with self._judged(None):
                     piece = await anext(pieces, b"")

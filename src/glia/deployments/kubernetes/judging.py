@@ -98,12 +98,19 @@ def age_of(pod: Pod) -> float:
     return (now() - pod.created_at).total_seconds()
 
 
+def counts(wish: Wish, row: ReplicaRow) -> bool:
+    """Not what is left of a change that was undone: Kubernetes takes it away, in a while."""
+    is_new = row.generation == wish.generation and row.version_id == wish.version_id
+    return is_new or row.generation < wish.generation
+
+
 def judge(wish: Wish, rows: Sequence[ReplicaRow], *, problem: str, given_up: str, start_seconds: float) -> Plan:
     """problem: why nothing can run. given_up: why Kubernetes no longer waits for what is wanted."""
+    rows = [row for row in rows if row.is_wanted and counts(wish, row)]
     plan = planning.plan_for(wish, rows, problem=problem, start_seconds=start_seconds)
     if plan.status != "deploying" or not given_up or plan.generation != wish.generation:
         return plan
-    new = [row for row in rows if row.generation == wish.generation and row.is_wanted and not row.is_ready]
+    new = [row for row in rows if row.generation == wish.generation and not row.is_ready]
     why = next((row.reason for row in new if row.reason), given_up).rstrip(".")
     if wish.region and "Unschedulable" in why:
         why = f"no machine of the region {wish.region!r} takes it: {why}"

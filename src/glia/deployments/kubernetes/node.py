@@ -39,7 +39,7 @@ from glia.deployments.planning import Plan
 from glia.deployments.service import Seals
 from glia.kit.clock import now
 from glia.kit.db import Database, Transaction
-from glia.kit.errors import GliaError
+from glia.kit.errors import Conflict, GliaError
 from glia.kit.ids import new_id
 
 log = structlog.get_logger(__name__)
@@ -239,7 +239,7 @@ class ClusterNode:
             problem = f"This cluster is of the region {self._me.region!r}."
         plan = judging.judge(
             wish,
-            [judging.seen(row, self._me.id, age) for row, age in rows if row.is_wanted],
+            [judging.seen(row, self._me.id, age) for row, age in rows],
             problem=problem,
             given_up=given_up,
             start_seconds=self._config.kubernetes.start_seconds,
@@ -352,17 +352,25 @@ class ClusterNode:
 
     async def remove_all(self) -> int:
         """Ends all programs of the cluster and lets other nodes have their deployments; how many there were. Raises
-        GliaError while another process looks after the cluster."""
-        at = time.monotonic()
-        async with self._db.across_workspaces() as tx:
-            if not await self._hold(tx):
-                raise GliaError("A node looks after the cluster; end it first.")
-            await queries.release(tx, self._me.id)
-        self._held_until = at + self._config.lease_seconds
+        Conflict when another process looks after the cluster, and does not merely seem to because it was killed."""
+        deadline = time.monotonic() + self._config.lease_seconds + 2
+        while not await self._taken_over():
+            if time.monotonic() > deadline:
+                raise Conflict("A node looks after this cluster; end it first.")
+            await asyncio.sleep(_SYNC_SECONDS)
         removed = await self._maker.remove_all()
         async with self._db.across_workspaces() as tx:
             await queries.let_go(tx, self._me.id, self._holder)
         return removed
+
+    async def _taken_over(self) -> bool:
+        at = time.monotonic()
+        async with self._db.across_workspaces() as tx:
+            if not await self._hold(tx):
+                return False
+            await queries.release(tx, self._me.id)
+        self._held_until = at + self._config.lease_seconds
+        return True
 
 
 def _fields(plan: Plan) -> dict[str, object]:
