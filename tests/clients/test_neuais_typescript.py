@@ -1,0 +1,76 @@
+"""The TypeScript client against the live server, with Node's own test runner."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.clients.conftest import Place
+from tests.surfaces.conftest import Server
+
+PACKAGE = Path(__file__).parents[2] / "packages" / "neuais-typescript"
+_NPM_SECONDS = 120
+
+
+def _run(*command: str, seconds: float = _NPM_SECONDS, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        cwd=PACKAGE,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def compiled() -> None:
+    """The package and its tests, compiled anew. What it is compiled with is installed if it is not there."""
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        pytest.skip("Node and npm are not on this machine.")
+    if not (PACKAGE / "node_modules" / "typescript").exists():
+        try:
+            installed = _run("npm", "ci", "--no-audit", "--no-fund")
+        except subprocess.TimeoutExpired:
+            pytest.skip(f"npm could not install TypeScript within {_NPM_SECONDS} s.")
+        if installed.returncode != 0:
+            pytest.skip(f"npm could not install TypeScript: {installed.stderr[-300:]}")
+    shutil.rmtree(PACKAGE / "dist", ignore_errors=True)
+    done = _run(str(PACKAGE / "node_modules" / ".bin" / "tsc"))
+    assert done.returncode == 0, done.stdout
+
+
+def _node_test(*files: str, **environment: str) -> str:
+    major = int(_run("node", "--version").stdout.lstrip("v").partition(".")[0])
+    flags = ("--experimental-websocket",) if major < 22 else ()
+    done = _run("node", *flags, "--test", *files, **environment)
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    return done.stdout
+
+
+def test_the_typescript_client_bears_a_server_that_misbehaves(compiled: None):
+    assert "# skipped 0" in _node_test("dist/test/faults.test.js")
+
+
+def test_the_typescript_client_does_what_it_says(compiled: None, place: Place, server: Server):
+    owner = server.workspace()
+
+    told = _node_test(
+        "dist/test/live.test.js",
+        NEUAIS_URL=place.url,
+        NEUAIS_KEY=place.key,
+        NEUAIS_PROGRAM=place.program,
+        NEUAIS_EMAIL=owner.email,
+        NEUAIS_PASSWORD=owner.password,
+    )
+
+    assert "# skipped 0" in told
+
+
+def test_the_lock_names_no_registry():
+    assert '"resolved"' not in (PACKAGE / "package-lock.json").read_text()
