@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import select
 import socket
 import threading
+import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -32,6 +35,22 @@ def place(server: Server, node: NodeProcess, shop: str) -> Iterator[Place]:  # n
     client = server.client(key)
     for found in client.get("/v1/deployments?limit=100").json["data"]:
         client.delete(f"/v1/deployments/{found['id']}")
+
+
+@pytest.fixture
+def hello(place: Place, server: Server, shop: str) -> Place:  # noqa: F811
+    """A workspace with the program that the pages deploy."""
+    with urllib.request.urlopen(f"{shop}/web.py", timeout=10) as program:
+        content = program.read()
+    headers = {"Content-Type": "text/x-python"}
+    answer = server.client(place.key).post("/v1/storage/upload?filename=bin/hello.py", raw=content, headers=headers)
+    assert answer.status == 201, answer.body
+    return place
+
+
+def blocks_of(page: Path, language: str) -> list[str]:
+    """The examples of a page."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE)
 
 
 @dataclass

@@ -5,15 +5,17 @@ from __future__ import annotations
 import urllib.request
 from collections.abc import Callable, Iterator
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import neuais
 from neuais import Agent, AsyncClient, Client
-from tests.clients.conftest import CuttingProxy, Place
+from tests.clients.conftest import CuttingProxy, Place, blocks_of
 from tests.surfaces.conftest import Server
 
+README = Path(__file__).parents[2] / "packages" / "neuais-python" / "README.md"
 SMALL = {"cpu": "0.5", "memory": "64Mi"}
 
 
@@ -205,3 +207,16 @@ def test_someone_signs_in(place: Place, server: Server):
         assert client.agents.list().total == 0
     with pytest.raises(neuais.Unauthorized):
         Client(email=owner.email, password="wrong", base_url=place.url).agents.list()
+
+
+def test_the_examples_of_the_readme_do_what_they_say(
+    hello: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setenv("NEUAIS_BASE_URL", hello.url)
+    monkeypatch.setenv("NEUAIS_TOKEN", hello.key)
+
+    exec("\n".join(blocks_of(README, "python")), {"__name__": "readme"})
+
+    told = capsys.readouterr().out
+    assert "hello running http://" in told
+    assert "replicas must be" in told

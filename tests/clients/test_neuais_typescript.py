@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.conftest import Place
+from tests.clients.conftest import Place, blocks_of
 from tests.surfaces.conftest import Server
 
 PACKAGE = Path(__file__).parents[2] / "packages" / "neuais-typescript"
+PAGES = {"readme": PACKAGE / "README.md", "guide": PACKAGE.parents[1] / "docs" / "neuais-sdks.md"}
 _NPM_SECONDS = 120
 
 
@@ -41,26 +42,30 @@ def compiled() -> None:
         if installed.returncode != 0:
             pytest.skip(f"npm could not install TypeScript: {installed.stderr[-300:]}")
     shutil.rmtree(PACKAGE / "dist", ignore_errors=True)
+    (PACKAGE / "examples").mkdir(exist_ok=True)
+    for name, page in PAGES.items():
+        (PACKAGE / "examples" / f"{name}.ts").write_text("\n".join(blocks_of(page, "ts")))
     done = _run(str(PACKAGE / "node_modules" / ".bin" / "tsc"))
     assert done.returncode == 0, done.stdout
 
 
-def _node_test(*files: str, **environment: str) -> str:
+def _node(*arguments: str, **environment: str) -> str:
     major = int(_run("node", "--version").stdout.lstrip("v").partition(".")[0])
     flags = ("--experimental-websocket",) if major < 22 else ()
-    done = _run("node", *flags, "--test", *files, **environment)
+    done = _run("node", *flags, *arguments, **environment)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     return done.stdout
 
 
 def test_the_typescript_client_bears_a_server_that_misbehaves(compiled: None):
-    assert "# skipped 0" in _node_test("dist/test/faults.test.js")
+    assert "# skipped 0" in _node("--test", "dist/test/faults.test.js")
 
 
 def test_the_typescript_client_does_what_it_says(compiled: None, place: Place, server: Server):
     owner = server.workspace()
 
-    told = _node_test(
+    told = _node(
+        "--test",
         "dist/test/live.test.js",
         NEUAIS_URL=place.url,
         NEUAIS_KEY=place.key,
@@ -70,6 +75,14 @@ def test_the_typescript_client_does_what_it_says(compiled: None, place: Place, s
     )
 
     assert "# skipped 0" in told
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_examples_of_a_page_do_what_they_say(compiled: None, hello: Place, page: str):
+    told = _node(f"dist/examples/{page}.js", NEUAIS_BASE_URL=hello.url, NEUAIS_TOKEN=hello.key)
+
+    assert "hello running http://" in told
+    assert "replicas must be" in told.replace("from ", "")
 
 
 def test_the_lock_names_no_registry():
