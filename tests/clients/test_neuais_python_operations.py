@@ -31,7 +31,9 @@ USAGE = {
 }
 INVOICE = {"id": "inv_1a2b3c", "period": "2024-01", "amount": 65.00, "status": "paid", "due_date": "2024-02-01"}
 WEBHOOK = {"id": "whk_1", "url": "https://example.com/webhook", "events": ["agent.created", "agent.stopped"]}
-DELIVERY = {"id": "del_1", "event": "agent.created", "status": "delivered", "attempts": 1}
+DELIVERY = {"id": "dlv_1", "event": "agent.created", "status": "delivered", "attempts": 1}
+INVOICE_LINE = {"kind": "compute", "name": "my-agent", "quantity": 1300.0, "unit": "core hours", "amount": 65.0}
+ATTEMPT = {"number": 1, "at": "2024-01-15T10:00:01Z", "latency_ms": 5, "status": 204, "response": "", "error": None}
 SERVICE = {"name": "auth", "status": "healthy", "version": "1.0.0", "uptime": "5d 12h 30m"}
 POINTS = [{"timestamp": "2024-01-15T10:00:00Z", "value": 45.2}, {"timestamp": "2024-01-15T10:01:00Z", "value": 47.1}]
 LINE = {"timestamp": "2024-01-15T10:00:00Z", "level": "info", "message": "Agent started"}
@@ -130,6 +132,25 @@ CASES: list[tuple[Does, dict[str, Any], str, Any]] = [
             "secret": "your-webhook-secret",
         },
     ),
+    (
+        lambda c: c.billing.invoice("inv_1").lines[0].amount == 65.0,
+        {**INVOICE, "lines": [INVOICE_LINE]},
+        "GET /v1/billing/invoices/inv_1",
+        None,
+    ),
+    (lambda c: c.webhooks.get("whk_1").url, WEBHOOK, "GET /v1/webhooks/whk_1", None),
+    (
+        lambda c: c.webhooks.delivery("whk_1", "dlv_1").log[0].status == 204,
+        {**DELIVERY, "payload": {"event": "agent.created"}, "log": [ATTEMPT]},
+        "GET /v1/webhooks/whk_1/deliveries/dlv_1",
+        None,
+    ),
+    (
+        lambda c: c.webhooks.redeliver_failed("whk_1").count == 2,
+        {"count": 2},
+        "POST /v1/webhooks/whk_1/redeliver",
+        None,
+    ),
     (lambda c: c.webhooks.list()[0].id == "whk_1", {"webhooks": [WEBHOOK]}, "GET /v1/webhooks", None),
     (lambda c: c.webhooks.delete("whk_1"), {}, "DELETE /v1/webhooks/whk_1", None),
     (
@@ -139,9 +160,9 @@ CASES: list[tuple[Does, dict[str, Any], str, Any]] = [
         None,
     ),
     (
-        lambda c: c.webhooks.redeliver("whk_1", "del_1").id == "del_1",
+        lambda c: c.webhooks.redeliver("whk_1", "dlv_1").id == "dlv_1",
         DELIVERY,
-        "POST /v1/webhooks/whk_1/deliveries/del_1/redeliver",
+        "POST /v1/webhooks/whk_1/deliveries/dlv_1/redeliver",
         None,
     ),
 ]
