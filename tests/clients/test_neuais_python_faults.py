@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.clients.odd_server import HANGS_UP, OddServer, Said, odd_server, refused
 
 import neuais
 from neuais import AsyncClient, Client, _requests
+from tests.clients.odd_server import HANGS_UP, OddServer, Said, odd_server, refused
 
 PACKAGE = Path(__file__).parents[2] / "packages" / "neuais-python"
 

@@ -2,7 +2,7 @@
 
 import { WaitError } from './errors.js'
 import { followLines, type FollowOptions } from './follow.js'
-import { everyOf, pageOf, type IterateOptions, type ListOptions, type Page } from './pages.js'
+import { everyOf, oneOf, pageOf, type IterateOptions, type ListOptions, type OneOptions, type Page } from './pages.js'
 import { pathOf, pause, type CallOptions, type Transport } from './transport.js'
 import type { Agent, AgentStatus, CreateAgent, Level, LogLine, Message, Metric, Metrics, Period, UpdateAgent } from './types.js'
 
@@ -42,8 +42,8 @@ export class Agents {
     return everyOf(this.#transport, '/agents', 'agents', options)
   }
 
-  get(id: string, options: CallOptions = {}): Promise<Agent> {
-    return this.#transport.json({ method: 'GET', path: pathOf('agents', id) }, options)
+  get<K extends keyof Agent = keyof Agent>(id: string, options: OneOptions<K> = {}): Promise<Pick<Agent, K>> {
+    return oneOf(this.#transport, pathOf('agents', id), options)
   }
 
   /** Deploys a program; `waitUntilRunning` waits for it. */

@@ -23,7 +23,7 @@ export {
 export type { FollowOptions } from './follow.js'
 export { Live } from './live.js'
 export type * from './live-types.js'
-export { Page, type IterateOptions, type ListOptions } from './pages.js'
+export { Page, type IterateOptions, type ListOptions, type OneOptions } from './pages.js'
 export { Auth, Billing, Services, Users, Webhooks } from './resources.js'
 export { ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, verifySignature, type ReceivedHeaders } from './signature.js'
 export type { CallOptions, ClientOptions } from './transport.js'

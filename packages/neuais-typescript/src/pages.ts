@@ -32,6 +32,16 @@ export interface IterateOptions<K extends string = string> extends Omit<ListOpti
   pageSize?: number
 }
 
+export interface OneOptions<K extends string = string> extends CallOptions {
+  /** Only these fields. */
+  fields?: readonly K[]
+}
+
+export function oneOf<T>(transport: Transport, path: string, options: OneOptions): Promise<T> {
+  const { fields, ...call } = options
+  return transport.json({ method: 'GET', path, query: { fields: fields?.join(',') } }, call)
+}
+
 /** name: what the list is called in the envelope. */
 export async function pageOf<T>(
   transport: Transport,

@@ -1,13 +1,15 @@
 /** Services, users, billing, webhooks, tokens. */
 
 import type { Credentials } from './credentials.js'
-import { everyOf, pageOf, type IterateOptions, type ListOptions, type Page } from './pages.js'
+import { everyOf, oneOf, pageOf, type IterateOptions, type ListOptions, type OneOptions, type Page } from './pages.js'
 import { pathOf, type CallOptions, type Transport } from './transport.js'
 import type {
   CreateUser,
   CreateWebhook,
   Delivery,
+  DeliveryWithAttempts,
   Invoice,
+  InvoiceWithLines,
   Message,
   Service,
   ServiceStatus,
@@ -66,8 +68,8 @@ export class Users extends Resource {
     return everyOf(this.transport, '/users', 'users', options)
   }
 
-  get(id: string, options: CallOptions = {}): Promise<User> {
-    return this.transport.json({ method: 'GET', path: pathOf('users', id) }, options)
+  get<K extends keyof User = keyof User>(id: string, options: OneOptions<K> = {}): Promise<Pick<User, K>> {
+    return oneOf(this.transport, pathOf('users', id), options)
   }
 
   create(user: CreateUser, options: CallOptions = {}): Promise<User> {
@@ -87,8 +89,8 @@ export class Users extends Resource {
 
 /** What ran, and what it costs. */
 export class Billing extends Resource {
-  /** Of the current month, or the last one. */
-  usage(options: CallOptions & { period?: 'current' | 'last_month' } = {}): Promise<Usage> {
+  /** Of a month. period: `current`, `last_month`, or a month as `2024-01`. */
+  usage(options: CallOptions & { period?: 'current' | 'last_month' | (string & {}) } = {}): Promise<Usage> {
     const { period, ...call } = options
     return this.transport.json({ method: 'GET', path: '/billing/usage', query: { period } }, call)
   }
@@ -102,6 +104,11 @@ export class Billing extends Resource {
     options: IterateOptions<K> = {},
   ): AsyncGenerator<Pick<Invoice, K>, void, undefined> {
     return everyOf(this.transport, '/billing/invoices', 'invoices', options)
+  }
+
+  /** One with its lines. */
+  invoice(id: string, options: CallOptions = {}): Promise<InvoiceWithLines> {
+    return this.transport.json({ method: 'GET', path: pathOf('billing', 'invoices', id) }, options)
   }
 }
 
@@ -122,6 +129,10 @@ export class Webhooks extends Resource {
     return this.transport.json({ method: 'POST', path: '/webhooks', body: webhook }, options)
   }
 
+  get(id: string, options: CallOptions = {}): Promise<Webhook> {
+    return this.transport.json({ method: 'GET', path: pathOf('webhooks', id) }, options)
+  }
+
   delete(id: string, options: CallOptions = {}): Promise<Message> {
     return this.transport.json({ method: 'DELETE', path: pathOf('webhooks', id) }, options)
   }
@@ -136,7 +147,17 @@ export class Webhooks extends Resource {
     return everyOf(this.transport, pathOf('webhooks', id, 'deliveries'), 'deliveries', options)
   }
 
-  /** Sends one again. */
+  /** One with what it says and every attempt. */
+  delivery(id: string, deliveryId: string, options: CallOptions = {}): Promise<DeliveryWithAttempts> {
+    return this.transport.json({ method: 'GET', path: pathOf('webhooks', id, 'deliveries', deliveryId) }, options)
+  }
+
+  /** Sends all again that failed in the last 24 hours. */
+  redeliverFailed(id: string, options: CallOptions = {}): Promise<{ count: number }> {
+    return this.transport.json({ method: 'POST', path: pathOf('webhooks', id, 'redeliver') }, options)
+  }
+
+  /** Sends one again, under the same id. */
   redeliver(id: string, deliveryId: string, options: CallOptions = {}): Promise<Delivery> {
     const path = pathOf('webhooks', id, 'deliveries', deliveryId, 'redeliver')
     return this.transport.json({ method: 'POST', path }, options)

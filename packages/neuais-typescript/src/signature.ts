@@ -6,7 +6,7 @@ import type { WebhookEvent } from './types.js'
 export const SIGNATURE_HEADER = 'X-NeuAIs-Signature'
 export const TIMESTAMP_HEADER = 'X-NeuAIs-Timestamp'
 /** The same for each try of one delivery: what was seen once may be left away. */
-export const ID_HEADER = 'X-NeuAIs-Delivery'
+export const ID_HEADER = 'X-NeuAIs-Id'
 
 const PREFIX = 'sha256='
 

@@ -103,23 +103,39 @@ export interface Metrics {
   replicas: { replica: string; metrics: Series }[]
 }
 
+export type Health = 'healthy' | 'degraded' | 'down'
+
 export interface Service {
   name: string
-  status: string
+  status: Health
   version: string
   /** As `5d 12h 30m`. */
   uptime: string
 }
 
+/** One thing that was tried. */
+export interface ServiceCheck {
+  name: string
+  status: Health
+  latency_ms: number
+  /** Empty when there is nothing to say. */
+  message: string
+}
+
 export interface ServiceStatus extends Service {
-  /** What was looked at. */
-  checks: unknown
+  uptime_seconds: number
+  /** All checks together. */
+  latency_ms: number
+  checked_at: string
+  checks: ServiceCheck[]
 }
 
 export interface User {
   id: string
   email: string
+  name: string
   role: Role
+  status: 'active' | 'inactive'
   created_at: string
   updated_at: string
 }
@@ -128,16 +144,21 @@ export interface CreateUser {
   email: string
   password: string
   role?: Role
+  name?: string
 }
 
-/** What is left away stays. */
-export type UpdateUser = Partial<CreateUser>
+/** What is left away stays. A new password ends all sign-ins. */
+export interface UpdateUser extends Partial<CreateUser> {
+  /** Checked when given. */
+  current_password?: string
+}
 
 export interface Usage {
   /** A month, as `2024-01`. */
   period: string
-  usage: { compute_hours: number; storage_gb: number; network_gb: number }
-  /** US dollars. */
+  /** compute_hours: of one core. memory_gb_hours: of one GiB. storage_gb: kept for the whole month. */
+  usage: { compute_hours: number; memory_gb_hours: number; storage_gb: number; network_gb: number }
+  /** US dollars. compute: cores and memory. */
   cost: { compute: number; storage: number; network: number; total: number }
 }
 
@@ -146,15 +167,39 @@ export interface Invoice {
   period: string
   /** US dollars. */
   amount: number
-  status: string
+  currency: string
+  status: 'open' | 'overdue' | 'paid'
   due_date: string
+  issued_at: string
+  paid_at: string | null
 }
 
+export interface InvoiceLine {
+  kind: 'compute' | 'memory' | 'storage' | 'network'
+  /** Null for stored objects. */
+  agent_id: string | null
+  name: string
+  quantity: number
+  unit: string
+  /** US dollars. */
+  amount: number
+}
+
+export interface InvoiceWithLines extends Invoice {
+  lines: InvoiceLine[]
+}
+
+/** The secret is never shown. */
 export interface Webhook {
   id: string
   url: string
   events: EventName[]
+  status: 'active' | 'disabled'
+  /** Why it is disabled; empty while it is active. */
+  reason: string
+  has_secret: boolean
   created_at: string
+  updated_at: string
 }
 
 export interface CreateWebhook {
@@ -166,10 +211,33 @@ export interface CreateWebhook {
 
 export interface Delivery {
   id: string
+  webhook_id: string
   event: EventName
-  status: string
+  /** `pending` while it is tried again. */
+  status: 'pending' | 'delivered' | 'failed'
   attempts: number
+  /** Of the newest attempt; null when there was no answer, which `error` explains. */
+  response_status: number | null
+  error: string | null
   created_at: string
+  delivered_at: string | null
+  next_attempt_at: string | null
+}
+
+export interface Attempt {
+  number: number
+  at: string
+  latency_ms: number
+  status: number | null
+  /** The beginning of the answer. */
+  response: string | null
+  error: string | null
+}
+
+export interface DeliveryWithAttempts extends Delivery {
+  /** What the receiver gets; null once its event is gone. */
+  payload: WebhookEvent | null
+  log: Attempt[]
 }
 
 /** What a receiver of webhooks gets. */
