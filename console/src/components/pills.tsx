@@ -8,6 +8,9 @@ export const pillStyle = cn(
   "aria-[current=page]:bg-accent-soft aria-[current=page]:text-accent",
 );
 
+/** A view is the current one when the address has what its link says, what it leaves away included. */
+export const pillOptions = { includeSearch: true, explicitUndefined: true } as const;
+
 /** Views of one screen side by side. On a phone they scroll. */
 export function Pills({ name, className, children }: { name: string; className?: string; children: ReactNode }) {
   return (

@@ -90,7 +90,7 @@ function Found({ block }: { block: Block }) {
       <div className="grid items-start gap-5 lg:grid-cols-2">
         <div className="min-w-0 space-y-5">
           <Card title="What stands in the prompt">
-            <BlockEditor key={`${block.id} ${block.version}`} block={block} />
+            <BlockEditor key={block.id} block={block} />
           </Card>
           {block.agent_id === null && (
             <Card title="Agents that see it">

@@ -49,7 +49,7 @@ function Found({ memory }: { memory: Memory }) {
       <div className="grid items-start gap-5 lg:grid-cols-[minmax(0,1fr)_minmax(0,24rem)]">
         <div className="min-w-0 space-y-5">
           <Card title="What it says">
-            <FactEditor key={`${memory.id} ${memory.version}`} memory={memory} />
+            <FactEditor key={memory.id} memory={memory} />
           </Card>
           <Card title="Versions">
             <FactVersions memory={memory} />

@@ -4,7 +4,7 @@ import { Search as SearchIcon, X } from "lucide-react";
 import { useMemo } from "react";
 import { CopyCurl } from "@/components/copy-curl";
 import { Page } from "@/components/page";
-import { Pills, pillStyle } from "@/components/pills";
+import { Pills, pillOptions, pillStyle } from "@/components/pills";
 import { Button } from "@/components/ui/button";
 import { Input, Select } from "@/components/ui/field";
 import { agentsQuery } from "@/features/agents/api";
@@ -76,8 +76,7 @@ function Memory() {
             to="/memory"
             search={{ show: each, agent }}
             className={pillStyle}
-            aria-current={show === each ? "page" : undefined}
-            activeProps={{}}
+            activeOptions={pillOptions}
           >
             {each === "conflicts" ? "contradictions" : (each ?? "facts")}
           </Link>

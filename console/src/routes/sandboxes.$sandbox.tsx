@@ -3,7 +3,7 @@ import { createFileRoute, Link, useNavigate } from "@tanstack/react-router";
 import { X } from "lucide-react";
 import { Facts } from "@/components/facts";
 import { Card, Page } from "@/components/page";
-import { Pills, pillStyle } from "@/components/pills";
+import { Pills, pillOptions, pillStyle } from "@/components/pills";
 import { Shown } from "@/components/states";
 import { Status } from "@/components/status";
 import { Button } from "@/components/ui/button";
@@ -19,6 +19,7 @@ import { Snapshots } from "@/features/sandboxes/snapshots";
 import { Terminal } from "@/features/sandboxes/terminal";
 import { Usage } from "@/features/sandboxes/usage";
 import { counted, duration, moment } from "@/lib/format";
+import { who } from "@/lib/who";
 
 const SHOWN = ["terminal", "files", "snapshots", "ports", "egress"] as const;
 type View = (typeof SHOWN)[number];
@@ -70,8 +71,7 @@ function Found({ sandbox }: { sandbox: Sandbox }) {
             params={{ sandbox: sandbox.id }}
             search={{ show: each === "terminal" ? undefined : each }}
             className={pillStyle}
-            activeProps={{}}
-            aria-current={show === each ? "page" : undefined}
+            activeOptions={pillOptions}
           >
             {each === "egress" ? "egress log" : each}
           </Link>
@@ -184,15 +184,15 @@ function About({ sandbox }: { sandbox: Sandbox }) {
         ["may reach", sandbox.allow_hosts.join(", ") || "nothing outside"],
         ["secrets", secrets && `${secrets}; their values are not shown`],
         ["variables", Object.keys(sandbox.env).join(", ")],
-        ["cores", limits.cpus],
+        ["processor", counted(limits.cpus, "core")],
         ["open files", counted(limits.open_files, "file")],
         [
           "unused for",
           `${duration(sandbox.lease_seconds * 1000)}, then ${sandbox.on_timeout === "kill" ? "ended" : "paused"}`,
         ],
-        ["next look", sandbox.status !== "stopped" && moment(sandbox.lease_until)],
+        ["as it is, until", sandbox.status !== "stopped" && moment(sandbox.lease_until)],
         ["machine", sandbox.host_name],
-        ["made by", sandbox.created_by],
+        ["made by", who(sandbox.created_by)],
         ["made", moment(sandbox.created_at)],
         ["ended", sandbox.ended_at && moment(sandbox.ended_at)],
       ]}

@@ -3,7 +3,7 @@ import { createFileRoute, Link, useNavigate } from "@tanstack/react-router";
 import { Plus } from "lucide-react";
 import { CopyCurl } from "@/components/copy-curl";
 import { Page } from "@/components/page";
-import { Pills, pillStyle } from "@/components/pills";
+import { Pills, pillOptions, pillStyle } from "@/components/pills";
 import { Shown } from "@/components/states";
 import { buttonStyle } from "@/components/ui/button";
 import { Input } from "@/components/ui/field";
@@ -55,8 +55,7 @@ function Tools() {
             to="/tools"
             search={{ show: each }}
             className={pillStyle}
-            activeProps={{}}
-            aria-current={show === each ? "page" : undefined}
+            activeOptions={pillOptions}
           >
             {each ?? "tools"}
           </Link>

@@ -1,6 +1,6 @@
 import { createFileRoute, Link, useNavigate } from "@tanstack/react-router";
 import { Page } from "@/components/page";
-import { Pills, pillStyle } from "@/components/pills";
+import { Pills, pillOptions, pillStyle } from "@/components/pills";
 import { HttpForm } from "@/features/tools/http-form";
 import { OpenApiForm } from "@/features/tools/openapi-form";
 import { RecipeForm } from "@/features/tools/recipe-form";
@@ -25,14 +25,7 @@ function NewTool() {
     <Page title="Add tools">
       <Pills name="Kinds">
         {NAMES.map((each) => (
-          <Link
-            key={each}
-            to="/tools/new"
-            search={{ kind: each }}
-            className={pillStyle}
-            activeProps={{}}
-            aria-current={kind === each ? "page" : undefined}
-          >
+          <Link key={each} to="/tools/new" search={{ kind: each }} className={pillStyle} activeOptions={pillOptions}>
             {KINDS[each]}
           </Link>
         ))}

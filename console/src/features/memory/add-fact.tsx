@@ -1,11 +1,11 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Plus } from "lucide-react";
 import { useState } from "react";
-import { toast } from "sonner";
 import { Card } from "@/components/page";
 import { Button } from "@/components/ui/button";
 import { Field, Input, Select, TextArea } from "@/components/ui/field";
 import { ApiError } from "@/lib/api";
+import { reversible } from "@/lib/undo";
 import { createMemory, deleteMemory, TIERS, type Tier } from "./api";
 import type { Names } from "./facts";
 
@@ -18,12 +18,7 @@ export function AddFact({ agents, agent }: { agents: Names; agent: string | unde
     mutationFn: createMemory,
     onSuccess: (made) => {
       setIsOpen(false);
-      toast.success("It is remembered.", {
-        action: {
-          label: "Undo",
-          onClick: () => void deleteMemory(made.id).then(read, (error: Error) => toast.error(error.message)),
-        },
-      });
+      reversible("It is remembered.", () => deleteMemory(made.id).then(read));
     },
     onSettled: read,
   });

@@ -5,6 +5,8 @@ import { Button } from "@/components/ui/button";
 import { Check, Field, Input, TextArea } from "@/components/ui/field";
 import { ApiError } from "@/lib/api";
 import { count } from "@/lib/format";
+import { reversible } from "@/lib/undo";
+import { who } from "@/lib/who";
 import { type Block, blockQuery, blockVersionsQuery, undoBlock, updateBlock } from "./api";
 import { Clash } from "./clash";
 
@@ -33,12 +35,9 @@ export function BlockEditor({ block }: { block: Block }) {
     mutationFn: (version: number) => updateBlock(block.id, { ...draft, version }),
     onSuccess: (saved) => {
       settle(saved);
-      toast.success(`Version ${saved.version} stands in the prompt from the next model call on.`, {
-        action: {
-          label: "Undo",
-          onClick: () => void undoBlock(saved.id).then(settle, (error: Error) => toast.error(error.message)),
-        },
-      });
+      reversible(`Version ${saved.version} stands in the prompt from the next model call on.`, () =>
+        undoBlock(saved.id).then(settle),
+      );
     },
     onError: async (error) => {
       if (!(error instanceof ApiError && error.status === 409)) return toast.error(error.message);
@@ -50,6 +49,11 @@ export function BlockEditor({ block }: { block: Block }) {
     },
   });
   const isChanged = JSON.stringify(draft) !== JSON.stringify(draftOf(base));
+  if (block.version > base.version && !isChanged && !newest && !saving.isPending) {
+    // Somebody else has changed it, and there is nothing here that could be lost.
+    setBase(block);
+    setDraft(draftOf(block));
+  }
   const isTooLong = draft.content.length > draft.most_characters;
   const problem = (field: string) =>
     saving.error instanceof ApiError && saving.error.field === field ? saving.error.message : null;
@@ -110,7 +114,7 @@ export function BlockEditor({ block }: { block: Block }) {
       />
       {newest && (
         <Clash
-          by={newest.by.startsWith("agent:") ? "an agent" : newest.by}
+          by={newest.by && who(newest.by)}
           theirs={newest.block.content}
           mine={draft.content}
           onTheirs={() => settle(newest.block)}

@@ -6,6 +6,7 @@ import { linkStyle } from "@/components/facts";
 import { Shown } from "@/components/states";
 import { Button } from "@/components/ui/button";
 import { ago } from "@/lib/format";
+import { who } from "@/lib/who";
 import { type Block, type BlockVersion, blockVersionsQuery, updateBlock } from "./api";
 import type { Names } from "./facts";
 
@@ -40,7 +41,6 @@ function Row({ block, version, before, agents }: Props) {
     onError: (error) => toast.error(error.message),
     onSettled: () => queries.invalidateQueries({ queryKey: ["memory-blocks"] }),
   });
-  const agent = /^agent:(.+)$/.exec(version.changed_by)?.[1];
   return (
     <li className="px-4 py-2.5">
       <div className="flex min-h-9 flex-wrap items-center gap-2">
@@ -50,7 +50,7 @@ function Row({ block, version, before, agents }: Props) {
             {" "}
             · {version.change}
             {version.restores && ` to ${version.restores}`} · {ago(version.created_at)} · by{" "}
-            {agent ? (agents.get(agent) ?? "an agent") : version.changed_by}
+            {who(version.changed_by, agents)}
           </span>
           {version.run_id && (
             <>

@@ -5,9 +5,12 @@ import { Card } from "@/components/page";
 import { Empty, Shown } from "@/components/states";
 import { Button } from "@/components/ui/button";
 import { ago } from "@/lib/format";
+import { who } from "@/lib/who";
 import { type Conflict, conflictsQuery, resolveConflict } from "./api";
 
 const KEPT = { newer: "the newer counts", older: "the older counts", both: "both count", merged: "merged into one" };
+
+const DECIDED: Record<string, string> = { "newest wins": "the rule that the newest wins" };
 
 /** Memories that contradict each other, and which of them agents find. */
 export function Conflicts({ agent }: { agent: string | undefined }) {
@@ -49,7 +52,8 @@ function Row({ conflict }: { conflict: Conflict }) {
     <Card>
       <div className="space-y-3 p-4">
         <p className="text-sm text-soft">
-          about {conflict.topic} · {ago(conflict.created_at)} · {KEPT[conflict.kept]}, decided by {conflict.resolved_by}
+          about {conflict.topic.replaceAll("|", ", ")} · {ago(conflict.created_at)} · {KEPT[conflict.kept]}, as decided
+          by {DECIDED[conflict.resolved_by] ?? who(conflict.resolved_by)}
         </p>
         <div className="grid gap-3 sm:grid-cols-2">
           {sides.map(({ name, id, text }) => (

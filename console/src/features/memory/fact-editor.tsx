@@ -4,6 +4,7 @@ import { toast } from "sonner";
 import { Button } from "@/components/ui/button";
 import { Field, Input, Select, TextArea } from "@/components/ui/field";
 import { ApiError } from "@/lib/api";
+import { reversible } from "@/lib/undo";
 import { type Memory, memoryQuery, TIERS, type Tier, undoMemory, updateMemory } from "./api";
 import { Clash } from "./clash";
 
@@ -32,12 +33,7 @@ export function FactEditor({ memory }: { memory: Memory }) {
     mutationFn: (version: number) => updateMemory(memory.id, { ...draft, version }),
     onSuccess: (saved) => {
       settle(saved);
-      toast.success(`Version ${saved.version} is kept.`, {
-        action: {
-          label: "Undo",
-          onClick: () => void undoMemory(saved.id).then(settle, (error: Error) => toast.error(error.message)),
-        },
-      });
+      reversible(`Version ${saved.version} is kept.`, () => undoMemory(saved.id).then(settle));
     },
     onError: async (error) => {
       if (!(error instanceof ApiError && error.status === 409)) return toast.error(error.message);
@@ -45,6 +41,11 @@ export function FactEditor({ memory }: { memory: Memory }) {
     },
   });
   const isChanged = JSON.stringify(draft) !== JSON.stringify(draftOf(base));
+  if (memory.version > base.version && !isChanged && !newest && !saving.isPending) {
+    // Somebody else has changed it, and there is nothing here that could be lost.
+    setBase(memory);
+    setDraft(draftOf(memory));
+  }
   const problem = (field: string) =>
     saving.error instanceof ApiError && saving.error.field === field ? saving.error.message : null;
   return (

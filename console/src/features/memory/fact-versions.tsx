@@ -4,6 +4,7 @@ import { Diff } from "@/components/diff";
 import { Shown } from "@/components/states";
 import { Button } from "@/components/ui/button";
 import { ago } from "@/lib/format";
+import { who } from "@/lib/who";
 import { type Memory, type MemoryVersion, memoryVersionsQuery, updateMemory } from "./api";
 
 /** Every state a memory has had, newest first, and the way back to each. */
@@ -55,7 +56,7 @@ function Row({
           <span className="text-sm text-soft">
             {" "}
             · {version.change}
-            {version.restores && ` to ${version.restores}`} · {ago(version.created_at)} · by {version.changed_by}
+            {version.restores && ` to ${version.restores}`} · {ago(version.created_at)} · by {who(version.changed_by)}
           </span>
         </p>
         {!isCurrent && (

@@ -6,6 +6,7 @@ import { linkStyle } from "@/components/facts";
 import { Status } from "@/components/status";
 import { Button } from "@/components/ui/button";
 import { ago } from "@/lib/format";
+import { reversible } from "@/lib/undo";
 import { type FoundMemory, type Memory, updateMemory } from "./api";
 
 export type Names = Map<string, string>;
@@ -119,15 +120,9 @@ export function useForgetting(memory: Pick<Memory, "id">) {
     onSuccess: (_, status) => {
       if (status === "active") toast.success("Agents find it again.");
       else {
-        toast.success("Forgotten. Agents do not find it any more.", {
-          action: {
-            label: "Undo",
-            onClick: () =>
-              void updateMemory(memory.id, { status: "active" }).then(read, (error: Error) =>
-                toast.error(error.message),
-              ),
-          },
-        });
+        reversible("Forgotten. Agents do not find it any more.", () =>
+          updateMemory(memory.id, { status: "active" }).then(read),
+        );
       }
     },
     onError: (error) => toast.error(error.message),

@@ -204,7 +204,10 @@ function Row({ sandbox, entry, isShown, onOpen }: RowProps) {
         </span>
         <span className="shrink-0 text-sm text-soft tabular-nums">
           {!isFolder && bytes(entry.size_bytes)}
-          <span className="hidden sm:inline"> · {moment(new Date(entry.modified_at * 1000).toISOString())}</span>
+          <span className="hidden sm:inline">
+            {!isFolder && " · "}
+            {moment(new Date(entry.modified_at * 1000).toISOString())}
+          </span>
         </span>
       </button>
       <Button look="quiet" size="icon" aria-label={`Rename ${name}`} title="Rename" onClick={() => setDraft(name)}>

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { Status } from "@/components/status";
-import { ago, bytes, duration } from "@/lib/format";
+import { ago, bytes, counted, duration } from "@/lib/format";
 import { lives, type Sandbox, statsQuery } from "./api";
 
 interface Props {
@@ -32,7 +32,7 @@ export function SandboxRow({ sandbox, used }: Props) {
         <span className="w-full text-sm text-soft tabular-nums sm:w-auto sm:min-w-80 sm:text-right">
           {data && lives(sandbox)
             ? `${bytes(data.memory_bytes)} of ${bytes(limits.memory_bytes)} · ${bytes(data.disk_bytes)} disk · `
-            : `${limits.cpus} cores, ${bytes(limits.memory_bytes)} · `}
+            : `${counted(limits.cpus, "core")}, ${bytes(limits.memory_bytes)} · `}
           {used && `${duration(used.cpu_seconds * 1000)} CPU · `}
           {ago(sandbox.created_at)}
         </span>

@@ -4,6 +4,7 @@ import { CopyCurl } from "@/components/copy-curl";
 import { Button } from "@/components/ui/button";
 import { cn } from "@/lib/cn";
 import { count } from "@/lib/format";
+import { nameOf } from "./paths";
 import type { LineKind, Screen } from "./screen";
 import { useTerminal } from "./use-terminal";
 
@@ -46,8 +47,8 @@ export function Terminal({ sandbox }: { sandbox: string }) {
           send();
         }}
       >
-        <label htmlFor="command" className="max-w-40 shrink-0 truncate font-mono text-sm text-soft">
-          {cwd} $<span className="sr-only"> command</span>
+        <label htmlFor="command" title={cwd} className="max-w-40 shrink-0 truncate font-mono text-sm text-soft">
+          {nameOf(cwd) || "/"} $<span className="sr-only"> command</span>
         </label>
         <input
           ref={input}

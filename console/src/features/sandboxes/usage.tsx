@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { linkStyle } from "@/components/facts";
-import { bytes, count } from "@/lib/format";
+import { bytes, count, counted } from "@/lib/format";
 import { type Sandbox, statsQuery } from "./api";
 
 /** How much of its limits a sandbox uses now. */
@@ -14,7 +14,7 @@ export function Usage({ sandbox }: { sandbox: Sandbox }) {
       <Bar name="Disk" used={data?.disk_bytes} limit={limits.disk_bytes} show={bytes} />
       <Bar name="Processes" used={data?.pids} limit={limits.pids} show={count} />
       <p className="text-soft tabular-nums">
-        {data ? `${data.cpu_seconds.toFixed(1)} s of CPU` : "–"} · at most {limits.cpus} cores ·{" "}
+        {data ? `${data.cpu_seconds.toFixed(1)} s of CPU` : "–"} · at most {counted(limits.cpus, "core")} ·{" "}
         <Link
           to="/sandboxes/$sandbox"
           params={{ sandbox: sandbox.id }}

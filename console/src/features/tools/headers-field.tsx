@@ -25,11 +25,11 @@ export function HeadersField({ rows, onRows }: Props) {
       <legend className="text-sm font-medium">Secret headers</legend>
       <p className="text-sm text-soft">Sent with each request, kept encrypted, never shown again.</p>
       {rows.map((row, index) => (
-        <div key={row.key} className="flex gap-2">
+        <div key={row.key} className="flex flex-wrap gap-2 sm:flex-nowrap">
           <Input
             aria-label={`Name of header ${index + 1}`}
             placeholder="Authorization"
-            className="min-w-0 flex-1"
+            className="basis-full sm:basis-40"
             value={row.name}
             onChange={(event) => change(row.key, { name: event.target.value })}
           />

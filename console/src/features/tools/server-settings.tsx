@@ -50,7 +50,7 @@ export function ServerSettings({ server, id }: { server: Server; id: string }) {
           />
         )}
       </Field>
-      <div className="grid gap-4 sm:grid-cols-2">
+      <div className="grid gap-4 sm:grid-cols-[minmax(0,1fr)_7.5rem]">
         <Field label="May agents call its tools?" error={problem("permission")}>
           {(given) => (
             <PermissionSelect

@@ -4,7 +4,7 @@ import { toast } from "sonner";
 import { Empty, Shown } from "@/components/states";
 import { Check } from "@/components/ui/field";
 import { type Permission, type Server, type ServerTool, serverToolsQuery, updateServer } from "./api";
-import { inWords, PermissionSelect } from "./permission";
+import { PermissionSelect } from "./permission";
 
 /** What the server listed last: which of it agents may have, and whether they must ask. */
 export function ServerTools({ server, id }: { server: Server; id: string }) {
@@ -63,7 +63,7 @@ function Row({ server, id, tool, all }: { server: Server; id: string; tool: Serv
         className="w-48"
         disabled={changing.isPending || !tool.is_allowed}
         value={server.permissions[tool.own_name] ?? ""}
-        standard={`as the server: ${inWords(server.permission)}`}
+        standard="as the server says"
         onPermission={permit}
       />
       <Link
