@@ -23,11 +23,22 @@ import { Route as FleetDeploymentRouteImport } from './routes/fleet.$deployment'
 import { Route as FleetNewRouteImport } from './routes/fleet.new'
 import { Route as KnowledgeIndexRouteImport } from './routes/knowledge.index'
 import { Route as KnowledgeBaseRouteImport } from './routes/knowledge.$base'
+import { Route as MemoryIndexRouteImport } from './routes/memory.index'
 import { Route as RunsIndexRouteImport } from './routes/runs.index'
 import { Route as RunsRunRouteImport } from './routes/runs.$run'
+import { Route as SandboxesIndexRouteImport } from './routes/sandboxes.index'
+import { Route as SandboxesSandboxRouteImport } from './routes/sandboxes.$sandbox'
+import { Route as SandboxesNewRouteImport } from './routes/sandboxes.new'
+import { Route as ToolsIndexRouteImport } from './routes/tools.index'
+import { Route as ToolsNewRouteImport } from './routes/tools.new'
 import { Route as UsageIndexRouteImport } from './routes/usage.index'
 import { Route as UsageCallsRouteImport } from './routes/usage.calls'
 import { Route as UsageLedgerRouteImport } from './routes/usage.ledger'
+import { Route as MemoryBlocksBlockRouteImport } from './routes/memory.blocks.$block'
+import { Route as MemoryFactsMemoryRouteImport } from './routes/memory.facts.$memory'
+import { Route as ToolsNamedToolRouteImport } from './routes/tools.named.$tool'
+import { Route as ToolsServersServerRouteImport } from './routes/tools.servers.$server'
+import { Route as ToolsToolsetsToolsetRouteImport } from './routes/tools.toolsets.$toolset'
 import { Route as UsageBudgetsIndexRouteImport } from './routes/usage.budgets.index'
 import { Route as UsageBudgetsBudgetRouteImport } from './routes/usage.budgets.$budget'
 
@@ -101,6 +112,11 @@ const KnowledgeBaseRoute = KnowledgeBaseRouteImport.update({
   path: '/knowledge/$base',
   getParentRoute: () => rootRouteImport,
 } as any)
+const MemoryIndexRoute = MemoryIndexRouteImport.update({
+  id: '/memory/',
+  path: '/memory/',
+  getParentRoute: () => rootRouteImport,
+} as any)
 const RunsIndexRoute = RunsIndexRouteImport.update({
   id: '/runs/',
   path: '/runs/',
@@ -109,6 +125,31 @@ const RunsIndexRoute = RunsIndexRouteImport.update({
 const RunsRunRoute = RunsRunRouteImport.update({
   id: '/runs/$run',
   path: '/runs/$run',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const SandboxesIndexRoute = SandboxesIndexRouteImport.update({
+  id: '/sandboxes/',
+  path: '/sandboxes/',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const SandboxesSandboxRoute = SandboxesSandboxRouteImport.update({
+  id: '/sandboxes/$sandbox',
+  path: '/sandboxes/$sandbox',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const SandboxesNewRoute = SandboxesNewRouteImport.update({
+  id: '/sandboxes/new',
+  path: '/sandboxes/new',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const ToolsIndexRoute = ToolsIndexRouteImport.update({
+  id: '/tools/',
+  path: '/tools/',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const ToolsNewRoute = ToolsNewRouteImport.update({
+  id: '/tools/new',
+  path: '/tools/new',
   getParentRoute: () => rootRouteImport,
 } as any)
 const UsageIndexRoute = UsageIndexRouteImport.update({
@@ -125,6 +166,31 @@ const UsageLedgerRoute = UsageLedgerRouteImport.update({
   id: '/ledger',
   path: '/ledger',
   getParentRoute: () => UsageRoute,
+} as any)
+const MemoryBlocksBlockRoute = MemoryBlocksBlockRouteImport.update({
+  id: '/memory/blocks/$block',
+  path: '/memory/blocks/$block',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const MemoryFactsMemoryRoute = MemoryFactsMemoryRouteImport.update({
+  id: '/memory/facts/$memory',
+  path: '/memory/facts/$memory',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const ToolsNamedToolRoute = ToolsNamedToolRouteImport.update({
+  id: '/tools/named/$tool',
+  path: '/tools/named/$tool',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const ToolsServersServerRoute = ToolsServersServerRouteImport.update({
+  id: '/tools/servers/$server',
+  path: '/tools/servers/$server',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const ToolsToolsetsToolsetRoute = ToolsToolsetsToolsetRouteImport.update({
+  id: '/tools/toolsets/$toolset',
+  path: '/tools/toolsets/$toolset',
+  getParentRoute: () => rootRouteImport,
 } as any)
 const UsageBudgetsIndexRoute = UsageBudgetsIndexRouteImport.update({
   id: '/budgets/',
@@ -149,14 +215,25 @@ export interface FileRoutesByFullPath {
   '/fleet/new': typeof FleetNewRoute
   '/knowledge/$base': typeof KnowledgeBaseRoute
   '/runs/$run': typeof RunsRunRoute
+  '/sandboxes/$sandbox': typeof SandboxesSandboxRoute
+  '/sandboxes/new': typeof SandboxesNewRoute
+  '/tools/new': typeof ToolsNewRoute
   '/usage/calls': typeof UsageCallsRoute
   '/usage/ledger': typeof UsageLedgerRoute
   '/agents/': typeof AgentsIndexRoute
   '/chat/': typeof ChatIndexRoute
   '/fleet/': typeof FleetIndexRoute
   '/knowledge/': typeof KnowledgeIndexRoute
+  '/memory/': typeof MemoryIndexRoute
   '/runs/': typeof RunsIndexRoute
+  '/sandboxes/': typeof SandboxesIndexRoute
+  '/tools/': typeof ToolsIndexRoute
   '/usage/': typeof UsageIndexRoute
+  '/memory/blocks/$block': typeof MemoryBlocksBlockRoute
+  '/memory/facts/$memory': typeof MemoryFactsMemoryRoute
+  '/tools/named/$tool': typeof ToolsNamedToolRoute
+  '/tools/servers/$server': typeof ToolsServersServerRoute
+  '/tools/toolsets/$toolset': typeof ToolsToolsetsToolsetRoute
   '/usage/budgets/$budget': typeof UsageBudgetsBudgetRoute
   '/usage/budgets/': typeof UsageBudgetsIndexRoute
 }
@@ -170,14 +247,25 @@ export interface FileRoutesByTo {
   '/fleet/new': typeof FleetNewRoute
   '/knowledge/$base': typeof KnowledgeBaseRoute
   '/runs/$run': typeof RunsRunRoute
+  '/sandboxes/$sandbox': typeof SandboxesSandboxRoute
+  '/sandboxes/new': typeof SandboxesNewRoute
+  '/tools/new': typeof ToolsNewRoute
   '/usage/calls': typeof UsageCallsRoute
   '/usage/ledger': typeof UsageLedgerRoute
   '/agents': typeof AgentsIndexRoute
   '/chat': typeof ChatIndexRoute
   '/fleet': typeof FleetIndexRoute
   '/knowledge': typeof KnowledgeIndexRoute
+  '/memory': typeof MemoryIndexRoute
   '/runs': typeof RunsIndexRoute
+  '/sandboxes': typeof SandboxesIndexRoute
+  '/tools': typeof ToolsIndexRoute
   '/usage': typeof UsageIndexRoute
+  '/memory/blocks/$block': typeof MemoryBlocksBlockRoute
+  '/memory/facts/$memory': typeof MemoryFactsMemoryRoute
+  '/tools/named/$tool': typeof ToolsNamedToolRoute
+  '/tools/servers/$server': typeof ToolsServersServerRoute
+  '/tools/toolsets/$toolset': typeof ToolsToolsetsToolsetRoute
   '/usage/budgets/$budget': typeof UsageBudgetsBudgetRoute
   '/usage/budgets': typeof UsageBudgetsIndexRoute
 }
@@ -194,14 +282,25 @@ export interface FileRoutesById {
   '/fleet/new': typeof FleetNewRoute
   '/knowledge/$base': typeof KnowledgeBaseRoute
   '/runs/$run': typeof RunsRunRoute
+  '/sandboxes/$sandbox': typeof SandboxesSandboxRoute
+  '/sandboxes/new': typeof SandboxesNewRoute
+  '/tools/new': typeof ToolsNewRoute
   '/usage/calls': typeof UsageCallsRoute
   '/usage/ledger': typeof UsageLedgerRoute
   '/agents/': typeof AgentsIndexRoute
   '/chat/': typeof ChatIndexRoute
   '/fleet/': typeof FleetIndexRoute
   '/knowledge/': typeof KnowledgeIndexRoute
+  '/memory/': typeof MemoryIndexRoute
   '/runs/': typeof RunsIndexRoute
+  '/sandboxes/': typeof SandboxesIndexRoute
+  '/tools/': typeof ToolsIndexRoute
   '/usage/': typeof UsageIndexRoute
+  '/memory/blocks/$block': typeof MemoryBlocksBlockRoute
+  '/memory/facts/$memory': typeof MemoryFactsMemoryRoute
+  '/tools/named/$tool': typeof ToolsNamedToolRoute
+  '/tools/servers/$server': typeof ToolsServersServerRoute
+  '/tools/toolsets/$toolset': typeof ToolsToolsetsToolsetRoute
   '/usage/budgets/$budget': typeof UsageBudgetsBudgetRoute
   '/usage/budgets/': typeof UsageBudgetsIndexRoute
 }
@@ -219,14 +318,25 @@ export interface FileRouteTypes {
     | '/fleet/new'
     | '/knowledge/$base'
     | '/runs/$run'
+    | '/sandboxes/$sandbox'
+    | '/sandboxes/new'
+    | '/tools/new'
     | '/usage/calls'
     | '/usage/ledger'
     | '/agents/'
     | '/chat/'
     | '/fleet/'
     | '/knowledge/'
+    | '/memory/'
     | '/runs/'
+    | '/sandboxes/'
+    | '/tools/'
     | '/usage/'
+    | '/memory/blocks/$block'
+    | '/memory/facts/$memory'
+    | '/tools/named/$tool'
+    | '/tools/servers/$server'
+    | '/tools/toolsets/$toolset'
     | '/usage/budgets/$budget'
     | '/usage/budgets/'
   fileRoutesByTo: FileRoutesByTo
@@ -240,14 +350,25 @@ export interface FileRouteTypes {
     | '/fleet/new'
     | '/knowledge/$base'
     | '/runs/$run'
+    | '/sandboxes/$sandbox'
+    | '/sandboxes/new'
+    | '/tools/new'
     | '/usage/calls'
     | '/usage/ledger'
     | '/agents'
     | '/chat'
     | '/fleet'
     | '/knowledge'
+    | '/memory'
     | '/runs'
+    | '/sandboxes'
+    | '/tools'
     | '/usage'
+    | '/memory/blocks/$block'
+    | '/memory/facts/$memory'
+    | '/tools/named/$tool'
+    | '/tools/servers/$server'
+    | '/tools/toolsets/$toolset'
     | '/usage/budgets/$budget'
     | '/usage/budgets'
   id:
@@ -263,14 +384,25 @@ export interface FileRouteTypes {
     | '/fleet/new'
     | '/knowledge/$base'
     | '/runs/$run'
+    | '/sandboxes/$sandbox'
+    | '/sandboxes/new'
+    | '/tools/new'
     | '/usage/calls'
     | '/usage/ledger'
     | '/agents/'
     | '/chat/'
     | '/fleet/'
     | '/knowledge/'
+    | '/memory/'
     | '/runs/'
+    | '/sandboxes/'
+    | '/tools/'
     | '/usage/'
+    | '/memory/blocks/$block'
+    | '/memory/facts/$memory'
+    | '/tools/named/$tool'
+    | '/tools/servers/$server'
+    | '/tools/toolsets/$toolset'
     | '/usage/budgets/$budget'
     | '/usage/budgets/'
   fileRoutesById: FileRoutesById
@@ -286,10 +418,21 @@ export interface RootRouteChildren {
   FleetNewRoute: typeof FleetNewRoute
   KnowledgeBaseRoute: typeof KnowledgeBaseRoute
   RunsRunRoute: typeof RunsRunRoute
+  SandboxesSandboxRoute: typeof SandboxesSandboxRoute
+  SandboxesNewRoute: typeof SandboxesNewRoute
+  ToolsNewRoute: typeof ToolsNewRoute
   AgentsIndexRoute: typeof AgentsIndexRoute
   FleetIndexRoute: typeof FleetIndexRoute
   KnowledgeIndexRoute: typeof KnowledgeIndexRoute
+  MemoryIndexRoute: typeof MemoryIndexRoute
   RunsIndexRoute: typeof RunsIndexRoute
+  SandboxesIndexRoute: typeof SandboxesIndexRoute
+  ToolsIndexRoute: typeof ToolsIndexRoute
+  MemoryBlocksBlockRoute: typeof MemoryBlocksBlockRoute
+  MemoryFactsMemoryRoute: typeof MemoryFactsMemoryRoute
+  ToolsNamedToolRoute: typeof ToolsNamedToolRoute
+  ToolsServersServerRoute: typeof ToolsServersServerRoute
+  ToolsToolsetsToolsetRoute: typeof ToolsToolsetsToolsetRoute
 }
 
 declare module '@tanstack/react-router' {
@@ -392,6 +535,13 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof KnowledgeBaseRouteImport
       parentRoute: typeof rootRouteImport
     }
+    '/memory/': {
+      id: '/memory/'
+      path: '/memory'
+      fullPath: '/memory/'
+      preLoaderRoute: typeof MemoryIndexRouteImport
+      parentRoute: typeof rootRouteImport
+    }
     '/runs/': {
       id: '/runs/'
       path: '/runs'
@@ -404,6 +554,41 @@ declare module '@tanstack/react-router' {
       path: '/runs/$run'
       fullPath: '/runs/$run'
       preLoaderRoute: typeof RunsRunRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/sandboxes/': {
+      id: '/sandboxes/'
+      path: '/sandboxes'
+      fullPath: '/sandboxes/'
+      preLoaderRoute: typeof SandboxesIndexRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/sandboxes/$sandbox': {
+      id: '/sandboxes/$sandbox'
+      path: '/sandboxes/$sandbox'
+      fullPath: '/sandboxes/$sandbox'
+      preLoaderRoute: typeof SandboxesSandboxRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/sandboxes/new': {
+      id: '/sandboxes/new'
+      path: '/sandboxes/new'
+      fullPath: '/sandboxes/new'
+      preLoaderRoute: typeof SandboxesNewRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/tools/': {
+      id: '/tools/'
+      path: '/tools'
+      fullPath: '/tools/'
+      preLoaderRoute: typeof ToolsIndexRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/tools/new': {
+      id: '/tools/new'
+      path: '/tools/new'
+      fullPath: '/tools/new'
+      preLoaderRoute: typeof ToolsNewRouteImport
       parentRoute: typeof rootRouteImport
     }
     '/usage/': {
@@ -426,6 +611,41 @@ declare module '@tanstack/react-router' {
       fullPath: '/usage/ledger'
       preLoaderRoute: typeof UsageLedgerRouteImport
       parentRoute: typeof UsageRoute
+    }
+    '/memory/blocks/$block': {
+      id: '/memory/blocks/$block'
+      path: '/memory/blocks/$block'
+      fullPath: '/memory/blocks/$block'
+      preLoaderRoute: typeof MemoryBlocksBlockRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/memory/facts/$memory': {
+      id: '/memory/facts/$memory'
+      path: '/memory/facts/$memory'
+      fullPath: '/memory/facts/$memory'
+      preLoaderRoute: typeof MemoryFactsMemoryRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/tools/named/$tool': {
+      id: '/tools/named/$tool'
+      path: '/tools/named/$tool'
+      fullPath: '/tools/named/$tool'
+      preLoaderRoute: typeof ToolsNamedToolRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/tools/servers/$server': {
+      id: '/tools/servers/$server'
+      path: '/tools/servers/$server'
+      fullPath: '/tools/servers/$server'
+      preLoaderRoute: typeof ToolsServersServerRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/tools/toolsets/$toolset': {
+      id: '/tools/toolsets/$toolset'
+      path: '/tools/toolsets/$toolset'
+      fullPath: '/tools/toolsets/$toolset'
+      preLoaderRoute: typeof ToolsToolsetsToolsetRouteImport
+      parentRoute: typeof rootRouteImport
     }
     '/usage/budgets/': {
       id: '/usage/budgets/'
@@ -485,10 +705,21 @@ const rootRouteChildren: RootRouteChildren = {
   FleetNewRoute: FleetNewRoute,
   KnowledgeBaseRoute: KnowledgeBaseRoute,
   RunsRunRoute: RunsRunRoute,
+  SandboxesSandboxRoute: SandboxesSandboxRoute,
+  SandboxesNewRoute: SandboxesNewRoute,
+  ToolsNewRoute: ToolsNewRoute,
   AgentsIndexRoute: AgentsIndexRoute,
   FleetIndexRoute: FleetIndexRoute,
   KnowledgeIndexRoute: KnowledgeIndexRoute,
+  MemoryIndexRoute: MemoryIndexRoute,
   RunsIndexRoute: RunsIndexRoute,
+  SandboxesIndexRoute: SandboxesIndexRoute,
+  ToolsIndexRoute: ToolsIndexRoute,
+  MemoryBlocksBlockRoute: MemoryBlocksBlockRoute,
+  MemoryFactsMemoryRoute: MemoryFactsMemoryRoute,
+  ToolsNamedToolRoute: ToolsNamedToolRoute,
+  ToolsServersServerRoute: ToolsServersServerRoute,
+  ToolsToolsetsToolsetRoute: ToolsToolsetsToolsetRoute,
 }
 export const routeTree = rootRouteImport
   ._addFileChildren(rootRouteChildren)

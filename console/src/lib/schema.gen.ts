@@ -58,6 +58,50 @@ export interface paths {
         patch: operations["update_v1_agents__agent__patch"];
         trace?: never;
     };
+    "/v1/agents/{agent}/memory/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Settings
+         * @description How the agent's memory behaves.
+         */
+        get: operations["settings_v1_agents__agent__memory_settings_get"];
+        /**
+         * Set Settings
+         * @description Say how the agent's memory behaves; what is left away gets its default.
+         */
+        put: operations["set_settings_v1_agents__agent__memory_settings_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/agents/{agent}/memory/tend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Tend
+         * @description Put the agent's memories in order in the background.
+         */
+        post: operations["tend_v1_agents__agent__memory_tend_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/agents/{agent}/versions": {
         parameters: {
             query?: never;
@@ -911,6 +955,163 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/mcp-servers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Servers
+         * @description List the workspace's MCP servers, newest first.
+         */
+        get: operations["list_servers_v1_mcp_servers_get"];
+        put?: never;
+        /**
+         * Create
+         * @description Register an MCP server. It is asked for its tools at once; agents then name them `<server>__<tool>` or
+         *     `<server>__*`.
+         */
+        post: operations["create_v1_mcp_servers_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/mcp-servers/operator": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Operator Servers
+         * @description The MCP servers of the operator's file, which every workspace may use.
+         */
+        get: operations["list_operator_servers_v1_mcp_servers_operator_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/mcp-servers/operator/tools": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Operator Tools
+         * @description The tools that the servers of the operator's file listed last.
+         */
+        get: operations["list_operator_tools_v1_mcp_servers_operator_tools_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/mcp-servers/{mcp_server}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get
+         * @description One MCP server: its status, and what went wrong last.
+         */
+        get: operations["get_v1_mcp_servers__mcp_server__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete
+         * @description Forget an MCP server, its secrets and its sign-in.
+         */
+        delete: operations["delete_v1_mcp_servers__mcp_server__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Update
+         * @description Change an MCP server. Headers that are not given stay, unless it moves to another host.
+         */
+        patch: operations["update_v1_mcp_servers__mcp_server__patch"];
+        trace?: never;
+    };
+    "/v1/mcp-servers/{mcp_server}/refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Refresh
+         * @description Ask the server for its tools now.
+         */
+        post: operations["refresh_v1_mcp_servers__mcp_server__refresh_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/mcp-servers/{mcp_server}/sign-in": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin Sign In
+         * @description Begin an OAuth sign-in: open the address that comes back in a browser.
+         */
+        post: operations["begin_sign_in_v1_mcp_servers__mcp_server__sign_in_post"];
+        /**
+         * Sign Out
+         * @description Forget the tokens of a sign-in.
+         */
+        delete: operations["sign_out_v1_mcp_servers__mcp_server__sign_in_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/mcp-servers/{mcp_server}/tools": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Tools
+         * @description The tools that the server listed last.
+         */
+        get: operations["list_tools_v1_mcp_servers__mcp_server__tools_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/me": {
         parameters: {
             query?: never;
@@ -943,6 +1144,274 @@ export interface paths {
          * @description List memories, newest first.
          */
         get: operations["list_memories_v1_memories_get"];
+        put?: never;
+        /**
+         * Create
+         * @description Keep a fact.
+         */
+        post: operations["create_v1_memories_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/memories/conflicts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Conflicts
+         * @description List memories that contradict each other, newest first.
+         */
+        get: operations["list_conflicts_v1_memories_conflicts_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/memories/conflicts/{conflict}/resolve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resolve
+         * @description Decide a conflict anew: keep the newer memory, the older one, or both.
+         */
+        post: operations["resolve_v1_memories_conflicts__conflict__resolve_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/memories/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Search
+         * @description The memories that fit the query by words and meaning; the newest when none does.
+         */
+        post: operations["search_v1_memories_search_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/memories/{memory}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get
+         * @description One memory.
+         */
+        get: operations["get_v1_memories__memory__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete
+         * @description Delete a memory for good, with its versions.
+         */
+        delete: operations["delete_v1_memories__memory__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Update
+         * @description Change a memory; what it was stays as a version.
+         */
+        patch: operations["update_v1_memories__memory__patch"];
+        trace?: never;
+    };
+    "/v1/memories/{memory}/feedback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Feedback
+         * @description Say whether it was of use, which moves its importance.
+         */
+        post: operations["feedback_v1_memories__memory__feedback_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/memories/{memory}/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Undo
+         * @description Take the latest change back; 409 when there is none.
+         */
+        post: operations["undo_v1_memories__memory__undo_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/memories/{memory}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Versions
+         * @description Every state it has had, newest first.
+         */
+        get: operations["versions_v1_memories__memory__versions_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/memory-blocks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Blocks
+         * @description List blocks, newest first.
+         */
+        get: operations["list_blocks_v1_memory_blocks_get"];
+        put?: never;
+        /**
+         * Create
+         * @description Make a block.
+         */
+        post: operations["create_v1_memory_blocks_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/memory-blocks/{block}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get
+         * @description One block.
+         */
+        get: operations["get_v1_memory_blocks__block__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete
+         * @description Delete a block with its versions.
+         */
+        delete: operations["delete_v1_memory_blocks__block__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Update
+         * @description Change a block; what it said stays as a version.
+         */
+        patch: operations["update_v1_memory_blocks__block__patch"];
+        trace?: never;
+    };
+    "/v1/memory-blocks/{block}/agents/{agent}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Pin
+         * @description Show a shared block to an agent.
+         */
+        put: operations["pin_v1_memory_blocks__block__agents__agent__put"];
+        post?: never;
+        /**
+         * Unpin
+         * @description Show a shared block to an agent no longer.
+         */
+        delete: operations["unpin_v1_memory_blocks__block__agents__agent__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/memory-blocks/{block}/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Undo
+         * @description Give it the text it had before the latest change; 409 when there is none.
+         */
+        post: operations["undo_v1_memory_blocks__block__undo_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/memory-blocks/{block}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Versions
+         * @description Every text it has had, newest first.
+         */
+        get: operations["versions_v1_memory_blocks__block__versions_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1008,7 +1477,12 @@ export interface paths {
          */
         get: operations["list_runs_v1_runs_get"];
         put?: never;
-        post?: never;
+        /**
+         * Start
+         * @description Call one tool as a run: without an agent, with the consent that the tool asks for. Its answer is the text of
+         *     `run.completed`; a tool that fails fails the run.
+         */
+        post: operations["start_v1_runs_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1157,6 +1631,362 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/sandbox-backend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Backend
+         * @description Whether sandboxes work here, and if not, why and what to do.
+         */
+        get: operations["backend_v1_sandbox_backend_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandbox-snapshots/{snapshot}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete Snapshot
+         * @description Delete a snapshot.
+         */
+        delete: operations["delete_snapshot_v1_sandbox_snapshots__snapshot__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandbox-templates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Templates
+         * @description What sandboxes can be made from.
+         */
+        get: operations["templates_v1_sandbox_templates_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Sandboxes
+         * @description List sandboxes, newest first. session_id: only that session's.
+         */
+        get: operations["list_sandboxes_v1_sandboxes_get"];
+        put?: never;
+        /**
+         * Create
+         * @description Make a sandbox. It runs when this answers.
+         */
+        post: operations["create_v1_sandboxes_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{sandbox}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get
+         * @description One sandbox. Looking does not extend its lease.
+         */
+        get: operations["get_v1_sandboxes__sandbox__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete
+         * @description Kill a sandbox and delete its files. Nothing of it lives when this answers.
+         */
+        delete: operations["delete_v1_sandboxes__sandbox__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{sandbox}/egress": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Egress
+         * @description Every try to reach the outside, newest first; the last 5,000 are kept.
+         */
+        get: operations["egress_v1_sandboxes__sandbox__egress_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{sandbox}/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Files
+         * @description What lies in a folder. depth: how far down, 1 to 20. There are no pages: more files than `limit` are an error.
+         */
+        get: operations["list_files_v1_sandboxes__sandbox__files_get"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove
+         * @description Delete a file, a link, or a folder with all that is in it.
+         */
+        delete: operations["remove_v1_sandboxes__sandbox__files_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{sandbox}/files/directories": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make Directory
+         * @description Make a folder with its parents. It may be there already.
+         */
+        post: operations["make_directory_v1_sandboxes__sandbox__files_directories_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{sandbox}/files/move": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Move
+         * @description Move or rename a file or folder; a file that is there is replaced.
+         */
+        post: operations["move_v1_sandboxes__sandbox__files_move_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{sandbox}/lease": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Lease
+         * @description Set how long it lives unused, from now and from each use on.
+         */
+        put: operations["lease_v1_sandboxes__sandbox__lease_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{sandbox}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pause
+         * @description Stop all its processes where they are; memory stays. Twice is no error.
+         */
+        post: operations["pause_v1_sandboxes__sandbox__pause_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{sandbox}/ports/{port}/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview
+         * @description Make an address that shows a port inside, over HTTP and WebSocket.
+         */
+        post: operations["preview_v1_sandboxes__sandbox__ports__port__preview_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{sandbox}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restore
+         * @description Replace all files of /workspace by those of a snapshot.
+         */
+        post: operations["restore_v1_sandboxes__sandbox__restore_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{sandbox}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resume
+         * @description Go on after a pause, or start a sleeping sandbox again.
+         */
+        post: operations["resume_v1_sandboxes__sandbox__resume_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{sandbox}/signal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Signal
+         * @description Send a signal to a command that `exec` has started.
+         */
+        post: operations["signal_v1_sandboxes__sandbox__signal_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{sandbox}/snapshots": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Snapshots
+         * @description List a sandbox's snapshots, newest first.
+         */
+        get: operations["list_snapshots_v1_sandboxes__sandbox__snapshots_get"];
+        put?: never;
+        /**
+         * Make Snapshot
+         * @description Keep the files of /workspace as they are now. Memory is not kept.
+         */
+        post: operations["make_snapshot_v1_sandboxes__sandbox__snapshots_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{sandbox}/stats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Stats
+         * @description What it uses now. 410 when it does not live.
+         */
+        get: operations["stats_v1_sandboxes__sandbox__stats_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/search": {
         parameters: {
             query?: never;
@@ -1228,6 +2058,26 @@ export interface paths {
          * @description Change a session's title or metadata.
          */
         patch: operations["update_session_v1_sessions__session__patch"];
+        trace?: never;
+    };
+    "/v1/sessions/{session}/artifacts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Artifacts
+         * @description Plots, pages, tables and other files that the session's code has made, newest first.
+         */
+        get: operations["list_artifacts_v1_sessions__session__artifacts_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/v1/sessions/{session}/events": {
@@ -1350,6 +2200,78 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/tool-recipes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Recipes
+         * @description List recipes by name.
+         */
+        get: operations["list_recipes_v1_tool_recipes_get"];
+        put?: never;
+        /**
+         * Create
+         * @description Make a tool. Agents that name it have it from now on.
+         */
+        post: operations["create_v1_tool_recipes_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tool-recipes/{recipe}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get
+         * @description One recipe, by its name.
+         */
+        get: operations["get_v1_tool_recipes__recipe__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete
+         * @description Delete a recipe.
+         */
+        delete: operations["delete_v1_tool_recipes__recipe__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Update
+         * @description Change a recipe. Headers that are not given stay, unless the address changes.
+         */
+        patch: operations["update_v1_tool_recipes__recipe__patch"];
+        trace?: never;
+    };
+    "/v1/tool-recipes/{recipe}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Versions
+         * @description A recipe's versions, newest first.
+         */
+        get: operations["versions_v1_tool_recipes__recipe__versions_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/tools": {
         parameters: {
             query?: never;
@@ -1363,7 +2285,11 @@ export interface paths {
          */
         get: operations["list_tools_v1_tools_get"];
         put?: never;
-        post?: never;
+        /**
+         * Create
+         * @description Make an HTTP endpoint a tool. It is called with an `Idempotency-Key` of its own for each call.
+         */
+        post: operations["create_v1_tools_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1382,6 +2308,122 @@ export interface paths {
          * @description The tools that every workspace has.
          */
         get: operations["list_built_in_v1_tools_built_in_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tools/{tool}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get
+         * @description One of the workspace's own tools.
+         */
+        get: operations["get_v1_tools__tool__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete
+         * @description Delete a tool. Agents that still name it are told so when they are next run.
+         */
+        delete: operations["delete_v1_tools__tool__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Update
+         * @description Change a tool. Headers that are not given stay, unless the tool moves to another host.
+         */
+        patch: operations["update_v1_tools__tool__patch"];
+        trace?: never;
+    };
+    "/v1/toolsets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Toolsets
+         * @description List the toolsets, newest first.
+         */
+        get: operations["list_toolsets_v1_toolsets_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/toolsets/openapi": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import Openapi
+         * @description Make each operation of an OpenAPI document a tool. Agents may name all of them as `<name>__*`.
+         */
+        post: operations["import_openapi_v1_toolsets_openapi_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/toolsets/{toolset}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get
+         * @description One toolset.
+         */
+        get: operations["get_v1_toolsets__toolset__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete
+         * @description Delete a toolset and its tools.
+         */
+        delete: operations["delete_v1_toolsets__toolset__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Update
+         * @description Change a toolset. Which tools an import brought is changed by importing anew.
+         */
+        patch: operations["update_v1_toolsets__toolset__patch"];
+        trace?: never;
+    };
+    "/v1/toolsets/{toolset}/tools": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Tools
+         * @description The tools of a toolset, by name.
+         */
+        get: operations["list_tools_v1_toolsets__toolset__tools_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1614,6 +2656,26 @@ export interface paths {
          * @description Single model calls, newest first.
          */
         get: operations["records_v1_usage_records_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/usage/sandboxes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Usage
+         * @description What sandboxes took from `since` (30 days before `until`) up to `until` (now).
+         */
+        get: operations["usage_v1_usage_sandboxes_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2517,6 +3579,39 @@ export interface components {
             created_at: string;
         };
         /**
+         * ArtifactOut
+         * @description A file that code of a session made. path: where it lay, below /workspace.
+         */
+        ArtifactOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Session Id
+             * Format: uuid
+             */
+            session_id: string;
+            /** Run Id */
+            run_id: string | null;
+            /** Path */
+            path: string;
+            /** Name */
+            name: string;
+            /** Media Type */
+            media_type: string;
+            /** Size Bytes */
+            size_bytes: number;
+            /** Sha256 */
+            sha256: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /**
          * AttemptOut
          * @description response: the first 1,000 characters of the answer.
          */
@@ -2569,6 +3664,24 @@ export interface components {
             };
             /** Address */
             address: string;
+        };
+        /**
+         * BackendOut
+         * @description Whether sandboxes work on this server; reason and fix say why not. limits: how each is held.
+         */
+        BackendOut: {
+            /** Name */
+            name: string;
+            /** Is Available */
+            is_available: boolean;
+            /** Reason */
+            reason: string;
+            /** Fix */
+            fix: string;
+            /** Limits */
+            limits: {
+                [key: string]: "enforced" | "soft" | "none";
+            };
         };
         /**
          * BaseBody
@@ -2653,6 +3766,134 @@ export interface components {
              * Format: date-time
              */
             updated_at: string;
+        };
+        /**
+         * BlockBody
+         * @description agent_id: whose it is, by id or slug; left away, it is shared and only seen by the agents it is pinned to.
+         *
+         *     user_name: only in sessions of this user. is_read_only: agents may read it, people change it.
+         */
+        BlockBody: {
+            /** Label */
+            label: string;
+            /**
+             * Content
+             * @default
+             */
+            content?: string;
+            /**
+             * Description
+             * @default
+             */
+            description?: string;
+            /** Agent Id */
+            agent_id?: string | null;
+            /** User Name */
+            user_name?: string | null;
+            /**
+             * Most Characters
+             * @default 2000
+             */
+            most_characters?: number;
+            /**
+             * Is Read Only
+             * @default false
+             */
+            is_read_only?: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * BlockChanges
+         * @description version: the one the change was made to; needed for a new content. 409 when the block is not at it any more.
+         */
+        BlockChanges: {
+            /**
+             * Content
+             * @default
+             */
+            content?: string;
+            /**
+             * Description
+             * @default
+             */
+            description?: string;
+            /**
+             * Most Characters
+             * @default 2000
+             */
+            most_characters?: number;
+            /**
+             * Is Read Only
+             * @default false
+             */
+            is_read_only?: boolean;
+            /** Version */
+            version?: number | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * BlockOut
+         * @description pinned_to: the agents that see it, if it is shared.
+         */
+        BlockOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Agent Id */
+            agent_id: string | null;
+            /** User Name */
+            user_name: string | null;
+            /** Label */
+            label: string;
+            /** Description */
+            description: string;
+            /** Content */
+            content: string;
+            /** Most Characters */
+            most_characters: number;
+            /** Is Read Only */
+            is_read_only: boolean;
+            /** Version */
+            version: number;
+            /** Pinned To */
+            pinned_to: string[];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
+         * BlockVersionOut
+         * @description changed_by: `agent:<id>` when an agent did, in run_id. restores: the version that an undo went back to.
+         */
+        BlockVersionOut: {
+            /** Version */
+            version: number;
+            /** Content */
+            content: string;
+            /** Change */
+            change: string;
+            /** Restores */
+            restores: number | null;
+            /** Changed By */
+            changed_by: string;
+            /** Run Id */
+            run_id: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
         };
         /**
          * BudgetBody
@@ -2858,6 +4099,38 @@ export interface components {
             /** Is Default */
             is_default: boolean;
         };
+        /** BundleChanges */
+        BundleChanges: {
+            /**
+             * Title
+             * @default
+             */
+            title?: string;
+            /** Tools */
+            tools?: string[];
+            /**
+             * Description
+             * @default
+             */
+            description?: string;
+            /**
+             * Visibility
+             * @default project
+             * @enum {string}
+             */
+            visibility?: "project" | "workspace" | "core";
+            /**
+             * Is Enabled
+             * @default true
+             */
+            is_enabled?: boolean;
+            /** Metadata */
+            metadata?: {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
         /**
          * By
          * @description Who wrote a memory.
@@ -2908,6 +4181,55 @@ export interface components {
             page: number | null;
             /** Quote */
             quote: string;
+        };
+        /** ConflictBody */
+        ConflictBody: {
+            /**
+             * Keep
+             * @enum {string}
+             */
+            keep: "newer" | "older" | "both";
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * ConflictOut
+         * @description Two memories that contradict each other, and which of them is found.
+         */
+        ConflictOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Topic */
+            topic: string;
+            /**
+             * Older Id
+             * Format: uuid
+             */
+            older_id: string;
+            /** Older Content */
+            older_content: string;
+            /**
+             * Newer Id
+             * Format: uuid
+             */
+            newer_id: string;
+            /** Newer Content */
+            newer_content: string;
+            /**
+             * Kept
+             * @enum {string}
+             */
+            kept: "newer" | "older" | "both" | "merged";
+            /** Resolved By */
+            resolved_by: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
         };
         /**
          * ContextBody
@@ -3343,6 +4665,13 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        /** DirectoryBody */
+        DirectoryBody: {
+            /** Path */
+            path: string;
+        } & {
+            [key: string]: unknown;
+        };
         /** DocumentErrorOut */
         DocumentErrorOut: {
             /** Code */
@@ -3408,6 +4737,39 @@ export interface components {
              * Format: date-time
              */
             updated_at: string;
+        };
+        /**
+         * EgressOut
+         * @description One try to reach the outside. host: as far as it could be read. reason: why not, when it was not.
+         */
+        EgressOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Method */
+            method: string;
+            /** Host */
+            host: string;
+            /** Port */
+            port: number | null;
+            /**
+             * Verdict
+             * @enum {string}
+             */
+            verdict: "allowed" | "denied" | "failed";
+            /** Reason */
+            reason: string;
+            /** Sent Bytes */
+            sent_bytes: number;
+            /** Received Bytes */
+            received_bytes: number;
         };
         /**
          * EventOut
@@ -3527,6 +4889,27 @@ export interface components {
             started_at: string | null;
             /** Finished At */
             finished_at: string | null;
+        };
+        /**
+         * FileOut
+         * @description path: absolute, inside. modified_at: seconds since 1970. target: of a link.
+         */
+        FileOut: {
+            /** Path */
+            path: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "file" | "directory" | "symlink" | "other";
+            /** Size Bytes */
+            size_bytes: number;
+            /** Modified At */
+            modified_at: number;
+            /** Mode */
+            mode: number;
+            /** Target */
+            target: string | null;
         };
         /**
          * FireBody
@@ -3672,6 +5055,100 @@ export interface components {
             run_id: string | null;
         };
         /**
+         * FoundMemories
+         * @description is_fallback: nothing matched, so these are the newest.
+         */
+        FoundMemories: {
+            /** Data */
+            data: components["schemas"]["FoundMemoryOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+            /** Is Fallback */
+            is_fallback: boolean;
+        };
+        /**
+         * FoundMemoryOut
+         * @description lexical, dense: the scores by words and by meaning, null where that did not find it; score: both together.
+         */
+        FoundMemoryOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Number */
+            number: number;
+            /** Agent Id */
+            agent_id: string | null;
+            /** User Name */
+            user_name: string | null;
+            tier: components["schemas"]["Tier"];
+            /** Bucket */
+            bucket: string;
+            /** Content */
+            content: string;
+            /** Metadata */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /** Importance */
+            importance: number;
+            /** Strength */
+            strength: number;
+            status: components["schemas"]["glia__memory__types__Status"];
+            /** Superseded By */
+            superseded_by: string | null;
+            /** Topic */
+            topic: string | null;
+            /** Value */
+            value: string | null;
+            origin: components["schemas"]["By"];
+            /** Session Id */
+            session_id: string | null;
+            /** Source Seq */
+            source_seq: number | null;
+            /** Run Id */
+            run_id: string | null;
+            /** Version */
+            version: number;
+            /** Reinforced */
+            reinforced: number;
+            /** Accesses */
+            accesses: number;
+            /** Useful */
+            useful: number;
+            /** Not Useful */
+            not_useful: number;
+            /**
+             * Used At
+             * Format: date-time
+             */
+            used_at: string;
+            /** Expires At */
+            expires_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Lexical */
+            lexical: number | null;
+            /** Dense */
+            dense: number | null;
+            /** Score */
+            score: number;
+        };
+        /**
          * FoundOut
          * @description title: what people call it. text: a line that says more, perhaps empty.
          *
@@ -3765,6 +5242,54 @@ export interface components {
             credit_micros: number;
             /** Budget Ids */
             budget_ids: string[];
+        };
+        /**
+         * HttpBody
+         * @description url: may hold `{placeholders}` named like properties of the schema. headers: kept encrypted, never shown.
+         *
+         *     parameters: where arguments go, by property. Others go into the query of a GET or DELETE, else the JSON body.
+         */
+        HttpBody: {
+            /** Url */
+            url: string;
+            /**
+             * Method
+             * @default POST
+             */
+            method?: string;
+            /** Headers */
+            headers?: {
+                [key: string]: string;
+            };
+            /** Parameters */
+            parameters?: {
+                [key: string]: components["schemas"]["ParameterBody"];
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        /** HttpChanges */
+        HttpChanges: {
+            /**
+             * Url
+             * @default
+             */
+            url?: string;
+            /**
+             * Method
+             * @default
+             */
+            method?: string;
+            /** Headers */
+            headers?: {
+                [key: string]: string;
+            };
+            /** Parameters */
+            parameters?: {
+                [key: string]: components["schemas"]["ParameterBody"];
+            };
+        } & {
+            [key: string]: unknown;
         };
         /**
          * HttpOut
@@ -4051,6 +5576,12 @@ export interface components {
              * Format: uuid
              */
             replica_id: string;
+        /** LeaseBody */
+        LeaseBody: {
+            /** Lease Seconds */
+            lease_seconds: number;
+        } & {
+            [key: string]: unknown;
         };
         /** ListOf[AgentOut] */
         ListOf_AgentOut_: {
@@ -4076,6 +5607,18 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** ListOf[ArtifactOut] */
+        ListOf_ArtifactOut_: {
+            /** Data */
+            data: components["schemas"]["ArtifactOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** ListOf[AuditEntryOut] */
         ListOf_AuditEntryOut_: {
             /** Data */
@@ -4092,6 +5635,30 @@ export interface components {
         ListOf_BaseOut_: {
             /** Data */
             data: components["schemas"]["BaseOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[BlockOut] */
+        ListOf_BlockOut_: {
+            /** Data */
+            data: components["schemas"]["BlockOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[BlockVersionOut] */
+        ListOf_BlockVersionOut_: {
+            /** Data */
+            data: components["schemas"]["BlockVersionOut"][];
             /**
              * Has More
              * @default false
@@ -4136,6 +5703,18 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** ListOf[ConflictOut] */
+        ListOf_ConflictOut_: {
+            /** Data */
+            data: components["schemas"]["ConflictOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** ListOf[DeliveryOut] */
         ListOf_DeliveryOut_: {
             /** Data */
@@ -4172,6 +5751,18 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** ListOf[EgressOut] */
+        ListOf_EgressOut_: {
+            /** Data */
+            data: components["schemas"]["EgressOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** ListOf[EventOut] */
         ListOf_EventOut_: {
             /** Data */
@@ -4188,6 +5779,18 @@ export interface components {
         ListOf_ExecutionSummary_: {
             /** Data */
             data: components["schemas"]["ExecutionSummary"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[FileOut] */
+        ListOf_FileOut_: {
+            /** Data */
+            data: components["schemas"]["FileOut"][];
             /**
              * Has More
              * @default false
@@ -4256,10 +5859,46 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** ListOf[McpServerOut] */
+        ListOf_McpServerOut_: {
+            /** Data */
+            data: components["schemas"]["McpServerOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[McpToolOut] */
+        ListOf_McpToolOut_: {
+            /** Data */
+            data: components["schemas"]["McpToolOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** ListOf[MemoryOut] */
         ListOf_MemoryOut_: {
             /** Data */
             data: components["schemas"]["MemoryOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[MemoryVersionOut] */
+        ListOf_MemoryVersionOut_: {
+            /** Data */
+            data: components["schemas"]["MemoryVersionOut"][];
             /**
              * Has More
              * @default false
@@ -4292,6 +5931,18 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** ListOf[RecipeOut] */
+        ListOf_RecipeOut_: {
+            /** Data */
+            data: components["schemas"]["RecipeOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** ListOf[ReplicaOut] */
         ListOf_ReplicaOut_: {
             /** Data */
@@ -4308,6 +5959,30 @@ export interface components {
         ListOf_RunOut_: {
             /** Data */
             data: components["schemas"]["RunOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[SandboxOut] */
+        ListOf_SandboxOut_: {
+            /** Data */
+            data: components["schemas"]["SandboxOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[SandboxUsageOut] */
+        ListOf_SandboxUsageOut_: {
+            /** Data */
+            data: components["schemas"]["SandboxUsageOut"][];
             /**
              * Has More
              * @default false
@@ -4340,6 +6015,18 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** ListOf[SnapshotOut] */
+        ListOf_SnapshotOut_: {
+            /** Data */
+            data: components["schemas"]["SnapshotOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** ListOf[SuspensionOut] */
         ListOf_SuspensionOut_: {
             /** Data */
@@ -4352,10 +6039,34 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** ListOf[TemplateOut] */
+        ListOf_TemplateOut_: {
+            /** Data */
+            data: components["schemas"]["TemplateOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** ListOf[ToolOut] */
         ListOf_ToolOut_: {
             /** Data */
             data: components["schemas"]["ToolOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[ToolsetOut] */
+        ListOf_ToolsetOut_: {
+            /** Data */
+            data: components["schemas"]["ToolsetOut"][];
             /**
              * Has More
              * @default false
@@ -4463,6 +6174,185 @@ export interface components {
             data: components["schemas"]["LineOut"][];
         };
         /**
+         * McpServerBody
+         * @description name: the first part of its tools' names, as in `github__create_issue`. url: of its streamable HTTP endpoint.
+         *
+         *     headers: sent with each request, kept encrypted, never shown. auth: `oauth` when a person has to sign in.
+         *     allowed_tools: as the server names them; all when not given. permissions: by tool; others have `permission`.
+         */
+        McpServerBody: {
+            /** Name */
+            name: string;
+            /** Url */
+            url: string;
+            /** Headers */
+            headers?: {
+                [key: string]: string;
+            };
+            /**
+             * Auth
+             * @default none
+             * @enum {string}
+             */
+            auth?: "none" | "oauth";
+            /** Allowed Tools */
+            allowed_tools?: string[] | null;
+            /**
+             * Permission
+             * @default always
+             * @enum {string}
+             */
+            permission?: "always" | "ask" | "never";
+            /** Permissions */
+            permissions?: {
+                [key: string]: "always" | "ask" | "never";
+            };
+            /**
+             * Timeout Seconds
+             * @default 60
+             */
+            timeout_seconds?: number;
+            /**
+             * Is Enabled
+             * @default true
+             */
+            is_enabled?: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        /** McpServerChanges */
+        McpServerChanges: {
+            /**
+             * Name
+             * @default
+             */
+            name?: string;
+            /**
+             * Url
+             * @default
+             */
+            url?: string;
+            /** Headers */
+            headers?: {
+                [key: string]: string;
+            };
+            /**
+             * Auth
+             * @default none
+             * @enum {string}
+             */
+            auth?: "none" | "oauth";
+            /** Allowed Tools */
+            allowed_tools?: string[] | null;
+            /**
+             * Permission
+             * @default always
+             * @enum {string}
+             */
+            permission?: "always" | "ask" | "never";
+            /** Permissions */
+            permissions?: {
+                [key: string]: "always" | "ask" | "never";
+            };
+            /**
+             * Timeout Seconds
+             * @default 60
+             */
+            timeout_seconds?: number;
+            /**
+             * Is Enabled
+             * @default true
+             */
+            is_enabled?: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * McpServerOut
+         * @description id and url: null for servers of the operator's file. status: `pending` until it has been asked once.
+         *
+         *     tool_count: in the list it gave last. is_authorized: somebody has signed in to it.
+         */
+        McpServerOut: {
+            /** Id */
+            id: string | null;
+            /** Name */
+            name: string;
+            /** Url */
+            url: string | null;
+            /** Header Names */
+            header_names: string[];
+            /**
+             * Auth
+             * @enum {string}
+             */
+            auth: "none" | "oauth";
+            /** Allowed Tools */
+            allowed_tools: string[] | null;
+            /**
+             * Permission
+             * @enum {string}
+             */
+            permission: "always" | "ask" | "never";
+            /** Permissions */
+            permissions: {
+                [key: string]: "always" | "ask" | "never";
+            };
+            /** Timeout Seconds */
+            timeout_seconds: number;
+            /** Is Enabled */
+            is_enabled: boolean;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "pending" | "ready" | "failed" | "needs_authorization";
+            /** Last Error */
+            last_error: string | null;
+            /** Protocol Version */
+            protocol_version: string | null;
+            /** Title */
+            title: string | null;
+            /** Tool Count */
+            tool_count: number;
+            /** Is Authorized */
+            is_authorized: boolean;
+            /** Listed At */
+            listed_at: string | null;
+            /** Created At */
+            created_at: string | null;
+            /** Updated At */
+            updated_at: string | null;
+        };
+        /**
+         * McpToolOut
+         * @description name: what agents call it. own_name: what the server calls it.
+         */
+        McpToolOut: {
+            /** Name */
+            name: string;
+            /** Own Name */
+            own_name: string;
+            /** Description */
+            description: string;
+            /** Schema */
+            schema: {
+                [key: string]: unknown;
+            };
+            /**
+             * Effect
+             * @enum {string}
+             */
+            effect: "read" | "idempotent" | "once";
+            /**
+             * Permission
+             * @enum {string}
+             */
+            permission: "always" | "ask" | "never";
+            /** Is Allowed */
+            is_allowed: boolean;
+        };
+        /**
          * MeOut
          * @description Who asks. user is null for a key that belongs to no user; key_id is null for someone who signed in.
          */
@@ -4482,6 +6372,95 @@ export interface components {
             /** Key Id */
             key_id: string | null;
             user: components["schemas"]["UserOut"] | null;
+        };
+        /**
+         * MemoryBody
+         * @description agent_id: whose memory it is, by id or slug; left away, every agent of the workspace finds it.
+         *
+         *     user_name: only found in sessions of this user. importance: 0 to 1.
+         */
+        MemoryBody: {
+            /** Content */
+            content: string;
+            /** Agent Id */
+            agent_id?: string | null;
+            /** User Name */
+            user_name?: string | null;
+            /**
+             * Tier
+             * @default long
+             * @enum {string}
+             */
+            tier?: "working" | "short" | "long";
+            /**
+             * Bucket
+             * @default general
+             */
+            bucket?: string;
+            /**
+             * Importance
+             * @default 0.5
+             */
+            importance?: number;
+            /** Metadata */
+            metadata?: {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * MemoryChanges
+         * @description status: `forgotten` sets it aside, `active` brings it back. version: 409 when it is not at this one any more.
+         */
+        MemoryChanges: {
+            /**
+             * Content
+             * @default
+             */
+            content?: string;
+            /**
+             * Tier
+             * @default long
+             * @enum {string}
+             */
+            tier?: "working" | "short" | "long";
+            /**
+             * Bucket
+             * @default general
+             */
+            bucket?: string;
+            /**
+             * Importance
+             * @default 0.5
+             */
+            importance?: number;
+            /**
+             * Status
+             * @default active
+             * @enum {string}
+             */
+            status?: "active" | "forgotten";
+            /** Metadata */
+            metadata?: {
+                [key: string]: unknown;
+            };
+            /** Version */
+            version?: number | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /** MemoryFeedbackBody */
+        MemoryFeedbackBody: {
+            /** Is Useful */
+            is_useful: boolean;
+            /**
+             * Comment
+             * @default
+             */
+            comment?: string;
+        } & {
+            [key: string]: unknown;
         };
         /**
          * MemoryOut
@@ -4557,6 +6536,66 @@ export interface components {
             updated_at: string;
         };
         /**
+         * MemorySearchBody
+         * @description agent_id: that agent's memories and the common ones; left away, all.
+         *
+         *     session_id: as an agent in this session would find them, so without other users' and other sessions' memories.
+         */
+        MemorySearchBody: {
+            /** Query */
+            query: string;
+            /** Agent Id */
+            agent_id?: string | null;
+            /** User Name */
+            user_name?: string | null;
+            /** Session Id */
+            session_id?: string | null;
+            /** Bucket */
+            bucket?: string | null;
+            /** Tier */
+            tier?: ("working" | "short" | "long") | null;
+            /**
+             * Limit
+             * @default 10
+             */
+            limit?: number;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * MemoryVersionOut
+         * @description change: what led to this state. restores: the version that an undo went back to.
+         */
+        MemoryVersionOut: {
+            /** Version */
+            version: number;
+            /** Content */
+            content: string;
+            /** Metadata */
+            metadata: {
+                [key: string]: unknown;
+            };
+            tier: components["schemas"]["Tier"];
+            /** Bucket */
+            bucket: string;
+            /** Importance */
+            importance: number;
+            status: components["schemas"]["glia__memory__types__Status"];
+            /** Superseded By */
+            superseded_by: string | null;
+            /** Change */
+            change: string;
+            /** Restores */
+            restores: number | null;
+            /** Changed By */
+            changed_by: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /**
          * MessageBody
          * @description stream: answer with server-sent events. background: answer at once with the run's id.
          *
@@ -4615,6 +6654,15 @@ export interface components {
             latency_ms: number;
             /** Finish Reason */
             finish_reason: string;
+        };
+        /** MoveBody */
+        MoveBody: {
+            /** Source */
+            source: string;
+            /** Target */
+            target: string;
+        } & {
+            [key: string]: unknown;
         };
         /**
          * NewKeyOut
@@ -4776,6 +6824,79 @@ export interface components {
              */
             updated_at: string;
         };
+        /**
+         * OpenApiBody
+         * @description name: the first part of the tools' names, as in `shop__listOrders`. A name that is there is imported anew.
+         *
+         *     document: an OpenAPI 3.x or Swagger 2.0 document, as an object or as text in JSON or YAML; or url: where it is.
+         *     base_url: instead of the document's own server. headers: sent with each call, kept encrypted; those of an earlier
+         *     import stay when not given. include, exclude, effects: patterns such as `list*` or `GET /orders/*`.
+         *     dry_run: tells what would be done, and does nothing.
+         */
+        OpenApiBody: {
+            /** Name */
+            name: string;
+            /** Document */
+            document?: {
+                [key: string]: unknown;
+            } | string | null;
+            /** Url */
+            url?: string | null;
+            /** Base Url */
+            base_url?: string | null;
+            /** Headers */
+            headers?: {
+                [key: string]: string;
+            } | null;
+            /** Include */
+            include?: string[];
+            /** Exclude */
+            exclude?: string[];
+            /** Tags */
+            tags?: string[];
+            /** Effects */
+            effects?: {
+                [key: string]: "read" | "idempotent" | "once";
+            };
+            /** Permission */
+            permission?: ("always" | "ask" | "never") | null;
+            /**
+             * Timeout Seconds
+             * @default 30
+             */
+            timeout_seconds?: number;
+            /**
+             * Dry Run
+             * @default false
+             */
+            dry_run?: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * ParameterBody
+         * @description Where one argument goes.
+         *
+         *     in: `path`, `query`, `header`, `cookie`, `form` or, for the whole JSON body, `body`. name: there; the property's
+         *     own when not given. style: how lists and objects are written.
+         */
+        ParameterBody: {
+            /**
+             * In
+             * @enum {string}
+             */
+            in: "path" | "query" | "header" | "cookie" | "body" | "form";
+            /** Name */
+            name?: string | null;
+            /**
+             * Style
+             * @default repeat
+             * @enum {string}
+             */
+            style?: "repeat" | "comma" | "space" | "pipe" | "deep";
+        } & {
+            [key: string]: unknown;
+        };
         /** ParameterOut */
         ParameterOut: {
             /**
@@ -4861,6 +6982,31 @@ export interface components {
             /** Expires After Seconds */
             expires_after_seconds: number;
         };
+        /** PlannedToolOut */
+        PlannedToolOut: {
+            /** Name */
+            name: string;
+            /** Description */
+            description: string;
+            /** Schema */
+            schema: {
+                [key: string]: unknown;
+            };
+            /** Method */
+            method: string;
+            /** Url */
+            url: string;
+            /**
+             * Effect
+             * @enum {string}
+             */
+            effect: "read" | "idempotent" | "once";
+            /**
+             * Permission
+             * @enum {string}
+             */
+            permission: "always" | "ask" | "never";
+        };
         /** PointOut */
         PointOut: {
             /**
@@ -4870,6 +7016,31 @@ export interface components {
             at: string;
             /** Value */
             value: number;
+        };
+        /**
+         * PreviewOut
+         * @description url: opens the port for everyone who has it. origin_url: the same with an origin of its own, where the server
+         *     has a domain for previews.
+         */
+        PreviewOut: {
+            /**
+             * Sandbox Id
+             * Format: uuid
+             */
+            sandbox_id: string;
+            /** Port */
+            port: number;
+            /** Token */
+            token: string;
+            /** Url */
+            url: string;
+            /** Origin Url */
+            origin_url: string | null;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
         };
         /** ProblemOut */
         ProblemOut: {
@@ -4945,6 +7116,125 @@ export interface components {
             waiting_seconds: number;
         };
         /**
+         * RecipeBody
+         * @description config of `tool`: {tool, arguments, rename}. Of `code`: {code, language}; the program finds its arguments in
+         *     `args`. Of `http`: {url, method, timeout_seconds}. headers: of `http`, kept encrypted, never shown.
+         */
+        RecipeBody: {
+            /** Name */
+            name: string;
+            /** Description */
+            description: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "tool" | "code" | "http";
+            /** Schema */
+            schema?: {
+                [key: string]: unknown;
+            };
+            /** Config */
+            config?: {
+                [key: string]: unknown;
+            };
+            /** Headers */
+            headers?: {
+                [key: string]: string;
+            } | null;
+            /**
+             * Is Enabled
+             * @default true
+             */
+            is_enabled?: boolean;
+            /** Metadata */
+            metadata?: {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        /** RecipeChanges */
+        RecipeChanges: {
+            /**
+             * Description
+             * @default
+             */
+            description?: string;
+            /**
+             * Kind
+             * @default tool
+             * @enum {string}
+             */
+            kind?: "tool" | "code" | "http";
+            /** Schema */
+            schema?: {
+                [key: string]: unknown;
+            };
+            /** Config */
+            config?: {
+                [key: string]: unknown;
+            };
+            /** Headers */
+            headers?: {
+                [key: string]: string;
+            } | null;
+            /**
+             * Is Enabled
+             * @default true
+             */
+            is_enabled?: boolean;
+            /** Metadata */
+            metadata?: {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        /** RecipeOut */
+        RecipeOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string;
+            /** Description */
+            description: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "tool" | "code" | "http";
+            /** Schema */
+            schema: {
+                [key: string]: unknown;
+            };
+            /** Config */
+            config: {
+                [key: string]: unknown;
+            };
+            /** Header Names */
+            header_names: string[];
+            /** Is Enabled */
+            is_enabled: boolean;
+            /** Metadata */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
          * RedeliverBody
          * @description since: every failed delivery of an event from then on.
          */
@@ -5011,6 +7301,13 @@ export interface components {
             replica_id: string;
             /** Points */
             points: components["schemas"]["PointOut"][];
+        };
+        /** RestoreBody */
+        RestoreBody: {
+            /** Snapshot Id */
+            snapshot_id: string;
+        } & {
+            [key: string]: unknown;
         };
         /**
          * ResumeBody
@@ -5147,6 +7444,140 @@ export interface components {
             /** Output Tokens */
             output_tokens: number;
         };
+        /**
+         * SandboxBody
+         * @description template: as in /v1/sandbox-templates; the server's usual one when left away.
+         *
+         *     allow_hosts: what may be reached, as `api.example.org`, `*.example.org`, `example.org:8443`; nothing when empty.
+         *     lease_seconds: how long it lives unused. on_timeout: what happens then. snapshot_id: files to begin with.
+         */
+        SandboxBody: {
+            /**
+             * Name
+             * @default
+             */
+            name?: string;
+            /**
+             * Template
+             * @default
+             */
+            template?: string;
+            limits?: components["schemas"]["glia__surfaces__native__sandboxes__LimitsBody"];
+            /** Env */
+            env?: {
+                [key: string]: string;
+            };
+            /** Allow Hosts */
+            allow_hosts?: string[];
+            /** Secrets */
+            secrets?: components["schemas"]["SecretBody"][];
+            /** Metadata */
+            metadata?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Lease Seconds
+             * @default 0
+             */
+            lease_seconds?: number;
+            /**
+             * On Timeout
+             * @default kill
+             * @enum {string}
+             */
+            on_timeout?: "kill" | "pause";
+            /** Snapshot Id */
+            snapshot_id?: string | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * SandboxOut
+         * @description status: `sleeping` has files and no processes, and starts again when it is used; `stopped` is for ever.
+         *
+         *     reason: why it sleeps or stopped. session_id: of the session whose agent runs code in it, if it is one of those.
+         */
+        SandboxOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Project Id
+             * Format: uuid
+             */
+            project_id: string;
+            /** Session Id */
+            session_id: string | null;
+            /** Name */
+            name: string;
+            /** Template */
+            template: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "starting" | "running" | "paused" | "sleeping" | "stopped";
+            /** Reason */
+            reason: string;
+            limits: components["schemas"]["glia__surfaces__native__sandboxes__LimitsOut"];
+            /** Env */
+            env: {
+                [key: string]: string;
+            };
+            /** Allow Hosts */
+            allow_hosts: string[];
+            /** Secrets */
+            secrets: components["schemas"]["SecretOut"][];
+            /** Metadata */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /** Backend */
+            backend: string;
+            /** Host Name */
+            host_name: string;
+            /** Lease Seconds */
+            lease_seconds: number;
+            /**
+             * Lease Until
+             * Format: date-time
+             */
+            lease_until: string;
+            /**
+             * On Timeout
+             * @enum {string}
+             */
+            on_timeout: "kill" | "pause";
+            /** Created By */
+            created_by: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Started At */
+            started_at: string | null;
+            /** Ended At */
+            ended_at: string | null;
+        };
+        /**
+         * SandboxUsageOut
+         * @description group: the day in UTC, the sandbox or the session; null for the total. memory_gib_seconds: GiB times seconds.
+         */
+        SandboxUsageOut: {
+            /** Group */
+            group: string | null;
+            /** Sandboxes */
+            sandboxes: number;
+            /** Wall Seconds */
+            wall_seconds: number;
+            /** Cpu Seconds */
+            cpu_seconds: number;
+            /** Memory Gib Seconds */
+            memory_gib_seconds: number;
+        };
         /** ScaleBody */
         ScaleBody: {
             /** Replicas */
@@ -5204,6 +7635,58 @@ export interface components {
             rerank?: boolean;
         } & {
             [key: string]: unknown;
+        };
+        /**
+         * SecretBody
+         * @description A header that is set outside on requests to `hosts`; its value never enters the sandbox and is never shown again.
+         *
+         *     Inside, the variable `name` holds a placeholder. template: the header's value, `{value}` replaced. scheme: how the
+         *     host is called; inside, the program asks by `http://`.
+         */
+        SecretBody: {
+            /** Name */
+            name: string;
+            /** Hosts */
+            hosts: string[];
+            /** Value */
+            value: string;
+            /**
+             * Header
+             * @default Authorization
+             */
+            header?: string;
+            /**
+             * Template
+             * @default Bearer {value}
+             */
+            template?: string;
+            /**
+             * Scheme
+             * @default https
+             * @enum {string}
+             */
+            scheme?: "https" | "http";
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * SecretOut
+         * @description placeholder: what the variable `name` holds inside.
+         */
+        SecretOut: {
+            /** Name */
+            name: string;
+            /** Hosts */
+            hosts: string[];
+            /** Header */
+            header: string;
+            /**
+             * Scheme
+             * @enum {string}
+             */
+            scheme: "https" | "http";
+            /** Placeholder */
+            placeholder: string;
         };
         /** SentCallOut */
         SentCallOut: {
@@ -5308,6 +7791,49 @@ export interface components {
             updated_at: string;
         };
         /**
+         * SignInBody
+         * @description client_id, client_secret: only where the authorization server registers nobody by itself.
+         *
+         *     redirect_uri: where the browser comes back to; this server's own callback when not given.
+         */
+        SignInBody: {
+            /** Client Id */
+            client_id?: string | null;
+            /** Client Secret */
+            client_secret?: string | null;
+            /** Scope */
+            scope?: string | null;
+            /** Redirect Uri */
+            redirect_uri?: string | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /** SignInOut */
+        SignInOut: {
+            /** Authorization Url */
+            authorization_url: string;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+        };
+        /**
+         * SignalBody
+         * @description signal: its number; 15 asks to end, 9 ends. It goes to the command and what it has started.
+         */
+        SignalBody: {
+            /** Pid */
+            pid: number;
+            /**
+             * Signal
+             * @default 15
+             */
+            signal?: number;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
          * SignedInOut
          * @description A browser or program that is signed in as this person. address: from where its tokens were renewed last.
          */
@@ -5335,6 +7861,47 @@ export interface components {
              */
             expires_at: string;
         };
+        /** SkippedOut */
+        SkippedOut: {
+            /** Operation */
+            operation: string;
+            /** Reason */
+            reason: string;
+        };
+        /** SnapshotBody */
+        SnapshotBody: {
+            /**
+             * Name
+             * @default
+             */
+            name?: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * SnapshotOut
+         * @description The files of a workspace as they were. size_bytes: of the compressed tar.
+         */
+        SnapshotOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Session Id */
+            session_id: string | null;
+            /** Sandbox Id */
+            sandbox_id: string | null;
+            /** Name */
+            name: string;
+            /** Size Bytes */
+            size_bytes: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
         /** StandingInstructionOut */
         StandingInstructionOut: {
             /**
@@ -5349,6 +7916,26 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+        };
+        /**
+         * StatsOut
+         * @description What it uses now. cpu_seconds: since it was started. sent_bytes, received_bytes: through its way out.
+         */
+        StatsOut: {
+            /** Cpu Seconds */
+            cpu_seconds: number;
+            /** Memory Bytes */
+            memory_bytes: number;
+            /** Pids */
+            pids: number;
+            /** Disk Bytes */
+            disk_bytes: number;
+            /** Sent Bytes */
+            sent_bytes: number;
+            /** Received Bytes */
+            received_bytes: number;
+            /** Dropped Egress Entries */
+            dropped_egress_entries: number;
         };
         /** StepErrorOut */
         StepErrorOut: {
@@ -5495,6 +8082,20 @@ export interface components {
             finished_at: string | null;
         };
         /**
+         * TemplateOut
+         * @description missing: why it cannot be used, and how to get it.
+         */
+        TemplateOut: {
+            /** Name */
+            name: string;
+            /** Description */
+            description: string;
+            /** Is Ready */
+            is_ready: boolean;
+            /** Missing */
+            missing: string;
+        };
+        /**
          * Tier
          * @description How long a memory is meant to last.
          *
@@ -5520,6 +8121,80 @@ export interface components {
              */
             token_type?: string;
             user: components["schemas"]["UserOut"];
+        };
+        /**
+         * ToolBody
+         * @description schema: JSON Schema of the arguments, an object.
+         *
+         *     effect: what calling it twice would do: `read` and `idempotent` are called again after a crash, `once` never.
+         *     permission: `always` lets agents call it, `ask` lets a person decide on each call, `never` refuses every call.
+         */
+        ToolBody: {
+            /** Name */
+            name: string;
+            /** Description */
+            description: string;
+            /** Schema */
+            schema: {
+                [key: string]: unknown;
+            };
+            http: components["schemas"]["HttpBody"];
+            /**
+             * Effect
+             * @default once
+             * @enum {string}
+             */
+            effect?: "read" | "idempotent" | "once";
+            /**
+             * Timeout Seconds
+             * @default 30
+             */
+            timeout_seconds?: number;
+            /**
+             * Permission
+             * @default always
+             * @enum {string}
+             */
+            permission?: "always" | "ask" | "never";
+        } & {
+            [key: string]: unknown;
+        };
+        /** ToolChanges */
+        ToolChanges: {
+            /**
+             * Name
+             * @default
+             */
+            name?: string;
+            /**
+             * Description
+             * @default
+             */
+            description?: string;
+            /** Schema */
+            schema?: {
+                [key: string]: unknown;
+            };
+            http?: components["schemas"]["HttpChanges"] | null;
+            /**
+             * Effect
+             * @default once
+             * @enum {string}
+             */
+            effect?: "read" | "idempotent" | "once";
+            /**
+             * Timeout Seconds
+             * @default 30
+             */
+            timeout_seconds?: number;
+            /**
+             * Permission
+             * @default always
+             * @enum {string}
+             */
+            permission?: "always" | "ask" | "never";
+        } & {
+            [key: string]: unknown;
         };
         /**
          * ToolChoiceBody
@@ -5584,6 +8259,68 @@ export interface components {
             permission: "always" | "ask" | "never";
             /** Toolset Id */
             toolset_id: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
+         * ToolRunBody
+         * @description tool: its name. arguments: as its schema says.
+         */
+        ToolRunBody: {
+            /** Tool */
+            tool: string;
+            /** Arguments */
+            arguments?: {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * ToolsetOut
+         * @description header_names: the headers that are sent; their values stay secret. members: of a bundle; null for an import.
+         */
+        ToolsetOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string;
+            /** Title */
+            title: string;
+            /** Base Url */
+            base_url: string;
+            /** Source Url */
+            source_url: string | null;
+            /** Header Names */
+            header_names: string[];
+            /** Tool Count */
+            tool_count: number;
+            /** Members */
+            members: string[] | null;
+            /** Description */
+            description: string;
+            /**
+             * Visibility
+             * @enum {string}
+             */
+            visibility: "project" | "workspace" | "core";
+            /** Is Enabled */
+            is_enabled: boolean;
+            /** Metadata */
+            metadata: {
+                [key: string]: unknown;
+            };
             /**
              * Created At
              * Format: date-time
@@ -6770,10 +9507,183 @@ export interface components {
             next_cursor?: string | null;
             rewriting: components["schemas"]["RewritingOut"];
         };
+        /**
+         * SettingsBody
+         * @description shares_sessions: what is learnt or said in one session is found in the same user's others.
+         *
+         *     is_learning: facts are extracted from a session once it has been quiet for idle_seconds. model: what extracts them;
+         *     null takes the default model, or plain rules where only the built-in one is there.
+         *     keeps_answers: each answer is kept as a working memory. recalls: memories that fit a message are put into the prompt
+         *     of the run that answers it.
+         */
+        glia__surfaces__native__memory_upkeep__SettingsBody: {
+            /**
+             * Shares Sessions
+             * @default false
+             */
+            shares_sessions?: boolean;
+            /**
+             * Is Learning
+             * @default false
+             */
+            is_learning?: boolean;
+            /**
+             * Idle Seconds
+             * @default 600
+             */
+            idle_seconds?: number;
+            /** Model */
+            model?: string | null;
+            /**
+             * Keeps Answers
+             * @default false
+             */
+            keeps_answers?: boolean;
+            /**
+             * Recalls
+             * @default false
+             */
+            recalls?: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * SettingsOut
+         * @description tended_at: when the memories were last put in order.
+         */
+        glia__surfaces__native__memory_upkeep__SettingsOut: {
+            /** Shares Sessions */
+            shares_sessions: boolean;
+            /** Is Learning */
+            is_learning: boolean;
+            /** Idle Seconds */
+            idle_seconds: number;
+            /** Model */
+            model: string | null;
+            /** Tended At */
+            tended_at: string | null;
+            /** Keeps Answers */
+            keeps_answers: boolean;
+            /** Recalls */
+            recalls: boolean;
+        };
+        /**
+         * StartedOut
+         * @description run_id: the job; follow it at /v1/runs/{run_id}.
+         */
+        glia__surfaces__native__memory_upkeep__StartedOut: {
+            /**
+             * Run Id
+             * Format: uuid
+             */
+            run_id: string;
+        };
+        /**
+         * PreviewBody
+         * @description expires_in: seconds that the address works.
+         */
+        glia__surfaces__native__sandbox_ports__PreviewBody: {
+            /**
+             * Expires In
+             * @default 3600
+             */
+            expires_in?: number;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * LimitsBody
+         * @description cpus: cores, fractions allowed. memory_bytes: everything that runs inside, /tmp included. disk_bytes: /workspace.
+         *
+         *     pids: processes and threads.
+         */
+        glia__surfaces__native__sandboxes__LimitsBody: {
+            /**
+             * Cpus
+             * @default 1
+             */
+            cpus?: number;
+            /**
+             * Memory Bytes
+             * @default 536870912
+             */
+            memory_bytes?: number;
+            /**
+             * Disk Bytes
+             * @default 536870912
+             */
+            disk_bytes?: number;
+            /**
+             * Pids
+             * @default 128
+             */
+            pids?: number;
+        } & {
+            [key: string]: unknown;
+        };
+        /** LimitsOut */
+        glia__surfaces__native__sandboxes__LimitsOut: {
+            /** Cpus */
+            cpus: number;
+            /** Memory Bytes */
+            memory_bytes: number;
+            /** Disk Bytes */
+            disk_bytes: number;
+            /** Temp Bytes */
+            temp_bytes: number;
+            /** Pids */
+            pids: number;
+            /** Open Files */
+            open_files: number;
+        };
         /** SearchOut */
         glia__surfaces__native__search__SearchOut: {
             /** Data */
             data: components["schemas"]["FoundOut"][];
+        };
+        /** VersionOut */
+        glia__surfaces__native__tool_recipes__VersionOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Version */
+            version: string;
+            /** Schema */
+            schema: {
+                [key: string]: unknown;
+            };
+            /** Code */
+            code: string;
+            /** Is Default */
+            is_default: boolean;
+            /** Is Deprecated */
+            is_deprecated: boolean;
+            /** Migration */
+            migration: unknown;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /**
+         * ImportOut
+         * @description toolset: null for a dry run. created, updated, removed: names of tools. skipped: what could be no tool.
+         */
+        glia__surfaces__native__toolsets__ImportOut: {
+            toolset: components["schemas"]["ToolsetOut"] | null;
+            /** Tools */
+            tools: components["schemas"]["PlannedToolOut"][];
+            /** Created */
+            created: string[];
+            /** Updated */
+            updated: string[];
+            /** Removed */
+            removed: string[];
+            /** Skipped */
+            skipped: components["schemas"]["SkippedOut"][];
         };
         /** PreviewBody */
         glia__surfaces__native__triggers__PreviewBody: {
@@ -6806,6 +9716,18 @@ export interface components {
         glia__surfaces__native__words__ListOf_VersionOut___1: {
             /** Data */
             data: components["schemas"]["glia__surfaces__native__agents__VersionOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[VersionOut] */
+        glia__surfaces__native__words__ListOf_VersionOut___2: {
+            /** Data */
+            data: components["schemas"]["glia__surfaces__native__tool_recipes__VersionOut"][];
             /**
              * Has More
              * @default false
@@ -7059,6 +9981,100 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AgentOut"];
+                };
+            };
+        };
+    };
+    settings_v1_agents__agent__memory_settings_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                agent: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["glia__surfaces__native__memory_upkeep__SettingsOut"];
+                };
+            };
+        };
+    };
+    set_settings_v1_agents__agent__memory_settings_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                agent: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["glia__surfaces__native__memory_upkeep__SettingsBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["glia__surfaces__native__memory_upkeep__SettingsOut"];
+                };
+            };
+        };
+    };
+    tend_v1_agents__agent__memory_tend_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                agent: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["glia__surfaces__native__memory_upkeep__StartedOut"];
                 };
             };
         };
@@ -8785,6 +11801,339 @@ export interface operations {
             };
         };
     };
+    list_servers_v1_mcp_servers_get: {
+        parameters: {
+            query?: {
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_McpServerOut_"];
+                };
+            };
+        };
+    };
+    create_v1_mcp_servers_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["McpServerBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["McpServerOut"];
+                };
+            };
+        };
+    };
+    list_operator_servers_v1_mcp_servers_operator_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_McpServerOut_"];
+                };
+            };
+        };
+    };
+    list_operator_tools_v1_mcp_servers_operator_tools_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_McpToolOut_"];
+                };
+            };
+        };
+    };
+    get_v1_mcp_servers__mcp_server__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                mcp_server: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["McpServerOut"];
+                };
+            };
+        };
+    };
+    delete_v1_mcp_servers__mcp_server__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                mcp_server: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    update_v1_mcp_servers__mcp_server__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                mcp_server: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["McpServerChanges"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["McpServerOut"];
+                };
+            };
+        };
+    };
+    refresh_v1_mcp_servers__mcp_server__refresh_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                mcp_server: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["McpServerOut"];
+                };
+            };
+        };
+    };
+    begin_sign_in_v1_mcp_servers__mcp_server__sign_in_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                mcp_server: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignInBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInOut"];
+                };
+            };
+        };
+    };
+    sign_out_v1_mcp_servers__mcp_server__sign_in_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                mcp_server: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    list_tools_v1_mcp_servers__mcp_server__tools_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                mcp_server: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_McpToolOut_"];
+                };
+            };
+        };
+    };
     me_v1_me_get: {
         parameters: {
             query?: never;
@@ -8851,6 +12200,608 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ListOf_MemoryOut_"];
+                };
+            };
+        };
+    };
+    create_v1_memories_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MemoryBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemoryOut"];
+                };
+            };
+        };
+    };
+    list_conflicts_v1_memories_conflicts_get: {
+        parameters: {
+            query?: {
+                /** @description Only between this agent's memories; its id or slug. */
+                agent_id?: string | null;
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_ConflictOut_"];
+                };
+            };
+        };
+    };
+    resolve_v1_memories_conflicts__conflict__resolve_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                conflict: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConflictBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConflictOut"];
+                };
+            };
+        };
+    };
+    search_v1_memories_search_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MemorySearchBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FoundMemories"];
+                };
+            };
+        };
+    };
+    get_v1_memories__memory__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                memory: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemoryOut"];
+                };
+            };
+        };
+    };
+    delete_v1_memories__memory__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                memory: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    update_v1_memories__memory__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                memory: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MemoryChanges"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemoryOut"];
+                };
+            };
+        };
+    };
+    feedback_v1_memories__memory__feedback_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                memory: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MemoryFeedbackBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemoryOut"];
+                };
+            };
+        };
+    };
+    undo_v1_memories__memory__undo_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                memory: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemoryOut"];
+                };
+            };
+        };
+    };
+    versions_v1_memories__memory__versions_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                memory: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_MemoryVersionOut_"];
+                };
+            };
+        };
+    };
+    list_blocks_v1_memory_blocks_get: {
+        parameters: {
+            query?: {
+                /** @description Only those that this agent sees; its id or slug. */
+                agent_id?: string | null;
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_BlockOut_"];
+                };
+            };
+        };
+    };
+    create_v1_memory_blocks_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BlockBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BlockOut"];
+                };
+            };
+        };
+    };
+    get_v1_memory_blocks__block__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                block: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BlockOut"];
+                };
+            };
+        };
+    };
+    delete_v1_memory_blocks__block__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                block: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    update_v1_memory_blocks__block__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                block: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BlockChanges"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BlockOut"];
+                };
+            };
+        };
+    };
+    pin_v1_memory_blocks__block__agents__agent__put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                block: string;
+                agent: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BlockOut"];
+                };
+            };
+        };
+    };
+    unpin_v1_memory_blocks__block__agents__agent__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                block: string;
+                agent: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BlockOut"];
+                };
+            };
+        };
+    };
+    undo_v1_memory_blocks__block__undo_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                block: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BlockOut"];
+                };
+            };
+        };
+    };
+    versions_v1_memory_blocks__block__versions_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                block: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_BlockVersionOut_"];
                 };
             };
         };
@@ -9002,6 +12953,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ListOf_RunOut_"];
+                };
+            };
+        };
+    };
+    start_v1_runs_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ToolRunBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunOut"];
                 };
             };
         };
@@ -9225,6 +13210,680 @@ export interface operations {
             };
         };
     };
+    backend_v1_sandbox_backend_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BackendOut"];
+                };
+            };
+        };
+    };
+    delete_snapshot_v1_sandbox_snapshots__snapshot__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                snapshot: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    templates_v1_sandbox_templates_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_TemplateOut_"];
+                };
+            };
+        };
+    };
+    list_sandboxes_v1_sandboxes_get: {
+        parameters: {
+            query?: {
+                session_id?: string | null;
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_SandboxOut_"];
+                };
+            };
+        };
+    };
+    create_v1_sandboxes_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SandboxBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SandboxOut"];
+                };
+            };
+        };
+    };
+    get_v1_sandboxes__sandbox__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sandbox: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SandboxOut"];
+                };
+            };
+        };
+    };
+    delete_v1_sandboxes__sandbox__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sandbox: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    egress_v1_sandboxes__sandbox__egress_get: {
+        parameters: {
+            query?: {
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                sandbox: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_EgressOut_"];
+                };
+            };
+        };
+    };
+    list_files_v1_sandboxes__sandbox__files_get: {
+        parameters: {
+            query?: {
+                path?: string;
+                depth?: string | null;
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                sandbox: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_FileOut_"];
+                };
+            };
+        };
+    };
+    remove_v1_sandboxes__sandbox__files_delete: {
+        parameters: {
+            query?: {
+                path?: string;
+            };
+            header?: never;
+            path: {
+                sandbox: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    make_directory_v1_sandboxes__sandbox__files_directories_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                sandbox: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DirectoryBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FileOut"];
+                };
+            };
+        };
+    };
+    move_v1_sandboxes__sandbox__files_move_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                sandbox: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MoveBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FileOut"];
+                };
+            };
+        };
+    };
+    lease_v1_sandboxes__sandbox__lease_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sandbox: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LeaseBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SandboxOut"];
+                };
+            };
+        };
+    };
+    pause_v1_sandboxes__sandbox__pause_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                sandbox: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SandboxOut"];
+                };
+            };
+        };
+    };
+    preview_v1_sandboxes__sandbox__ports__port__preview_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                sandbox: string;
+                port: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["glia__surfaces__native__sandbox_ports__PreviewBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PreviewOut"];
+                };
+            };
+        };
+    };
+    restore_v1_sandboxes__sandbox__restore_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                sandbox: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RestoreBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    resume_v1_sandboxes__sandbox__resume_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                sandbox: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SandboxOut"];
+                };
+            };
+        };
+    };
+    signal_v1_sandboxes__sandbox__signal_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                sandbox: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignalBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    list_snapshots_v1_sandboxes__sandbox__snapshots_get: {
+        parameters: {
+            query?: {
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                sandbox: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_SnapshotOut_"];
+                };
+            };
+        };
+    };
+    make_snapshot_v1_sandboxes__sandbox__snapshots_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                sandbox: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SnapshotBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SnapshotOut"];
+                };
+            };
+        };
+    };
+    stats_v1_sandboxes__sandbox__stats_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sandbox: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StatsOut"];
+                };
+            };
+        };
+    };
     search_v1_search_get: {
         parameters: {
             query: {
@@ -9412,6 +14071,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SessionOut"];
+                };
+            };
+        };
+    };
+    list_artifacts_v1_sessions__session__artifacts_get: {
+        parameters: {
+            query?: {
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                session: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_ArtifactOut_"];
                 };
             };
         };
@@ -9641,6 +14334,185 @@ export interface operations {
             };
         };
     };
+    list_recipes_v1_tool_recipes_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_RecipeOut_"];
+                };
+            };
+        };
+    };
+    create_v1_tool_recipes_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RecipeBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecipeOut"];
+                };
+            };
+        };
+    };
+    get_v1_tool_recipes__recipe__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                recipe: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecipeOut"];
+                };
+            };
+        };
+    };
+    delete_v1_tool_recipes__recipe__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                recipe: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    update_v1_tool_recipes__recipe__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                recipe: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RecipeChanges"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecipeOut"];
+                };
+            };
+        };
+    };
+    versions_v1_tool_recipes__recipe__versions_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                recipe: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["glia__surfaces__native__words__ListOf_VersionOut___2"];
+                };
+            };
+        };
+    };
     list_tools_v1_tools_get: {
         parameters: {
             query?: {
@@ -9673,6 +14545,40 @@ export interface operations {
             };
         };
     };
+    create_v1_tools_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ToolBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ToolOut"];
+                };
+            };
+        };
+    };
     list_built_in_v1_tools_built_in_get: {
         parameters: {
             query?: never;
@@ -9696,6 +14602,279 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ListOf_BuiltInToolOut_"];
+                };
+            };
+        };
+    };
+    get_v1_tools__tool__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tool: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ToolOut"];
+                };
+            };
+        };
+    };
+    delete_v1_tools__tool__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tool: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    update_v1_tools__tool__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tool: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ToolChanges"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ToolOut"];
+                };
+            };
+        };
+    };
+    list_toolsets_v1_toolsets_get: {
+        parameters: {
+            query?: {
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_ToolsetOut_"];
+                };
+            };
+        };
+    };
+    import_openapi_v1_toolsets_openapi_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OpenApiBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["glia__surfaces__native__toolsets__ImportOut"];
+                };
+            };
+        };
+    };
+    get_v1_toolsets__toolset__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                toolset: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ToolsetOut"];
+                };
+            };
+        };
+    };
+    delete_v1_toolsets__toolset__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                toolset: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    update_v1_toolsets__toolset__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                toolset: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BundleChanges"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ToolsetOut"];
+                };
+            };
+        };
+    };
+    list_tools_v1_toolsets__toolset__tools_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                toolset: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_ToolOut_"];
                 };
             };
         };
@@ -10177,6 +15356,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ListOf_UsageRecordOut_"];
+                };
+            };
+        };
+    };
+    usage_v1_usage_sandboxes_get: {
+        parameters: {
+            query?: {
+                since?: string;
+                until?: string;
+                group_by?: ("day" | "sandbox" | "session") | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_SandboxUsageOut_"];
                 };
             };
         };
