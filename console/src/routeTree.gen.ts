@@ -11,11 +11,13 @@
 import { Route as rootRouteImport } from './routes/__root'
 import { Route as IndexRouteImport } from './routes/index'
 import { Route as ApprovalsRouteImport } from './routes/approvals'
+import { Route as AutomationRouteImport } from './routes/automation'
 import { Route as ChatRouteImport } from './routes/chat'
 import { Route as UsageRouteImport } from './routes/usage'
 import { Route as AgentsIndexRouteImport } from './routes/agents.index'
 import { Route as AgentsAgentRouteImport } from './routes/agents.$agent'
 import { Route as AgentsNewRouteImport } from './routes/agents.new'
+import { Route as AutomationIndexRouteImport } from './routes/automation.index'
 import { Route as ChatIndexRouteImport } from './routes/chat.index'
 import { Route as ChatSessionRouteImport } from './routes/chat.$session'
 import { Route as FleetIndexRouteImport } from './routes/fleet.index'
@@ -28,8 +30,17 @@ import { Route as RunsRunRouteImport } from './routes/runs.$run'
 import { Route as UsageIndexRouteImport } from './routes/usage.index'
 import { Route as UsageCallsRouteImport } from './routes/usage.calls'
 import { Route as UsageLedgerRouteImport } from './routes/usage.ledger'
+import { Route as AutomationJobsIndexRouteImport } from './routes/automation.jobs.index'
+import { Route as AutomationJobsJobRouteImport } from './routes/automation.jobs.$job'
+import { Route as AutomationTriggersIndexRouteImport } from './routes/automation.triggers.index'
+import { Route as AutomationTriggersTriggerRouteImport } from './routes/automation.triggers.$trigger'
+import { Route as AutomationTriggersNewRouteImport } from './routes/automation.triggers.new'
+import { Route as AutomationWorkflowsIndexRouteImport } from './routes/automation.workflows.index'
+import { Route as AutomationWorkflowsNewRouteImport } from './routes/automation.workflows.new'
 import { Route as UsageBudgetsIndexRouteImport } from './routes/usage.budgets.index'
 import { Route as UsageBudgetsBudgetRouteImport } from './routes/usage.budgets.$budget'
+import { Route as AutomationWorkflowsWorkflowIndexRouteImport } from './routes/automation.workflows.$workflow.index'
+import { Route as AutomationWorkflowsWorkflowExecutionRouteImport } from './routes/automation.workflows.$workflow.$execution'
 
 const IndexRoute = IndexRouteImport.update({
   id: '/',
@@ -39,6 +50,11 @@ const IndexRoute = IndexRouteImport.update({
 const ApprovalsRoute = ApprovalsRouteImport.update({
   id: '/approvals',
   path: '/approvals',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const AutomationRoute = AutomationRouteImport.update({
+  id: '/automation',
+  path: '/automation',
   getParentRoute: () => rootRouteImport,
 } as any)
 const ChatRoute = ChatRouteImport.update({
@@ -65,6 +81,11 @@ const AgentsNewRoute = AgentsNewRouteImport.update({
   id: '/agents/new',
   path: '/agents/new',
   getParentRoute: () => rootRouteImport,
+} as any)
+const AutomationIndexRoute = AutomationIndexRouteImport.update({
+  id: '/',
+  path: '/',
+  getParentRoute: () => AutomationRoute,
 } as any)
 const ChatIndexRoute = ChatIndexRouteImport.update({
   id: '/',
@@ -126,6 +147,43 @@ const UsageLedgerRoute = UsageLedgerRouteImport.update({
   path: '/ledger',
   getParentRoute: () => UsageRoute,
 } as any)
+const AutomationJobsIndexRoute = AutomationJobsIndexRouteImport.update({
+  id: '/jobs/',
+  path: '/jobs/',
+  getParentRoute: () => AutomationRoute,
+} as any)
+const AutomationJobsJobRoute = AutomationJobsJobRouteImport.update({
+  id: '/jobs/$job',
+  path: '/jobs/$job',
+  getParentRoute: () => AutomationRoute,
+} as any)
+const AutomationTriggersIndexRoute = AutomationTriggersIndexRouteImport.update({
+  id: '/triggers/',
+  path: '/triggers/',
+  getParentRoute: () => AutomationRoute,
+} as any)
+const AutomationTriggersTriggerRoute =
+  AutomationTriggersTriggerRouteImport.update({
+    id: '/triggers/$trigger',
+    path: '/triggers/$trigger',
+    getParentRoute: () => AutomationRoute,
+  } as any)
+const AutomationTriggersNewRoute = AutomationTriggersNewRouteImport.update({
+  id: '/triggers/new',
+  path: '/triggers/new',
+  getParentRoute: () => AutomationRoute,
+} as any)
+const AutomationWorkflowsIndexRoute =
+  AutomationWorkflowsIndexRouteImport.update({
+    id: '/workflows/',
+    path: '/workflows/',
+    getParentRoute: () => AutomationRoute,
+  } as any)
+const AutomationWorkflowsNewRoute = AutomationWorkflowsNewRouteImport.update({
+  id: '/workflows/new',
+  path: '/workflows/new',
+  getParentRoute: () => AutomationRoute,
+} as any)
 const UsageBudgetsIndexRoute = UsageBudgetsIndexRouteImport.update({
   id: '/budgets/',
   path: '/budgets/',
@@ -136,10 +194,23 @@ const UsageBudgetsBudgetRoute = UsageBudgetsBudgetRouteImport.update({
   path: '/budgets/$budget',
   getParentRoute: () => UsageRoute,
 } as any)
+const AutomationWorkflowsWorkflowIndexRoute =
+  AutomationWorkflowsWorkflowIndexRouteImport.update({
+    id: '/workflows/$workflow/',
+    path: '/workflows/$workflow/',
+    getParentRoute: () => AutomationRoute,
+  } as any)
+const AutomationWorkflowsWorkflowExecutionRoute =
+  AutomationWorkflowsWorkflowExecutionRouteImport.update({
+    id: '/workflows/$workflow/$execution',
+    path: '/workflows/$workflow/$execution',
+    getParentRoute: () => AutomationRoute,
+  } as any)
 
 export interface FileRoutesByFullPath {
   '/': typeof IndexRoute
   '/approvals': typeof ApprovalsRoute
+  '/automation': typeof AutomationRouteWithChildren
   '/chat': typeof ChatRouteWithChildren
   '/usage': typeof UsageRouteWithChildren
   '/agents/$agent': typeof AgentsAgentRoute
@@ -152,13 +223,23 @@ export interface FileRoutesByFullPath {
   '/usage/calls': typeof UsageCallsRoute
   '/usage/ledger': typeof UsageLedgerRoute
   '/agents/': typeof AgentsIndexRoute
+  '/automation/': typeof AutomationIndexRoute
   '/chat/': typeof ChatIndexRoute
   '/fleet/': typeof FleetIndexRoute
   '/knowledge/': typeof KnowledgeIndexRoute
   '/runs/': typeof RunsIndexRoute
   '/usage/': typeof UsageIndexRoute
+  '/automation/jobs/$job': typeof AutomationJobsJobRoute
+  '/automation/triggers/$trigger': typeof AutomationTriggersTriggerRoute
+  '/automation/triggers/new': typeof AutomationTriggersNewRoute
+  '/automation/workflows/new': typeof AutomationWorkflowsNewRoute
   '/usage/budgets/$budget': typeof UsageBudgetsBudgetRoute
+  '/automation/jobs/': typeof AutomationJobsIndexRoute
+  '/automation/triggers/': typeof AutomationTriggersIndexRoute
+  '/automation/workflows/': typeof AutomationWorkflowsIndexRoute
   '/usage/budgets/': typeof UsageBudgetsIndexRoute
+  '/automation/workflows/$workflow/$execution': typeof AutomationWorkflowsWorkflowExecutionRoute
+  '/automation/workflows/$workflow/': typeof AutomationWorkflowsWorkflowIndexRoute
 }
 export interface FileRoutesByTo {
   '/': typeof IndexRoute
@@ -173,18 +254,29 @@ export interface FileRoutesByTo {
   '/usage/calls': typeof UsageCallsRoute
   '/usage/ledger': typeof UsageLedgerRoute
   '/agents': typeof AgentsIndexRoute
+  '/automation': typeof AutomationIndexRoute
   '/chat': typeof ChatIndexRoute
   '/fleet': typeof FleetIndexRoute
   '/knowledge': typeof KnowledgeIndexRoute
   '/runs': typeof RunsIndexRoute
   '/usage': typeof UsageIndexRoute
+  '/automation/jobs/$job': typeof AutomationJobsJobRoute
+  '/automation/triggers/$trigger': typeof AutomationTriggersTriggerRoute
+  '/automation/triggers/new': typeof AutomationTriggersNewRoute
+  '/automation/workflows/new': typeof AutomationWorkflowsNewRoute
   '/usage/budgets/$budget': typeof UsageBudgetsBudgetRoute
+  '/automation/jobs': typeof AutomationJobsIndexRoute
+  '/automation/triggers': typeof AutomationTriggersIndexRoute
+  '/automation/workflows': typeof AutomationWorkflowsIndexRoute
   '/usage/budgets': typeof UsageBudgetsIndexRoute
+  '/automation/workflows/$workflow/$execution': typeof AutomationWorkflowsWorkflowExecutionRoute
+  '/automation/workflows/$workflow': typeof AutomationWorkflowsWorkflowIndexRoute
 }
 export interface FileRoutesById {
   __root__: typeof rootRouteImport
   '/': typeof IndexRoute
   '/approvals': typeof ApprovalsRoute
+  '/automation': typeof AutomationRouteWithChildren
   '/chat': typeof ChatRouteWithChildren
   '/usage': typeof UsageRouteWithChildren
   '/agents/$agent': typeof AgentsAgentRoute
@@ -197,19 +289,30 @@ export interface FileRoutesById {
   '/usage/calls': typeof UsageCallsRoute
   '/usage/ledger': typeof UsageLedgerRoute
   '/agents/': typeof AgentsIndexRoute
+  '/automation/': typeof AutomationIndexRoute
   '/chat/': typeof ChatIndexRoute
   '/fleet/': typeof FleetIndexRoute
   '/knowledge/': typeof KnowledgeIndexRoute
   '/runs/': typeof RunsIndexRoute
   '/usage/': typeof UsageIndexRoute
+  '/automation/jobs/$job': typeof AutomationJobsJobRoute
+  '/automation/triggers/$trigger': typeof AutomationTriggersTriggerRoute
+  '/automation/triggers/new': typeof AutomationTriggersNewRoute
+  '/automation/workflows/new': typeof AutomationWorkflowsNewRoute
   '/usage/budgets/$budget': typeof UsageBudgetsBudgetRoute
+  '/automation/jobs/': typeof AutomationJobsIndexRoute
+  '/automation/triggers/': typeof AutomationTriggersIndexRoute
+  '/automation/workflows/': typeof AutomationWorkflowsIndexRoute
   '/usage/budgets/': typeof UsageBudgetsIndexRoute
+  '/automation/workflows/$workflow/$execution': typeof AutomationWorkflowsWorkflowExecutionRoute
+  '/automation/workflows/$workflow/': typeof AutomationWorkflowsWorkflowIndexRoute
 }
 export interface FileRouteTypes {
   fileRoutesByFullPath: FileRoutesByFullPath
   fullPaths:
     | '/'
     | '/approvals'
+    | '/automation'
     | '/chat'
     | '/usage'
     | '/agents/$agent'
@@ -222,13 +325,23 @@ export interface FileRouteTypes {
     | '/usage/calls'
     | '/usage/ledger'
     | '/agents/'
+    | '/automation/'
     | '/chat/'
     | '/fleet/'
     | '/knowledge/'
     | '/runs/'
     | '/usage/'
+    | '/automation/jobs/$job'
+    | '/automation/triggers/$trigger'
+    | '/automation/triggers/new'
+    | '/automation/workflows/new'
     | '/usage/budgets/$budget'
+    | '/automation/jobs/'
+    | '/automation/triggers/'
+    | '/automation/workflows/'
     | '/usage/budgets/'
+    | '/automation/workflows/$workflow/$execution'
+    | '/automation/workflows/$workflow/'
   fileRoutesByTo: FileRoutesByTo
   to:
     | '/'
@@ -243,17 +356,28 @@ export interface FileRouteTypes {
     | '/usage/calls'
     | '/usage/ledger'
     | '/agents'
+    | '/automation'
     | '/chat'
     | '/fleet'
     | '/knowledge'
     | '/runs'
     | '/usage'
+    | '/automation/jobs/$job'
+    | '/automation/triggers/$trigger'
+    | '/automation/triggers/new'
+    | '/automation/workflows/new'
     | '/usage/budgets/$budget'
+    | '/automation/jobs'
+    | '/automation/triggers'
+    | '/automation/workflows'
     | '/usage/budgets'
+    | '/automation/workflows/$workflow/$execution'
+    | '/automation/workflows/$workflow'
   id:
     | '__root__'
     | '/'
     | '/approvals'
+    | '/automation'
     | '/chat'
     | '/usage'
     | '/agents/$agent'
@@ -266,18 +390,29 @@ export interface FileRouteTypes {
     | '/usage/calls'
     | '/usage/ledger'
     | '/agents/'
+    | '/automation/'
     | '/chat/'
     | '/fleet/'
     | '/knowledge/'
     | '/runs/'
     | '/usage/'
+    | '/automation/jobs/$job'
+    | '/automation/triggers/$trigger'
+    | '/automation/triggers/new'
+    | '/automation/workflows/new'
     | '/usage/budgets/$budget'
+    | '/automation/jobs/'
+    | '/automation/triggers/'
+    | '/automation/workflows/'
     | '/usage/budgets/'
+    | '/automation/workflows/$workflow/$execution'
+    | '/automation/workflows/$workflow/'
   fileRoutesById: FileRoutesById
 }
 export interface RootRouteChildren {
   IndexRoute: typeof IndexRoute
   ApprovalsRoute: typeof ApprovalsRoute
+  AutomationRoute: typeof AutomationRouteWithChildren
   ChatRoute: typeof ChatRouteWithChildren
   UsageRoute: typeof UsageRouteWithChildren
   AgentsAgentRoute: typeof AgentsAgentRoute
@@ -306,6 +441,13 @@ declare module '@tanstack/react-router' {
       path: '/approvals'
       fullPath: '/approvals'
       preLoaderRoute: typeof ApprovalsRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/automation': {
+      id: '/automation'
+      path: '/automation'
+      fullPath: '/automation'
+      preLoaderRoute: typeof AutomationRouteImport
       parentRoute: typeof rootRouteImport
     }
     '/chat': {
@@ -342,6 +484,13 @@ declare module '@tanstack/react-router' {
       fullPath: '/agents/new'
       preLoaderRoute: typeof AgentsNewRouteImport
       parentRoute: typeof rootRouteImport
+    }
+    '/automation/': {
+      id: '/automation/'
+      path: '/'
+      fullPath: '/automation/'
+      preLoaderRoute: typeof AutomationIndexRouteImport
+      parentRoute: typeof AutomationRoute
     }
     '/chat/': {
       id: '/chat/'
@@ -427,6 +576,55 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof UsageLedgerRouteImport
       parentRoute: typeof UsageRoute
     }
+    '/automation/jobs/': {
+      id: '/automation/jobs/'
+      path: '/jobs'
+      fullPath: '/automation/jobs/'
+      preLoaderRoute: typeof AutomationJobsIndexRouteImport
+      parentRoute: typeof AutomationRoute
+    }
+    '/automation/jobs/$job': {
+      id: '/automation/jobs/$job'
+      path: '/jobs/$job'
+      fullPath: '/automation/jobs/$job'
+      preLoaderRoute: typeof AutomationJobsJobRouteImport
+      parentRoute: typeof AutomationRoute
+    }
+    '/automation/triggers/': {
+      id: '/automation/triggers/'
+      path: '/triggers'
+      fullPath: '/automation/triggers/'
+      preLoaderRoute: typeof AutomationTriggersIndexRouteImport
+      parentRoute: typeof AutomationRoute
+    }
+    '/automation/triggers/$trigger': {
+      id: '/automation/triggers/$trigger'
+      path: '/triggers/$trigger'
+      fullPath: '/automation/triggers/$trigger'
+      preLoaderRoute: typeof AutomationTriggersTriggerRouteImport
+      parentRoute: typeof AutomationRoute
+    }
+    '/automation/triggers/new': {
+      id: '/automation/triggers/new'
+      path: '/triggers/new'
+      fullPath: '/automation/triggers/new'
+      preLoaderRoute: typeof AutomationTriggersNewRouteImport
+      parentRoute: typeof AutomationRoute
+    }
+    '/automation/workflows/': {
+      id: '/automation/workflows/'
+      path: '/workflows'
+      fullPath: '/automation/workflows/'
+      preLoaderRoute: typeof AutomationWorkflowsIndexRouteImport
+      parentRoute: typeof AutomationRoute
+    }
+    '/automation/workflows/new': {
+      id: '/automation/workflows/new'
+      path: '/workflows/new'
+      fullPath: '/automation/workflows/new'
+      preLoaderRoute: typeof AutomationWorkflowsNewRouteImport
+      parentRoute: typeof AutomationRoute
+    }
     '/usage/budgets/': {
       id: '/usage/budgets/'
       path: '/budgets'
@@ -441,8 +639,53 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof UsageBudgetsBudgetRouteImport
       parentRoute: typeof UsageRoute
     }
+    '/automation/workflows/$workflow/': {
+      id: '/automation/workflows/$workflow/'
+      path: '/workflows/$workflow'
+      fullPath: '/automation/workflows/$workflow/'
+      preLoaderRoute: typeof AutomationWorkflowsWorkflowIndexRouteImport
+      parentRoute: typeof AutomationRoute
+    }
+    '/automation/workflows/$workflow/$execution': {
+      id: '/automation/workflows/$workflow/$execution'
+      path: '/workflows/$workflow/$execution'
+      fullPath: '/automation/workflows/$workflow/$execution'
+      preLoaderRoute: typeof AutomationWorkflowsWorkflowExecutionRouteImport
+      parentRoute: typeof AutomationRoute
+    }
   }
 }
+
+interface AutomationRouteChildren {
+  AutomationIndexRoute: typeof AutomationIndexRoute
+  AutomationJobsJobRoute: typeof AutomationJobsJobRoute
+  AutomationTriggersTriggerRoute: typeof AutomationTriggersTriggerRoute
+  AutomationTriggersNewRoute: typeof AutomationTriggersNewRoute
+  AutomationWorkflowsNewRoute: typeof AutomationWorkflowsNewRoute
+  AutomationJobsIndexRoute: typeof AutomationJobsIndexRoute
+  AutomationTriggersIndexRoute: typeof AutomationTriggersIndexRoute
+  AutomationWorkflowsIndexRoute: typeof AutomationWorkflowsIndexRoute
+  AutomationWorkflowsWorkflowExecutionRoute: typeof AutomationWorkflowsWorkflowExecutionRoute
+  AutomationWorkflowsWorkflowIndexRoute: typeof AutomationWorkflowsWorkflowIndexRoute
+}
+
+const AutomationRouteChildren: AutomationRouteChildren = {
+  AutomationIndexRoute: AutomationIndexRoute,
+  AutomationJobsJobRoute: AutomationJobsJobRoute,
+  AutomationTriggersTriggerRoute: AutomationTriggersTriggerRoute,
+  AutomationTriggersNewRoute: AutomationTriggersNewRoute,
+  AutomationWorkflowsNewRoute: AutomationWorkflowsNewRoute,
+  AutomationJobsIndexRoute: AutomationJobsIndexRoute,
+  AutomationTriggersIndexRoute: AutomationTriggersIndexRoute,
+  AutomationWorkflowsIndexRoute: AutomationWorkflowsIndexRoute,
+  AutomationWorkflowsWorkflowExecutionRoute:
+    AutomationWorkflowsWorkflowExecutionRoute,
+  AutomationWorkflowsWorkflowIndexRoute: AutomationWorkflowsWorkflowIndexRoute,
+}
+
+const AutomationRouteWithChildren = AutomationRoute._addFileChildren(
+  AutomationRouteChildren,
+)
 
 interface ChatRouteChildren {
   ChatSessionRoute: typeof ChatSessionRoute
@@ -477,6 +720,7 @@ const UsageRouteWithChildren = UsageRoute._addFileChildren(UsageRouteChildren)
 const rootRouteChildren: RootRouteChildren = {
   IndexRoute: IndexRoute,
   ApprovalsRoute: ApprovalsRoute,
+  AutomationRoute: AutomationRouteWithChildren,
   ChatRoute: ChatRouteWithChildren,
   UsageRoute: UsageRouteWithChildren,
   AgentsAgentRoute: AgentsAgentRoute,
