@@ -13,6 +13,7 @@ import { Route as IndexRouteImport } from './routes/index'
 import { Route as ApprovalsRouteImport } from './routes/approvals'
 import { Route as AutomationRouteImport } from './routes/automation'
 import { Route as ChatRouteImport } from './routes/chat'
+import { Route as SettingsRouteImport } from './routes/settings'
 import { Route as UsageRouteImport } from './routes/usage'
 import { Route as AgentsIndexRouteImport } from './routes/agents.index'
 import { Route as AgentsAgentRouteImport } from './routes/agents.$agent'
@@ -27,6 +28,12 @@ import { Route as KnowledgeIndexRouteImport } from './routes/knowledge.index'
 import { Route as KnowledgeBaseRouteImport } from './routes/knowledge.$base'
 import { Route as RunsIndexRouteImport } from './routes/runs.index'
 import { Route as RunsRunRouteImport } from './routes/runs.$run'
+import { Route as SettingsIndexRouteImport } from './routes/settings.index'
+import { Route as SettingsAuditRouteImport } from './routes/settings.audit'
+import { Route as SettingsHealthRouteImport } from './routes/settings.health'
+import { Route as SettingsKeysRouteImport } from './routes/settings.keys'
+import { Route as SettingsModelsRouteImport } from './routes/settings.models'
+import { Route as SettingsWorkspaceRouteImport } from './routes/settings.workspace'
 import { Route as UsageIndexRouteImport } from './routes/usage.index'
 import { Route as UsageCallsRouteImport } from './routes/usage.calls'
 import { Route as UsageLedgerRouteImport } from './routes/usage.ledger'
@@ -37,6 +44,10 @@ import { Route as AutomationTriggersTriggerRouteImport } from './routes/automati
 import { Route as AutomationTriggersNewRouteImport } from './routes/automation.triggers.new'
 import { Route as AutomationWorkflowsIndexRouteImport } from './routes/automation.workflows.index'
 import { Route as AutomationWorkflowsNewRouteImport } from './routes/automation.workflows.new'
+import { Route as SettingsPeopleIndexRouteImport } from './routes/settings.people.index'
+import { Route as SettingsPeopleUserRouteImport } from './routes/settings.people.$user'
+import { Route as SettingsWebhooksIndexRouteImport } from './routes/settings.webhooks.index'
+import { Route as SettingsWebhooksWebhookRouteImport } from './routes/settings.webhooks.$webhook'
 import { Route as UsageBudgetsIndexRouteImport } from './routes/usage.budgets.index'
 import { Route as UsageBudgetsBudgetRouteImport } from './routes/usage.budgets.$budget'
 import { Route as AutomationWorkflowsWorkflowIndexRouteImport } from './routes/automation.workflows.$workflow.index'
@@ -60,6 +71,11 @@ const AutomationRoute = AutomationRouteImport.update({
 const ChatRoute = ChatRouteImport.update({
   id: '/chat',
   path: '/chat',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const SettingsRoute = SettingsRouteImport.update({
+  id: '/settings',
+  path: '/settings',
   getParentRoute: () => rootRouteImport,
 } as any)
 const UsageRoute = UsageRouteImport.update({
@@ -132,6 +148,36 @@ const RunsRunRoute = RunsRunRouteImport.update({
   path: '/runs/$run',
   getParentRoute: () => rootRouteImport,
 } as any)
+const SettingsIndexRoute = SettingsIndexRouteImport.update({
+  id: '/',
+  path: '/',
+  getParentRoute: () => SettingsRoute,
+} as any)
+const SettingsAuditRoute = SettingsAuditRouteImport.update({
+  id: '/audit',
+  path: '/audit',
+  getParentRoute: () => SettingsRoute,
+} as any)
+const SettingsHealthRoute = SettingsHealthRouteImport.update({
+  id: '/health',
+  path: '/health',
+  getParentRoute: () => SettingsRoute,
+} as any)
+const SettingsKeysRoute = SettingsKeysRouteImport.update({
+  id: '/keys',
+  path: '/keys',
+  getParentRoute: () => SettingsRoute,
+} as any)
+const SettingsModelsRoute = SettingsModelsRouteImport.update({
+  id: '/models',
+  path: '/models',
+  getParentRoute: () => SettingsRoute,
+} as any)
+const SettingsWorkspaceRoute = SettingsWorkspaceRouteImport.update({
+  id: '/workspace',
+  path: '/workspace',
+  getParentRoute: () => SettingsRoute,
+} as any)
 const UsageIndexRoute = UsageIndexRouteImport.update({
   id: '/',
   path: '/',
@@ -184,6 +230,26 @@ const AutomationWorkflowsNewRoute = AutomationWorkflowsNewRouteImport.update({
   path: '/workflows/new',
   getParentRoute: () => AutomationRoute,
 } as any)
+const SettingsPeopleIndexRoute = SettingsPeopleIndexRouteImport.update({
+  id: '/people/',
+  path: '/people/',
+  getParentRoute: () => SettingsRoute,
+} as any)
+const SettingsPeopleUserRoute = SettingsPeopleUserRouteImport.update({
+  id: '/people/$user',
+  path: '/people/$user',
+  getParentRoute: () => SettingsRoute,
+} as any)
+const SettingsWebhooksIndexRoute = SettingsWebhooksIndexRouteImport.update({
+  id: '/webhooks/',
+  path: '/webhooks/',
+  getParentRoute: () => SettingsRoute,
+} as any)
+const SettingsWebhooksWebhookRoute = SettingsWebhooksWebhookRouteImport.update({
+  id: '/webhooks/$webhook',
+  path: '/webhooks/$webhook',
+  getParentRoute: () => SettingsRoute,
+} as any)
 const UsageBudgetsIndexRoute = UsageBudgetsIndexRouteImport.update({
   id: '/budgets/',
   path: '/budgets/',
@@ -212,6 +278,7 @@ export interface FileRoutesByFullPath {
   '/approvals': typeof ApprovalsRoute
   '/automation': typeof AutomationRouteWithChildren
   '/chat': typeof ChatRouteWithChildren
+  '/settings': typeof SettingsRouteWithChildren
   '/usage': typeof UsageRouteWithChildren
   '/agents/$agent': typeof AgentsAgentRoute
   '/agents/new': typeof AgentsNewRoute
@@ -220,6 +287,11 @@ export interface FileRoutesByFullPath {
   '/fleet/new': typeof FleetNewRoute
   '/knowledge/$base': typeof KnowledgeBaseRoute
   '/runs/$run': typeof RunsRunRoute
+  '/settings/audit': typeof SettingsAuditRoute
+  '/settings/health': typeof SettingsHealthRoute
+  '/settings/keys': typeof SettingsKeysRoute
+  '/settings/models': typeof SettingsModelsRoute
+  '/settings/workspace': typeof SettingsWorkspaceRoute
   '/usage/calls': typeof UsageCallsRoute
   '/usage/ledger': typeof UsageLedgerRoute
   '/agents/': typeof AgentsIndexRoute
@@ -228,15 +300,20 @@ export interface FileRoutesByFullPath {
   '/fleet/': typeof FleetIndexRoute
   '/knowledge/': typeof KnowledgeIndexRoute
   '/runs/': typeof RunsIndexRoute
+  '/settings/': typeof SettingsIndexRoute
   '/usage/': typeof UsageIndexRoute
   '/automation/jobs/$job': typeof AutomationJobsJobRoute
   '/automation/triggers/$trigger': typeof AutomationTriggersTriggerRoute
   '/automation/triggers/new': typeof AutomationTriggersNewRoute
   '/automation/workflows/new': typeof AutomationWorkflowsNewRoute
+  '/settings/people/$user': typeof SettingsPeopleUserRoute
+  '/settings/webhooks/$webhook': typeof SettingsWebhooksWebhookRoute
   '/usage/budgets/$budget': typeof UsageBudgetsBudgetRoute
   '/automation/jobs/': typeof AutomationJobsIndexRoute
   '/automation/triggers/': typeof AutomationTriggersIndexRoute
   '/automation/workflows/': typeof AutomationWorkflowsIndexRoute
+  '/settings/people/': typeof SettingsPeopleIndexRoute
+  '/settings/webhooks/': typeof SettingsWebhooksIndexRoute
   '/usage/budgets/': typeof UsageBudgetsIndexRoute
   '/automation/workflows/$workflow/$execution': typeof AutomationWorkflowsWorkflowExecutionRoute
   '/automation/workflows/$workflow/': typeof AutomationWorkflowsWorkflowIndexRoute
@@ -251,6 +328,11 @@ export interface FileRoutesByTo {
   '/fleet/new': typeof FleetNewRoute
   '/knowledge/$base': typeof KnowledgeBaseRoute
   '/runs/$run': typeof RunsRunRoute
+  '/settings/audit': typeof SettingsAuditRoute
+  '/settings/health': typeof SettingsHealthRoute
+  '/settings/keys': typeof SettingsKeysRoute
+  '/settings/models': typeof SettingsModelsRoute
+  '/settings/workspace': typeof SettingsWorkspaceRoute
   '/usage/calls': typeof UsageCallsRoute
   '/usage/ledger': typeof UsageLedgerRoute
   '/agents': typeof AgentsIndexRoute
@@ -259,15 +341,20 @@ export interface FileRoutesByTo {
   '/fleet': typeof FleetIndexRoute
   '/knowledge': typeof KnowledgeIndexRoute
   '/runs': typeof RunsIndexRoute
+  '/settings': typeof SettingsIndexRoute
   '/usage': typeof UsageIndexRoute
   '/automation/jobs/$job': typeof AutomationJobsJobRoute
   '/automation/triggers/$trigger': typeof AutomationTriggersTriggerRoute
   '/automation/triggers/new': typeof AutomationTriggersNewRoute
   '/automation/workflows/new': typeof AutomationWorkflowsNewRoute
+  '/settings/people/$user': typeof SettingsPeopleUserRoute
+  '/settings/webhooks/$webhook': typeof SettingsWebhooksWebhookRoute
   '/usage/budgets/$budget': typeof UsageBudgetsBudgetRoute
   '/automation/jobs': typeof AutomationJobsIndexRoute
   '/automation/triggers': typeof AutomationTriggersIndexRoute
   '/automation/workflows': typeof AutomationWorkflowsIndexRoute
+  '/settings/people': typeof SettingsPeopleIndexRoute
+  '/settings/webhooks': typeof SettingsWebhooksIndexRoute
   '/usage/budgets': typeof UsageBudgetsIndexRoute
   '/automation/workflows/$workflow/$execution': typeof AutomationWorkflowsWorkflowExecutionRoute
   '/automation/workflows/$workflow': typeof AutomationWorkflowsWorkflowIndexRoute
@@ -278,6 +365,7 @@ export interface FileRoutesById {
   '/approvals': typeof ApprovalsRoute
   '/automation': typeof AutomationRouteWithChildren
   '/chat': typeof ChatRouteWithChildren
+  '/settings': typeof SettingsRouteWithChildren
   '/usage': typeof UsageRouteWithChildren
   '/agents/$agent': typeof AgentsAgentRoute
   '/agents/new': typeof AgentsNewRoute
@@ -286,6 +374,11 @@ export interface FileRoutesById {
   '/fleet/new': typeof FleetNewRoute
   '/knowledge/$base': typeof KnowledgeBaseRoute
   '/runs/$run': typeof RunsRunRoute
+  '/settings/audit': typeof SettingsAuditRoute
+  '/settings/health': typeof SettingsHealthRoute
+  '/settings/keys': typeof SettingsKeysRoute
+  '/settings/models': typeof SettingsModelsRoute
+  '/settings/workspace': typeof SettingsWorkspaceRoute
   '/usage/calls': typeof UsageCallsRoute
   '/usage/ledger': typeof UsageLedgerRoute
   '/agents/': typeof AgentsIndexRoute
@@ -294,15 +387,20 @@ export interface FileRoutesById {
   '/fleet/': typeof FleetIndexRoute
   '/knowledge/': typeof KnowledgeIndexRoute
   '/runs/': typeof RunsIndexRoute
+  '/settings/': typeof SettingsIndexRoute
   '/usage/': typeof UsageIndexRoute
   '/automation/jobs/$job': typeof AutomationJobsJobRoute
   '/automation/triggers/$trigger': typeof AutomationTriggersTriggerRoute
   '/automation/triggers/new': typeof AutomationTriggersNewRoute
   '/automation/workflows/new': typeof AutomationWorkflowsNewRoute
+  '/settings/people/$user': typeof SettingsPeopleUserRoute
+  '/settings/webhooks/$webhook': typeof SettingsWebhooksWebhookRoute
   '/usage/budgets/$budget': typeof UsageBudgetsBudgetRoute
   '/automation/jobs/': typeof AutomationJobsIndexRoute
   '/automation/triggers/': typeof AutomationTriggersIndexRoute
   '/automation/workflows/': typeof AutomationWorkflowsIndexRoute
+  '/settings/people/': typeof SettingsPeopleIndexRoute
+  '/settings/webhooks/': typeof SettingsWebhooksIndexRoute
   '/usage/budgets/': typeof UsageBudgetsIndexRoute
   '/automation/workflows/$workflow/$execution': typeof AutomationWorkflowsWorkflowExecutionRoute
   '/automation/workflows/$workflow/': typeof AutomationWorkflowsWorkflowIndexRoute
@@ -314,6 +412,7 @@ export interface FileRouteTypes {
     | '/approvals'
     | '/automation'
     | '/chat'
+    | '/settings'
     | '/usage'
     | '/agents/$agent'
     | '/agents/new'
@@ -322,6 +421,11 @@ export interface FileRouteTypes {
     | '/fleet/new'
     | '/knowledge/$base'
     | '/runs/$run'
+    | '/settings/audit'
+    | '/settings/health'
+    | '/settings/keys'
+    | '/settings/models'
+    | '/settings/workspace'
     | '/usage/calls'
     | '/usage/ledger'
     | '/agents/'
@@ -330,15 +434,20 @@ export interface FileRouteTypes {
     | '/fleet/'
     | '/knowledge/'
     | '/runs/'
+    | '/settings/'
     | '/usage/'
     | '/automation/jobs/$job'
     | '/automation/triggers/$trigger'
     | '/automation/triggers/new'
     | '/automation/workflows/new'
+    | '/settings/people/$user'
+    | '/settings/webhooks/$webhook'
     | '/usage/budgets/$budget'
     | '/automation/jobs/'
     | '/automation/triggers/'
     | '/automation/workflows/'
+    | '/settings/people/'
+    | '/settings/webhooks/'
     | '/usage/budgets/'
     | '/automation/workflows/$workflow/$execution'
     | '/automation/workflows/$workflow/'
@@ -353,6 +462,11 @@ export interface FileRouteTypes {
     | '/fleet/new'
     | '/knowledge/$base'
     | '/runs/$run'
+    | '/settings/audit'
+    | '/settings/health'
+    | '/settings/keys'
+    | '/settings/models'
+    | '/settings/workspace'
     | '/usage/calls'
     | '/usage/ledger'
     | '/agents'
@@ -361,15 +475,20 @@ export interface FileRouteTypes {
     | '/fleet'
     | '/knowledge'
     | '/runs'
+    | '/settings'
     | '/usage'
     | '/automation/jobs/$job'
     | '/automation/triggers/$trigger'
     | '/automation/triggers/new'
     | '/automation/workflows/new'
+    | '/settings/people/$user'
+    | '/settings/webhooks/$webhook'
     | '/usage/budgets/$budget'
     | '/automation/jobs'
     | '/automation/triggers'
     | '/automation/workflows'
+    | '/settings/people'
+    | '/settings/webhooks'
     | '/usage/budgets'
     | '/automation/workflows/$workflow/$execution'
     | '/automation/workflows/$workflow'
@@ -379,6 +498,7 @@ export interface FileRouteTypes {
     | '/approvals'
     | '/automation'
     | '/chat'
+    | '/settings'
     | '/usage'
     | '/agents/$agent'
     | '/agents/new'
@@ -387,6 +507,11 @@ export interface FileRouteTypes {
     | '/fleet/new'
     | '/knowledge/$base'
     | '/runs/$run'
+    | '/settings/audit'
+    | '/settings/health'
+    | '/settings/keys'
+    | '/settings/models'
+    | '/settings/workspace'
     | '/usage/calls'
     | '/usage/ledger'
     | '/agents/'
@@ -395,15 +520,20 @@ export interface FileRouteTypes {
     | '/fleet/'
     | '/knowledge/'
     | '/runs/'
+    | '/settings/'
     | '/usage/'
     | '/automation/jobs/$job'
     | '/automation/triggers/$trigger'
     | '/automation/triggers/new'
     | '/automation/workflows/new'
+    | '/settings/people/$user'
+    | '/settings/webhooks/$webhook'
     | '/usage/budgets/$budget'
     | '/automation/jobs/'
     | '/automation/triggers/'
     | '/automation/workflows/'
+    | '/settings/people/'
+    | '/settings/webhooks/'
     | '/usage/budgets/'
     | '/automation/workflows/$workflow/$execution'
     | '/automation/workflows/$workflow/'
@@ -414,6 +544,7 @@ export interface RootRouteChildren {
   ApprovalsRoute: typeof ApprovalsRoute
   AutomationRoute: typeof AutomationRouteWithChildren
   ChatRoute: typeof ChatRouteWithChildren
+  SettingsRoute: typeof SettingsRouteWithChildren
   UsageRoute: typeof UsageRouteWithChildren
   AgentsAgentRoute: typeof AgentsAgentRoute
   AgentsNewRoute: typeof AgentsNewRoute
@@ -455,6 +586,13 @@ declare module '@tanstack/react-router' {
       path: '/chat'
       fullPath: '/chat'
       preLoaderRoute: typeof ChatRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/settings': {
+      id: '/settings'
+      path: '/settings'
+      fullPath: '/settings'
+      preLoaderRoute: typeof SettingsRouteImport
       parentRoute: typeof rootRouteImport
     }
     '/usage': {
@@ -555,6 +693,48 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof RunsRunRouteImport
       parentRoute: typeof rootRouteImport
     }
+    '/settings/': {
+      id: '/settings/'
+      path: '/'
+      fullPath: '/settings/'
+      preLoaderRoute: typeof SettingsIndexRouteImport
+      parentRoute: typeof SettingsRoute
+    }
+    '/settings/audit': {
+      id: '/settings/audit'
+      path: '/audit'
+      fullPath: '/settings/audit'
+      preLoaderRoute: typeof SettingsAuditRouteImport
+      parentRoute: typeof SettingsRoute
+    }
+    '/settings/health': {
+      id: '/settings/health'
+      path: '/health'
+      fullPath: '/settings/health'
+      preLoaderRoute: typeof SettingsHealthRouteImport
+      parentRoute: typeof SettingsRoute
+    }
+    '/settings/keys': {
+      id: '/settings/keys'
+      path: '/keys'
+      fullPath: '/settings/keys'
+      preLoaderRoute: typeof SettingsKeysRouteImport
+      parentRoute: typeof SettingsRoute
+    }
+    '/settings/models': {
+      id: '/settings/models'
+      path: '/models'
+      fullPath: '/settings/models'
+      preLoaderRoute: typeof SettingsModelsRouteImport
+      parentRoute: typeof SettingsRoute
+    }
+    '/settings/workspace': {
+      id: '/settings/workspace'
+      path: '/workspace'
+      fullPath: '/settings/workspace'
+      preLoaderRoute: typeof SettingsWorkspaceRouteImport
+      parentRoute: typeof SettingsRoute
+    }
     '/usage/': {
       id: '/usage/'
       path: '/'
@@ -624,6 +804,34 @@ declare module '@tanstack/react-router' {
       fullPath: '/automation/workflows/new'
       preLoaderRoute: typeof AutomationWorkflowsNewRouteImport
       parentRoute: typeof AutomationRoute
+    }
+    '/settings/people/': {
+      id: '/settings/people/'
+      path: '/people'
+      fullPath: '/settings/people/'
+      preLoaderRoute: typeof SettingsPeopleIndexRouteImport
+      parentRoute: typeof SettingsRoute
+    }
+    '/settings/people/$user': {
+      id: '/settings/people/$user'
+      path: '/people/$user'
+      fullPath: '/settings/people/$user'
+      preLoaderRoute: typeof SettingsPeopleUserRouteImport
+      parentRoute: typeof SettingsRoute
+    }
+    '/settings/webhooks/': {
+      id: '/settings/webhooks/'
+      path: '/webhooks'
+      fullPath: '/settings/webhooks/'
+      preLoaderRoute: typeof SettingsWebhooksIndexRouteImport
+      parentRoute: typeof SettingsRoute
+    }
+    '/settings/webhooks/$webhook': {
+      id: '/settings/webhooks/$webhook'
+      path: '/webhooks/$webhook'
+      fullPath: '/settings/webhooks/$webhook'
+      preLoaderRoute: typeof SettingsWebhooksWebhookRouteImport
+      parentRoute: typeof SettingsRoute
     }
     '/usage/budgets/': {
       id: '/usage/budgets/'
@@ -699,6 +907,36 @@ const ChatRouteChildren: ChatRouteChildren = {
 
 const ChatRouteWithChildren = ChatRoute._addFileChildren(ChatRouteChildren)
 
+interface SettingsRouteChildren {
+  SettingsAuditRoute: typeof SettingsAuditRoute
+  SettingsHealthRoute: typeof SettingsHealthRoute
+  SettingsKeysRoute: typeof SettingsKeysRoute
+  SettingsModelsRoute: typeof SettingsModelsRoute
+  SettingsWorkspaceRoute: typeof SettingsWorkspaceRoute
+  SettingsIndexRoute: typeof SettingsIndexRoute
+  SettingsPeopleUserRoute: typeof SettingsPeopleUserRoute
+  SettingsWebhooksWebhookRoute: typeof SettingsWebhooksWebhookRoute
+  SettingsPeopleIndexRoute: typeof SettingsPeopleIndexRoute
+  SettingsWebhooksIndexRoute: typeof SettingsWebhooksIndexRoute
+}
+
+const SettingsRouteChildren: SettingsRouteChildren = {
+  SettingsAuditRoute: SettingsAuditRoute,
+  SettingsHealthRoute: SettingsHealthRoute,
+  SettingsKeysRoute: SettingsKeysRoute,
+  SettingsModelsRoute: SettingsModelsRoute,
+  SettingsWorkspaceRoute: SettingsWorkspaceRoute,
+  SettingsIndexRoute: SettingsIndexRoute,
+  SettingsPeopleUserRoute: SettingsPeopleUserRoute,
+  SettingsWebhooksWebhookRoute: SettingsWebhooksWebhookRoute,
+  SettingsPeopleIndexRoute: SettingsPeopleIndexRoute,
+  SettingsWebhooksIndexRoute: SettingsWebhooksIndexRoute,
+}
+
+const SettingsRouteWithChildren = SettingsRoute._addFileChildren(
+  SettingsRouteChildren,
+)
+
 interface UsageRouteChildren {
   UsageCallsRoute: typeof UsageCallsRoute
   UsageLedgerRoute: typeof UsageLedgerRoute
@@ -722,6 +960,7 @@ const rootRouteChildren: RootRouteChildren = {
   ApprovalsRoute: ApprovalsRoute,
   AutomationRoute: AutomationRouteWithChildren,
   ChatRoute: ChatRouteWithChildren,
+  SettingsRoute: SettingsRouteWithChildren,
   UsageRoute: UsageRouteWithChildren,
   AgentsAgentRoute: AgentsAgentRoute,
   AgentsNewRoute: AgentsNewRoute,

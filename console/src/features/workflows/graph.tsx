@@ -90,7 +90,7 @@ export function Graph({ steps, states, shown, onShow }: Props) {
                 {step?.kind}
                 {state && ` · ${state.status}`}
                 {state &&
-                  state.items.length > 0 &&
+                  items.length > 0 &&
                   ` · ${items.filter((item) => item.status === "completed").length} of ${items.length}`}
                 {state && state.attempts > 1 && ` · try ${state.attempts}`}
               </span>

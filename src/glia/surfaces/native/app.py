@@ -39,6 +39,7 @@ from glia.surfaces.native import (
     memory_upkeep,
     messages,
     plans,
+    providers,
     runs,
     sandbox_files,
     sandbox_ports,
@@ -119,8 +120,12 @@ _ROUTERS = (
     verification.router,
     jobs.router,
     deployments.router,
+<<<<<<< HEAD
     deployments.usage_router,
     search.router,
+=======
+    providers.router,
+>>>>>>> b5cc11e (Show people, keys, webhooks, models, audit and health in the console)
     usage.router,
     budgets.router,
     credit.router,
