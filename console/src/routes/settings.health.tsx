@@ -5,7 +5,8 @@ import { Card } from "@/components/page";
 import { Empty, Shown } from "@/components/states";
 import { Status } from "@/components/status";
 import { Table } from "@/components/table";
-import { providersQuery, readyQuery, webhooksQuery, workersQuery } from "@/features/settings/api";
+import { readyQuery, servicesQuery, webhooksQuery, workersQuery } from "@/features/settings/api";
+import { cn } from "@/lib/cn";
 import { ago, count, duration } from "@/lib/format";
 import { runLink } from "./-run-link";
 
@@ -119,60 +120,89 @@ function Health() {
           }
         </Shown>
       </Card>
-      <Outside />
+      <Services />
+      <Told />
     </div>
   );
 }
 
-/** What this server asks and tells. */
-function Outside() {
-  const providers = useQuery(providersQuery);
+/** What this server is made of, each tried just now. */
+function Services() {
+  const services = useQuery(servicesQuery);
+  return (
+    <Card title="Services" actions={<CopyCurl path="/v1/health/services" />}>
+      <Shown of={services} what="the services">
+        {({ data }) => (
+          <ul className="divide-y divide-line">
+            {data.map((service) => (
+              <li key={service.name} className="px-4 py-2.5">
+                <p className="flex flex-wrap items-center justify-between gap-x-4 gap-y-1">
+                  <span className="font-medium">{service.name}</span>
+                  <span className="flex items-center gap-3">
+                    <span className="text-sm text-soft tabular-nums">
+                      {duration(service.latency_ms)} · up {duration(service.uptime_seconds * 1000)}
+                    </span>
+                    <Status
+                      value={service.status}
+                      className={cn(
+                        service.status === "healthy" && "text-good",
+                        service.status === "degraded" && "bg-warn-soft text-warn",
+                        service.status === "down" && "bg-bad-soft text-bad",
+                      )}
+                    />
+                  </span>
+                </p>
+                <ul className="text-sm text-soft">
+                  {service.checks.map((check) => (
+                    <li key={check.name} className="break-words">
+                      {check.name}: {check.status}
+                      {check.detail && `, ${check.detail}`}
+                    </li>
+                  ))}
+                </ul>
+              </li>
+            ))}
+          </ul>
+        )}
+      </Shown>
+    </Card>
+  );
+}
+
+function Told() {
   const webhooks = useQuery(webhooksQuery);
   return (
-    <div className="grid gap-5 lg:grid-cols-2">
-      <Card title="Providers of models">
-        <Shown of={providers} what="providers">
-          {({ data }) => (
+    <Card title="Webhooks">
+      <Shown of={webhooks} what="webhooks">
+        {({ data }) =>
+          data.length ? (
             <ul className="divide-y divide-line">
-              {data.map(({ name, problem }) => (
-                <Line key={name} name={name} told={problem ?? "lists its models"} isGood={!problem} />
+              {data.map((webhook) => (
+                <Line
+                  key={webhook.id}
+                  name={
+                    <Link
+                      to="/settings/webhooks/$webhook"
+                      params={{ webhook: webhook.id }}
+                      className="break-all text-accent underline underline-offset-2"
+                    >
+                      {webhook.description || webhook.url}
+                    </Link>
+                  }
+                  told={
+                    webhook.disabled_reason ??
+                    (webhook.failing_since ? `fails since ${ago(webhook.failing_since)}` : "")
+                  }
+                  isGood={!webhook.disabled_reason && !webhook.failing_since}
+                />
               ))}
             </ul>
-          )}
-        </Shown>
-      </Card>
-      <Card title="Webhooks">
-        <Shown of={webhooks} what="webhooks">
-          {({ data }) =>
-            data.length ? (
-              <ul className="divide-y divide-line">
-                {data.map((webhook) => (
-                  <Line
-                    key={webhook.id}
-                    name={
-                      <Link
-                        to="/settings/webhooks/$webhook"
-                        params={{ webhook: webhook.id }}
-                        className="break-all text-accent underline underline-offset-2"
-                      >
-                        {webhook.description || webhook.url}
-                      </Link>
-                    }
-                    told={
-                      webhook.disabled_reason ??
-                      (webhook.failing_since ? `fails since ${ago(webhook.failing_since)}` : "")
-                    }
-                    isGood={!webhook.disabled_reason && !webhook.failing_since}
-                  />
-                ))}
-              </ul>
-            ) : (
-              <p className="p-4 text-soft">Nobody is told.</p>
-            )
-          }
-        </Shown>
-      </Card>
-    </div>
+          ) : (
+            <p className="p-4 text-soft">Nobody is told.</p>
+          )
+        }
+      </Shown>
+    </Card>
   );
 }
 

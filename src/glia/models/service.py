@@ -114,11 +114,10 @@ class Models:
             found.extend(self._info(provider, name, default) for name in names)
         return found
 
-<<<<<<< HEAD
     async def silent_providers(self) -> list[str]:
         """Names of configured providers that do not say what models they have."""
         return await self._resolver.silent()
-=======
+
     async def providers(self) -> list[ProviderInfo]:
         """Every provider, configured or found on this machine; each is asked what it has, as for `list`."""
         return [
@@ -134,7 +133,6 @@ class Models:
             )
             for provider, names in await self._resolver.listed()
         ]
->>>>>>> b5cc11e (Show people, keys, webhooks, models, audit and health in the console)
 
     async def resolve(self, name: str | None, *, or_default: bool = False) -> ResolvedModel:
         """The model that a name means.

@@ -219,6 +219,12 @@ export const workersQuery = queryOptions({
   refetchInterval: OFTEN_MS,
 });
 
+export const servicesQuery = queryOptions({
+  queryKey: ["services"],
+  queryFn: () => data(api.GET("/v1/health/services")),
+  refetchInterval: OFTEN_MS * 3,
+});
+
 export interface Readiness {
   status: string;
   database: boolean;

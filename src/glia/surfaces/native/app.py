@@ -120,12 +120,9 @@ _ROUTERS = (
     verification.router,
     jobs.router,
     deployments.router,
-<<<<<<< HEAD
     deployments.usage_router,
     search.router,
-=======
     providers.router,
->>>>>>> b5cc11e (Show people, keys, webhooks, models, audit and health in the console)
     usage.router,
     budgets.router,
     credit.router,
