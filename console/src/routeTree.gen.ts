@@ -11,11 +11,14 @@
 import { Route as rootRouteImport } from './routes/__root'
 import { Route as IndexRouteImport } from './routes/index'
 import { Route as ApprovalsRouteImport } from './routes/approvals'
+import { Route as AutomationRouteImport } from './routes/automation'
 import { Route as ChatRouteImport } from './routes/chat'
+import { Route as SettingsRouteImport } from './routes/settings'
 import { Route as UsageRouteImport } from './routes/usage'
 import { Route as AgentsIndexRouteImport } from './routes/agents.index'
 import { Route as AgentsAgentRouteImport } from './routes/agents.$agent'
 import { Route as AgentsNewRouteImport } from './routes/agents.new'
+import { Route as AutomationIndexRouteImport } from './routes/automation.index'
 import { Route as ChatIndexRouteImport } from './routes/chat.index'
 import { Route as ChatSessionRouteImport } from './routes/chat.$session'
 import { Route as FleetIndexRouteImport } from './routes/fleet.index'
@@ -39,8 +42,30 @@ import { Route as MemoryFactsMemoryRouteImport } from './routes/memory.facts.$me
 import { Route as ToolsNamedToolRouteImport } from './routes/tools.named.$tool'
 import { Route as ToolsServersServerRouteImport } from './routes/tools.servers.$server'
 import { Route as ToolsToolsetsToolsetRouteImport } from './routes/tools.toolsets.$toolset'
+import { Route as SettingsIndexRouteImport } from './routes/settings.index'
+import { Route as SettingsAuditRouteImport } from './routes/settings.audit'
+import { Route as SettingsHealthRouteImport } from './routes/settings.health'
+import { Route as SettingsKeysRouteImport } from './routes/settings.keys'
+import { Route as SettingsModelsRouteImport } from './routes/settings.models'
+import { Route as SettingsWorkspaceRouteImport } from './routes/settings.workspace'
+import { Route as UsageIndexRouteImport } from './routes/usage.index'
+import { Route as UsageCallsRouteImport } from './routes/usage.calls'
+import { Route as UsageLedgerRouteImport } from './routes/usage.ledger'
+import { Route as AutomationJobsIndexRouteImport } from './routes/automation.jobs.index'
+import { Route as AutomationJobsJobRouteImport } from './routes/automation.jobs.$job'
+import { Route as AutomationTriggersIndexRouteImport } from './routes/automation.triggers.index'
+import { Route as AutomationTriggersTriggerRouteImport } from './routes/automation.triggers.$trigger'
+import { Route as AutomationTriggersNewRouteImport } from './routes/automation.triggers.new'
+import { Route as AutomationWorkflowsIndexRouteImport } from './routes/automation.workflows.index'
+import { Route as AutomationWorkflowsNewRouteImport } from './routes/automation.workflows.new'
+import { Route as SettingsPeopleIndexRouteImport } from './routes/settings.people.index'
+import { Route as SettingsPeopleUserRouteImport } from './routes/settings.people.$user'
+import { Route as SettingsWebhooksIndexRouteImport } from './routes/settings.webhooks.index'
+import { Route as SettingsWebhooksWebhookRouteImport } from './routes/settings.webhooks.$webhook'
 import { Route as UsageBudgetsIndexRouteImport } from './routes/usage.budgets.index'
 import { Route as UsageBudgetsBudgetRouteImport } from './routes/usage.budgets.$budget'
+import { Route as AutomationWorkflowsWorkflowIndexRouteImport } from './routes/automation.workflows.$workflow.index'
+import { Route as AutomationWorkflowsWorkflowExecutionRouteImport } from './routes/automation.workflows.$workflow.$execution'
 
 const IndexRoute = IndexRouteImport.update({
   id: '/',
@@ -52,9 +77,19 @@ const ApprovalsRoute = ApprovalsRouteImport.update({
   path: '/approvals',
   getParentRoute: () => rootRouteImport,
 } as any)
+const AutomationRoute = AutomationRouteImport.update({
+  id: '/automation',
+  path: '/automation',
+  getParentRoute: () => rootRouteImport,
+} as any)
 const ChatRoute = ChatRouteImport.update({
   id: '/chat',
   path: '/chat',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const SettingsRoute = SettingsRouteImport.update({
+  id: '/settings',
+  path: '/settings',
   getParentRoute: () => rootRouteImport,
 } as any)
 const UsageRoute = UsageRouteImport.update({
@@ -76,6 +111,11 @@ const AgentsNewRoute = AgentsNewRouteImport.update({
   id: '/agents/new',
   path: '/agents/new',
   getParentRoute: () => rootRouteImport,
+} as any)
+const AutomationIndexRoute = AutomationIndexRouteImport.update({
+  id: '/',
+  path: '/',
+  getParentRoute: () => AutomationRoute,
 } as any)
 const ChatIndexRoute = ChatIndexRouteImport.update({
   id: '/',
@@ -151,6 +191,35 @@ const ToolsNewRoute = ToolsNewRouteImport.update({
   id: '/tools/new',
   path: '/tools/new',
   getParentRoute: () => rootRouteImport,
+const SettingsIndexRoute = SettingsIndexRouteImport.update({
+  id: '/',
+  path: '/',
+  getParentRoute: () => SettingsRoute,
+} as any)
+const SettingsAuditRoute = SettingsAuditRouteImport.update({
+  id: '/audit',
+  path: '/audit',
+  getParentRoute: () => SettingsRoute,
+} as any)
+const SettingsHealthRoute = SettingsHealthRouteImport.update({
+  id: '/health',
+  path: '/health',
+  getParentRoute: () => SettingsRoute,
+} as any)
+const SettingsKeysRoute = SettingsKeysRouteImport.update({
+  id: '/keys',
+  path: '/keys',
+  getParentRoute: () => SettingsRoute,
+} as any)
+const SettingsModelsRoute = SettingsModelsRouteImport.update({
+  id: '/models',
+  path: '/models',
+  getParentRoute: () => SettingsRoute,
+} as any)
+const SettingsWorkspaceRoute = SettingsWorkspaceRouteImport.update({
+  id: '/workspace',
+  path: '/workspace',
+  getParentRoute: () => SettingsRoute,
 } as any)
 const UsageIndexRoute = UsageIndexRouteImport.update({
   id: '/',
@@ -191,6 +260,62 @@ const ToolsToolsetsToolsetRoute = ToolsToolsetsToolsetRouteImport.update({
   id: '/tools/toolsets/$toolset',
   path: '/tools/toolsets/$toolset',
   getParentRoute: () => rootRouteImport,
+const AutomationJobsIndexRoute = AutomationJobsIndexRouteImport.update({
+  id: '/jobs/',
+  path: '/jobs/',
+  getParentRoute: () => AutomationRoute,
+} as any)
+const AutomationJobsJobRoute = AutomationJobsJobRouteImport.update({
+  id: '/jobs/$job',
+  path: '/jobs/$job',
+  getParentRoute: () => AutomationRoute,
+} as any)
+const AutomationTriggersIndexRoute = AutomationTriggersIndexRouteImport.update({
+  id: '/triggers/',
+  path: '/triggers/',
+  getParentRoute: () => AutomationRoute,
+} as any)
+const AutomationTriggersTriggerRoute =
+  AutomationTriggersTriggerRouteImport.update({
+    id: '/triggers/$trigger',
+    path: '/triggers/$trigger',
+    getParentRoute: () => AutomationRoute,
+  } as any)
+const AutomationTriggersNewRoute = AutomationTriggersNewRouteImport.update({
+  id: '/triggers/new',
+  path: '/triggers/new',
+  getParentRoute: () => AutomationRoute,
+} as any)
+const AutomationWorkflowsIndexRoute =
+  AutomationWorkflowsIndexRouteImport.update({
+    id: '/workflows/',
+    path: '/workflows/',
+    getParentRoute: () => AutomationRoute,
+  } as any)
+const AutomationWorkflowsNewRoute = AutomationWorkflowsNewRouteImport.update({
+  id: '/workflows/new',
+  path: '/workflows/new',
+  getParentRoute: () => AutomationRoute,
+} as any)
+const SettingsPeopleIndexRoute = SettingsPeopleIndexRouteImport.update({
+  id: '/people/',
+  path: '/people/',
+  getParentRoute: () => SettingsRoute,
+} as any)
+const SettingsPeopleUserRoute = SettingsPeopleUserRouteImport.update({
+  id: '/people/$user',
+  path: '/people/$user',
+  getParentRoute: () => SettingsRoute,
+} as any)
+const SettingsWebhooksIndexRoute = SettingsWebhooksIndexRouteImport.update({
+  id: '/webhooks/',
+  path: '/webhooks/',
+  getParentRoute: () => SettingsRoute,
+} as any)
+const SettingsWebhooksWebhookRoute = SettingsWebhooksWebhookRouteImport.update({
+  id: '/webhooks/$webhook',
+  path: '/webhooks/$webhook',
+  getParentRoute: () => SettingsRoute,
 } as any)
 const UsageBudgetsIndexRoute = UsageBudgetsIndexRouteImport.update({
   id: '/budgets/',
@@ -202,11 +327,25 @@ const UsageBudgetsBudgetRoute = UsageBudgetsBudgetRouteImport.update({
   path: '/budgets/$budget',
   getParentRoute: () => UsageRoute,
 } as any)
+const AutomationWorkflowsWorkflowIndexRoute =
+  AutomationWorkflowsWorkflowIndexRouteImport.update({
+    id: '/workflows/$workflow/',
+    path: '/workflows/$workflow/',
+    getParentRoute: () => AutomationRoute,
+  } as any)
+const AutomationWorkflowsWorkflowExecutionRoute =
+  AutomationWorkflowsWorkflowExecutionRouteImport.update({
+    id: '/workflows/$workflow/$execution',
+    path: '/workflows/$workflow/$execution',
+    getParentRoute: () => AutomationRoute,
+  } as any)
 
 export interface FileRoutesByFullPath {
   '/': typeof IndexRoute
   '/approvals': typeof ApprovalsRoute
+  '/automation': typeof AutomationRouteWithChildren
   '/chat': typeof ChatRouteWithChildren
+  '/settings': typeof SettingsRouteWithChildren
   '/usage': typeof UsageRouteWithChildren
   '/agents/$agent': typeof AgentsAgentRoute
   '/agents/new': typeof AgentsNewRoute
@@ -218,9 +357,15 @@ export interface FileRoutesByFullPath {
   '/sandboxes/$sandbox': typeof SandboxesSandboxRoute
   '/sandboxes/new': typeof SandboxesNewRoute
   '/tools/new': typeof ToolsNewRoute
+  '/settings/audit': typeof SettingsAuditRoute
+  '/settings/health': typeof SettingsHealthRoute
+  '/settings/keys': typeof SettingsKeysRoute
+  '/settings/models': typeof SettingsModelsRoute
+  '/settings/workspace': typeof SettingsWorkspaceRoute
   '/usage/calls': typeof UsageCallsRoute
   '/usage/ledger': typeof UsageLedgerRoute
   '/agents/': typeof AgentsIndexRoute
+  '/automation/': typeof AutomationIndexRoute
   '/chat/': typeof ChatIndexRoute
   '/fleet/': typeof FleetIndexRoute
   '/knowledge/': typeof KnowledgeIndexRoute
@@ -234,8 +379,23 @@ export interface FileRoutesByFullPath {
   '/tools/named/$tool': typeof ToolsNamedToolRoute
   '/tools/servers/$server': typeof ToolsServersServerRoute
   '/tools/toolsets/$toolset': typeof ToolsToolsetsToolsetRoute
+  '/settings/': typeof SettingsIndexRoute
+  '/usage/': typeof UsageIndexRoute
+  '/automation/jobs/$job': typeof AutomationJobsJobRoute
+  '/automation/triggers/$trigger': typeof AutomationTriggersTriggerRoute
+  '/automation/triggers/new': typeof AutomationTriggersNewRoute
+  '/automation/workflows/new': typeof AutomationWorkflowsNewRoute
+  '/settings/people/$user': typeof SettingsPeopleUserRoute
+  '/settings/webhooks/$webhook': typeof SettingsWebhooksWebhookRoute
   '/usage/budgets/$budget': typeof UsageBudgetsBudgetRoute
+  '/automation/jobs/': typeof AutomationJobsIndexRoute
+  '/automation/triggers/': typeof AutomationTriggersIndexRoute
+  '/automation/workflows/': typeof AutomationWorkflowsIndexRoute
+  '/settings/people/': typeof SettingsPeopleIndexRoute
+  '/settings/webhooks/': typeof SettingsWebhooksIndexRoute
   '/usage/budgets/': typeof UsageBudgetsIndexRoute
+  '/automation/workflows/$workflow/$execution': typeof AutomationWorkflowsWorkflowExecutionRoute
+  '/automation/workflows/$workflow/': typeof AutomationWorkflowsWorkflowIndexRoute
 }
 export interface FileRoutesByTo {
   '/': typeof IndexRoute
@@ -250,9 +410,15 @@ export interface FileRoutesByTo {
   '/sandboxes/$sandbox': typeof SandboxesSandboxRoute
   '/sandboxes/new': typeof SandboxesNewRoute
   '/tools/new': typeof ToolsNewRoute
+  '/settings/audit': typeof SettingsAuditRoute
+  '/settings/health': typeof SettingsHealthRoute
+  '/settings/keys': typeof SettingsKeysRoute
+  '/settings/models': typeof SettingsModelsRoute
+  '/settings/workspace': typeof SettingsWorkspaceRoute
   '/usage/calls': typeof UsageCallsRoute
   '/usage/ledger': typeof UsageLedgerRoute
   '/agents': typeof AgentsIndexRoute
+  '/automation': typeof AutomationIndexRoute
   '/chat': typeof ChatIndexRoute
   '/fleet': typeof FleetIndexRoute
   '/knowledge': typeof KnowledgeIndexRoute
@@ -266,14 +432,31 @@ export interface FileRoutesByTo {
   '/tools/named/$tool': typeof ToolsNamedToolRoute
   '/tools/servers/$server': typeof ToolsServersServerRoute
   '/tools/toolsets/$toolset': typeof ToolsToolsetsToolsetRoute
+  '/settings': typeof SettingsIndexRoute
+  '/usage': typeof UsageIndexRoute
+  '/automation/jobs/$job': typeof AutomationJobsJobRoute
+  '/automation/triggers/$trigger': typeof AutomationTriggersTriggerRoute
+  '/automation/triggers/new': typeof AutomationTriggersNewRoute
+  '/automation/workflows/new': typeof AutomationWorkflowsNewRoute
+  '/settings/people/$user': typeof SettingsPeopleUserRoute
+  '/settings/webhooks/$webhook': typeof SettingsWebhooksWebhookRoute
   '/usage/budgets/$budget': typeof UsageBudgetsBudgetRoute
+  '/automation/jobs': typeof AutomationJobsIndexRoute
+  '/automation/triggers': typeof AutomationTriggersIndexRoute
+  '/automation/workflows': typeof AutomationWorkflowsIndexRoute
+  '/settings/people': typeof SettingsPeopleIndexRoute
+  '/settings/webhooks': typeof SettingsWebhooksIndexRoute
   '/usage/budgets': typeof UsageBudgetsIndexRoute
+  '/automation/workflows/$workflow/$execution': typeof AutomationWorkflowsWorkflowExecutionRoute
+  '/automation/workflows/$workflow': typeof AutomationWorkflowsWorkflowIndexRoute
 }
 export interface FileRoutesById {
   __root__: typeof rootRouteImport
   '/': typeof IndexRoute
   '/approvals': typeof ApprovalsRoute
+  '/automation': typeof AutomationRouteWithChildren
   '/chat': typeof ChatRouteWithChildren
+  '/settings': typeof SettingsRouteWithChildren
   '/usage': typeof UsageRouteWithChildren
   '/agents/$agent': typeof AgentsAgentRoute
   '/agents/new': typeof AgentsNewRoute
@@ -285,9 +468,15 @@ export interface FileRoutesById {
   '/sandboxes/$sandbox': typeof SandboxesSandboxRoute
   '/sandboxes/new': typeof SandboxesNewRoute
   '/tools/new': typeof ToolsNewRoute
+  '/settings/audit': typeof SettingsAuditRoute
+  '/settings/health': typeof SettingsHealthRoute
+  '/settings/keys': typeof SettingsKeysRoute
+  '/settings/models': typeof SettingsModelsRoute
+  '/settings/workspace': typeof SettingsWorkspaceRoute
   '/usage/calls': typeof UsageCallsRoute
   '/usage/ledger': typeof UsageLedgerRoute
   '/agents/': typeof AgentsIndexRoute
+  '/automation/': typeof AutomationIndexRoute
   '/chat/': typeof ChatIndexRoute
   '/fleet/': typeof FleetIndexRoute
   '/knowledge/': typeof KnowledgeIndexRoute
@@ -301,15 +490,32 @@ export interface FileRoutesById {
   '/tools/named/$tool': typeof ToolsNamedToolRoute
   '/tools/servers/$server': typeof ToolsServersServerRoute
   '/tools/toolsets/$toolset': typeof ToolsToolsetsToolsetRoute
+  '/settings/': typeof SettingsIndexRoute
+  '/usage/': typeof UsageIndexRoute
+  '/automation/jobs/$job': typeof AutomationJobsJobRoute
+  '/automation/triggers/$trigger': typeof AutomationTriggersTriggerRoute
+  '/automation/triggers/new': typeof AutomationTriggersNewRoute
+  '/automation/workflows/new': typeof AutomationWorkflowsNewRoute
+  '/settings/people/$user': typeof SettingsPeopleUserRoute
+  '/settings/webhooks/$webhook': typeof SettingsWebhooksWebhookRoute
   '/usage/budgets/$budget': typeof UsageBudgetsBudgetRoute
+  '/automation/jobs/': typeof AutomationJobsIndexRoute
+  '/automation/triggers/': typeof AutomationTriggersIndexRoute
+  '/automation/workflows/': typeof AutomationWorkflowsIndexRoute
+  '/settings/people/': typeof SettingsPeopleIndexRoute
+  '/settings/webhooks/': typeof SettingsWebhooksIndexRoute
   '/usage/budgets/': typeof UsageBudgetsIndexRoute
+  '/automation/workflows/$workflow/$execution': typeof AutomationWorkflowsWorkflowExecutionRoute
+  '/automation/workflows/$workflow/': typeof AutomationWorkflowsWorkflowIndexRoute
 }
 export interface FileRouteTypes {
   fileRoutesByFullPath: FileRoutesByFullPath
   fullPaths:
     | '/'
     | '/approvals'
+    | '/automation'
     | '/chat'
+    | '/settings'
     | '/usage'
     | '/agents/$agent'
     | '/agents/new'
@@ -321,9 +527,15 @@ export interface FileRouteTypes {
     | '/sandboxes/$sandbox'
     | '/sandboxes/new'
     | '/tools/new'
+    | '/settings/audit'
+    | '/settings/health'
+    | '/settings/keys'
+    | '/settings/models'
+    | '/settings/workspace'
     | '/usage/calls'
     | '/usage/ledger'
     | '/agents/'
+    | '/automation/'
     | '/chat/'
     | '/fleet/'
     | '/knowledge/'
@@ -337,8 +549,23 @@ export interface FileRouteTypes {
     | '/tools/named/$tool'
     | '/tools/servers/$server'
     | '/tools/toolsets/$toolset'
+    | '/settings/'
+    | '/usage/'
+    | '/automation/jobs/$job'
+    | '/automation/triggers/$trigger'
+    | '/automation/triggers/new'
+    | '/automation/workflows/new'
+    | '/settings/people/$user'
+    | '/settings/webhooks/$webhook'
     | '/usage/budgets/$budget'
+    | '/automation/jobs/'
+    | '/automation/triggers/'
+    | '/automation/workflows/'
+    | '/settings/people/'
+    | '/settings/webhooks/'
     | '/usage/budgets/'
+    | '/automation/workflows/$workflow/$execution'
+    | '/automation/workflows/$workflow/'
   fileRoutesByTo: FileRoutesByTo
   to:
     | '/'
@@ -353,9 +580,15 @@ export interface FileRouteTypes {
     | '/sandboxes/$sandbox'
     | '/sandboxes/new'
     | '/tools/new'
+    | '/settings/audit'
+    | '/settings/health'
+    | '/settings/keys'
+    | '/settings/models'
+    | '/settings/workspace'
     | '/usage/calls'
     | '/usage/ledger'
     | '/agents'
+    | '/automation'
     | '/chat'
     | '/fleet'
     | '/knowledge'
@@ -369,13 +602,30 @@ export interface FileRouteTypes {
     | '/tools/named/$tool'
     | '/tools/servers/$server'
     | '/tools/toolsets/$toolset'
+    | '/settings'
+    | '/usage'
+    | '/automation/jobs/$job'
+    | '/automation/triggers/$trigger'
+    | '/automation/triggers/new'
+    | '/automation/workflows/new'
+    | '/settings/people/$user'
+    | '/settings/webhooks/$webhook'
     | '/usage/budgets/$budget'
+    | '/automation/jobs'
+    | '/automation/triggers'
+    | '/automation/workflows'
+    | '/settings/people'
+    | '/settings/webhooks'
     | '/usage/budgets'
+    | '/automation/workflows/$workflow/$execution'
+    | '/automation/workflows/$workflow'
   id:
     | '__root__'
     | '/'
     | '/approvals'
+    | '/automation'
     | '/chat'
+    | '/settings'
     | '/usage'
     | '/agents/$agent'
     | '/agents/new'
@@ -387,9 +637,15 @@ export interface FileRouteTypes {
     | '/sandboxes/$sandbox'
     | '/sandboxes/new'
     | '/tools/new'
+    | '/settings/audit'
+    | '/settings/health'
+    | '/settings/keys'
+    | '/settings/models'
+    | '/settings/workspace'
     | '/usage/calls'
     | '/usage/ledger'
     | '/agents/'
+    | '/automation/'
     | '/chat/'
     | '/fleet/'
     | '/knowledge/'
@@ -403,14 +659,31 @@ export interface FileRouteTypes {
     | '/tools/named/$tool'
     | '/tools/servers/$server'
     | '/tools/toolsets/$toolset'
+    | '/settings/'
+    | '/usage/'
+    | '/automation/jobs/$job'
+    | '/automation/triggers/$trigger'
+    | '/automation/triggers/new'
+    | '/automation/workflows/new'
+    | '/settings/people/$user'
+    | '/settings/webhooks/$webhook'
     | '/usage/budgets/$budget'
+    | '/automation/jobs/'
+    | '/automation/triggers/'
+    | '/automation/workflows/'
+    | '/settings/people/'
+    | '/settings/webhooks/'
     | '/usage/budgets/'
+    | '/automation/workflows/$workflow/$execution'
+    | '/automation/workflows/$workflow/'
   fileRoutesById: FileRoutesById
 }
 export interface RootRouteChildren {
   IndexRoute: typeof IndexRoute
   ApprovalsRoute: typeof ApprovalsRoute
+  AutomationRoute: typeof AutomationRouteWithChildren
   ChatRoute: typeof ChatRouteWithChildren
+  SettingsRoute: typeof SettingsRouteWithChildren
   UsageRoute: typeof UsageRouteWithChildren
   AgentsAgentRoute: typeof AgentsAgentRoute
   AgentsNewRoute: typeof AgentsNewRoute
@@ -451,11 +724,25 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof ApprovalsRouteImport
       parentRoute: typeof rootRouteImport
     }
+    '/automation': {
+      id: '/automation'
+      path: '/automation'
+      fullPath: '/automation'
+      preLoaderRoute: typeof AutomationRouteImport
+      parentRoute: typeof rootRouteImport
+    }
     '/chat': {
       id: '/chat'
       path: '/chat'
       fullPath: '/chat'
       preLoaderRoute: typeof ChatRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/settings': {
+      id: '/settings'
+      path: '/settings'
+      fullPath: '/settings'
+      preLoaderRoute: typeof SettingsRouteImport
       parentRoute: typeof rootRouteImport
     }
     '/usage': {
@@ -485,6 +772,13 @@ declare module '@tanstack/react-router' {
       fullPath: '/agents/new'
       preLoaderRoute: typeof AgentsNewRouteImport
       parentRoute: typeof rootRouteImport
+    }
+    '/automation/': {
+      id: '/automation/'
+      path: '/'
+      fullPath: '/automation/'
+      preLoaderRoute: typeof AutomationIndexRouteImport
+      parentRoute: typeof AutomationRoute
     }
     '/chat/': {
       id: '/chat/'
@@ -590,6 +884,47 @@ declare module '@tanstack/react-router' {
       fullPath: '/tools/new'
       preLoaderRoute: typeof ToolsNewRouteImport
       parentRoute: typeof rootRouteImport
+    '/settings/': {
+      id: '/settings/'
+      path: '/'
+      fullPath: '/settings/'
+      preLoaderRoute: typeof SettingsIndexRouteImport
+      parentRoute: typeof SettingsRoute
+    }
+    '/settings/audit': {
+      id: '/settings/audit'
+      path: '/audit'
+      fullPath: '/settings/audit'
+      preLoaderRoute: typeof SettingsAuditRouteImport
+      parentRoute: typeof SettingsRoute
+    }
+    '/settings/health': {
+      id: '/settings/health'
+      path: '/health'
+      fullPath: '/settings/health'
+      preLoaderRoute: typeof SettingsHealthRouteImport
+      parentRoute: typeof SettingsRoute
+    }
+    '/settings/keys': {
+      id: '/settings/keys'
+      path: '/keys'
+      fullPath: '/settings/keys'
+      preLoaderRoute: typeof SettingsKeysRouteImport
+      parentRoute: typeof SettingsRoute
+    }
+    '/settings/models': {
+      id: '/settings/models'
+      path: '/models'
+      fullPath: '/settings/models'
+      preLoaderRoute: typeof SettingsModelsRouteImport
+      parentRoute: typeof SettingsRoute
+    }
+    '/settings/workspace': {
+      id: '/settings/workspace'
+      path: '/workspace'
+      fullPath: '/settings/workspace'
+      preLoaderRoute: typeof SettingsWorkspaceRouteImport
+      parentRoute: typeof SettingsRoute
     }
     '/usage/': {
       id: '/usage/'
@@ -646,6 +981,82 @@ declare module '@tanstack/react-router' {
       fullPath: '/tools/toolsets/$toolset'
       preLoaderRoute: typeof ToolsToolsetsToolsetRouteImport
       parentRoute: typeof rootRouteImport
+    '/automation/jobs/': {
+      id: '/automation/jobs/'
+      path: '/jobs'
+      fullPath: '/automation/jobs/'
+      preLoaderRoute: typeof AutomationJobsIndexRouteImport
+      parentRoute: typeof AutomationRoute
+    }
+    '/automation/jobs/$job': {
+      id: '/automation/jobs/$job'
+      path: '/jobs/$job'
+      fullPath: '/automation/jobs/$job'
+      preLoaderRoute: typeof AutomationJobsJobRouteImport
+      parentRoute: typeof AutomationRoute
+    }
+    '/automation/triggers/': {
+      id: '/automation/triggers/'
+      path: '/triggers'
+      fullPath: '/automation/triggers/'
+      preLoaderRoute: typeof AutomationTriggersIndexRouteImport
+      parentRoute: typeof AutomationRoute
+    }
+    '/automation/triggers/$trigger': {
+      id: '/automation/triggers/$trigger'
+      path: '/triggers/$trigger'
+      fullPath: '/automation/triggers/$trigger'
+      preLoaderRoute: typeof AutomationTriggersTriggerRouteImport
+      parentRoute: typeof AutomationRoute
+    }
+    '/automation/triggers/new': {
+      id: '/automation/triggers/new'
+      path: '/triggers/new'
+      fullPath: '/automation/triggers/new'
+      preLoaderRoute: typeof AutomationTriggersNewRouteImport
+      parentRoute: typeof AutomationRoute
+    }
+    '/automation/workflows/': {
+      id: '/automation/workflows/'
+      path: '/workflows'
+      fullPath: '/automation/workflows/'
+      preLoaderRoute: typeof AutomationWorkflowsIndexRouteImport
+      parentRoute: typeof AutomationRoute
+    }
+    '/automation/workflows/new': {
+      id: '/automation/workflows/new'
+      path: '/workflows/new'
+      fullPath: '/automation/workflows/new'
+      preLoaderRoute: typeof AutomationWorkflowsNewRouteImport
+      parentRoute: typeof AutomationRoute
+    }
+    '/settings/people/': {
+      id: '/settings/people/'
+      path: '/people'
+      fullPath: '/settings/people/'
+      preLoaderRoute: typeof SettingsPeopleIndexRouteImport
+      parentRoute: typeof SettingsRoute
+    }
+    '/settings/people/$user': {
+      id: '/settings/people/$user'
+      path: '/people/$user'
+      fullPath: '/settings/people/$user'
+      preLoaderRoute: typeof SettingsPeopleUserRouteImport
+      parentRoute: typeof SettingsRoute
+    }
+    '/settings/webhooks/': {
+      id: '/settings/webhooks/'
+      path: '/webhooks'
+      fullPath: '/settings/webhooks/'
+      preLoaderRoute: typeof SettingsWebhooksIndexRouteImport
+      parentRoute: typeof SettingsRoute
+    }
+    '/settings/webhooks/$webhook': {
+      id: '/settings/webhooks/$webhook'
+      path: '/webhooks/$webhook'
+      fullPath: '/settings/webhooks/$webhook'
+      preLoaderRoute: typeof SettingsWebhooksWebhookRouteImport
+      parentRoute: typeof SettingsRoute
     }
     '/usage/budgets/': {
       id: '/usage/budgets/'
@@ -661,8 +1072,53 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof UsageBudgetsBudgetRouteImport
       parentRoute: typeof UsageRoute
     }
+    '/automation/workflows/$workflow/': {
+      id: '/automation/workflows/$workflow/'
+      path: '/workflows/$workflow'
+      fullPath: '/automation/workflows/$workflow/'
+      preLoaderRoute: typeof AutomationWorkflowsWorkflowIndexRouteImport
+      parentRoute: typeof AutomationRoute
+    }
+    '/automation/workflows/$workflow/$execution': {
+      id: '/automation/workflows/$workflow/$execution'
+      path: '/workflows/$workflow/$execution'
+      fullPath: '/automation/workflows/$workflow/$execution'
+      preLoaderRoute: typeof AutomationWorkflowsWorkflowExecutionRouteImport
+      parentRoute: typeof AutomationRoute
+    }
   }
 }
+
+interface AutomationRouteChildren {
+  AutomationIndexRoute: typeof AutomationIndexRoute
+  AutomationJobsJobRoute: typeof AutomationJobsJobRoute
+  AutomationTriggersTriggerRoute: typeof AutomationTriggersTriggerRoute
+  AutomationTriggersNewRoute: typeof AutomationTriggersNewRoute
+  AutomationWorkflowsNewRoute: typeof AutomationWorkflowsNewRoute
+  AutomationJobsIndexRoute: typeof AutomationJobsIndexRoute
+  AutomationTriggersIndexRoute: typeof AutomationTriggersIndexRoute
+  AutomationWorkflowsIndexRoute: typeof AutomationWorkflowsIndexRoute
+  AutomationWorkflowsWorkflowExecutionRoute: typeof AutomationWorkflowsWorkflowExecutionRoute
+  AutomationWorkflowsWorkflowIndexRoute: typeof AutomationWorkflowsWorkflowIndexRoute
+}
+
+const AutomationRouteChildren: AutomationRouteChildren = {
+  AutomationIndexRoute: AutomationIndexRoute,
+  AutomationJobsJobRoute: AutomationJobsJobRoute,
+  AutomationTriggersTriggerRoute: AutomationTriggersTriggerRoute,
+  AutomationTriggersNewRoute: AutomationTriggersNewRoute,
+  AutomationWorkflowsNewRoute: AutomationWorkflowsNewRoute,
+  AutomationJobsIndexRoute: AutomationJobsIndexRoute,
+  AutomationTriggersIndexRoute: AutomationTriggersIndexRoute,
+  AutomationWorkflowsIndexRoute: AutomationWorkflowsIndexRoute,
+  AutomationWorkflowsWorkflowExecutionRoute:
+    AutomationWorkflowsWorkflowExecutionRoute,
+  AutomationWorkflowsWorkflowIndexRoute: AutomationWorkflowsWorkflowIndexRoute,
+}
+
+const AutomationRouteWithChildren = AutomationRoute._addFileChildren(
+  AutomationRouteChildren,
+)
 
 interface ChatRouteChildren {
   ChatSessionRoute: typeof ChatSessionRoute
@@ -675,6 +1131,36 @@ const ChatRouteChildren: ChatRouteChildren = {
 }
 
 const ChatRouteWithChildren = ChatRoute._addFileChildren(ChatRouteChildren)
+
+interface SettingsRouteChildren {
+  SettingsAuditRoute: typeof SettingsAuditRoute
+  SettingsHealthRoute: typeof SettingsHealthRoute
+  SettingsKeysRoute: typeof SettingsKeysRoute
+  SettingsModelsRoute: typeof SettingsModelsRoute
+  SettingsWorkspaceRoute: typeof SettingsWorkspaceRoute
+  SettingsIndexRoute: typeof SettingsIndexRoute
+  SettingsPeopleUserRoute: typeof SettingsPeopleUserRoute
+  SettingsWebhooksWebhookRoute: typeof SettingsWebhooksWebhookRoute
+  SettingsPeopleIndexRoute: typeof SettingsPeopleIndexRoute
+  SettingsWebhooksIndexRoute: typeof SettingsWebhooksIndexRoute
+}
+
+const SettingsRouteChildren: SettingsRouteChildren = {
+  SettingsAuditRoute: SettingsAuditRoute,
+  SettingsHealthRoute: SettingsHealthRoute,
+  SettingsKeysRoute: SettingsKeysRoute,
+  SettingsModelsRoute: SettingsModelsRoute,
+  SettingsWorkspaceRoute: SettingsWorkspaceRoute,
+  SettingsIndexRoute: SettingsIndexRoute,
+  SettingsPeopleUserRoute: SettingsPeopleUserRoute,
+  SettingsWebhooksWebhookRoute: SettingsWebhooksWebhookRoute,
+  SettingsPeopleIndexRoute: SettingsPeopleIndexRoute,
+  SettingsWebhooksIndexRoute: SettingsWebhooksIndexRoute,
+}
+
+const SettingsRouteWithChildren = SettingsRoute._addFileChildren(
+  SettingsRouteChildren,
+)
 
 interface UsageRouteChildren {
   UsageCallsRoute: typeof UsageCallsRoute
@@ -697,7 +1183,9 @@ const UsageRouteWithChildren = UsageRoute._addFileChildren(UsageRouteChildren)
 const rootRouteChildren: RootRouteChildren = {
   IndexRoute: IndexRoute,
   ApprovalsRoute: ApprovalsRoute,
+  AutomationRoute: AutomationRouteWithChildren,
   ChatRoute: ChatRouteWithChildren,
+  SettingsRoute: SettingsRouteWithChildren,
   UsageRoute: UsageRouteWithChildren,
   AgentsAgentRoute: AgentsAgentRoute,
   AgentsNewRoute: AgentsNewRoute,

@@ -691,6 +691,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/health/services": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Services
+         * @description Try every service now: each of its checks for at most 3 seconds.
+         */
+        get: operations["services_v1_health_services_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/jobs": {
         parameters: {
             query?: never;
@@ -1458,6 +1478,26 @@ export interface paths {
          * @description Make a project: a part of the workspace that things belong to.
          */
         post: operations["create_project_v1_projects_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/providers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Providers
+         * @description Every provider of models, configured or found on this machine, in the order in which they are asked.
+         */
+        get: operations["list_providers_v1_providers_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -5935,6 +5975,10 @@ export interface components {
         ListOf_RecipeOut_: {
             /** Data */
             data: components["schemas"]["RecipeOut"][];
+        /** ListOf[ProviderOut] */
+        ListOf_ProviderOut_: {
+            /** Data */
+            data: components["schemas"]["ProviderOut"][];
             /**
              * Has More
              * @default false
@@ -5983,6 +6027,10 @@ export interface components {
         ListOf_SandboxUsageOut_: {
             /** Data */
             data: components["schemas"]["SandboxUsageOut"][];
+        /** ListOf[ServiceOut] */
+        ListOf_ServiceOut_: {
+            /** Data */
+            data: components["schemas"]["ServiceOut"][];
             /**
              * Has More
              * @default false
@@ -7091,6 +7139,31 @@ export interface components {
             created_at: string;
         };
         /**
+         * ProviderOut
+         * @description has_key: whether one is set; it is never shown. base_url: empty for the built-in provider, and without the scope
+         *     `identity:read`. problem: why it did not list its models when it was last asked.
+         *
+         *     key_variable: the environment variable that sets the key.
+         */
+        ProviderOut: {
+            /** Name */
+            name: string;
+            /** Kind */
+            kind: string;
+            /** Base Url */
+            base_url: string;
+            /** Is Local */
+            is_local: boolean;
+            /** Has Key */
+            has_key: boolean;
+            /** Key Variable */
+            key_variable: string;
+            /** Models */
+            models: number;
+            /** Problem */
+            problem: string | null;
+        };
+        /**
          * QueueOut
          * @description This workspace's runs that are not over. waiting_seconds: how long the oldest queued run has been due.
          *
@@ -7717,6 +7790,32 @@ export interface components {
             total: components["schemas"]["PointOut"][];
             /** Replicas */
             replicas: components["schemas"]["ReplicaSeriesOut"][];
+        };
+        /**
+         * ServiceOut
+         * @description uptime_seconds: since the service was last found down, or the server began; 0 while it is down.
+         */
+        ServiceOut: {
+            /** Name */
+            name: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "healthy" | "degraded" | "down";
+            /** Version */
+            version: string;
+            /** Uptime Seconds */
+            uptime_seconds: number;
+            /** Latency Ms */
+            latency_ms: number;
+            /**
+             * Checked At
+             * Format: date-time
+             */
+            checked_at: string;
+            /** Checks */
+            checks: components["schemas"]["glia__surfaces__native__health__CheckOut"][];
         };
         /**
          * SessionBody
@@ -9494,6 +9593,23 @@ export interface components {
              */
             created_at: string;
         };
+        /**
+         * CheckOut
+         * @description detail: for people; empty when there is nothing to say.
+         */
+        glia__surfaces__native__health__CheckOut: {
+            /** Name */
+            name: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "healthy" | "degraded" | "down";
+            /** Latency Ms */
+            latency_ms: number;
+            /** Detail */
+            detail: string;
+        };
         /** SearchOut */
         glia__surfaces__native__knowledge__SearchOut: {
             /** Data */
@@ -11225,6 +11341,33 @@ export interface operations {
             };
         };
     };
+    services_v1_health_services_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_ServiceOut_"];
+                };
+            };
+        };
+    };
     list_jobs_v1_jobs_get: {
         parameters: {
             query?: {
@@ -12913,6 +13056,33 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ProjectOut"];
+                };
+            };
+        };
+    };
+    list_providers_v1_providers_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_ProviderOut_"];
                 };
             };
         };

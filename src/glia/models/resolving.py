@@ -74,6 +74,11 @@ class Resolver:
         self._prices = prices
         self._default = default
 
+    def failure(self, provider: Provider) -> str | None:
+        """Why the provider did not list its models when it was last asked."""
+        found = self._listings.failure(provider)
+        return None if found is None else found.message
+
     async def resolve(self, name: str | None) -> ResolvedModel:
         """See `Models.resolve`."""
         if name is None:

@@ -1,5 +1,5 @@
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
-import { api, data, type Schema, serverUrl } from "@/lib/api";
+import { ApiError, api, data, type Schema, serverUrl, signedFetch } from "@/lib/api";
 import { listModels } from "@/lib/models";
 
 export type Key = Schema["KeyOut"];
@@ -174,10 +174,55 @@ export const createProject = (name: string) => data(api.POST("/v1/projects", { b
 
 export const modelsQuery = queryOptions({ queryKey: ["models"], queryFn: listModels });
 
+export const providersQuery = queryOptions({
+  queryKey: ["providers"],
+  queryFn: () => data(api.GET("/v1/providers")),
+  staleTime: 30_000,
+});
+
+/** Asks a model something small and tells how long the answer took. It costs what such a call costs. */
+export async function tryModel(model: string, purpose: string): Promise<{ ms: number; said: string }> {
+  const isChat = purpose === "chat" || purpose === "agent";
+  const began = performance.now();
+  const response = await signedFetch(`${serverUrl()}/v1/${isChat ? "chat/completions" : "embeddings"}`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(
+      isChat
+        ? { model, messages: [{ role: "user", content: "Answer with the word: ready" }], max_tokens: 64 }
+        : { model, input: "ready" },
+    ),
+  });
+  if (!response.ok) throw await openAiError(response);
+  const answer = await response.json();
+  return {
+    ms: performance.now() - began,
+    said: isChat
+      ? String(answer.choices?.[0]?.message?.content ?? "")
+      : `a vector of ${answer.data?.[0]?.embedding?.length ?? 0} numbers`,
+  };
+}
+
+async function openAiError(response: Response): Promise<Error> {
+  const body = await response.json().catch(() => null);
+  const message = body?.error?.message;
+  return new ApiError(
+    typeof message === "string" ? message : `The server answered ${response.status}.`,
+    response.status,
+    "",
+  );
+}
+
 export const workersQuery = queryOptions({
   queryKey: ["workers"],
   queryFn: () => data(api.GET("/v1/workers")),
   refetchInterval: OFTEN_MS,
+});
+
+export const servicesQuery = queryOptions({
+  queryKey: ["services"],
+  queryFn: () => data(api.GET("/v1/health/services")),
+  refetchInterval: OFTEN_MS * 3,
 });
 
 export interface Readiness {
