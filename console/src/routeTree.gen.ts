@@ -12,6 +12,7 @@ import { Route as rootRouteImport } from './routes/__root'
 import { Route as IndexRouteImport } from './routes/index'
 import { Route as ApprovalsRouteImport } from './routes/approvals'
 import { Route as ChatRouteImport } from './routes/chat'
+import { Route as SearchRouteImport } from './routes/search'
 import { Route as UsageRouteImport } from './routes/usage'
 import { Route as AgentsIndexRouteImport } from './routes/agents.index'
 import { Route as AgentsAgentRouteImport } from './routes/agents.$agent'
@@ -44,6 +45,11 @@ const ApprovalsRoute = ApprovalsRouteImport.update({
 const ChatRoute = ChatRouteImport.update({
   id: '/chat',
   path: '/chat',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const SearchRoute = SearchRouteImport.update({
+  id: '/search',
+  path: '/search',
   getParentRoute: () => rootRouteImport,
 } as any)
 const UsageRoute = UsageRouteImport.update({
@@ -141,6 +147,7 @@ export interface FileRoutesByFullPath {
   '/': typeof IndexRoute
   '/approvals': typeof ApprovalsRoute
   '/chat': typeof ChatRouteWithChildren
+  '/search': typeof SearchRoute
   '/usage': typeof UsageRouteWithChildren
   '/agents/$agent': typeof AgentsAgentRoute
   '/agents/new': typeof AgentsNewRoute
@@ -163,6 +170,7 @@ export interface FileRoutesByFullPath {
 export interface FileRoutesByTo {
   '/': typeof IndexRoute
   '/approvals': typeof ApprovalsRoute
+  '/search': typeof SearchRoute
   '/agents/$agent': typeof AgentsAgentRoute
   '/agents/new': typeof AgentsNewRoute
   '/chat/$session': typeof ChatSessionRoute
@@ -186,6 +194,7 @@ export interface FileRoutesById {
   '/': typeof IndexRoute
   '/approvals': typeof ApprovalsRoute
   '/chat': typeof ChatRouteWithChildren
+  '/search': typeof SearchRoute
   '/usage': typeof UsageRouteWithChildren
   '/agents/$agent': typeof AgentsAgentRoute
   '/agents/new': typeof AgentsNewRoute
@@ -211,6 +220,7 @@ export interface FileRouteTypes {
     | '/'
     | '/approvals'
     | '/chat'
+    | '/search'
     | '/usage'
     | '/agents/$agent'
     | '/agents/new'
@@ -233,6 +243,7 @@ export interface FileRouteTypes {
   to:
     | '/'
     | '/approvals'
+    | '/search'
     | '/agents/$agent'
     | '/agents/new'
     | '/chat/$session'
@@ -255,6 +266,7 @@ export interface FileRouteTypes {
     | '/'
     | '/approvals'
     | '/chat'
+    | '/search'
     | '/usage'
     | '/agents/$agent'
     | '/agents/new'
@@ -279,6 +291,7 @@ export interface RootRouteChildren {
   IndexRoute: typeof IndexRoute
   ApprovalsRoute: typeof ApprovalsRoute
   ChatRoute: typeof ChatRouteWithChildren
+  SearchRoute: typeof SearchRoute
   UsageRoute: typeof UsageRouteWithChildren
   AgentsAgentRoute: typeof AgentsAgentRoute
   AgentsNewRoute: typeof AgentsNewRoute
@@ -313,6 +326,13 @@ declare module '@tanstack/react-router' {
       path: '/chat'
       fullPath: '/chat'
       preLoaderRoute: typeof ChatRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/search': {
+      id: '/search'
+      path: '/search'
+      fullPath: '/search'
+      preLoaderRoute: typeof SearchRouteImport
       parentRoute: typeof rootRouteImport
     }
     '/usage': {
@@ -478,6 +498,7 @@ const rootRouteChildren: RootRouteChildren = {
   IndexRoute: IndexRoute,
   ApprovalsRoute: ApprovalsRoute,
   ChatRoute: ChatRouteWithChildren,
+  SearchRoute: SearchRoute,
   UsageRoute: UsageRouteWithChildren,
   AgentsAgentRoute: AgentsAgentRoute,
   AgentsNewRoute: AgentsNewRoute,
