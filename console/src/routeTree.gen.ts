@@ -14,6 +14,7 @@ import { Route as ApprovalsRouteImport } from './routes/approvals'
 import { Route as AutomationRouteImport } from './routes/automation'
 import { Route as ChatRouteImport } from './routes/chat'
 import { Route as SettingsRouteImport } from './routes/settings'
+import { Route as SearchRouteImport } from './routes/search'
 import { Route as UsageRouteImport } from './routes/usage'
 import { Route as AgentsIndexRouteImport } from './routes/agents.index'
 import { Route as AgentsAgentRouteImport } from './routes/agents.$agent'
@@ -90,6 +91,9 @@ const ChatRoute = ChatRouteImport.update({
 const SettingsRoute = SettingsRouteImport.update({
   id: '/settings',
   path: '/settings',
+const SearchRoute = SearchRouteImport.update({
+  id: '/search',
+  path: '/search',
   getParentRoute: () => rootRouteImport,
 } as any)
 const UsageRoute = UsageRouteImport.update({
@@ -346,6 +350,7 @@ export interface FileRoutesByFullPath {
   '/automation': typeof AutomationRouteWithChildren
   '/chat': typeof ChatRouteWithChildren
   '/settings': typeof SettingsRouteWithChildren
+  '/search': typeof SearchRoute
   '/usage': typeof UsageRouteWithChildren
   '/agents/$agent': typeof AgentsAgentRoute
   '/agents/new': typeof AgentsNewRoute
@@ -400,6 +405,7 @@ export interface FileRoutesByFullPath {
 export interface FileRoutesByTo {
   '/': typeof IndexRoute
   '/approvals': typeof ApprovalsRoute
+  '/search': typeof SearchRoute
   '/agents/$agent': typeof AgentsAgentRoute
   '/agents/new': typeof AgentsNewRoute
   '/chat/$session': typeof ChatSessionRoute
@@ -457,6 +463,7 @@ export interface FileRoutesById {
   '/automation': typeof AutomationRouteWithChildren
   '/chat': typeof ChatRouteWithChildren
   '/settings': typeof SettingsRouteWithChildren
+  '/search': typeof SearchRoute
   '/usage': typeof UsageRouteWithChildren
   '/agents/$agent': typeof AgentsAgentRoute
   '/agents/new': typeof AgentsNewRoute
@@ -516,6 +523,7 @@ export interface FileRouteTypes {
     | '/automation'
     | '/chat'
     | '/settings'
+    | '/search'
     | '/usage'
     | '/agents/$agent'
     | '/agents/new'
@@ -570,6 +578,7 @@ export interface FileRouteTypes {
   to:
     | '/'
     | '/approvals'
+    | '/search'
     | '/agents/$agent'
     | '/agents/new'
     | '/chat/$session'
@@ -626,6 +635,7 @@ export interface FileRouteTypes {
     | '/automation'
     | '/chat'
     | '/settings'
+    | '/search'
     | '/usage'
     | '/agents/$agent'
     | '/agents/new'
@@ -684,6 +694,7 @@ export interface RootRouteChildren {
   AutomationRoute: typeof AutomationRouteWithChildren
   ChatRoute: typeof ChatRouteWithChildren
   SettingsRoute: typeof SettingsRouteWithChildren
+  SearchRoute: typeof SearchRoute
   UsageRoute: typeof UsageRouteWithChildren
   AgentsAgentRoute: typeof AgentsAgentRoute
   AgentsNewRoute: typeof AgentsNewRoute
@@ -743,6 +754,11 @@ declare module '@tanstack/react-router' {
       path: '/settings'
       fullPath: '/settings'
       preLoaderRoute: typeof SettingsRouteImport
+    '/search': {
+      id: '/search'
+      path: '/search'
+      fullPath: '/search'
+      preLoaderRoute: typeof SearchRouteImport
       parentRoute: typeof rootRouteImport
     }
     '/usage': {
@@ -1186,6 +1202,7 @@ const rootRouteChildren: RootRouteChildren = {
   AutomationRoute: AutomationRouteWithChildren,
   ChatRoute: ChatRouteWithChildren,
   SettingsRoute: SettingsRouteWithChildren,
+  SearchRoute: SearchRoute,
   UsageRoute: UsageRouteWithChildren,
   AgentsAgentRoute: AgentsAgentRoute,
   AgentsNewRoute: AgentsNewRoute,
