@@ -13,8 +13,8 @@ import { Route as IndexRouteImport } from './routes/index'
 import { Route as ApprovalsRouteImport } from './routes/approvals'
 import { Route as AutomationRouteImport } from './routes/automation'
 import { Route as ChatRouteImport } from './routes/chat'
-import { Route as SettingsRouteImport } from './routes/settings'
 import { Route as SearchRouteImport } from './routes/search'
+import { Route as SettingsRouteImport } from './routes/settings'
 import { Route as UsageRouteImport } from './routes/usage'
 import { Route as AgentsIndexRouteImport } from './routes/agents.index'
 import { Route as AgentsAgentRouteImport } from './routes/agents.$agent'
@@ -33,22 +33,14 @@ import { Route as RunsRunRouteImport } from './routes/runs.$run'
 import { Route as SandboxesIndexRouteImport } from './routes/sandboxes.index'
 import { Route as SandboxesSandboxRouteImport } from './routes/sandboxes.$sandbox'
 import { Route as SandboxesNewRouteImport } from './routes/sandboxes.new'
-import { Route as ToolsIndexRouteImport } from './routes/tools.index'
-import { Route as ToolsNewRouteImport } from './routes/tools.new'
-import { Route as UsageIndexRouteImport } from './routes/usage.index'
-import { Route as UsageCallsRouteImport } from './routes/usage.calls'
-import { Route as UsageLedgerRouteImport } from './routes/usage.ledger'
-import { Route as MemoryBlocksBlockRouteImport } from './routes/memory.blocks.$block'
-import { Route as MemoryFactsMemoryRouteImport } from './routes/memory.facts.$memory'
-import { Route as ToolsNamedToolRouteImport } from './routes/tools.named.$tool'
-import { Route as ToolsServersServerRouteImport } from './routes/tools.servers.$server'
-import { Route as ToolsToolsetsToolsetRouteImport } from './routes/tools.toolsets.$toolset'
 import { Route as SettingsIndexRouteImport } from './routes/settings.index'
 import { Route as SettingsAuditRouteImport } from './routes/settings.audit'
 import { Route as SettingsHealthRouteImport } from './routes/settings.health'
 import { Route as SettingsKeysRouteImport } from './routes/settings.keys'
 import { Route as SettingsModelsRouteImport } from './routes/settings.models'
 import { Route as SettingsWorkspaceRouteImport } from './routes/settings.workspace'
+import { Route as ToolsIndexRouteImport } from './routes/tools.index'
+import { Route as ToolsNewRouteImport } from './routes/tools.new'
 import { Route as UsageIndexRouteImport } from './routes/usage.index'
 import { Route as UsageCallsRouteImport } from './routes/usage.calls'
 import { Route as UsageLedgerRouteImport } from './routes/usage.ledger'
@@ -59,10 +51,15 @@ import { Route as AutomationTriggersTriggerRouteImport } from './routes/automati
 import { Route as AutomationTriggersNewRouteImport } from './routes/automation.triggers.new'
 import { Route as AutomationWorkflowsIndexRouteImport } from './routes/automation.workflows.index'
 import { Route as AutomationWorkflowsNewRouteImport } from './routes/automation.workflows.new'
+import { Route as MemoryBlocksBlockRouteImport } from './routes/memory.blocks.$block'
+import { Route as MemoryFactsMemoryRouteImport } from './routes/memory.facts.$memory'
 import { Route as SettingsPeopleIndexRouteImport } from './routes/settings.people.index'
 import { Route as SettingsPeopleUserRouteImport } from './routes/settings.people.$user'
 import { Route as SettingsWebhooksIndexRouteImport } from './routes/settings.webhooks.index'
 import { Route as SettingsWebhooksWebhookRouteImport } from './routes/settings.webhooks.$webhook'
+import { Route as ToolsNamedToolRouteImport } from './routes/tools.named.$tool'
+import { Route as ToolsServersServerRouteImport } from './routes/tools.servers.$server'
+import { Route as ToolsToolsetsToolsetRouteImport } from './routes/tools.toolsets.$toolset'
 import { Route as UsageBudgetsIndexRouteImport } from './routes/usage.budgets.index'
 import { Route as UsageBudgetsBudgetRouteImport } from './routes/usage.budgets.$budget'
 import { Route as AutomationWorkflowsWorkflowIndexRouteImport } from './routes/automation.workflows.$workflow.index'
@@ -88,12 +85,14 @@ const ChatRoute = ChatRouteImport.update({
   path: '/chat',
   getParentRoute: () => rootRouteImport,
 } as any)
-const SettingsRoute = SettingsRouteImport.update({
-  id: '/settings',
-  path: '/settings',
 const SearchRoute = SearchRouteImport.update({
   id: '/search',
   path: '/search',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const SettingsRoute = SettingsRouteImport.update({
+  id: '/settings',
+  path: '/settings',
   getParentRoute: () => rootRouteImport,
 } as any)
 const UsageRoute = UsageRouteImport.update({
@@ -186,15 +185,6 @@ const SandboxesNewRoute = SandboxesNewRouteImport.update({
   path: '/sandboxes/new',
   getParentRoute: () => rootRouteImport,
 } as any)
-const ToolsIndexRoute = ToolsIndexRouteImport.update({
-  id: '/tools/',
-  path: '/tools/',
-  getParentRoute: () => rootRouteImport,
-} as any)
-const ToolsNewRoute = ToolsNewRouteImport.update({
-  id: '/tools/new',
-  path: '/tools/new',
-  getParentRoute: () => rootRouteImport,
 const SettingsIndexRoute = SettingsIndexRouteImport.update({
   id: '/',
   path: '/',
@@ -225,6 +215,16 @@ const SettingsWorkspaceRoute = SettingsWorkspaceRouteImport.update({
   path: '/workspace',
   getParentRoute: () => SettingsRoute,
 } as any)
+const ToolsIndexRoute = ToolsIndexRouteImport.update({
+  id: '/tools/',
+  path: '/tools/',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const ToolsNewRoute = ToolsNewRouteImport.update({
+  id: '/tools/new',
+  path: '/tools/new',
+  getParentRoute: () => rootRouteImport,
+} as any)
 const UsageIndexRoute = UsageIndexRouteImport.update({
   id: '/',
   path: '/',
@@ -240,30 +240,6 @@ const UsageLedgerRoute = UsageLedgerRouteImport.update({
   path: '/ledger',
   getParentRoute: () => UsageRoute,
 } as any)
-const MemoryBlocksBlockRoute = MemoryBlocksBlockRouteImport.update({
-  id: '/memory/blocks/$block',
-  path: '/memory/blocks/$block',
-  getParentRoute: () => rootRouteImport,
-} as any)
-const MemoryFactsMemoryRoute = MemoryFactsMemoryRouteImport.update({
-  id: '/memory/facts/$memory',
-  path: '/memory/facts/$memory',
-  getParentRoute: () => rootRouteImport,
-} as any)
-const ToolsNamedToolRoute = ToolsNamedToolRouteImport.update({
-  id: '/tools/named/$tool',
-  path: '/tools/named/$tool',
-  getParentRoute: () => rootRouteImport,
-} as any)
-const ToolsServersServerRoute = ToolsServersServerRouteImport.update({
-  id: '/tools/servers/$server',
-  path: '/tools/servers/$server',
-  getParentRoute: () => rootRouteImport,
-} as any)
-const ToolsToolsetsToolsetRoute = ToolsToolsetsToolsetRouteImport.update({
-  id: '/tools/toolsets/$toolset',
-  path: '/tools/toolsets/$toolset',
-  getParentRoute: () => rootRouteImport,
 const AutomationJobsIndexRoute = AutomationJobsIndexRouteImport.update({
   id: '/jobs/',
   path: '/jobs/',
@@ -301,6 +277,16 @@ const AutomationWorkflowsNewRoute = AutomationWorkflowsNewRouteImport.update({
   path: '/workflows/new',
   getParentRoute: () => AutomationRoute,
 } as any)
+const MemoryBlocksBlockRoute = MemoryBlocksBlockRouteImport.update({
+  id: '/memory/blocks/$block',
+  path: '/memory/blocks/$block',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const MemoryFactsMemoryRoute = MemoryFactsMemoryRouteImport.update({
+  id: '/memory/facts/$memory',
+  path: '/memory/facts/$memory',
+  getParentRoute: () => rootRouteImport,
+} as any)
 const SettingsPeopleIndexRoute = SettingsPeopleIndexRouteImport.update({
   id: '/people/',
   path: '/people/',
@@ -320,6 +306,21 @@ const SettingsWebhooksWebhookRoute = SettingsWebhooksWebhookRouteImport.update({
   id: '/webhooks/$webhook',
   path: '/webhooks/$webhook',
   getParentRoute: () => SettingsRoute,
+} as any)
+const ToolsNamedToolRoute = ToolsNamedToolRouteImport.update({
+  id: '/tools/named/$tool',
+  path: '/tools/named/$tool',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const ToolsServersServerRoute = ToolsServersServerRouteImport.update({
+  id: '/tools/servers/$server',
+  path: '/tools/servers/$server',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const ToolsToolsetsToolsetRoute = ToolsToolsetsToolsetRouteImport.update({
+  id: '/tools/toolsets/$toolset',
+  path: '/tools/toolsets/$toolset',
+  getParentRoute: () => rootRouteImport,
 } as any)
 const UsageBudgetsIndexRoute = UsageBudgetsIndexRouteImport.update({
   id: '/budgets/',
@@ -349,8 +350,8 @@ export interface FileRoutesByFullPath {
   '/approvals': typeof ApprovalsRoute
   '/automation': typeof AutomationRouteWithChildren
   '/chat': typeof ChatRouteWithChildren
-  '/settings': typeof SettingsRouteWithChildren
   '/search': typeof SearchRoute
+  '/settings': typeof SettingsRouteWithChildren
   '/usage': typeof UsageRouteWithChildren
   '/agents/$agent': typeof AgentsAgentRoute
   '/agents/new': typeof AgentsNewRoute
@@ -361,12 +362,12 @@ export interface FileRoutesByFullPath {
   '/runs/$run': typeof RunsRunRoute
   '/sandboxes/$sandbox': typeof SandboxesSandboxRoute
   '/sandboxes/new': typeof SandboxesNewRoute
-  '/tools/new': typeof ToolsNewRoute
   '/settings/audit': typeof SettingsAuditRoute
   '/settings/health': typeof SettingsHealthRoute
   '/settings/keys': typeof SettingsKeysRoute
   '/settings/models': typeof SettingsModelsRoute
   '/settings/workspace': typeof SettingsWorkspaceRoute
+  '/tools/new': typeof ToolsNewRoute
   '/usage/calls': typeof UsageCallsRoute
   '/usage/ledger': typeof UsageLedgerRoute
   '/agents/': typeof AgentsIndexRoute
@@ -377,21 +378,20 @@ export interface FileRoutesByFullPath {
   '/memory/': typeof MemoryIndexRoute
   '/runs/': typeof RunsIndexRoute
   '/sandboxes/': typeof SandboxesIndexRoute
-  '/tools/': typeof ToolsIndexRoute
-  '/usage/': typeof UsageIndexRoute
-  '/memory/blocks/$block': typeof MemoryBlocksBlockRoute
-  '/memory/facts/$memory': typeof MemoryFactsMemoryRoute
-  '/tools/named/$tool': typeof ToolsNamedToolRoute
-  '/tools/servers/$server': typeof ToolsServersServerRoute
-  '/tools/toolsets/$toolset': typeof ToolsToolsetsToolsetRoute
   '/settings/': typeof SettingsIndexRoute
+  '/tools/': typeof ToolsIndexRoute
   '/usage/': typeof UsageIndexRoute
   '/automation/jobs/$job': typeof AutomationJobsJobRoute
   '/automation/triggers/$trigger': typeof AutomationTriggersTriggerRoute
   '/automation/triggers/new': typeof AutomationTriggersNewRoute
   '/automation/workflows/new': typeof AutomationWorkflowsNewRoute
+  '/memory/blocks/$block': typeof MemoryBlocksBlockRoute
+  '/memory/facts/$memory': typeof MemoryFactsMemoryRoute
   '/settings/people/$user': typeof SettingsPeopleUserRoute
   '/settings/webhooks/$webhook': typeof SettingsWebhooksWebhookRoute
+  '/tools/named/$tool': typeof ToolsNamedToolRoute
+  '/tools/servers/$server': typeof ToolsServersServerRoute
+  '/tools/toolsets/$toolset': typeof ToolsToolsetsToolsetRoute
   '/usage/budgets/$budget': typeof UsageBudgetsBudgetRoute
   '/automation/jobs/': typeof AutomationJobsIndexRoute
   '/automation/triggers/': typeof AutomationTriggersIndexRoute
@@ -415,12 +415,12 @@ export interface FileRoutesByTo {
   '/runs/$run': typeof RunsRunRoute
   '/sandboxes/$sandbox': typeof SandboxesSandboxRoute
   '/sandboxes/new': typeof SandboxesNewRoute
-  '/tools/new': typeof ToolsNewRoute
   '/settings/audit': typeof SettingsAuditRoute
   '/settings/health': typeof SettingsHealthRoute
   '/settings/keys': typeof SettingsKeysRoute
   '/settings/models': typeof SettingsModelsRoute
   '/settings/workspace': typeof SettingsWorkspaceRoute
+  '/tools/new': typeof ToolsNewRoute
   '/usage/calls': typeof UsageCallsRoute
   '/usage/ledger': typeof UsageLedgerRoute
   '/agents': typeof AgentsIndexRoute
@@ -431,21 +431,20 @@ export interface FileRoutesByTo {
   '/memory': typeof MemoryIndexRoute
   '/runs': typeof RunsIndexRoute
   '/sandboxes': typeof SandboxesIndexRoute
-  '/tools': typeof ToolsIndexRoute
-  '/usage': typeof UsageIndexRoute
-  '/memory/blocks/$block': typeof MemoryBlocksBlockRoute
-  '/memory/facts/$memory': typeof MemoryFactsMemoryRoute
-  '/tools/named/$tool': typeof ToolsNamedToolRoute
-  '/tools/servers/$server': typeof ToolsServersServerRoute
-  '/tools/toolsets/$toolset': typeof ToolsToolsetsToolsetRoute
   '/settings': typeof SettingsIndexRoute
+  '/tools': typeof ToolsIndexRoute
   '/usage': typeof UsageIndexRoute
   '/automation/jobs/$job': typeof AutomationJobsJobRoute
   '/automation/triggers/$trigger': typeof AutomationTriggersTriggerRoute
   '/automation/triggers/new': typeof AutomationTriggersNewRoute
   '/automation/workflows/new': typeof AutomationWorkflowsNewRoute
+  '/memory/blocks/$block': typeof MemoryBlocksBlockRoute
+  '/memory/facts/$memory': typeof MemoryFactsMemoryRoute
   '/settings/people/$user': typeof SettingsPeopleUserRoute
   '/settings/webhooks/$webhook': typeof SettingsWebhooksWebhookRoute
+  '/tools/named/$tool': typeof ToolsNamedToolRoute
+  '/tools/servers/$server': typeof ToolsServersServerRoute
+  '/tools/toolsets/$toolset': typeof ToolsToolsetsToolsetRoute
   '/usage/budgets/$budget': typeof UsageBudgetsBudgetRoute
   '/automation/jobs': typeof AutomationJobsIndexRoute
   '/automation/triggers': typeof AutomationTriggersIndexRoute
@@ -462,8 +461,8 @@ export interface FileRoutesById {
   '/approvals': typeof ApprovalsRoute
   '/automation': typeof AutomationRouteWithChildren
   '/chat': typeof ChatRouteWithChildren
-  '/settings': typeof SettingsRouteWithChildren
   '/search': typeof SearchRoute
+  '/settings': typeof SettingsRouteWithChildren
   '/usage': typeof UsageRouteWithChildren
   '/agents/$agent': typeof AgentsAgentRoute
   '/agents/new': typeof AgentsNewRoute
@@ -474,12 +473,12 @@ export interface FileRoutesById {
   '/runs/$run': typeof RunsRunRoute
   '/sandboxes/$sandbox': typeof SandboxesSandboxRoute
   '/sandboxes/new': typeof SandboxesNewRoute
-  '/tools/new': typeof ToolsNewRoute
   '/settings/audit': typeof SettingsAuditRoute
   '/settings/health': typeof SettingsHealthRoute
   '/settings/keys': typeof SettingsKeysRoute
   '/settings/models': typeof SettingsModelsRoute
   '/settings/workspace': typeof SettingsWorkspaceRoute
+  '/tools/new': typeof ToolsNewRoute
   '/usage/calls': typeof UsageCallsRoute
   '/usage/ledger': typeof UsageLedgerRoute
   '/agents/': typeof AgentsIndexRoute
@@ -490,21 +489,20 @@ export interface FileRoutesById {
   '/memory/': typeof MemoryIndexRoute
   '/runs/': typeof RunsIndexRoute
   '/sandboxes/': typeof SandboxesIndexRoute
-  '/tools/': typeof ToolsIndexRoute
-  '/usage/': typeof UsageIndexRoute
-  '/memory/blocks/$block': typeof MemoryBlocksBlockRoute
-  '/memory/facts/$memory': typeof MemoryFactsMemoryRoute
-  '/tools/named/$tool': typeof ToolsNamedToolRoute
-  '/tools/servers/$server': typeof ToolsServersServerRoute
-  '/tools/toolsets/$toolset': typeof ToolsToolsetsToolsetRoute
   '/settings/': typeof SettingsIndexRoute
+  '/tools/': typeof ToolsIndexRoute
   '/usage/': typeof UsageIndexRoute
   '/automation/jobs/$job': typeof AutomationJobsJobRoute
   '/automation/triggers/$trigger': typeof AutomationTriggersTriggerRoute
   '/automation/triggers/new': typeof AutomationTriggersNewRoute
   '/automation/workflows/new': typeof AutomationWorkflowsNewRoute
+  '/memory/blocks/$block': typeof MemoryBlocksBlockRoute
+  '/memory/facts/$memory': typeof MemoryFactsMemoryRoute
   '/settings/people/$user': typeof SettingsPeopleUserRoute
   '/settings/webhooks/$webhook': typeof SettingsWebhooksWebhookRoute
+  '/tools/named/$tool': typeof ToolsNamedToolRoute
+  '/tools/servers/$server': typeof ToolsServersServerRoute
+  '/tools/toolsets/$toolset': typeof ToolsToolsetsToolsetRoute
   '/usage/budgets/$budget': typeof UsageBudgetsBudgetRoute
   '/automation/jobs/': typeof AutomationJobsIndexRoute
   '/automation/triggers/': typeof AutomationTriggersIndexRoute
@@ -522,8 +520,8 @@ export interface FileRouteTypes {
     | '/approvals'
     | '/automation'
     | '/chat'
-    | '/settings'
     | '/search'
+    | '/settings'
     | '/usage'
     | '/agents/$agent'
     | '/agents/new'
@@ -534,12 +532,12 @@ export interface FileRouteTypes {
     | '/runs/$run'
     | '/sandboxes/$sandbox'
     | '/sandboxes/new'
-    | '/tools/new'
     | '/settings/audit'
     | '/settings/health'
     | '/settings/keys'
     | '/settings/models'
     | '/settings/workspace'
+    | '/tools/new'
     | '/usage/calls'
     | '/usage/ledger'
     | '/agents/'
@@ -550,21 +548,20 @@ export interface FileRouteTypes {
     | '/memory/'
     | '/runs/'
     | '/sandboxes/'
-    | '/tools/'
-    | '/usage/'
-    | '/memory/blocks/$block'
-    | '/memory/facts/$memory'
-    | '/tools/named/$tool'
-    | '/tools/servers/$server'
-    | '/tools/toolsets/$toolset'
     | '/settings/'
+    | '/tools/'
     | '/usage/'
     | '/automation/jobs/$job'
     | '/automation/triggers/$trigger'
     | '/automation/triggers/new'
     | '/automation/workflows/new'
+    | '/memory/blocks/$block'
+    | '/memory/facts/$memory'
     | '/settings/people/$user'
     | '/settings/webhooks/$webhook'
+    | '/tools/named/$tool'
+    | '/tools/servers/$server'
+    | '/tools/toolsets/$toolset'
     | '/usage/budgets/$budget'
     | '/automation/jobs/'
     | '/automation/triggers/'
@@ -588,12 +585,12 @@ export interface FileRouteTypes {
     | '/runs/$run'
     | '/sandboxes/$sandbox'
     | '/sandboxes/new'
-    | '/tools/new'
     | '/settings/audit'
     | '/settings/health'
     | '/settings/keys'
     | '/settings/models'
     | '/settings/workspace'
+    | '/tools/new'
     | '/usage/calls'
     | '/usage/ledger'
     | '/agents'
@@ -604,21 +601,20 @@ export interface FileRouteTypes {
     | '/memory'
     | '/runs'
     | '/sandboxes'
-    | '/tools'
-    | '/usage'
-    | '/memory/blocks/$block'
-    | '/memory/facts/$memory'
-    | '/tools/named/$tool'
-    | '/tools/servers/$server'
-    | '/tools/toolsets/$toolset'
     | '/settings'
+    | '/tools'
     | '/usage'
     | '/automation/jobs/$job'
     | '/automation/triggers/$trigger'
     | '/automation/triggers/new'
     | '/automation/workflows/new'
+    | '/memory/blocks/$block'
+    | '/memory/facts/$memory'
     | '/settings/people/$user'
     | '/settings/webhooks/$webhook'
+    | '/tools/named/$tool'
+    | '/tools/servers/$server'
+    | '/tools/toolsets/$toolset'
     | '/usage/budgets/$budget'
     | '/automation/jobs'
     | '/automation/triggers'
@@ -634,8 +630,8 @@ export interface FileRouteTypes {
     | '/approvals'
     | '/automation'
     | '/chat'
-    | '/settings'
     | '/search'
+    | '/settings'
     | '/usage'
     | '/agents/$agent'
     | '/agents/new'
@@ -646,12 +642,12 @@ export interface FileRouteTypes {
     | '/runs/$run'
     | '/sandboxes/$sandbox'
     | '/sandboxes/new'
-    | '/tools/new'
     | '/settings/audit'
     | '/settings/health'
     | '/settings/keys'
     | '/settings/models'
     | '/settings/workspace'
+    | '/tools/new'
     | '/usage/calls'
     | '/usage/ledger'
     | '/agents/'
@@ -662,21 +658,20 @@ export interface FileRouteTypes {
     | '/memory/'
     | '/runs/'
     | '/sandboxes/'
-    | '/tools/'
-    | '/usage/'
-    | '/memory/blocks/$block'
-    | '/memory/facts/$memory'
-    | '/tools/named/$tool'
-    | '/tools/servers/$server'
-    | '/tools/toolsets/$toolset'
     | '/settings/'
+    | '/tools/'
     | '/usage/'
     | '/automation/jobs/$job'
     | '/automation/triggers/$trigger'
     | '/automation/triggers/new'
     | '/automation/workflows/new'
+    | '/memory/blocks/$block'
+    | '/memory/facts/$memory'
     | '/settings/people/$user'
     | '/settings/webhooks/$webhook'
+    | '/tools/named/$tool'
+    | '/tools/servers/$server'
+    | '/tools/toolsets/$toolset'
     | '/usage/budgets/$budget'
     | '/automation/jobs/'
     | '/automation/triggers/'
@@ -693,8 +688,8 @@ export interface RootRouteChildren {
   ApprovalsRoute: typeof ApprovalsRoute
   AutomationRoute: typeof AutomationRouteWithChildren
   ChatRoute: typeof ChatRouteWithChildren
-  SettingsRoute: typeof SettingsRouteWithChildren
   SearchRoute: typeof SearchRoute
+  SettingsRoute: typeof SettingsRouteWithChildren
   UsageRoute: typeof UsageRouteWithChildren
   AgentsAgentRoute: typeof AgentsAgentRoute
   AgentsNewRoute: typeof AgentsNewRoute
@@ -749,16 +744,18 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof ChatRouteImport
       parentRoute: typeof rootRouteImport
     }
-    '/settings': {
-      id: '/settings'
-      path: '/settings'
-      fullPath: '/settings'
-      preLoaderRoute: typeof SettingsRouteImport
     '/search': {
       id: '/search'
       path: '/search'
       fullPath: '/search'
       preLoaderRoute: typeof SearchRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/settings': {
+      id: '/settings'
+      path: '/settings'
+      fullPath: '/settings'
+      preLoaderRoute: typeof SettingsRouteImport
       parentRoute: typeof rootRouteImport
     }
     '/usage': {
@@ -887,19 +884,6 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof SandboxesNewRouteImport
       parentRoute: typeof rootRouteImport
     }
-    '/tools/': {
-      id: '/tools/'
-      path: '/tools'
-      fullPath: '/tools/'
-      preLoaderRoute: typeof ToolsIndexRouteImport
-      parentRoute: typeof rootRouteImport
-    }
-    '/tools/new': {
-      id: '/tools/new'
-      path: '/tools/new'
-      fullPath: '/tools/new'
-      preLoaderRoute: typeof ToolsNewRouteImport
-      parentRoute: typeof rootRouteImport
     '/settings/': {
       id: '/settings/'
       path: '/'
@@ -942,6 +926,20 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof SettingsWorkspaceRouteImport
       parentRoute: typeof SettingsRoute
     }
+    '/tools/': {
+      id: '/tools/'
+      path: '/tools'
+      fullPath: '/tools/'
+      preLoaderRoute: typeof ToolsIndexRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/tools/new': {
+      id: '/tools/new'
+      path: '/tools/new'
+      fullPath: '/tools/new'
+      preLoaderRoute: typeof ToolsNewRouteImport
+      parentRoute: typeof rootRouteImport
+    }
     '/usage/': {
       id: '/usage/'
       path: '/'
@@ -963,40 +961,6 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof UsageLedgerRouteImport
       parentRoute: typeof UsageRoute
     }
-    '/memory/blocks/$block': {
-      id: '/memory/blocks/$block'
-      path: '/memory/blocks/$block'
-      fullPath: '/memory/blocks/$block'
-      preLoaderRoute: typeof MemoryBlocksBlockRouteImport
-      parentRoute: typeof rootRouteImport
-    }
-    '/memory/facts/$memory': {
-      id: '/memory/facts/$memory'
-      path: '/memory/facts/$memory'
-      fullPath: '/memory/facts/$memory'
-      preLoaderRoute: typeof MemoryFactsMemoryRouteImport
-      parentRoute: typeof rootRouteImport
-    }
-    '/tools/named/$tool': {
-      id: '/tools/named/$tool'
-      path: '/tools/named/$tool'
-      fullPath: '/tools/named/$tool'
-      preLoaderRoute: typeof ToolsNamedToolRouteImport
-      parentRoute: typeof rootRouteImport
-    }
-    '/tools/servers/$server': {
-      id: '/tools/servers/$server'
-      path: '/tools/servers/$server'
-      fullPath: '/tools/servers/$server'
-      preLoaderRoute: typeof ToolsServersServerRouteImport
-      parentRoute: typeof rootRouteImport
-    }
-    '/tools/toolsets/$toolset': {
-      id: '/tools/toolsets/$toolset'
-      path: '/tools/toolsets/$toolset'
-      fullPath: '/tools/toolsets/$toolset'
-      preLoaderRoute: typeof ToolsToolsetsToolsetRouteImport
-      parentRoute: typeof rootRouteImport
     '/automation/jobs/': {
       id: '/automation/jobs/'
       path: '/jobs'
@@ -1046,6 +1010,20 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof AutomationWorkflowsNewRouteImport
       parentRoute: typeof AutomationRoute
     }
+    '/memory/blocks/$block': {
+      id: '/memory/blocks/$block'
+      path: '/memory/blocks/$block'
+      fullPath: '/memory/blocks/$block'
+      preLoaderRoute: typeof MemoryBlocksBlockRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/memory/facts/$memory': {
+      id: '/memory/facts/$memory'
+      path: '/memory/facts/$memory'
+      fullPath: '/memory/facts/$memory'
+      preLoaderRoute: typeof MemoryFactsMemoryRouteImport
+      parentRoute: typeof rootRouteImport
+    }
     '/settings/people/': {
       id: '/settings/people/'
       path: '/people'
@@ -1073,6 +1051,27 @@ declare module '@tanstack/react-router' {
       fullPath: '/settings/webhooks/$webhook'
       preLoaderRoute: typeof SettingsWebhooksWebhookRouteImport
       parentRoute: typeof SettingsRoute
+    }
+    '/tools/named/$tool': {
+      id: '/tools/named/$tool'
+      path: '/tools/named/$tool'
+      fullPath: '/tools/named/$tool'
+      preLoaderRoute: typeof ToolsNamedToolRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/tools/servers/$server': {
+      id: '/tools/servers/$server'
+      path: '/tools/servers/$server'
+      fullPath: '/tools/servers/$server'
+      preLoaderRoute: typeof ToolsServersServerRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/tools/toolsets/$toolset': {
+      id: '/tools/toolsets/$toolset'
+      path: '/tools/toolsets/$toolset'
+      fullPath: '/tools/toolsets/$toolset'
+      preLoaderRoute: typeof ToolsToolsetsToolsetRouteImport
+      parentRoute: typeof rootRouteImport
     }
     '/usage/budgets/': {
       id: '/usage/budgets/'
@@ -1201,8 +1200,8 @@ const rootRouteChildren: RootRouteChildren = {
   ApprovalsRoute: ApprovalsRoute,
   AutomationRoute: AutomationRouteWithChildren,
   ChatRoute: ChatRouteWithChildren,
-  SettingsRoute: SettingsRouteWithChildren,
   SearchRoute: SearchRoute,
+  SettingsRoute: SettingsRouteWithChildren,
   UsageRoute: UsageRouteWithChildren,
   AgentsAgentRoute: AgentsAgentRoute,
   AgentsNewRoute: AgentsNewRoute,

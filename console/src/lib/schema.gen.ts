@@ -4526,7 +4526,8 @@ export interface components {
          *
          *     binary_url: http(s), or `storage://<pathname>`. sha256: what the download must be. cpu: decimal cores. memory: with
          *     Ki, Mi or Gi. command: arguments; for an archive the first is its entry point. port: given to the program as PORT.
-         *     health_path: asked whether the program is well; once given, the program must answer there.
+         *     health_path: asked whether the program is well; once given, the program must answer there. network: whom it may
+         *     reach: `none`, `public`, or `hosts` for those of network_hosts: `api.example.org`, `*.example.org`, `x.org:8443`.
          */
         DeploymentBody: {
             /** Name */
@@ -4566,6 +4567,13 @@ export interface components {
             port?: number;
             /** Health Path */
             health_path?: string | null;
+            /**
+             * Network
+             * @default none
+             */
+            network?: string;
+            /** Network Hosts */
+            network_hosts?: string[];
             /** Environment */
             environment?: {
                 [key: string]: string;
@@ -4619,6 +4627,10 @@ export interface components {
             port: number;
             /** Health Path */
             health_path: string;
+            /** Network */
+            network: string;
+            /** Network Hosts */
+            network_hosts: string[];
             /** Environment Names */
             environment_names: string[];
             /** Version */
@@ -4694,6 +4706,13 @@ export interface components {
              * @default /health
              */
             health_path?: string;
+            /**
+             * Network
+             * @default none
+             */
+            network?: string;
+            /** Network Hosts */
+            network_hosts?: string[];
             /** Environment */
             environment?: {
                 [key: string]: string;
@@ -5595,6 +5614,13 @@ export interface components {
             /** Document Ids */
             document_ids: string[];
         };
+        /** LeaseBody */
+        LeaseBody: {
+            /** Lease Seconds */
+            lease_seconds: number;
+        } & {
+            [key: string]: unknown;
+        };
         /**
          * LineOut
          * @description id: for `Last-Event-ID` of the stream. level: debug, info, warn or error.
@@ -5616,12 +5642,6 @@ export interface components {
              * Format: uuid
              */
             replica_id: string;
-        /** LeaseBody */
-        LeaseBody: {
-            /** Lease Seconds */
-            lease_seconds: number;
-        } & {
-            [key: string]: unknown;
         };
         /** ListOf[AgentOut] */
         ListOf_AgentOut_: {
@@ -5971,14 +5991,22 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
-        /** ListOf[RecipeOut] */
-        ListOf_RecipeOut_: {
-            /** Data */
-            data: components["schemas"]["RecipeOut"][];
         /** ListOf[ProviderOut] */
         ListOf_ProviderOut_: {
             /** Data */
             data: components["schemas"]["ProviderOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[RecipeOut] */
+        ListOf_RecipeOut_: {
+            /** Data */
+            data: components["schemas"]["RecipeOut"][];
             /**
              * Has More
              * @default false
@@ -6027,6 +6055,14 @@ export interface components {
         ListOf_SandboxUsageOut_: {
             /** Data */
             data: components["schemas"]["SandboxUsageOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** ListOf[ServiceOut] */
         ListOf_ServiceOut_: {
             /** Data */
@@ -8902,7 +8938,8 @@ export interface components {
          * WebhookBody
          * @description event_types: full names, families such as `run.*`, or `*`. headers: sent along, kept encrypted, never shown.
          *
-         *     style: `sha256` signs with your own `secret` in `X-Webhook-Signature`, `alert` sends an alert's few fields.
+         *     style: `sha256` signs with your own `secret` in `X-Webhook-Signature`, `alert` sends an alert's few fields,
+         *     `timestamped` signs `<timestamp>.<body>` in headers that begin with `header_prefix`, and `data` holds `fields`.
          *     event_names: what those call events, by our names. agent_id: only what is about this agent; its id or slug. The n-th
          *     retry waits n times retry_seconds, up to max_attempts. url: `mailto:` and an address sends mails.
          */
@@ -8930,11 +8967,20 @@ export interface components {
              * @default standard
              * @enum {string}
              */
-            style?: "standard" | "sha256" | "alert";
+            style?: "standard" | "sha256" | "alert" | "timestamped";
             /** Secret */
             secret?: string | null;
             /** Event Names */
             event_names?: {
+                [key: string]: string;
+            };
+            /**
+             * Header Prefix
+             * @default
+             */
+            header_prefix?: string;
+            /** Fields */
+            fields?: {
                 [key: string]: string;
             };
             /** Agent Id */
@@ -8977,6 +9023,15 @@ export interface components {
             is_active?: boolean;
             /** Event Names */
             event_names?: {
+                [key: string]: string;
+            };
+            /**
+             * Header Prefix
+             * @default
+             */
+            header_prefix?: string;
+            /** Fields */
+            fields?: {
                 [key: string]: string;
             };
             /** Timeout Seconds */
@@ -9024,9 +9079,15 @@ export interface components {
              * Style
              * @enum {string}
              */
-            style: "standard" | "sha256" | "alert";
+            style: "standard" | "sha256" | "alert" | "timestamped";
             /** Event Names */
             event_names: {
+                [key: string]: string;
+            };
+            /** Header Prefix */
+            header_prefix: string;
+            /** Fields */
+            fields: {
                 [key: string]: string;
             };
             /** Agent Id */
@@ -9084,9 +9145,15 @@ export interface components {
              * Style
              * @enum {string}
              */
-            style: "standard" | "sha256" | "alert";
+            style: "standard" | "sha256" | "alert" | "timestamped";
             /** Event Names */
             event_names: {
+                [key: string]: string;
+            };
+            /** Header Prefix */
+            header_prefix: string;
+            /** Fields */
+            fields: {
                 [key: string]: string;
             };
             /** Agent Id */
