@@ -11,16 +11,59 @@
 import { Route as rootRouteImport } from './routes/__root'
 import { Route as IndexRouteImport } from './routes/index'
 import { Route as ApprovalsRouteImport } from './routes/approvals'
+import { Route as AutomationRouteImport } from './routes/automation'
 import { Route as ChatRouteImport } from './routes/chat'
+import { Route as SearchRouteImport } from './routes/search'
+import { Route as SettingsRouteImport } from './routes/settings'
+import { Route as UsageRouteImport } from './routes/usage'
 import { Route as AgentsIndexRouteImport } from './routes/agents.index'
 import { Route as AgentsAgentRouteImport } from './routes/agents.$agent'
 import { Route as AgentsNewRouteImport } from './routes/agents.new'
+import { Route as AutomationIndexRouteImport } from './routes/automation.index'
 import { Route as ChatIndexRouteImport } from './routes/chat.index'
 import { Route as ChatSessionRouteImport } from './routes/chat.$session'
+import { Route as FleetIndexRouteImport } from './routes/fleet.index'
+import { Route as FleetDeploymentRouteImport } from './routes/fleet.$deployment'
+import { Route as FleetNewRouteImport } from './routes/fleet.new'
 import { Route as KnowledgeIndexRouteImport } from './routes/knowledge.index'
 import { Route as KnowledgeBaseRouteImport } from './routes/knowledge.$base'
+import { Route as MemoryIndexRouteImport } from './routes/memory.index'
 import { Route as RunsIndexRouteImport } from './routes/runs.index'
 import { Route as RunsRunRouteImport } from './routes/runs.$run'
+import { Route as SandboxesIndexRouteImport } from './routes/sandboxes.index'
+import { Route as SandboxesSandboxRouteImport } from './routes/sandboxes.$sandbox'
+import { Route as SandboxesNewRouteImport } from './routes/sandboxes.new'
+import { Route as SettingsIndexRouteImport } from './routes/settings.index'
+import { Route as SettingsAuditRouteImport } from './routes/settings.audit'
+import { Route as SettingsHealthRouteImport } from './routes/settings.health'
+import { Route as SettingsKeysRouteImport } from './routes/settings.keys'
+import { Route as SettingsModelsRouteImport } from './routes/settings.models'
+import { Route as SettingsWorkspaceRouteImport } from './routes/settings.workspace'
+import { Route as ToolsIndexRouteImport } from './routes/tools.index'
+import { Route as ToolsNewRouteImport } from './routes/tools.new'
+import { Route as UsageIndexRouteImport } from './routes/usage.index'
+import { Route as UsageCallsRouteImport } from './routes/usage.calls'
+import { Route as UsageLedgerRouteImport } from './routes/usage.ledger'
+import { Route as AutomationJobsIndexRouteImport } from './routes/automation.jobs.index'
+import { Route as AutomationJobsJobRouteImport } from './routes/automation.jobs.$job'
+import { Route as AutomationTriggersIndexRouteImport } from './routes/automation.triggers.index'
+import { Route as AutomationTriggersTriggerRouteImport } from './routes/automation.triggers.$trigger'
+import { Route as AutomationTriggersNewRouteImport } from './routes/automation.triggers.new'
+import { Route as AutomationWorkflowsIndexRouteImport } from './routes/automation.workflows.index'
+import { Route as AutomationWorkflowsNewRouteImport } from './routes/automation.workflows.new'
+import { Route as MemoryBlocksBlockRouteImport } from './routes/memory.blocks.$block'
+import { Route as MemoryFactsMemoryRouteImport } from './routes/memory.facts.$memory'
+import { Route as SettingsPeopleIndexRouteImport } from './routes/settings.people.index'
+import { Route as SettingsPeopleUserRouteImport } from './routes/settings.people.$user'
+import { Route as SettingsWebhooksIndexRouteImport } from './routes/settings.webhooks.index'
+import { Route as SettingsWebhooksWebhookRouteImport } from './routes/settings.webhooks.$webhook'
+import { Route as ToolsNamedToolRouteImport } from './routes/tools.named.$tool'
+import { Route as ToolsServersServerRouteImport } from './routes/tools.servers.$server'
+import { Route as ToolsToolsetsToolsetRouteImport } from './routes/tools.toolsets.$toolset'
+import { Route as UsageBudgetsIndexRouteImport } from './routes/usage.budgets.index'
+import { Route as UsageBudgetsBudgetRouteImport } from './routes/usage.budgets.$budget'
+import { Route as AutomationWorkflowsWorkflowIndexRouteImport } from './routes/automation.workflows.$workflow.index'
+import { Route as AutomationWorkflowsWorkflowExecutionRouteImport } from './routes/automation.workflows.$workflow.$execution'
 
 const IndexRoute = IndexRouteImport.update({
   id: '/',
@@ -32,9 +75,29 @@ const ApprovalsRoute = ApprovalsRouteImport.update({
   path: '/approvals',
   getParentRoute: () => rootRouteImport,
 } as any)
+const AutomationRoute = AutomationRouteImport.update({
+  id: '/automation',
+  path: '/automation',
+  getParentRoute: () => rootRouteImport,
+} as any)
 const ChatRoute = ChatRouteImport.update({
   id: '/chat',
   path: '/chat',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const SearchRoute = SearchRouteImport.update({
+  id: '/search',
+  path: '/search',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const SettingsRoute = SettingsRouteImport.update({
+  id: '/settings',
+  path: '/settings',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const UsageRoute = UsageRouteImport.update({
+  id: '/usage',
+  path: '/usage',
   getParentRoute: () => rootRouteImport,
 } as any)
 const AgentsIndexRoute = AgentsIndexRouteImport.update({
@@ -52,6 +115,11 @@ const AgentsNewRoute = AgentsNewRouteImport.update({
   path: '/agents/new',
   getParentRoute: () => rootRouteImport,
 } as any)
+const AutomationIndexRoute = AutomationIndexRouteImport.update({
+  id: '/',
+  path: '/',
+  getParentRoute: () => AutomationRoute,
+} as any)
 const ChatIndexRoute = ChatIndexRouteImport.update({
   id: '/',
   path: '/',
@@ -62,6 +130,21 @@ const ChatSessionRoute = ChatSessionRouteImport.update({
   path: '/$session',
   getParentRoute: () => ChatRoute,
 } as any)
+const FleetIndexRoute = FleetIndexRouteImport.update({
+  id: '/fleet/',
+  path: '/fleet/',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const FleetDeploymentRoute = FleetDeploymentRouteImport.update({
+  id: '/fleet/$deployment',
+  path: '/fleet/$deployment',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const FleetNewRoute = FleetNewRouteImport.update({
+  id: '/fleet/new',
+  path: '/fleet/new',
+  getParentRoute: () => rootRouteImport,
+} as any)
 const KnowledgeIndexRoute = KnowledgeIndexRouteImport.update({
   id: '/knowledge/',
   path: '/knowledge/',
@@ -70,6 +153,11 @@ const KnowledgeIndexRoute = KnowledgeIndexRouteImport.update({
 const KnowledgeBaseRoute = KnowledgeBaseRouteImport.update({
   id: '/knowledge/$base',
   path: '/knowledge/$base',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const MemoryIndexRoute = MemoryIndexRouteImport.update({
+  id: '/memory/',
+  path: '/memory/',
   getParentRoute: () => rootRouteImport,
 } as any)
 const RunsIndexRoute = RunsIndexRouteImport.update({
@@ -82,104 +170,548 @@ const RunsRunRoute = RunsRunRouteImport.update({
   path: '/runs/$run',
   getParentRoute: () => rootRouteImport,
 } as any)
+const SandboxesIndexRoute = SandboxesIndexRouteImport.update({
+  id: '/sandboxes/',
+  path: '/sandboxes/',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const SandboxesSandboxRoute = SandboxesSandboxRouteImport.update({
+  id: '/sandboxes/$sandbox',
+  path: '/sandboxes/$sandbox',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const SandboxesNewRoute = SandboxesNewRouteImport.update({
+  id: '/sandboxes/new',
+  path: '/sandboxes/new',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const SettingsIndexRoute = SettingsIndexRouteImport.update({
+  id: '/',
+  path: '/',
+  getParentRoute: () => SettingsRoute,
+} as any)
+const SettingsAuditRoute = SettingsAuditRouteImport.update({
+  id: '/audit',
+  path: '/audit',
+  getParentRoute: () => SettingsRoute,
+} as any)
+const SettingsHealthRoute = SettingsHealthRouteImport.update({
+  id: '/health',
+  path: '/health',
+  getParentRoute: () => SettingsRoute,
+} as any)
+const SettingsKeysRoute = SettingsKeysRouteImport.update({
+  id: '/keys',
+  path: '/keys',
+  getParentRoute: () => SettingsRoute,
+} as any)
+const SettingsModelsRoute = SettingsModelsRouteImport.update({
+  id: '/models',
+  path: '/models',
+  getParentRoute: () => SettingsRoute,
+} as any)
+const SettingsWorkspaceRoute = SettingsWorkspaceRouteImport.update({
+  id: '/workspace',
+  path: '/workspace',
+  getParentRoute: () => SettingsRoute,
+} as any)
+const ToolsIndexRoute = ToolsIndexRouteImport.update({
+  id: '/tools/',
+  path: '/tools/',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const ToolsNewRoute = ToolsNewRouteImport.update({
+  id: '/tools/new',
+  path: '/tools/new',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const UsageIndexRoute = UsageIndexRouteImport.update({
+  id: '/',
+  path: '/',
+  getParentRoute: () => UsageRoute,
+} as any)
+const UsageCallsRoute = UsageCallsRouteImport.update({
+  id: '/calls',
+  path: '/calls',
+  getParentRoute: () => UsageRoute,
+} as any)
+const UsageLedgerRoute = UsageLedgerRouteImport.update({
+  id: '/ledger',
+  path: '/ledger',
+  getParentRoute: () => UsageRoute,
+} as any)
+const AutomationJobsIndexRoute = AutomationJobsIndexRouteImport.update({
+  id: '/jobs/',
+  path: '/jobs/',
+  getParentRoute: () => AutomationRoute,
+} as any)
+const AutomationJobsJobRoute = AutomationJobsJobRouteImport.update({
+  id: '/jobs/$job',
+  path: '/jobs/$job',
+  getParentRoute: () => AutomationRoute,
+} as any)
+const AutomationTriggersIndexRoute = AutomationTriggersIndexRouteImport.update({
+  id: '/triggers/',
+  path: '/triggers/',
+  getParentRoute: () => AutomationRoute,
+} as any)
+const AutomationTriggersTriggerRoute =
+  AutomationTriggersTriggerRouteImport.update({
+    id: '/triggers/$trigger',
+    path: '/triggers/$trigger',
+    getParentRoute: () => AutomationRoute,
+  } as any)
+const AutomationTriggersNewRoute = AutomationTriggersNewRouteImport.update({
+  id: '/triggers/new',
+  path: '/triggers/new',
+  getParentRoute: () => AutomationRoute,
+} as any)
+const AutomationWorkflowsIndexRoute =
+  AutomationWorkflowsIndexRouteImport.update({
+    id: '/workflows/',
+    path: '/workflows/',
+    getParentRoute: () => AutomationRoute,
+  } as any)
+const AutomationWorkflowsNewRoute = AutomationWorkflowsNewRouteImport.update({
+  id: '/workflows/new',
+  path: '/workflows/new',
+  getParentRoute: () => AutomationRoute,
+} as any)
+const MemoryBlocksBlockRoute = MemoryBlocksBlockRouteImport.update({
+  id: '/memory/blocks/$block',
+  path: '/memory/blocks/$block',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const MemoryFactsMemoryRoute = MemoryFactsMemoryRouteImport.update({
+  id: '/memory/facts/$memory',
+  path: '/memory/facts/$memory',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const SettingsPeopleIndexRoute = SettingsPeopleIndexRouteImport.update({
+  id: '/people/',
+  path: '/people/',
+  getParentRoute: () => SettingsRoute,
+} as any)
+const SettingsPeopleUserRoute = SettingsPeopleUserRouteImport.update({
+  id: '/people/$user',
+  path: '/people/$user',
+  getParentRoute: () => SettingsRoute,
+} as any)
+const SettingsWebhooksIndexRoute = SettingsWebhooksIndexRouteImport.update({
+  id: '/webhooks/',
+  path: '/webhooks/',
+  getParentRoute: () => SettingsRoute,
+} as any)
+const SettingsWebhooksWebhookRoute = SettingsWebhooksWebhookRouteImport.update({
+  id: '/webhooks/$webhook',
+  path: '/webhooks/$webhook',
+  getParentRoute: () => SettingsRoute,
+} as any)
+const ToolsNamedToolRoute = ToolsNamedToolRouteImport.update({
+  id: '/tools/named/$tool',
+  path: '/tools/named/$tool',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const ToolsServersServerRoute = ToolsServersServerRouteImport.update({
+  id: '/tools/servers/$server',
+  path: '/tools/servers/$server',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const ToolsToolsetsToolsetRoute = ToolsToolsetsToolsetRouteImport.update({
+  id: '/tools/toolsets/$toolset',
+  path: '/tools/toolsets/$toolset',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const UsageBudgetsIndexRoute = UsageBudgetsIndexRouteImport.update({
+  id: '/budgets/',
+  path: '/budgets/',
+  getParentRoute: () => UsageRoute,
+} as any)
+const UsageBudgetsBudgetRoute = UsageBudgetsBudgetRouteImport.update({
+  id: '/budgets/$budget',
+  path: '/budgets/$budget',
+  getParentRoute: () => UsageRoute,
+} as any)
+const AutomationWorkflowsWorkflowIndexRoute =
+  AutomationWorkflowsWorkflowIndexRouteImport.update({
+    id: '/workflows/$workflow/',
+    path: '/workflows/$workflow/',
+    getParentRoute: () => AutomationRoute,
+  } as any)
+const AutomationWorkflowsWorkflowExecutionRoute =
+  AutomationWorkflowsWorkflowExecutionRouteImport.update({
+    id: '/workflows/$workflow/$execution',
+    path: '/workflows/$workflow/$execution',
+    getParentRoute: () => AutomationRoute,
+  } as any)
 
 export interface FileRoutesByFullPath {
   '/': typeof IndexRoute
   '/approvals': typeof ApprovalsRoute
+  '/automation': typeof AutomationRouteWithChildren
   '/chat': typeof ChatRouteWithChildren
+  '/search': typeof SearchRoute
+  '/settings': typeof SettingsRouteWithChildren
+  '/usage': typeof UsageRouteWithChildren
   '/agents/$agent': typeof AgentsAgentRoute
   '/agents/new': typeof AgentsNewRoute
   '/chat/$session': typeof ChatSessionRoute
+  '/fleet/$deployment': typeof FleetDeploymentRoute
+  '/fleet/new': typeof FleetNewRoute
   '/knowledge/$base': typeof KnowledgeBaseRoute
   '/runs/$run': typeof RunsRunRoute
+  '/sandboxes/$sandbox': typeof SandboxesSandboxRoute
+  '/sandboxes/new': typeof SandboxesNewRoute
+  '/settings/audit': typeof SettingsAuditRoute
+  '/settings/health': typeof SettingsHealthRoute
+  '/settings/keys': typeof SettingsKeysRoute
+  '/settings/models': typeof SettingsModelsRoute
+  '/settings/workspace': typeof SettingsWorkspaceRoute
+  '/tools/new': typeof ToolsNewRoute
+  '/usage/calls': typeof UsageCallsRoute
+  '/usage/ledger': typeof UsageLedgerRoute
   '/agents/': typeof AgentsIndexRoute
+  '/automation/': typeof AutomationIndexRoute
   '/chat/': typeof ChatIndexRoute
+  '/fleet/': typeof FleetIndexRoute
   '/knowledge/': typeof KnowledgeIndexRoute
+  '/memory/': typeof MemoryIndexRoute
   '/runs/': typeof RunsIndexRoute
+  '/sandboxes/': typeof SandboxesIndexRoute
+  '/settings/': typeof SettingsIndexRoute
+  '/tools/': typeof ToolsIndexRoute
+  '/usage/': typeof UsageIndexRoute
+  '/automation/jobs/$job': typeof AutomationJobsJobRoute
+  '/automation/triggers/$trigger': typeof AutomationTriggersTriggerRoute
+  '/automation/triggers/new': typeof AutomationTriggersNewRoute
+  '/automation/workflows/new': typeof AutomationWorkflowsNewRoute
+  '/memory/blocks/$block': typeof MemoryBlocksBlockRoute
+  '/memory/facts/$memory': typeof MemoryFactsMemoryRoute
+  '/settings/people/$user': typeof SettingsPeopleUserRoute
+  '/settings/webhooks/$webhook': typeof SettingsWebhooksWebhookRoute
+  '/tools/named/$tool': typeof ToolsNamedToolRoute
+  '/tools/servers/$server': typeof ToolsServersServerRoute
+  '/tools/toolsets/$toolset': typeof ToolsToolsetsToolsetRoute
+  '/usage/budgets/$budget': typeof UsageBudgetsBudgetRoute
+  '/automation/jobs/': typeof AutomationJobsIndexRoute
+  '/automation/triggers/': typeof AutomationTriggersIndexRoute
+  '/automation/workflows/': typeof AutomationWorkflowsIndexRoute
+  '/settings/people/': typeof SettingsPeopleIndexRoute
+  '/settings/webhooks/': typeof SettingsWebhooksIndexRoute
+  '/usage/budgets/': typeof UsageBudgetsIndexRoute
+  '/automation/workflows/$workflow/$execution': typeof AutomationWorkflowsWorkflowExecutionRoute
+  '/automation/workflows/$workflow/': typeof AutomationWorkflowsWorkflowIndexRoute
 }
 export interface FileRoutesByTo {
   '/': typeof IndexRoute
   '/approvals': typeof ApprovalsRoute
+  '/search': typeof SearchRoute
   '/agents/$agent': typeof AgentsAgentRoute
   '/agents/new': typeof AgentsNewRoute
   '/chat/$session': typeof ChatSessionRoute
+  '/fleet/$deployment': typeof FleetDeploymentRoute
+  '/fleet/new': typeof FleetNewRoute
   '/knowledge/$base': typeof KnowledgeBaseRoute
   '/runs/$run': typeof RunsRunRoute
+  '/sandboxes/$sandbox': typeof SandboxesSandboxRoute
+  '/sandboxes/new': typeof SandboxesNewRoute
+  '/settings/audit': typeof SettingsAuditRoute
+  '/settings/health': typeof SettingsHealthRoute
+  '/settings/keys': typeof SettingsKeysRoute
+  '/settings/models': typeof SettingsModelsRoute
+  '/settings/workspace': typeof SettingsWorkspaceRoute
+  '/tools/new': typeof ToolsNewRoute
+  '/usage/calls': typeof UsageCallsRoute
+  '/usage/ledger': typeof UsageLedgerRoute
   '/agents': typeof AgentsIndexRoute
+  '/automation': typeof AutomationIndexRoute
   '/chat': typeof ChatIndexRoute
+  '/fleet': typeof FleetIndexRoute
   '/knowledge': typeof KnowledgeIndexRoute
+  '/memory': typeof MemoryIndexRoute
   '/runs': typeof RunsIndexRoute
+  '/sandboxes': typeof SandboxesIndexRoute
+  '/settings': typeof SettingsIndexRoute
+  '/tools': typeof ToolsIndexRoute
+  '/usage': typeof UsageIndexRoute
+  '/automation/jobs/$job': typeof AutomationJobsJobRoute
+  '/automation/triggers/$trigger': typeof AutomationTriggersTriggerRoute
+  '/automation/triggers/new': typeof AutomationTriggersNewRoute
+  '/automation/workflows/new': typeof AutomationWorkflowsNewRoute
+  '/memory/blocks/$block': typeof MemoryBlocksBlockRoute
+  '/memory/facts/$memory': typeof MemoryFactsMemoryRoute
+  '/settings/people/$user': typeof SettingsPeopleUserRoute
+  '/settings/webhooks/$webhook': typeof SettingsWebhooksWebhookRoute
+  '/tools/named/$tool': typeof ToolsNamedToolRoute
+  '/tools/servers/$server': typeof ToolsServersServerRoute
+  '/tools/toolsets/$toolset': typeof ToolsToolsetsToolsetRoute
+  '/usage/budgets/$budget': typeof UsageBudgetsBudgetRoute
+  '/automation/jobs': typeof AutomationJobsIndexRoute
+  '/automation/triggers': typeof AutomationTriggersIndexRoute
+  '/automation/workflows': typeof AutomationWorkflowsIndexRoute
+  '/settings/people': typeof SettingsPeopleIndexRoute
+  '/settings/webhooks': typeof SettingsWebhooksIndexRoute
+  '/usage/budgets': typeof UsageBudgetsIndexRoute
+  '/automation/workflows/$workflow/$execution': typeof AutomationWorkflowsWorkflowExecutionRoute
+  '/automation/workflows/$workflow': typeof AutomationWorkflowsWorkflowIndexRoute
 }
 export interface FileRoutesById {
   __root__: typeof rootRouteImport
   '/': typeof IndexRoute
   '/approvals': typeof ApprovalsRoute
+  '/automation': typeof AutomationRouteWithChildren
   '/chat': typeof ChatRouteWithChildren
+  '/search': typeof SearchRoute
+  '/settings': typeof SettingsRouteWithChildren
+  '/usage': typeof UsageRouteWithChildren
   '/agents/$agent': typeof AgentsAgentRoute
   '/agents/new': typeof AgentsNewRoute
   '/chat/$session': typeof ChatSessionRoute
+  '/fleet/$deployment': typeof FleetDeploymentRoute
+  '/fleet/new': typeof FleetNewRoute
   '/knowledge/$base': typeof KnowledgeBaseRoute
   '/runs/$run': typeof RunsRunRoute
+  '/sandboxes/$sandbox': typeof SandboxesSandboxRoute
+  '/sandboxes/new': typeof SandboxesNewRoute
+  '/settings/audit': typeof SettingsAuditRoute
+  '/settings/health': typeof SettingsHealthRoute
+  '/settings/keys': typeof SettingsKeysRoute
+  '/settings/models': typeof SettingsModelsRoute
+  '/settings/workspace': typeof SettingsWorkspaceRoute
+  '/tools/new': typeof ToolsNewRoute
+  '/usage/calls': typeof UsageCallsRoute
+  '/usage/ledger': typeof UsageLedgerRoute
   '/agents/': typeof AgentsIndexRoute
+  '/automation/': typeof AutomationIndexRoute
   '/chat/': typeof ChatIndexRoute
+  '/fleet/': typeof FleetIndexRoute
   '/knowledge/': typeof KnowledgeIndexRoute
+  '/memory/': typeof MemoryIndexRoute
   '/runs/': typeof RunsIndexRoute
+  '/sandboxes/': typeof SandboxesIndexRoute
+  '/settings/': typeof SettingsIndexRoute
+  '/tools/': typeof ToolsIndexRoute
+  '/usage/': typeof UsageIndexRoute
+  '/automation/jobs/$job': typeof AutomationJobsJobRoute
+  '/automation/triggers/$trigger': typeof AutomationTriggersTriggerRoute
+  '/automation/triggers/new': typeof AutomationTriggersNewRoute
+  '/automation/workflows/new': typeof AutomationWorkflowsNewRoute
+  '/memory/blocks/$block': typeof MemoryBlocksBlockRoute
+  '/memory/facts/$memory': typeof MemoryFactsMemoryRoute
+  '/settings/people/$user': typeof SettingsPeopleUserRoute
+  '/settings/webhooks/$webhook': typeof SettingsWebhooksWebhookRoute
+  '/tools/named/$tool': typeof ToolsNamedToolRoute
+  '/tools/servers/$server': typeof ToolsServersServerRoute
+  '/tools/toolsets/$toolset': typeof ToolsToolsetsToolsetRoute
+  '/usage/budgets/$budget': typeof UsageBudgetsBudgetRoute
+  '/automation/jobs/': typeof AutomationJobsIndexRoute
+  '/automation/triggers/': typeof AutomationTriggersIndexRoute
+  '/automation/workflows/': typeof AutomationWorkflowsIndexRoute
+  '/settings/people/': typeof SettingsPeopleIndexRoute
+  '/settings/webhooks/': typeof SettingsWebhooksIndexRoute
+  '/usage/budgets/': typeof UsageBudgetsIndexRoute
+  '/automation/workflows/$workflow/$execution': typeof AutomationWorkflowsWorkflowExecutionRoute
+  '/automation/workflows/$workflow/': typeof AutomationWorkflowsWorkflowIndexRoute
 }
 export interface FileRouteTypes {
   fileRoutesByFullPath: FileRoutesByFullPath
   fullPaths:
     | '/'
     | '/approvals'
+    | '/automation'
     | '/chat'
+    | '/search'
+    | '/settings'
+    | '/usage'
     | '/agents/$agent'
     | '/agents/new'
     | '/chat/$session'
+    | '/fleet/$deployment'
+    | '/fleet/new'
     | '/knowledge/$base'
     | '/runs/$run'
+    | '/sandboxes/$sandbox'
+    | '/sandboxes/new'
+    | '/settings/audit'
+    | '/settings/health'
+    | '/settings/keys'
+    | '/settings/models'
+    | '/settings/workspace'
+    | '/tools/new'
+    | '/usage/calls'
+    | '/usage/ledger'
     | '/agents/'
+    | '/automation/'
     | '/chat/'
+    | '/fleet/'
     | '/knowledge/'
+    | '/memory/'
     | '/runs/'
+    | '/sandboxes/'
+    | '/settings/'
+    | '/tools/'
+    | '/usage/'
+    | '/automation/jobs/$job'
+    | '/automation/triggers/$trigger'
+    | '/automation/triggers/new'
+    | '/automation/workflows/new'
+    | '/memory/blocks/$block'
+    | '/memory/facts/$memory'
+    | '/settings/people/$user'
+    | '/settings/webhooks/$webhook'
+    | '/tools/named/$tool'
+    | '/tools/servers/$server'
+    | '/tools/toolsets/$toolset'
+    | '/usage/budgets/$budget'
+    | '/automation/jobs/'
+    | '/automation/triggers/'
+    | '/automation/workflows/'
+    | '/settings/people/'
+    | '/settings/webhooks/'
+    | '/usage/budgets/'
+    | '/automation/workflows/$workflow/$execution'
+    | '/automation/workflows/$workflow/'
   fileRoutesByTo: FileRoutesByTo
   to:
     | '/'
     | '/approvals'
+    | '/search'
     | '/agents/$agent'
     | '/agents/new'
     | '/chat/$session'
+    | '/fleet/$deployment'
+    | '/fleet/new'
     | '/knowledge/$base'
     | '/runs/$run'
+    | '/sandboxes/$sandbox'
+    | '/sandboxes/new'
+    | '/settings/audit'
+    | '/settings/health'
+    | '/settings/keys'
+    | '/settings/models'
+    | '/settings/workspace'
+    | '/tools/new'
+    | '/usage/calls'
+    | '/usage/ledger'
     | '/agents'
+    | '/automation'
     | '/chat'
+    | '/fleet'
     | '/knowledge'
+    | '/memory'
     | '/runs'
+    | '/sandboxes'
+    | '/settings'
+    | '/tools'
+    | '/usage'
+    | '/automation/jobs/$job'
+    | '/automation/triggers/$trigger'
+    | '/automation/triggers/new'
+    | '/automation/workflows/new'
+    | '/memory/blocks/$block'
+    | '/memory/facts/$memory'
+    | '/settings/people/$user'
+    | '/settings/webhooks/$webhook'
+    | '/tools/named/$tool'
+    | '/tools/servers/$server'
+    | '/tools/toolsets/$toolset'
+    | '/usage/budgets/$budget'
+    | '/automation/jobs'
+    | '/automation/triggers'
+    | '/automation/workflows'
+    | '/settings/people'
+    | '/settings/webhooks'
+    | '/usage/budgets'
+    | '/automation/workflows/$workflow/$execution'
+    | '/automation/workflows/$workflow'
   id:
     | '__root__'
     | '/'
     | '/approvals'
+    | '/automation'
     | '/chat'
+    | '/search'
+    | '/settings'
+    | '/usage'
     | '/agents/$agent'
     | '/agents/new'
     | '/chat/$session'
+    | '/fleet/$deployment'
+    | '/fleet/new'
     | '/knowledge/$base'
     | '/runs/$run'
+    | '/sandboxes/$sandbox'
+    | '/sandboxes/new'
+    | '/settings/audit'
+    | '/settings/health'
+    | '/settings/keys'
+    | '/settings/models'
+    | '/settings/workspace'
+    | '/tools/new'
+    | '/usage/calls'
+    | '/usage/ledger'
     | '/agents/'
+    | '/automation/'
     | '/chat/'
+    | '/fleet/'
     | '/knowledge/'
+    | '/memory/'
     | '/runs/'
+    | '/sandboxes/'
+    | '/settings/'
+    | '/tools/'
+    | '/usage/'
+    | '/automation/jobs/$job'
+    | '/automation/triggers/$trigger'
+    | '/automation/triggers/new'
+    | '/automation/workflows/new'
+    | '/memory/blocks/$block'
+    | '/memory/facts/$memory'
+    | '/settings/people/$user'
+    | '/settings/webhooks/$webhook'
+    | '/tools/named/$tool'
+    | '/tools/servers/$server'
+    | '/tools/toolsets/$toolset'
+    | '/usage/budgets/$budget'
+    | '/automation/jobs/'
+    | '/automation/triggers/'
+    | '/automation/workflows/'
+    | '/settings/people/'
+    | '/settings/webhooks/'
+    | '/usage/budgets/'
+    | '/automation/workflows/$workflow/$execution'
+    | '/automation/workflows/$workflow/'
   fileRoutesById: FileRoutesById
 }
 export interface RootRouteChildren {
   IndexRoute: typeof IndexRoute
   ApprovalsRoute: typeof ApprovalsRoute
+  AutomationRoute: typeof AutomationRouteWithChildren
   ChatRoute: typeof ChatRouteWithChildren
+  SearchRoute: typeof SearchRoute
+  SettingsRoute: typeof SettingsRouteWithChildren
+  UsageRoute: typeof UsageRouteWithChildren
   AgentsAgentRoute: typeof AgentsAgentRoute
   AgentsNewRoute: typeof AgentsNewRoute
+  FleetDeploymentRoute: typeof FleetDeploymentRoute
+  FleetNewRoute: typeof FleetNewRoute
   KnowledgeBaseRoute: typeof KnowledgeBaseRoute
   RunsRunRoute: typeof RunsRunRoute
+  SandboxesSandboxRoute: typeof SandboxesSandboxRoute
+  SandboxesNewRoute: typeof SandboxesNewRoute
+  ToolsNewRoute: typeof ToolsNewRoute
   AgentsIndexRoute: typeof AgentsIndexRoute
+  FleetIndexRoute: typeof FleetIndexRoute
   KnowledgeIndexRoute: typeof KnowledgeIndexRoute
+  MemoryIndexRoute: typeof MemoryIndexRoute
   RunsIndexRoute: typeof RunsIndexRoute
+  SandboxesIndexRoute: typeof SandboxesIndexRoute
+  ToolsIndexRoute: typeof ToolsIndexRoute
+  MemoryBlocksBlockRoute: typeof MemoryBlocksBlockRoute
+  MemoryFactsMemoryRoute: typeof MemoryFactsMemoryRoute
+  ToolsNamedToolRoute: typeof ToolsNamedToolRoute
+  ToolsServersServerRoute: typeof ToolsServersServerRoute
+  ToolsToolsetsToolsetRoute: typeof ToolsToolsetsToolsetRoute
 }
 
 declare module '@tanstack/react-router' {
@@ -198,11 +730,39 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof ApprovalsRouteImport
       parentRoute: typeof rootRouteImport
     }
+    '/automation': {
+      id: '/automation'
+      path: '/automation'
+      fullPath: '/automation'
+      preLoaderRoute: typeof AutomationRouteImport
+      parentRoute: typeof rootRouteImport
+    }
     '/chat': {
       id: '/chat'
       path: '/chat'
       fullPath: '/chat'
       preLoaderRoute: typeof ChatRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/search': {
+      id: '/search'
+      path: '/search'
+      fullPath: '/search'
+      preLoaderRoute: typeof SearchRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/settings': {
+      id: '/settings'
+      path: '/settings'
+      fullPath: '/settings'
+      preLoaderRoute: typeof SettingsRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/usage': {
+      id: '/usage'
+      path: '/usage'
+      fullPath: '/usage'
+      preLoaderRoute: typeof UsageRouteImport
       parentRoute: typeof rootRouteImport
     }
     '/agents/': {
@@ -226,6 +786,13 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof AgentsNewRouteImport
       parentRoute: typeof rootRouteImport
     }
+    '/automation/': {
+      id: '/automation/'
+      path: '/'
+      fullPath: '/automation/'
+      preLoaderRoute: typeof AutomationIndexRouteImport
+      parentRoute: typeof AutomationRoute
+    }
     '/chat/': {
       id: '/chat/'
       path: '/'
@@ -240,6 +807,27 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof ChatSessionRouteImport
       parentRoute: typeof ChatRoute
     }
+    '/fleet/': {
+      id: '/fleet/'
+      path: '/fleet'
+      fullPath: '/fleet/'
+      preLoaderRoute: typeof FleetIndexRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/fleet/$deployment': {
+      id: '/fleet/$deployment'
+      path: '/fleet/$deployment'
+      fullPath: '/fleet/$deployment'
+      preLoaderRoute: typeof FleetDeploymentRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/fleet/new': {
+      id: '/fleet/new'
+      path: '/fleet/new'
+      fullPath: '/fleet/new'
+      preLoaderRoute: typeof FleetNewRouteImport
+      parentRoute: typeof rootRouteImport
+    }
     '/knowledge/': {
       id: '/knowledge/'
       path: '/knowledge'
@@ -252,6 +840,13 @@ declare module '@tanstack/react-router' {
       path: '/knowledge/$base'
       fullPath: '/knowledge/$base'
       preLoaderRoute: typeof KnowledgeBaseRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/memory/': {
+      id: '/memory/'
+      path: '/memory'
+      fullPath: '/memory/'
+      preLoaderRoute: typeof MemoryIndexRouteImport
       parentRoute: typeof rootRouteImport
     }
     '/runs/': {
@@ -268,8 +863,277 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof RunsRunRouteImport
       parentRoute: typeof rootRouteImport
     }
+    '/sandboxes/': {
+      id: '/sandboxes/'
+      path: '/sandboxes'
+      fullPath: '/sandboxes/'
+      preLoaderRoute: typeof SandboxesIndexRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/sandboxes/$sandbox': {
+      id: '/sandboxes/$sandbox'
+      path: '/sandboxes/$sandbox'
+      fullPath: '/sandboxes/$sandbox'
+      preLoaderRoute: typeof SandboxesSandboxRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/sandboxes/new': {
+      id: '/sandboxes/new'
+      path: '/sandboxes/new'
+      fullPath: '/sandboxes/new'
+      preLoaderRoute: typeof SandboxesNewRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/settings/': {
+      id: '/settings/'
+      path: '/'
+      fullPath: '/settings/'
+      preLoaderRoute: typeof SettingsIndexRouteImport
+      parentRoute: typeof SettingsRoute
+    }
+    '/settings/audit': {
+      id: '/settings/audit'
+      path: '/audit'
+      fullPath: '/settings/audit'
+      preLoaderRoute: typeof SettingsAuditRouteImport
+      parentRoute: typeof SettingsRoute
+    }
+    '/settings/health': {
+      id: '/settings/health'
+      path: '/health'
+      fullPath: '/settings/health'
+      preLoaderRoute: typeof SettingsHealthRouteImport
+      parentRoute: typeof SettingsRoute
+    }
+    '/settings/keys': {
+      id: '/settings/keys'
+      path: '/keys'
+      fullPath: '/settings/keys'
+      preLoaderRoute: typeof SettingsKeysRouteImport
+      parentRoute: typeof SettingsRoute
+    }
+    '/settings/models': {
+      id: '/settings/models'
+      path: '/models'
+      fullPath: '/settings/models'
+      preLoaderRoute: typeof SettingsModelsRouteImport
+      parentRoute: typeof SettingsRoute
+    }
+    '/settings/workspace': {
+      id: '/settings/workspace'
+      path: '/workspace'
+      fullPath: '/settings/workspace'
+      preLoaderRoute: typeof SettingsWorkspaceRouteImport
+      parentRoute: typeof SettingsRoute
+    }
+    '/tools/': {
+      id: '/tools/'
+      path: '/tools'
+      fullPath: '/tools/'
+      preLoaderRoute: typeof ToolsIndexRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/tools/new': {
+      id: '/tools/new'
+      path: '/tools/new'
+      fullPath: '/tools/new'
+      preLoaderRoute: typeof ToolsNewRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/usage/': {
+      id: '/usage/'
+      path: '/'
+      fullPath: '/usage/'
+      preLoaderRoute: typeof UsageIndexRouteImport
+      parentRoute: typeof UsageRoute
+    }
+    '/usage/calls': {
+      id: '/usage/calls'
+      path: '/calls'
+      fullPath: '/usage/calls'
+      preLoaderRoute: typeof UsageCallsRouteImport
+      parentRoute: typeof UsageRoute
+    }
+    '/usage/ledger': {
+      id: '/usage/ledger'
+      path: '/ledger'
+      fullPath: '/usage/ledger'
+      preLoaderRoute: typeof UsageLedgerRouteImport
+      parentRoute: typeof UsageRoute
+    }
+    '/automation/jobs/': {
+      id: '/automation/jobs/'
+      path: '/jobs'
+      fullPath: '/automation/jobs/'
+      preLoaderRoute: typeof AutomationJobsIndexRouteImport
+      parentRoute: typeof AutomationRoute
+    }
+    '/automation/jobs/$job': {
+      id: '/automation/jobs/$job'
+      path: '/jobs/$job'
+      fullPath: '/automation/jobs/$job'
+      preLoaderRoute: typeof AutomationJobsJobRouteImport
+      parentRoute: typeof AutomationRoute
+    }
+    '/automation/triggers/': {
+      id: '/automation/triggers/'
+      path: '/triggers'
+      fullPath: '/automation/triggers/'
+      preLoaderRoute: typeof AutomationTriggersIndexRouteImport
+      parentRoute: typeof AutomationRoute
+    }
+    '/automation/triggers/$trigger': {
+      id: '/automation/triggers/$trigger'
+      path: '/triggers/$trigger'
+      fullPath: '/automation/triggers/$trigger'
+      preLoaderRoute: typeof AutomationTriggersTriggerRouteImport
+      parentRoute: typeof AutomationRoute
+    }
+    '/automation/triggers/new': {
+      id: '/automation/triggers/new'
+      path: '/triggers/new'
+      fullPath: '/automation/triggers/new'
+      preLoaderRoute: typeof AutomationTriggersNewRouteImport
+      parentRoute: typeof AutomationRoute
+    }
+    '/automation/workflows/': {
+      id: '/automation/workflows/'
+      path: '/workflows'
+      fullPath: '/automation/workflows/'
+      preLoaderRoute: typeof AutomationWorkflowsIndexRouteImport
+      parentRoute: typeof AutomationRoute
+    }
+    '/automation/workflows/new': {
+      id: '/automation/workflows/new'
+      path: '/workflows/new'
+      fullPath: '/automation/workflows/new'
+      preLoaderRoute: typeof AutomationWorkflowsNewRouteImport
+      parentRoute: typeof AutomationRoute
+    }
+    '/memory/blocks/$block': {
+      id: '/memory/blocks/$block'
+      path: '/memory/blocks/$block'
+      fullPath: '/memory/blocks/$block'
+      preLoaderRoute: typeof MemoryBlocksBlockRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/memory/facts/$memory': {
+      id: '/memory/facts/$memory'
+      path: '/memory/facts/$memory'
+      fullPath: '/memory/facts/$memory'
+      preLoaderRoute: typeof MemoryFactsMemoryRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/settings/people/': {
+      id: '/settings/people/'
+      path: '/people'
+      fullPath: '/settings/people/'
+      preLoaderRoute: typeof SettingsPeopleIndexRouteImport
+      parentRoute: typeof SettingsRoute
+    }
+    '/settings/people/$user': {
+      id: '/settings/people/$user'
+      path: '/people/$user'
+      fullPath: '/settings/people/$user'
+      preLoaderRoute: typeof SettingsPeopleUserRouteImport
+      parentRoute: typeof SettingsRoute
+    }
+    '/settings/webhooks/': {
+      id: '/settings/webhooks/'
+      path: '/webhooks'
+      fullPath: '/settings/webhooks/'
+      preLoaderRoute: typeof SettingsWebhooksIndexRouteImport
+      parentRoute: typeof SettingsRoute
+    }
+    '/settings/webhooks/$webhook': {
+      id: '/settings/webhooks/$webhook'
+      path: '/webhooks/$webhook'
+      fullPath: '/settings/webhooks/$webhook'
+      preLoaderRoute: typeof SettingsWebhooksWebhookRouteImport
+      parentRoute: typeof SettingsRoute
+    }
+    '/tools/named/$tool': {
+      id: '/tools/named/$tool'
+      path: '/tools/named/$tool'
+      fullPath: '/tools/named/$tool'
+      preLoaderRoute: typeof ToolsNamedToolRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/tools/servers/$server': {
+      id: '/tools/servers/$server'
+      path: '/tools/servers/$server'
+      fullPath: '/tools/servers/$server'
+      preLoaderRoute: typeof ToolsServersServerRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/tools/toolsets/$toolset': {
+      id: '/tools/toolsets/$toolset'
+      path: '/tools/toolsets/$toolset'
+      fullPath: '/tools/toolsets/$toolset'
+      preLoaderRoute: typeof ToolsToolsetsToolsetRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/usage/budgets/': {
+      id: '/usage/budgets/'
+      path: '/budgets'
+      fullPath: '/usage/budgets/'
+      preLoaderRoute: typeof UsageBudgetsIndexRouteImport
+      parentRoute: typeof UsageRoute
+    }
+    '/usage/budgets/$budget': {
+      id: '/usage/budgets/$budget'
+      path: '/budgets/$budget'
+      fullPath: '/usage/budgets/$budget'
+      preLoaderRoute: typeof UsageBudgetsBudgetRouteImport
+      parentRoute: typeof UsageRoute
+    }
+    '/automation/workflows/$workflow/': {
+      id: '/automation/workflows/$workflow/'
+      path: '/workflows/$workflow'
+      fullPath: '/automation/workflows/$workflow/'
+      preLoaderRoute: typeof AutomationWorkflowsWorkflowIndexRouteImport
+      parentRoute: typeof AutomationRoute
+    }
+    '/automation/workflows/$workflow/$execution': {
+      id: '/automation/workflows/$workflow/$execution'
+      path: '/workflows/$workflow/$execution'
+      fullPath: '/automation/workflows/$workflow/$execution'
+      preLoaderRoute: typeof AutomationWorkflowsWorkflowExecutionRouteImport
+      parentRoute: typeof AutomationRoute
+    }
   }
 }
+
+interface AutomationRouteChildren {
+  AutomationIndexRoute: typeof AutomationIndexRoute
+  AutomationJobsJobRoute: typeof AutomationJobsJobRoute
+  AutomationTriggersTriggerRoute: typeof AutomationTriggersTriggerRoute
+  AutomationTriggersNewRoute: typeof AutomationTriggersNewRoute
+  AutomationWorkflowsNewRoute: typeof AutomationWorkflowsNewRoute
+  AutomationJobsIndexRoute: typeof AutomationJobsIndexRoute
+  AutomationTriggersIndexRoute: typeof AutomationTriggersIndexRoute
+  AutomationWorkflowsIndexRoute: typeof AutomationWorkflowsIndexRoute
+  AutomationWorkflowsWorkflowExecutionRoute: typeof AutomationWorkflowsWorkflowExecutionRoute
+  AutomationWorkflowsWorkflowIndexRoute: typeof AutomationWorkflowsWorkflowIndexRoute
+}
+
+const AutomationRouteChildren: AutomationRouteChildren = {
+  AutomationIndexRoute: AutomationIndexRoute,
+  AutomationJobsJobRoute: AutomationJobsJobRoute,
+  AutomationTriggersTriggerRoute: AutomationTriggersTriggerRoute,
+  AutomationTriggersNewRoute: AutomationTriggersNewRoute,
+  AutomationWorkflowsNewRoute: AutomationWorkflowsNewRoute,
+  AutomationJobsIndexRoute: AutomationJobsIndexRoute,
+  AutomationTriggersIndexRoute: AutomationTriggersIndexRoute,
+  AutomationWorkflowsIndexRoute: AutomationWorkflowsIndexRoute,
+  AutomationWorkflowsWorkflowExecutionRoute:
+    AutomationWorkflowsWorkflowExecutionRoute,
+  AutomationWorkflowsWorkflowIndexRoute: AutomationWorkflowsWorkflowIndexRoute,
+}
+
+const AutomationRouteWithChildren = AutomationRoute._addFileChildren(
+  AutomationRouteChildren,
+)
 
 interface ChatRouteChildren {
   ChatSessionRoute: typeof ChatSessionRoute
@@ -283,17 +1147,83 @@ const ChatRouteChildren: ChatRouteChildren = {
 
 const ChatRouteWithChildren = ChatRoute._addFileChildren(ChatRouteChildren)
 
+interface SettingsRouteChildren {
+  SettingsAuditRoute: typeof SettingsAuditRoute
+  SettingsHealthRoute: typeof SettingsHealthRoute
+  SettingsKeysRoute: typeof SettingsKeysRoute
+  SettingsModelsRoute: typeof SettingsModelsRoute
+  SettingsWorkspaceRoute: typeof SettingsWorkspaceRoute
+  SettingsIndexRoute: typeof SettingsIndexRoute
+  SettingsPeopleUserRoute: typeof SettingsPeopleUserRoute
+  SettingsWebhooksWebhookRoute: typeof SettingsWebhooksWebhookRoute
+  SettingsPeopleIndexRoute: typeof SettingsPeopleIndexRoute
+  SettingsWebhooksIndexRoute: typeof SettingsWebhooksIndexRoute
+}
+
+const SettingsRouteChildren: SettingsRouteChildren = {
+  SettingsAuditRoute: SettingsAuditRoute,
+  SettingsHealthRoute: SettingsHealthRoute,
+  SettingsKeysRoute: SettingsKeysRoute,
+  SettingsModelsRoute: SettingsModelsRoute,
+  SettingsWorkspaceRoute: SettingsWorkspaceRoute,
+  SettingsIndexRoute: SettingsIndexRoute,
+  SettingsPeopleUserRoute: SettingsPeopleUserRoute,
+  SettingsWebhooksWebhookRoute: SettingsWebhooksWebhookRoute,
+  SettingsPeopleIndexRoute: SettingsPeopleIndexRoute,
+  SettingsWebhooksIndexRoute: SettingsWebhooksIndexRoute,
+}
+
+const SettingsRouteWithChildren = SettingsRoute._addFileChildren(
+  SettingsRouteChildren,
+)
+
+interface UsageRouteChildren {
+  UsageCallsRoute: typeof UsageCallsRoute
+  UsageLedgerRoute: typeof UsageLedgerRoute
+  UsageIndexRoute: typeof UsageIndexRoute
+  UsageBudgetsBudgetRoute: typeof UsageBudgetsBudgetRoute
+  UsageBudgetsIndexRoute: typeof UsageBudgetsIndexRoute
+}
+
+const UsageRouteChildren: UsageRouteChildren = {
+  UsageCallsRoute: UsageCallsRoute,
+  UsageLedgerRoute: UsageLedgerRoute,
+  UsageIndexRoute: UsageIndexRoute,
+  UsageBudgetsBudgetRoute: UsageBudgetsBudgetRoute,
+  UsageBudgetsIndexRoute: UsageBudgetsIndexRoute,
+}
+
+const UsageRouteWithChildren = UsageRoute._addFileChildren(UsageRouteChildren)
+
 const rootRouteChildren: RootRouteChildren = {
   IndexRoute: IndexRoute,
   ApprovalsRoute: ApprovalsRoute,
+  AutomationRoute: AutomationRouteWithChildren,
   ChatRoute: ChatRouteWithChildren,
+  SearchRoute: SearchRoute,
+  SettingsRoute: SettingsRouteWithChildren,
+  UsageRoute: UsageRouteWithChildren,
   AgentsAgentRoute: AgentsAgentRoute,
   AgentsNewRoute: AgentsNewRoute,
+  FleetDeploymentRoute: FleetDeploymentRoute,
+  FleetNewRoute: FleetNewRoute,
   KnowledgeBaseRoute: KnowledgeBaseRoute,
   RunsRunRoute: RunsRunRoute,
+  SandboxesSandboxRoute: SandboxesSandboxRoute,
+  SandboxesNewRoute: SandboxesNewRoute,
+  ToolsNewRoute: ToolsNewRoute,
   AgentsIndexRoute: AgentsIndexRoute,
+  FleetIndexRoute: FleetIndexRoute,
   KnowledgeIndexRoute: KnowledgeIndexRoute,
+  MemoryIndexRoute: MemoryIndexRoute,
   RunsIndexRoute: RunsIndexRoute,
+  SandboxesIndexRoute: SandboxesIndexRoute,
+  ToolsIndexRoute: ToolsIndexRoute,
+  MemoryBlocksBlockRoute: MemoryBlocksBlockRoute,
+  MemoryFactsMemoryRoute: MemoryFactsMemoryRoute,
+  ToolsNamedToolRoute: ToolsNamedToolRoute,
+  ToolsServersServerRoute: ToolsServersServerRoute,
+  ToolsToolsetsToolsetRoute: ToolsToolsetsToolsetRoute,
 }
 export const routeTree = rootRouteImport
   ._addFileChildren(rootRouteChildren)

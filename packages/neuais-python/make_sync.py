@@ -22,6 +22,7 @@ _REWRITES = (
     (r"\bAsyncIterator\b", "Iterator"),
     (r"\bAsync([A-Z]\w+)", r"\1"),
     (r"__a(enter|exit|iter)__", r"__\1__"),
+    (r"enter_async_context", "enter_context"),
     (r"__anext__", "__next__"),
     (r"StopAsyncIteration", "StopIteration"),
     (r"\b(aread|aclose)\b", lambda found: found[1][1:]),

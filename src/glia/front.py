@@ -27,6 +27,7 @@ MAKERS: dict[str, str] = {
     "auvy": "glia.surfaces.auvy.app:auvy_surface",
     "neuais": "glia.surfaces.neuais.app:neuais_surface",
     "deployments": "glia.surfaces.deployments.app:deployments_surface",
+    "programs": "glia.surfaces.programs.app:programs_surface",
 }
 """Where each surface is made. All but the first three answer under `/<name>`."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from glia.billing.service import BillingConfig
 from glia.browsers.types import BrowserConfig
 from glia.deployments.config import FleetConfig
 from glia.kit.mail import MailConfig
@@ -37,10 +38,13 @@ class LeaseSettings:
 @dataclass(frozen=True)
 class LimitSettings:
     """requests_per_minute: for keys without a limit of their own. The usual one stops nobody and lets every answer tell
-    what is left; None for none."""
+    what is left; None for none. plan: of workspaces without one of their own, where a surface counts by plan: `free` is
+    100 requests a minute, `pro` 1,000, `enterprise` enterprise_requests_per_minute."""
 
     upload_bytes: int = 100 * 1024 * 1024
     requests_per_minute: int | None = 1_000_000
+    plan: Literal["free", "pro", "enterprise"] = "enterprise"
+    enterprise_requests_per_minute: int = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -92,4 +96,5 @@ class Settings:
     storage: StorageConfig = field(default_factory=StorageConfig)
     limits: LimitSettings = field(default_factory=LimitSettings)
     budgets: SpendingConfig = field(default_factory=SpendingConfig)
+    billing: BillingConfig = field(default_factory=BillingConfig)
     log: LogSettings = field(default_factory=LogSettings)

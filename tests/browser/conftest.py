@@ -71,6 +71,7 @@ def journey(server: Server, credentials: Credentials, tmp_path: Path) -> Journey
             timeout=240,
             check=False,
         )
+        print(done.stdout)
         assert done.returncode == 0, done.stderr[-3000:]
 
     return play

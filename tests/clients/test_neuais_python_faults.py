@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.clients.odd_server import HANGS_UP, OddServer, Said, odd_server, refused
 
 import neuais
 from neuais import AsyncClient, Client, _requests
+from tests.clients.odd_server import HANGS_UP, OddServer, Said, odd_server, refused
 
 PACKAGE = Path(__file__).parents[2] / "packages" / "neuais-python"
 
@@ -247,7 +247,7 @@ def test_the_environment_names_server_and_token(odd: OddServer, monkeypatch: pyt
     assert odd.asked[0].path == "/v1/agents/my%20agent%2Fx"
     assert odd.asked[0].headers["authorization"] == "Bearer from-outside"
     monkeypatch.delenv("NEUAIS_TOKEN")
-    with Client() as client, pytest.raises(ValueError, match="no token"):
+    with Client() as client, pytest.raises(neuais.NeuaisError, match="no token"):
         client.agents.list()
 
 

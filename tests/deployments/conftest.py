@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -23,17 +23,21 @@ from glia.kit.ids import new_id
 from tests.surfaces.conftest import Client, Server, server  # noqa: F401
 
 WEB = b"""
-import os, sys, time, json, socket, threading
+import http.client, os, sys, time, json, socket, threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     def do_GET(self):
         path = self.path.partition("?")[0]
-        if path == "/die": os._exit(3)
-        if path == "/eat":
-            keep = bytearray(200 * 1024 * 1024); keep[::4096] = b"x" * len(keep[::4096])
         if path == "/say": print(self.path.partition("?")[2], flush=True)
         if path == "/env": return self.answer(200, json.dumps(dict(os.environ)))
+        if path == "/ask":
+            asking = http.client.HTTPConnection("127.0.0.1", 3128, timeout=10)
+            try:
+                asking.request("GET", self.path.partition("?")[2])
+                answer = asking.getresponse()
+                return self.answer(200, "%d %s" % (answer.status, answer.read().decode()))
+            except OSError: return self.answer(200, "no way out")
         if path == "/out":
             try:
                 socket.create_connection(("127.0.0.1", int(self.path.partition("?")[2])), 2)
@@ -44,14 +48,20 @@ class Handler(BaseHTTPRequestHandler):
             for n in range(3):
                 self.wfile.write(b"data: %d\\n\\n" % n); self.wfile.flush(); time.sleep(0.05)
             self.close_connection = True; return
-        if path == "/health" and os.environ.get("SICK"): return self.answer(503, "sick")
+        if path == "/health" and (os.environ.get("SICK") or sick): return self.answer(503, "sick")
+        if path == "/name": return self.answer(200, name)
         self.answer(200, os.environ.get("SAYS", "hello") + " " + self.path)
     def do_POST(self):
+        if self.path == "/die": os._exit(3)
+        if self.path == "/sicken": sick.append(1)
+        if self.path == "/eat":
+            keep = bytearray(200 * 1024 * 1024); keep[::4096] = b"x" * len(keep[::4096])
         self.answer(200, str(len(self.rfile.read(int(self.headers["content-length"])))))
     def answer(self, status, text):
         self.send_response(status); self.send_header("content-length", str(len(text.encode()))); self.end_headers()
         self.wfile.write(text.encode())
     def log_message(self, *rest): pass
+sick, name = [], os.urandom(8).hex()
 class Server(ThreadingHTTPServer): request_queue_size = 128
 print("started", flush=True)
 Server(("0.0.0.0", int(os.environ["PORT"])), Handler).serve_forever()
@@ -90,6 +100,19 @@ os.write(1, b"x" * (3 * 1024 * 1024) + b"\\nafter\\n")
 os.write(1, bytes(range(256)) * 40 + b"\\n")
 print('{"level": "warning", "msg": "json"}'); print("[DEBUG] low"); print("level=error high"); print("done", flush=True)
 time.sleep(1e6)
+""",
+    "lines.py": b"""
+import time
+for n in range(500): print("line", n)
+print("ERROR last", flush=True)
+time.sleep(1e6)
+""",
+    "greedy.py": b"keep = bytearray(300 * 1024 * 1024); keep[::4096] = b'x' * len(keep[::4096])\n",
+    "polite.py": b"""
+import signal, sys, time
+def end(*_): print("goodbye", flush=True); sys.exit(0)
+signal.signal(15, end)
+while True: time.sleep(1)
 """,
     "text": b"just text",
     "empty": b"",
@@ -146,6 +169,9 @@ class NodeProcess:
             "GLIA_FLEET__STOP_SECONDS": "2",
             "GLIA_FLEET__LEASE_SECONDS": "3",
             "GLIA_FLEET__HEALTH_SECONDS": "1",
+            "GLIA_FLEET__SAMPLE_SECONDS": "1",
+            "GLIA_FLEET__BINARY_MIB": "2",
+            "GLIA_FLEET__LISTEN": "127.0.0.1:0",
             **self.settings,
         }
         with (self.folder / "log").open("ab") as log:
@@ -235,13 +261,32 @@ class Fleet:
     def call(self, name: str, path: str = "") -> bytes:
         return Client(self.client.port).get(f"/deployments/{name}/{path}").body
 
+    def post(self, name: str, path: str) -> int:
+        """The status. Such a request is not repeated when its replica dies."""
+        return Client(self.client.port).request("POST", f"/deployments/{name}/{path}", raw=b"x").status
+
+    def replicas(self, name: str) -> list[dict[str, Any]]:
+        return self.client.get(f"/v1/deployments/{name}/replicas").json["data"]
+
+    def until_true(self, is_done: Callable[[], bool], seconds: float = 20) -> None:
+        deadline = time.monotonic() + seconds
+        while not is_done():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    def replicas_on_disk(self) -> list[Path]:
+        """All that this node keeps of replicas, of whatever deployment."""
+        return list((self.node.folder / "s" / "replicas").iterdir())
+
     def lines(self, name: str, query: str = "tail=1000") -> list[dict[str, Any]]:
-        return self.client.get(f"/v1/deployments/{name}/logs?{query}").json["data"]
+        found = self.client.get(f"/v1/deployments/{name}/logs?{query}")
+        assert found.status == 200, found.body
+        return found.json["data"]
 
     def said(self, name: str, text: str, seconds: float = 10) -> list[dict[str, Any]]:
         deadline = time.monotonic() + seconds
         while not any(text in line["message"] for line in self.lines(name)):
-            assert time.monotonic() < deadline, self.lines(name)
+            assert time.monotonic() < deadline, [line["message"][:200] for line in self.lines(name)[-20:]]
             time.sleep(0.05)
         return self.lines(name)
 

@@ -37,6 +37,7 @@ BAD: list[tuple[str, Any]] = [
     ("health_path", "health"),
     ("health_path", "/a b"),
     ("health_path", "/a\r\nX: y"),
+    ("network_hosts", ["example.org"]),
     ("command", ["x" * 4097]),
     ("environment", {"1x": "y"}),
     ("environment", {"PORT": "1"}),

@@ -71,7 +71,7 @@ def test_a_killed_replica_is_replaced_within_seconds(fleet: Fleet) -> None:
     fleet.running(name)
     before = fleet.client.get(f"/v1/deployments/{name}/replicas").json["data"][0]
 
-    Client(fleet.client.port).get(f"/deployments/{name}/die")
+    assert fleet.post(name, "die") == 502
     after = fleet.client.until(
         f"/v1/deployments/{name}/replicas",
         lambda found: found["data"][0]["restarts"] > 0 and found["data"][0]["is_ready"],
@@ -86,9 +86,11 @@ def test_too_much_memory_ends_a_replica_and_says_so(fleet: Fleet) -> None:
     name = fleet.deploy("web.py")
     fleet.running(name)
 
-    Client(fleet.client.port).get(f"/deployments/{name}/eat")
-    fleet.client.until(f"/v1/deployments/{name}/replicas", lambda found: found["data"][0]["restarts"] > 0)
+    fleet.post(name, "eat")
+    found = fleet.client.until(f"/v1/deployments/{name}/replicas", lambda found: found["data"][0]["restarts"] > 0)
 
+    assert "more memory than it may" in found["data"][0]["last_failure"]
+    assert fleet.said(name, "more memory")[-1]["level"] == "error"
     fleet.running(name)
 
 

@@ -52,3 +52,4 @@ def test_lines_are_found_by_text_and_replica(client: Client, deployment: dict[st
     assert lines(f"text=get&replica_id={one}") == ["GET /a 50%", "get /b"]
     assert lines("text=0%25") == ["GET /a 50%"]
     assert lines("text=_") == []
+    assert len(lines("tail=10000")) == 3

@@ -73,7 +73,7 @@ def shell(
         "GLIA_DATABASE_URL": database_urls.admin,
         "GLIA_DATA_DIR": str(data_dir),
         "GLIA_MODEL_DISCOVERY": "off",
-        "PYTHONPATH": str(ROOT / "src"),
+        "PYTHONPATH": f"{ROOT / 'src'}:{ROOT / 'packages/neuais-python/src'}",
         "PATH": f"{tmp_path}:{os.environ['PATH']}",
     }
     server = Forked(["serve", "--port", str(port)], environment, tmp_path / "serve.log", folder=tmp_path)

@@ -33,6 +33,7 @@ SYSTEM_MAY = {
     "deployment_replicas": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "deployment_usage": {"SELECT", "INSERT", "UPDATE"},
     "stored_object_leftovers": {"SELECT", "UPDATE", "DELETE"},
+    "billing_accounts": {"SELECT"},
 }
 SYSTEM_MAY_UPDATE_COLUMNS = {("api_keys", "last_used_at")}
 OPEN_TO_ALL_WORKSPACES = {"workers", "trace_export", "sandbox_hosts"}

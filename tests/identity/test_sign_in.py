@@ -7,7 +7,7 @@ import pytest
 from tests.identity.conftest import House, make_identity
 
 from glia.identity.access_tokens import AccessTokens, Claims
-from glia.identity.errors import EmailTaken, LastAdmin, UserNotFound, WrongCredentials
+from glia.identity.errors import EmailTaken, LastAdmin, LastOwner, UserNotFound, WrongCredentials
 from glia.identity.passwords import Cost, Passwords
 from glia.identity.secrets import load_secrets
 from glia.identity.service import Identity
@@ -169,6 +169,12 @@ async def test_the_last_admin_stays(house: House) -> None:
         await house.identity.users.deactivate(house.admin, house.admin.user_id)
 
     await house.identity.users.create(house.admin, email="b@example.org", password="long enough", role=Role.ADMIN)
+    with pytest.raises(LastOwner):
+        await house.identity.users.deactivate(house.admin, house.admin.user_id)
+
+    await house.identity.users.create(
+        house.admin, email="c@example.org", password="long enough", role=Role.ADMIN, is_owner=True
+    )
     assert not (await house.identity.users.deactivate(house.admin, house.admin.user_id)).is_active
 
 

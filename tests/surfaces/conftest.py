@@ -6,6 +6,7 @@ import asyncio
 import http.client
 import json
 import os
+import re
 import socket
 import tempfile
 import threading
@@ -179,8 +180,19 @@ class Stream:
         return (item for item in self.items() if "id" in item)
 
 
+def _words(asked: dict[str, Any]) -> Iterator[tuple[str, float]]:
+    """What the model says, piece by piece, and the pause after each."""
+    if asked["model"] == "echo":
+        said = str([message for message in asked["messages"] if message["role"] == "user"][-1]["content"])
+        yield from ((piece, 0.003) for piece in re.findall(r"\S*\s*", said) if piece)
+        return
+    for number in range(asked.get("max_tokens") or asked.get("max_completion_tokens") or 3):
+        yield f"word{number} ", 0.05
+
+
 class SlowModel:
-    """Speaks as many words as the request's `max_tokens`, one each 50 ms; a model whose run lasts."""
+    """Speaks as many words as the request's `max_tokens`, one each 50 ms; a model whose run lasts. By the name of
+    `echo` it says what it was told, 200 words a second."""
 
     def __init__(self) -> None:
         self.server: asyncio.Server | None = None
@@ -200,10 +212,9 @@ class SlowModel:
             if not asked:
                 return writer.write(b'application/json\r\n\r\n{"data":[{"id":"slow"}]}')
             writer.write(b"text/event-stream\r\n\r\n")
-            words = asked.get("max_tokens") or asked.get("max_completion_tokens") or 3
-            for number in range(words):
-                await self._say(writer, {"delta": {"content": f"word{number} "}, "finish_reason": None})
-                await asyncio.sleep(0.05)
+            for word, seconds in _words(asked):
+                await self._say(writer, {"delta": {"content": word}, "finish_reason": None})
+                await asyncio.sleep(seconds)
             await self._say(writer, {"delta": {}, "finish_reason": "stop"})
             writer.write(b"data: [DONE]\n\n")
         except (ConnectionError, asyncio.IncompleteReadError):

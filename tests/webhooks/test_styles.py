@@ -137,3 +137,35 @@ async def test_without_a_mail_server_the_reason_is_in_the_log(post: Post) -> Non
 
     assert delivery.status == "failed"
     assert "GLIA_MAIL__URL" in (delivery.last_error or "")
+
+
+async def test_a_timestamped_endpoint_gets_its_own_headers_and_fields(post: Post) -> None:
+    spec = WebhookSpec(
+        post.receiver.url(),
+        event_types=("agent.created", "agent.deleted"),
+        style="timestamped",
+        event_names={"agent.created": "thing.born"},
+        header_prefix="X-Acme",
+        fields={"thing_id": "thg_{agent_id}", "name": "{slug}", "version": "{version}", "none": "{nothing}"},
+    )
+    webhook, _ = await post.webhooks.create(post.principal, spec, secret="s3cret")
+
+    agent = await post.rig.agents.create(post.principal, AgentSpec(name="Clerk"))
+    [delivery] = await post.until_settled(webhook)
+
+    [got] = post.receiver.at("/hook")
+    timestamp = got.headers["x-acme-timestamp"]
+    digest = hmac.new(b"s3cret", f"{timestamp}.".encode() + got.body, hashlib.sha256).hexdigest()
+    assert got.headers["x-acme-signature"] == f"sha256={digest}"
+    assert got.headers["x-acme-id"] == str(delivery.id)
+    assert got.headers["x-acme-event"] == got.json["event"] == "thing.born"
+    assert set(got.json) == {"event", "timestamp", "data"}
+    assert got.json["data"] == {"thing_id": f"thg_{agent.id}", "name": "clerk", "version": 1, "none": None}
+    assert await post.webhooks.body(post.principal, webhook.id, delivery.id) == got.body.decode()
+    for refused in (
+        WebhookSpec(post.receiver.url(), style="timestamped", header_prefix="Acme"),
+        WebhookSpec(post.receiver.url(), style="timestamped", header_prefix="X-A\r\nB"),
+        WebhookSpec(post.receiver.url(), header_prefix="X-Acme", headers={"x-acme-signature": "forged"}),
+    ):
+        with pytest.raises(InvalidRequest):
+            await post.webhooks.create(post.principal, refused)

@@ -17,6 +17,8 @@ import {
 
 export interface Place {
   to: string;
+  /** After `g`, the key that leads there. */
+  letter: string;
   name: string;
   Icon: LucideIcon;
   /** What one may also look for when one wants this screen. */
@@ -32,33 +34,40 @@ export interface PlaceGroup {
 export const GROUPS: PlaceGroup[] = [
   {
     name: "",
-    places: [{ to: "/", name: "Home", Icon: House, also: "overview queue workers spend" }],
+    places: [{ to: "/", letter: "h", name: "Home", Icon: House, also: "overview queue workers spend" }],
   },
   {
     name: "Work",
     places: [
-      { to: "/chat", name: "Chat", Icon: MessageSquare, also: "conversations sessions" },
-      { to: "/runs", name: "Runs", Icon: ListTree, also: "traces timeline glassbox" },
-      { to: "/approvals", name: "Approvals", Icon: ShieldQuestion, also: "inbox decide" },
+      { to: "/chat", letter: "c", name: "Chat", Icon: MessageSquare, also: "conversations sessions" },
+      { to: "/runs", letter: "r", name: "Runs", Icon: ListTree, also: "traces timeline glassbox" },
+      { to: "/approvals", letter: "p", name: "Approvals", Icon: ShieldQuestion, also: "inbox decide" },
     ],
   },
   {
     name: "Build",
     places: [
-      { to: "/agents", name: "Agents", Icon: Bot, also: "prompts versions" },
-      { to: "/knowledge", name: "Knowledge", Icon: BookOpen, also: "documents files search" },
-      { to: "/memory", name: "Memory", Icon: Brain, also: "blocks facts archive" },
-      { to: "/tools", name: "Tools", Icon: Wrench, also: "MCP servers connections secrets" },
-      { to: "/automation", name: "Automation", Icon: Zap, also: "triggers schedules jobs workflows" },
+      { to: "/agents", letter: "a", name: "Agents", Icon: Bot, also: "prompts versions" },
+      { to: "/knowledge", letter: "k", name: "Knowledge", Icon: BookOpen, also: "documents files search" },
+      { to: "/memory", letter: "m", name: "Memory", Icon: Brain, also: "blocks facts archive" },
+      { to: "/tools", letter: "t", name: "Tools", Icon: Wrench, also: "MCP servers connections secrets" },
+      { to: "/automation", letter: "j", name: "Automation", Icon: Zap, also: "triggers schedules jobs workflows" },
     ],
   },
   {
     name: "Operate",
     places: [
-      { to: "/deployments", name: "Deployments", Icon: Rocket, also: "replicas logs programs" },
-      { to: "/sandboxes", name: "Sandboxes", Icon: Box, also: "terminal files egress" },
-      { to: "/usage", name: "Usage", Icon: ChartColumn, also: "cost budgets ledger" },
-      { to: "/settings", name: "Settings", Icon: Settings, also: "users keys roles webhooks providers audit health" },
+      // Not /deployments: below that address the programs themselves answer.
+      { to: "/fleet", letter: "d", name: "Deployments", Icon: Rocket, also: "replicas logs programs" },
+      { to: "/sandboxes", letter: "b", name: "Sandboxes", Icon: Box, also: "terminal files egress" },
+      { to: "/usage", letter: "u", name: "Usage", Icon: ChartColumn, also: "cost budgets ledger" },
+      {
+        to: "/settings",
+        letter: "s",
+        name: "Settings",
+        Icon: Settings,
+        also: "users keys roles webhooks providers audit health",
+      },
     ],
   },
 ];

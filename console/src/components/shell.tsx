@@ -3,7 +3,6 @@ import { LogOut, Menu, MonitorCog, Moon, Sun, X } from "lucide-react";
 import { Dialog } from "radix-ui";
 import { type ReactNode, useState } from "react";
 import icon from "@/icon.svg";
-import { keepCredentials } from "@/lib/session";
 import { setTheme, type Theme, theme } from "@/lib/theme";
 import { AT_HAND, GROUPS, type Place, type PlaceGroup } from "./places";
 import { Button } from "./ui/button";
@@ -167,16 +166,7 @@ function Tools({ onSignOut, children }: { onSignOut: () => void; children: React
       >
         <Icon aria-hidden />
       </Button>
-      <Button
-        look="quiet"
-        size="icon"
-        aria-label="Sign out"
-        title="Sign out"
-        onClick={() => {
-          onSignOut();
-          keepCredentials(null);
-        }}
-      >
+      <Button look="quiet" size="icon" aria-label="Sign out" title="Sign out" onClick={onSignOut}>
         <LogOut aria-hidden />
       </Button>
     </>

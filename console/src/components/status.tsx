@@ -3,6 +3,10 @@ import { cn } from "@/lib/cn";
 const LOOKS: Record<string, string> = {
   running: "text-accent bg-accent-soft",
   queued: "text-soft bg-raised",
+  deploying: "text-accent bg-accent-soft",
+  starting: "text-accent bg-accent-soft",
+  unhealthy: "text-warn bg-warn-soft",
+  backoff: "text-warn bg-warn-soft",
   processing: "text-accent bg-accent-soft",
   waiting: "text-warn bg-warn-soft",
   pending: "text-warn bg-warn-soft",

@@ -4,86 +4,6 @@
  */
 
 export interface paths {
-    "/v1/me": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Me
-         * @description Who the credential belongs to, and what it may do.
-         */
-        get: operations["me_v1_me_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/auth/login": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Login
-         * @description Sign in with email and password.
-         */
-        post: operations["login_v1_auth_login_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/auth/refresh": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Refresh
-         * @description New tokens for a refresh token. A token that comes twice ends the sign-in for whoever holds it.
-         */
-        post: operations["refresh_v1_auth_refresh_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/auth/logout": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Logout
-         * @description End a sign-in: no refresh token of it works any more.
-         */
-        post: operations["logout_v1_auth_logout_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/v1/agents": {
         parameters: {
             query?: never;
@@ -138,6 +58,50 @@ export interface paths {
         patch: operations["update_v1_agents__agent__patch"];
         trace?: never;
     };
+    "/v1/agents/{agent}/memory/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Settings
+         * @description How the agent's memory behaves.
+         */
+        get: operations["settings_v1_agents__agent__memory_settings_get"];
+        /**
+         * Set Settings
+         * @description Say how the agent's memory behaves; what is left away gets its default.
+         */
+        put: operations["set_settings_v1_agents__agent__memory_settings_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/agents/{agent}/memory/tend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Tend
+         * @description Put the agent's memories in order in the background.
+         */
+        post: operations["tend_v1_agents__agent__memory_tend_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/agents/{agent}/versions": {
         parameters: {
             query?: never;
@@ -172,340 +136,6 @@ export interface paths {
          * @description Make an older version the current one: a new version that is a copy of it.
          */
         post: operations["promote_v1_agents__agent__versions__version__promote_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/tools": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Tools
-         * @description List the workspace's own tools, newest first.
-         */
-        get: operations["list_tools_v1_tools_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/tools/built-in": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Built In
-         * @description The tools that every workspace has.
-         */
-        get: operations["list_built_in_v1_tools_built_in_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/models": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Models of all providers, the built-in ones, and agents as `agent:<slug>`.
-         * @description Models of all providers, the built-in ones, and agents as `agent:<slug>`.
-         */
-        get: operations["list_models"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/sessions": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Sessions
-         * @description List sessions, newest first.
-         */
-        get: operations["list_sessions_v1_sessions_get"];
-        put?: never;
-        /**
-         * Create
-         * @description Open a session with an agent.
-         */
-        post: operations["create_v1_sessions_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/sessions/{session}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get
-         * @description One session.
-         */
-        get: operations["get_v1_sessions__session__get"];
-        put?: never;
-        post?: never;
-        /**
-         * Delete
-         * @description Delete a session. Its open runs are cancelled.
-         */
-        delete: operations["delete_v1_sessions__session__delete"];
-        options?: never;
-        head?: never;
-        /**
-         * Update Session
-         * @description Change a session's title or metadata.
-         */
-        patch: operations["update_session_v1_sessions__session__patch"];
-        trace?: never;
-    };
-    "/v1/sessions/{session}/fork": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Fork
-         * @description Open a session that shares this one's history up to an event and goes on in its own way.
-         */
-        post: operations["fork_v1_sessions__session__fork_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/sessions/{session}/messages": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Send Message
-         * @description Say something to the agent. A client that goes away leaves the run alone.
-         */
-        post: operations["send_message_v1_sessions__session__messages_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/sessions/{session}/events": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Events
-         * @description Stored events, oldest first. `next_cursor` goes into `after`.
-         */
-        get: operations["events_v1_sessions__session__events_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/runs": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Runs
-         * @description List runs, newest first.
-         */
-        get: operations["list_runs_v1_runs_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/runs/{run}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get
-         * @description One run.
-         */
-        get: operations["get_v1_runs__run__get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/runs/{run}/cancel": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Cancel
-         * @description Stop a run within a second. What it has done and said stays; a run that ended stays as it is.
-         */
-        post: operations["cancel_v1_runs__run__cancel_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/runs/{run}/resume": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Resume
-         * @description Let a waiting run look again whether it can go on, with more money if it is given.
-         *
-         *     A run that does not wait stays as it is.
-         */
-        post: operations["resume_v1_runs__run__resume_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/runs/{run}/events": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Events
-         * @description The events of one run, oldest first. `next_cursor` goes into `after`.
-         */
-        get: operations["events_v1_runs__run__events_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/runs/{run}/export": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Export Run
-         * @description A run, with what came before it in its session, in one file.
-         */
-        get: operations["export_run_v1_runs__run__export_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/runs/{run}/model-calls": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Model Calls
-         * @description The model calls of a run, in order.
-         */
-        get: operations["model_calls_v1_runs__run__model_calls_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/runs/{run}/model-calls/{step}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Model Call
-         * @description Exactly what a model call was sent, and the share of each part.
-         */
-        get: operations["model_call_v1_runs__run__model_calls__step__get"];
-        put?: never;
-        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -547,6 +177,647 @@ export interface paths {
          */
         post: operations["decide_v1_approvals__approval__decide_post"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/audit-log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Audit Log
+         * @description Who changed what, when and from where, newest first.
+         */
+        get: operations["audit_log_v1_audit_log_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/auth/login": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Login
+         * @description Sign in with email and password.
+         */
+        post: operations["login_v1_auth_login_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/auth/logout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Logout
+         * @description End a sign-in: no refresh token of it works any more.
+         */
+        post: operations["logout_v1_auth_logout_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/auth/refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Refresh
+         * @description New tokens for a refresh token. A token that comes twice ends the sign-in for whoever holds it.
+         */
+        post: operations["refresh_v1_auth_refresh_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/budgets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Budgets
+         * @description List budgets with what is spent and left, newest first.
+         */
+        get: operations["list_budgets_v1_budgets_get"];
+        put?: never;
+        /**
+         * Create
+         * @description Set a budget; it is in force at once. What was spent in the present period counts already.
+         */
+        post: operations["create_v1_budgets_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/budgets/holds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All Holds
+         * @description What any budget or the credit holds, and calls whose end nobody reported; newest first.
+         */
+        get: operations["all_holds_v1_budgets_holds_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/budgets/waiting": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Waiting
+         * @description Runs that wait for a budget or for credit, and how much each lacked. They go on when it is raised.
+         */
+        get: operations["waiting_v1_budgets_waiting_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/budgets/{budget}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get
+         * @description One budget with what is spent, held and left.
+         */
+        get: operations["get_v1_budgets__budget__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete
+         * @description Delete a budget with what it has counted. Usage records stay.
+         */
+        delete: operations["delete_v1_budgets__budget__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Update
+         * @description Raise, lower, pause or rename a budget. Runs that wait for it look again.
+         */
+        patch: operations["update_v1_budgets__budget__patch"];
+        trace?: never;
+    };
+    "/v1/budgets/{budget}/holds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Holds
+         * @description What a budget holds for calls under way, and calls whose end nobody reported; newest first.
+         */
+        get: operations["holds_v1_budgets__budget__holds_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/credits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Balance
+         * @description The workspace's credit.
+         */
+        get: operations["balance_v1_credits_get"];
+        /**
+         * Enable
+         * @description Switch credits on or off. While they are on, no call is made that the balance does not cover.
+         */
+        put: operations["enable_v1_credits_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/credits/adjustments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Adjust
+         * @description Put something right: a positive or negative amount, down to a balance of 0.
+         */
+        post: operations["adjust_v1_credits_adjustments_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/credits/grants": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Grant
+         * @description Add credit.
+         */
+        post: operations["grant_v1_credits_grants_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/credits/transactions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Transactions
+         * @description The statement: every change of the ledger with its entries, newest first.
+         */
+        get: operations["transactions_v1_credits_transactions_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/deployments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Deployments
+         * @description List deployments, newest first.
+         */
+        get: operations["list_deployments_v1_deployments_get"];
+        put?: never;
+        /**
+         * Create
+         * @description Deploy a program. The answer does not wait for it to run.
+         */
+        post: operations["create_v1_deployments_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/deployments/{deployment}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get
+         * @description One deployment, by its id or name.
+         */
+        get: operations["get_v1_deployments__deployment__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete
+         * @description Delete a deployment with its logs and figures. Its programs are ended.
+         */
+        delete: operations["delete_v1_deployments__deployment__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Update
+         * @description Change a deployment. A new program or environment replaces replica by replica, and is undone when it never
+         *     becomes healthy.
+         */
+        patch: operations["update_v1_deployments__deployment__patch"];
+        trace?: never;
+    };
+    "/v1/deployments/{deployment}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Logs
+         * @description The last lines that its programs wrote, oldest first.
+         */
+        get: operations["logs_v1_deployments__deployment__logs_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/deployments/{deployment}/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Metrics
+         * @description What its programs used, at most about 500 points a series.
+         */
+        get: operations["metrics_v1_deployments__deployment__metrics_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/deployments/{deployment}/replicas": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Replicas
+         * @description What runs of it.
+         */
+        get: operations["replicas_v1_deployments__deployment__replicas_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/deployments/{deployment}/restart": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restart
+         * @description Replace every replica, one after the other.
+         */
+        post: operations["restart_v1_deployments__deployment__restart_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/deployments/{deployment}/scale": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Scale
+         * @description Run more or fewer replicas.
+         */
+        post: operations["scale_v1_deployments__deployment__scale_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/deployments/{deployment}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start
+         * @description Start a stopped deployment.
+         */
+        post: operations["start_v1_deployments__deployment__start_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/deployments/{deployment}/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stop
+         * @description Stop a deployment: SIGTERM, and SIGKILL after 10 s.
+         */
+        post: operations["stop_v1_deployments__deployment__stop_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/deployments/{deployment}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Versions
+         * @description What its program was: the last 100 changes, newest first.
+         */
+        get: operations["versions_v1_deployments__deployment__versions_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/deployments/{deployment}/versions/{version}/roll": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Roll
+         * @description Go to another version of the program, with the environment it had; replica by replica.
+         */
+        post: operations["roll_v1_deployments__deployment__versions__version__roll_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/health/services": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Services
+         * @description Try every service now: each of its checks for at most 3 seconds.
+         */
+        get: operations["services_v1_health_services_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Jobs
+         * @description List jobs, newest first.
+         */
+        get: operations["list_jobs_v1_jobs_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/jobs/{job}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get
+         * @description One job.
+         */
+        get: operations["get_v1_jobs__job__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete
+         * @description Delete a job with those below it. Their runs are cancelled.
+         */
+        delete: operations["delete_v1_jobs__job__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Update
+         * @description Tell how far a job is. A status that cannot follow the present one is refused.
+         */
+        patch: operations["update_v1_jobs__job__patch"];
+        trace?: never;
+    };
+    "/v1/jobs/{job}/tree": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tree
+         * @description A job with all that are below it.
+         */
+        get: operations["tree_v1_jobs__job__tree_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Keys
+         * @description List keys, newest first, revoked ones too.
+         */
+        get: operations["list_keys_v1_keys_get"];
+        put?: never;
+        /**
+         * Create
+         * @description Make a key, with at most the rights of whoever makes it.
+         */
+        post: operations["create_v1_keys_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/keys/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke
+         * @description Revoke a key: it opens nothing from now on. It stays in the list.
+         */
+        delete: operations["revoke_v1_keys__key__delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -595,26 +866,6 @@ export interface paths {
          * @description Delete a knowledge base with all its documents and their files.
          */
         delete: operations["delete_v1_knowledge_bases__knowledge_base__delete"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/knowledge-bases/{knowledge_base}/search": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Search
-         * @description What a question finds, best first, with the scores that decided it. `limit` is at most 100.
-         */
-        post: operations["search_v1_knowledge_bases__knowledge_base__search_post"];
-        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -704,6 +955,1715 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/knowledge-bases/{knowledge_base}/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Search
+         * @description What a question finds, best first, with the scores that decided it. `limit` is at most 100.
+         */
+        post: operations["search_v1_knowledge_bases__knowledge_base__search_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/mcp-servers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Servers
+         * @description List the workspace's MCP servers, newest first.
+         */
+        get: operations["list_servers_v1_mcp_servers_get"];
+        put?: never;
+        /**
+         * Create
+         * @description Register an MCP server. It is asked for its tools at once; agents then name them `<server>__<tool>` or
+         *     `<server>__*`.
+         */
+        post: operations["create_v1_mcp_servers_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/mcp-servers/operator": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Operator Servers
+         * @description The MCP servers of the operator's file, which every workspace may use.
+         */
+        get: operations["list_operator_servers_v1_mcp_servers_operator_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/mcp-servers/operator/tools": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Operator Tools
+         * @description The tools that the servers of the operator's file listed last.
+         */
+        get: operations["list_operator_tools_v1_mcp_servers_operator_tools_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/mcp-servers/{mcp_server}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get
+         * @description One MCP server: its status, and what went wrong last.
+         */
+        get: operations["get_v1_mcp_servers__mcp_server__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete
+         * @description Forget an MCP server, its secrets and its sign-in.
+         */
+        delete: operations["delete_v1_mcp_servers__mcp_server__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Update
+         * @description Change an MCP server. Headers that are not given stay, unless it moves to another host.
+         */
+        patch: operations["update_v1_mcp_servers__mcp_server__patch"];
+        trace?: never;
+    };
+    "/v1/mcp-servers/{mcp_server}/refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Refresh
+         * @description Ask the server for its tools now.
+         */
+        post: operations["refresh_v1_mcp_servers__mcp_server__refresh_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/mcp-servers/{mcp_server}/sign-in": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin Sign In
+         * @description Begin an OAuth sign-in: open the address that comes back in a browser.
+         */
+        post: operations["begin_sign_in_v1_mcp_servers__mcp_server__sign_in_post"];
+        /**
+         * Sign Out
+         * @description Forget the tokens of a sign-in.
+         */
+        delete: operations["sign_out_v1_mcp_servers__mcp_server__sign_in_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/mcp-servers/{mcp_server}/tools": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Tools
+         * @description The tools that the server listed last.
+         */
+        get: operations["list_tools_v1_mcp_servers__mcp_server__tools_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Me
+         * @description Who the credential belongs to, and what it may do.
+         */
+        get: operations["me_v1_me_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/memories": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Memories
+         * @description List memories, newest first.
+         */
+        get: operations["list_memories_v1_memories_get"];
+        put?: never;
+        /**
+         * Create
+         * @description Keep a fact.
+         */
+        post: operations["create_v1_memories_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/memories/conflicts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Conflicts
+         * @description List memories that contradict each other, newest first.
+         */
+        get: operations["list_conflicts_v1_memories_conflicts_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/memories/conflicts/{conflict}/resolve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resolve
+         * @description Decide a conflict anew: keep the newer memory, the older one, or both.
+         */
+        post: operations["resolve_v1_memories_conflicts__conflict__resolve_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/memories/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Search
+         * @description The memories that fit the query by words and meaning; the newest when none does.
+         */
+        post: operations["search_v1_memories_search_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/memories/{memory}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get
+         * @description One memory.
+         */
+        get: operations["get_v1_memories__memory__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete
+         * @description Delete a memory for good, with its versions.
+         */
+        delete: operations["delete_v1_memories__memory__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Update
+         * @description Change a memory; what it was stays as a version.
+         */
+        patch: operations["update_v1_memories__memory__patch"];
+        trace?: never;
+    };
+    "/v1/memories/{memory}/feedback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Feedback
+         * @description Say whether it was of use, which moves its importance.
+         */
+        post: operations["feedback_v1_memories__memory__feedback_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/memories/{memory}/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Undo
+         * @description Take the latest change back; 409 when there is none.
+         */
+        post: operations["undo_v1_memories__memory__undo_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/memories/{memory}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Versions
+         * @description Every state it has had, newest first.
+         */
+        get: operations["versions_v1_memories__memory__versions_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/memory-blocks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Blocks
+         * @description List blocks, newest first.
+         */
+        get: operations["list_blocks_v1_memory_blocks_get"];
+        put?: never;
+        /**
+         * Create
+         * @description Make a block.
+         */
+        post: operations["create_v1_memory_blocks_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/memory-blocks/{block}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get
+         * @description One block.
+         */
+        get: operations["get_v1_memory_blocks__block__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete
+         * @description Delete a block with its versions.
+         */
+        delete: operations["delete_v1_memory_blocks__block__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Update
+         * @description Change a block; what it said stays as a version.
+         */
+        patch: operations["update_v1_memory_blocks__block__patch"];
+        trace?: never;
+    };
+    "/v1/memory-blocks/{block}/agents/{agent}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Pin
+         * @description Show a shared block to an agent.
+         */
+        put: operations["pin_v1_memory_blocks__block__agents__agent__put"];
+        post?: never;
+        /**
+         * Unpin
+         * @description Show a shared block to an agent no longer.
+         */
+        delete: operations["unpin_v1_memory_blocks__block__agents__agent__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/memory-blocks/{block}/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Undo
+         * @description Give it the text it had before the latest change; 409 when there is none.
+         */
+        post: operations["undo_v1_memory_blocks__block__undo_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/memory-blocks/{block}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Versions
+         * @description Every text it has had, newest first.
+         */
+        get: operations["versions_v1_memory_blocks__block__versions_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Models of all providers, the built-in ones, and agents as `agent:<slug>`.
+         * @description Models of all providers, the built-in ones, and agents as `agent:<slug>`.
+         */
+        get: operations["list_models"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Projects
+         * @description List projects, newest first.
+         */
+        get: operations["list_projects_v1_projects_get"];
+        put?: never;
+        /**
+         * Create Project
+         * @description Make a project: a part of the workspace that things belong to.
+         */
+        post: operations["create_project_v1_projects_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/providers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Providers
+         * @description Every provider of models, configured or found on this machine, in the order in which they are asked.
+         */
+        get: operations["list_providers_v1_providers_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Runs
+         * @description List runs, newest first.
+         */
+        get: operations["list_runs_v1_runs_get"];
+        put?: never;
+        /**
+         * Start
+         * @description Call one tool as a run: without an agent, with the consent that the tool asks for. Its answer is the text of
+         *     `run.completed`; a tool that fails fails the run.
+         */
+        post: operations["start_v1_runs_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/runs/{run}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get
+         * @description One run.
+         */
+        get: operations["get_v1_runs__run__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/runs/{run}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel
+         * @description Stop a run within a second. What it has done and said stays; a run that ended stays as it is.
+         */
+        post: operations["cancel_v1_runs__run__cancel_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/runs/{run}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Events
+         * @description The events of one run, oldest first. `next_cursor` goes into `after`.
+         */
+        get: operations["events_v1_runs__run__events_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/runs/{run}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Run
+         * @description A run, with what came before it in its session, in one file.
+         */
+        get: operations["export_run_v1_runs__run__export_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/runs/{run}/model-calls": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Model Calls
+         * @description The model calls of a run, in order.
+         */
+        get: operations["model_calls_v1_runs__run__model_calls_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/runs/{run}/model-calls/{step}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Model Call
+         * @description Exactly what a model call was sent, and the share of each part.
+         */
+        get: operations["model_call_v1_runs__run__model_calls__step__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/runs/{run}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resume
+         * @description Let a waiting run look again whether it can go on, with more money if it is given.
+         *
+         *     A run that does not wait stays as it is.
+         */
+        post: operations["resume_v1_runs__run__resume_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandbox-backend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Backend
+         * @description Whether sandboxes work here, and if not, why and what to do.
+         */
+        get: operations["backend_v1_sandbox_backend_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandbox-snapshots/{snapshot}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete Snapshot
+         * @description Delete a snapshot.
+         */
+        delete: operations["delete_snapshot_v1_sandbox_snapshots__snapshot__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandbox-templates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Templates
+         * @description What sandboxes can be made from.
+         */
+        get: operations["templates_v1_sandbox_templates_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Sandboxes
+         * @description List sandboxes, newest first. session_id: only that session's.
+         */
+        get: operations["list_sandboxes_v1_sandboxes_get"];
+        put?: never;
+        /**
+         * Create
+         * @description Make a sandbox. It runs when this answers.
+         */
+        post: operations["create_v1_sandboxes_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{sandbox}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get
+         * @description One sandbox. Looking does not extend its lease.
+         */
+        get: operations["get_v1_sandboxes__sandbox__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete
+         * @description Kill a sandbox and delete its files. Nothing of it lives when this answers.
+         */
+        delete: operations["delete_v1_sandboxes__sandbox__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{sandbox}/egress": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Egress
+         * @description Every try to reach the outside, newest first; the last 5,000 are kept.
+         */
+        get: operations["egress_v1_sandboxes__sandbox__egress_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{sandbox}/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Files
+         * @description What lies in a folder. depth: how far down, 1 to 20. There are no pages: more files than `limit` are an error.
+         */
+        get: operations["list_files_v1_sandboxes__sandbox__files_get"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove
+         * @description Delete a file, a link, or a folder with all that is in it.
+         */
+        delete: operations["remove_v1_sandboxes__sandbox__files_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{sandbox}/files/directories": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make Directory
+         * @description Make a folder with its parents. It may be there already.
+         */
+        post: operations["make_directory_v1_sandboxes__sandbox__files_directories_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{sandbox}/files/move": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Move
+         * @description Move or rename a file or folder; a file that is there is replaced.
+         */
+        post: operations["move_v1_sandboxes__sandbox__files_move_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{sandbox}/lease": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Lease
+         * @description Set how long it lives unused, from now and from each use on.
+         */
+        put: operations["lease_v1_sandboxes__sandbox__lease_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{sandbox}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pause
+         * @description Stop all its processes where they are; memory stays. Twice is no error.
+         */
+        post: operations["pause_v1_sandboxes__sandbox__pause_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{sandbox}/ports/{port}/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview
+         * @description Make an address that shows a port inside, over HTTP and WebSocket.
+         */
+        post: operations["preview_v1_sandboxes__sandbox__ports__port__preview_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{sandbox}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restore
+         * @description Replace all files of /workspace by those of a snapshot.
+         */
+        post: operations["restore_v1_sandboxes__sandbox__restore_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{sandbox}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resume
+         * @description Go on after a pause, or start a sleeping sandbox again.
+         */
+        post: operations["resume_v1_sandboxes__sandbox__resume_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{sandbox}/signal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Signal
+         * @description Send a signal to a command that `exec` has started.
+         */
+        post: operations["signal_v1_sandboxes__sandbox__signal_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{sandbox}/snapshots": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Snapshots
+         * @description List a sandbox's snapshots, newest first.
+         */
+        get: operations["list_snapshots_v1_sandboxes__sandbox__snapshots_get"];
+        put?: never;
+        /**
+         * Make Snapshot
+         * @description Keep the files of /workspace as they are now. Memory is not kept.
+         */
+        post: operations["make_snapshot_v1_sandboxes__sandbox__snapshots_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{sandbox}/stats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Stats
+         * @description What it uses now. 410 when it does not live.
+         */
+        get: operations["stats_v1_sandboxes__sandbox__stats_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Search
+         * @description Find agents, knowledge bases, documents, sessions, runs, memories and deployments. Kinds that the key may not
+         *     read are left out.
+         */
+        get: operations["search_v1_search_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Sessions
+         * @description List sessions, newest first.
+         */
+        get: operations["list_sessions_v1_sessions_get"];
+        put?: never;
+        /**
+         * Create
+         * @description Open a session with an agent.
+         */
+        post: operations["create_v1_sessions_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/{session}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get
+         * @description One session.
+         */
+        get: operations["get_v1_sessions__session__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete
+         * @description Delete a session. Its open runs are cancelled.
+         */
+        delete: operations["delete_v1_sessions__session__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Update Session
+         * @description Change a session's title or metadata.
+         */
+        patch: operations["update_session_v1_sessions__session__patch"];
+        trace?: never;
+    };
+    "/v1/sessions/{session}/artifacts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Artifacts
+         * @description Plots, pages, tables and other files that the session's code has made, newest first.
+         */
+        get: operations["list_artifacts_v1_sessions__session__artifacts_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/{session}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Events
+         * @description Stored events, oldest first. `next_cursor` goes into `after`.
+         */
+        get: operations["events_v1_sessions__session__events_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/{session}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Session
+         * @description Everything about a session in one file.
+         */
+        get: operations["export_session_v1_sessions__session__export_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/{session}/fork": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Fork
+         * @description Open a session that shares this one's history up to an event and goes on in its own way.
+         */
+        post: operations["fork_v1_sessions__session__fork_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/{session}/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send Message
+         * @description Say something to the agent. A client that goes away leaves the run alone.
+         */
+        post: operations["send_message_v1_sessions__session__messages_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/storage/upload": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Upload
+         * @description Keep a file of any size up to the server's cap: the body is the content, or a form with the field `file`.
+         */
+        post: operations["upload_v1_storage_upload_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tasks/{task}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retry
+         * @description Do it once more, as a new task; 409 while it is under way.
+         */
+        post: operations["retry_v1_tasks__task__retry_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tool-recipes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Recipes
+         * @description List recipes by name.
+         */
+        get: operations["list_recipes_v1_tool_recipes_get"];
+        put?: never;
+        /**
+         * Create
+         * @description Make a tool. Agents that name it have it from now on.
+         */
+        post: operations["create_v1_tool_recipes_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tool-recipes/{recipe}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get
+         * @description One recipe, by its name.
+         */
+        get: operations["get_v1_tool_recipes__recipe__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete
+         * @description Delete a recipe.
+         */
+        delete: operations["delete_v1_tool_recipes__recipe__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Update
+         * @description Change a recipe. Headers that are not given stay, unless the address changes.
+         */
+        patch: operations["update_v1_tool_recipes__recipe__patch"];
+        trace?: never;
+    };
+    "/v1/tool-recipes/{recipe}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Versions
+         * @description A recipe's versions, newest first.
+         */
+        get: operations["versions_v1_tool_recipes__recipe__versions_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tools": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Tools
+         * @description List the workspace's own tools, newest first.
+         */
+        get: operations["list_tools_v1_tools_get"];
+        put?: never;
+        /**
+         * Create
+         * @description Make an HTTP endpoint a tool. It is called with an `Idempotency-Key` of its own for each call.
+         */
+        post: operations["create_v1_tools_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tools/built-in": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Built In
+         * @description The tools that every workspace has.
+         */
+        get: operations["list_built_in_v1_tools_built_in_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tools/{tool}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get
+         * @description One of the workspace's own tools.
+         */
+        get: operations["get_v1_tools__tool__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete
+         * @description Delete a tool. Agents that still name it are told so when they are next run.
+         */
+        delete: operations["delete_v1_tools__tool__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Update
+         * @description Change a tool. Headers that are not given stay, unless the tool moves to another host.
+         */
+        patch: operations["update_v1_tools__tool__patch"];
+        trace?: never;
+    };
+    "/v1/toolsets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Toolsets
+         * @description List the toolsets, newest first.
+         */
+        get: operations["list_toolsets_v1_toolsets_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/toolsets/openapi": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import Openapi
+         * @description Make each operation of an OpenAPI document a tool. Agents may name all of them as `<name>__*`.
+         */
+        post: operations["import_openapi_v1_toolsets_openapi_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/toolsets/{toolset}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get
+         * @description One toolset.
+         */
+        get: operations["get_v1_toolsets__toolset__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete
+         * @description Delete a toolset and its tools.
+         */
+        delete: operations["delete_v1_toolsets__toolset__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Update
+         * @description Change a toolset. Which tools an import brought is changed by importing anew.
+         */
+        patch: operations["update_v1_toolsets__toolset__patch"];
+        trace?: never;
+    };
+    "/v1/toolsets/{toolset}/tools": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Tools
+         * @description The tools of a toolset, by name.
+         */
+        get: operations["list_tools_v1_toolsets__toolset__tools_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/triggers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Triggers
+         * @description List triggers, newest first.
+         */
+        get: operations["list_triggers_v1_triggers_get"];
+        put?: never;
+        /**
+         * Create
+         * @description Make a trigger. For a webhook the answer holds its secret, or its address, which is not shown again.
+         */
+        post: operations["create_v1_triggers_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/triggers/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview New
+         * @description The next times that a schedule would fire, before there is a trigger with it.
+         */
+        post: operations["preview_new_v1_triggers_preview_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/triggers/{trigger}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get
+         * @description One trigger.
+         */
+        get: operations["get_v1_triggers__trigger__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete
+         * @description Delete a trigger with its history; the runs that it started stay.
+         */
+        delete: operations["delete_v1_triggers__trigger__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Update
+         * @description Change a trigger.
+         */
+        patch: operations["update_v1_triggers__trigger__patch"];
+        trace?: never;
+    };
+    "/v1/triggers/{trigger}/fire": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Fire
+         * @description Fire it now, paused or not. The overlap rule holds: see `outcome`.
+         */
+        post: operations["fire_v1_triggers__trigger__fire_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/triggers/{trigger}/firings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Firings
+         * @description What came of it, newest first. The last 500 are kept.
+         */
+        get: operations["firings_v1_triggers__trigger__firings_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/triggers/{trigger}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pause
+         * @description Stop it from firing by itself. What waits for its turn is dropped.
+         */
+        post: operations["pause_v1_triggers__trigger__pause_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/triggers/{trigger}/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Preview
+         * @description The next times it fires, as if it were not paused; none for what no time brings about.
+         */
+        get: operations["preview_v1_triggers__trigger__preview_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/triggers/{trigger}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resume
+         * @description Let it fire again, from its next time on. Its failures so far are forgiven.
+         */
+        post: operations["resume_v1_triggers__trigger__resume_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/triggers/{trigger}/secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Renew Secret
+         * @description Give a webhook a new secret, or a new address; the old one is refused from now on.
+         */
+        post: operations["renew_secret_v1_triggers__trigger__secret_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/usage": {
         parameters: {
             query?: never;
@@ -724,7 +2684,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/budgets": {
+    "/v1/usage/records": {
         parameters: {
             query?: never;
             header?: never;
@@ -732,16 +2692,590 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Budgets
-         * @description List budgets with what is spent and left, newest first.
+         * Records
+         * @description Single model calls, newest first.
          */
-        get: operations["list_budgets_v1_budgets_get"];
+        get: operations["records_v1_usage_records_get"];
         put?: never;
         post?: never;
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/v1/usage/sandboxes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Usage
+         * @description What sandboxes took from `since` (30 days before `until`) up to `until` (now).
+         */
+        get: operations["usage_v1_usage_sandboxes_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Users
+         * @description List the people of the workspace, newest first.
+         */
+        get: operations["list_users_v1_users_get"];
+        put?: never;
+        /**
+         * Create
+         * @description Add a person to the workspace.
+         */
+        post: operations["create_v1_users_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/users/{user}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get
+         * @description One person; everybody may see themselves.
+         */
+        get: operations["get_v1_users__user__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Update
+         * @description Change a person; everybody may change their own email, name and password.
+         *
+         *     A lower role revokes those of their keys that may more than it.
+         */
+        patch: operations["update_v1_users__user__patch"];
+        trace?: never;
+    };
+    "/v1/users/{user}/deactivate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Deactivate
+         * @description End a person's sign-ins and revoke their keys. What they made stays.
+         */
+        post: operations["deactivate_v1_users__user__deactivate_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/users/{user}/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change Password
+         * @description Change a password, and end all sign-ins of that person.
+         */
+        post: operations["change_password_v1_users__user__password_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/users/{user}/sign-ins": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Sign Ins
+         * @description Where a person is signed in, the latest used first, at most 1,000; everybody may see their own.
+         */
+        get: operations["sign_ins_v1_users__user__sign_ins_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/users/{user}/sign-ins/{sign_in}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * End Sign In
+         * @description End one sign-in; its last access token works for up to 15 minutes more.
+         */
+        delete: operations["end_sign_in_v1_users__user__sign_ins__sign_in__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Webhooks
+         * @description List the endpoints, newest first.
+         */
+        get: operations["list_webhooks_v1_webhooks_get"];
+        put?: never;
+        /**
+         * Create
+         * @description Register an endpoint. The answer is the only one that shows the signing secret.
+         */
+        post: operations["create_v1_webhooks_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/event-types": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Event Types
+         * @description What an endpoint can be told of.
+         */
+        get: operations["event_types_v1_webhooks_event_types_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{webhook}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get
+         * @description One endpoint.
+         */
+        get: operations["get_v1_webhooks__webhook__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete
+         * @description Delete an endpoint with its deliveries, those that wait too.
+         */
+        delete: operations["delete_v1_webhooks__webhook__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Update
+         * @description Change an endpoint. Headers that are not given stay, unless it moves to another host.
+         */
+        patch: operations["update_v1_webhooks__webhook__patch"];
+        trace?: never;
+    };
+    "/v1/webhooks/{webhook}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Deliveries
+         * @description List deliveries, newest first.
+         */
+        get: operations["deliveries_v1_webhooks__webhook__deliveries_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{webhook}/deliveries/{delivery}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Delivery
+         * @description One delivery with every attempt.
+         */
+        get: operations["delivery_v1_webhooks__webhook__deliveries__delivery__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{webhook}/deliveries/{delivery}/redeliver": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Redeliver
+         * @description Send one delivery again, under the same `webhook-id`.
+         */
+        post: operations["redeliver_v1_webhooks__webhook__deliveries__delivery__redeliver_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{webhook}/ping": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ping
+         * @description Send a `webhook.ping` now and see what comes of it. It is not retried.
+         */
+        post: operations["ping_v1_webhooks__webhook__ping_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{webhook}/redeliver": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Redeliver Failed
+         * @description Send every failed delivery since a moment again, retried for another 24 hours.
+         */
+        post: operations["redeliver_failed_v1_webhooks__webhook__redeliver_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{webhook}/rotate-secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rotate Secret
+         * @description Make a new signing secret and show it this once. For a while the old one signs too.
+         */
+        post: operations["rotate_secret_v1_webhooks__webhook__rotate_secret_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/workers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Workers
+         * @description The processes that execute runs, the oldest first, and what waits for them.
+         */
+        get: operations["list_workers_v1_workers_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/workflows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Workflows
+         * @description List workflows, newest first.
+         */
+        get: operations["list_workflows_v1_workflows_get"];
+        put?: never;
+        /**
+         * Create
+         * @description Make a workflow; this is its version 1. A definition with problems is refused, and all of them are named.
+         */
+        post: operations["create_v1_workflows_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/workflows/validate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Validate
+         * @description What is wrong with a definition. Nothing is kept.
+         */
+        post: operations["validate_v1_workflows_validate_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/workflows/{workflow}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get
+         * @description One workflow, by its id or slug.
+         */
+        get: operations["get_v1_workflows__workflow__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete
+         * @description Delete a workflow. Executions that were begun go on, and stay readable as runs.
+         */
+        delete: operations["delete_v1_workflows__workflow__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Update
+         * @description Change a workflow: a new version with the given fields changed. Executions keep the version they began with.
+         */
+        patch: operations["update_v1_workflows__workflow__patch"];
+        trace?: never;
+    };
+    "/v1/workflows/{workflow}/executions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Executions
+         * @description List a workflow's executions, newest first.
+         */
+        get: operations["executions_v1_workflows__workflow__executions_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/workflows/{workflow}/executions/{execution}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Execution
+         * @description One execution with each step: its state, tries, output and times.
+         */
+        get: operations["execution_v1_workflows__workflow__executions__execution__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/workflows/{workflow}/run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Run
+         * @description Begin an execution, in the background. Follow it here, as a run, or by its session's events.
+         */
+        post: operations["run_v1_workflows__workflow__run_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/workflows/{workflow}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Versions
+         * @description All versions of a workflow, newest first, at most 1,000.
+         */
+        get: operations["versions_v1_workflows__workflow__versions_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/workflows/{workflow}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Version
+         * @description One version of a workflow.
+         */
+        get: operations["get_version_v1_workflows__workflow__versions__version__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/workspaces": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Workspaces
+         * @description The workspaces that this credential opens: its own.
+         */
+        get: operations["list_workspaces_v1_workspaces_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/workspaces/{workspace}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Rename Workspace
+         * @description Rename the workspace. Its slug stays.
+         */
+        patch: operations["rename_workspace_v1_workspaces__workspace__patch"];
         trace?: never;
     };
 }
@@ -974,6 +3508,21 @@ export interface components {
             updated_at: string;
         };
         /**
+         * AmountBody
+         * @description amount_micros: micro-dollars. note: what for; it stands in the statement.
+         */
+        AmountBody: {
+            /** Amount Micros */
+            amount_micros: number;
+            /**
+             * Note
+             * @default
+             */
+            note?: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
          * AnswerOut
          * @description The agent's answer. status: completed, or cancelled with what was said until then.
          */
@@ -1070,6 +3619,111 @@ export interface components {
             created_at: string;
         };
         /**
+         * ArtifactOut
+         * @description A file that code of a session made. path: where it lay, below /workspace.
+         */
+        ArtifactOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Session Id
+             * Format: uuid
+             */
+            session_id: string;
+            /** Run Id */
+            run_id: string | null;
+            /** Path */
+            path: string;
+            /** Name */
+            name: string;
+            /** Media Type */
+            media_type: string;
+            /** Size Bytes */
+            size_bytes: number;
+            /** Sha256 */
+            sha256: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /**
+         * AttemptOut
+         * @description response: the first 1,000 characters of the answer.
+         */
+        AttemptOut: {
+            /** Number */
+            number: number;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Latency Ms */
+            latency_ms: number;
+            /** Status */
+            status: number | null;
+            /** Response */
+            response: string | null;
+            /** Error */
+            error: string | null;
+        };
+        /**
+         * AuditEntryOut
+         * @description actor_kind: user, key, operator or system. actor_name: as it is called now. subject: what was changed, as
+         *     `user:<id>`. address: from where it was asked; empty when it was not over the network.
+         */
+        AuditEntryOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Actor Kind */
+            actor_kind: string;
+            /** Actor Id */
+            actor_id: string | null;
+            /** Actor Name */
+            actor_name: string | null;
+            /** Action */
+            action: string;
+            /** Subject */
+            subject: string;
+            /** Data */
+            data: {
+                [key: string]: unknown;
+            };
+            /** Address */
+            address: string;
+        };
+        /**
+         * BackendOut
+         * @description Whether sandboxes work on this server; reason and fix say why not. limits: how each is held.
+         */
+        BackendOut: {
+            /** Name */
+            name: string;
+            /** Is Available */
+            is_available: boolean;
+            /** Reason */
+            reason: string;
+            /** Fix */
+            fix: string;
+            /** Limits */
+            limits: {
+                [key: string]: "enforced" | "soft" | "none";
+            };
+        };
+        /**
          * BaseBody
          * @description text_config: how words are cut and stemmed, such as `english`, `german` or `simple`; `auto` tells by document.
          *
@@ -1152,6 +3806,218 @@ export interface components {
              * Format: date-time
              */
             updated_at: string;
+        };
+        /**
+         * BlockBody
+         * @description agent_id: whose it is, by id or slug; left away, it is shared and only seen by the agents it is pinned to.
+         *
+         *     user_name: only in sessions of this user. is_read_only: agents may read it, people change it.
+         */
+        BlockBody: {
+            /** Label */
+            label: string;
+            /**
+             * Content
+             * @default
+             */
+            content?: string;
+            /**
+             * Description
+             * @default
+             */
+            description?: string;
+            /** Agent Id */
+            agent_id?: string | null;
+            /** User Name */
+            user_name?: string | null;
+            /**
+             * Most Characters
+             * @default 2000
+             */
+            most_characters?: number;
+            /**
+             * Is Read Only
+             * @default false
+             */
+            is_read_only?: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * BlockChanges
+         * @description version: the one the change was made to; needed for a new content. 409 when the block is not at it any more.
+         */
+        BlockChanges: {
+            /**
+             * Content
+             * @default
+             */
+            content?: string;
+            /**
+             * Description
+             * @default
+             */
+            description?: string;
+            /**
+             * Most Characters
+             * @default 2000
+             */
+            most_characters?: number;
+            /**
+             * Is Read Only
+             * @default false
+             */
+            is_read_only?: boolean;
+            /** Version */
+            version?: number | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * BlockOut
+         * @description pinned_to: the agents that see it, if it is shared.
+         */
+        BlockOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Agent Id */
+            agent_id: string | null;
+            /** User Name */
+            user_name: string | null;
+            /** Label */
+            label: string;
+            /** Description */
+            description: string;
+            /** Content */
+            content: string;
+            /** Most Characters */
+            most_characters: number;
+            /** Is Read Only */
+            is_read_only: boolean;
+            /** Version */
+            version: number;
+            /** Pinned To */
+            pinned_to: string[];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
+         * BlockVersionOut
+         * @description changed_by: `agent:<id>` when an agent did, in run_id. restores: the version that an undo went back to.
+         */
+        BlockVersionOut: {
+            /** Version */
+            version: number;
+            /** Content */
+            content: string;
+            /** Change */
+            change: string;
+            /** Restores */
+            restores: number | null;
+            /** Changed By */
+            changed_by: string;
+            /** Run Id */
+            run_id: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /**
+         * BudgetBody
+         * @description scope: what is limited; subject_id: which one, left away for the workspace.
+         *
+         *     period: windows of the calendar in UTC, weeks from Monday; `total` never starts anew. At least one of limit_micros
+         *     (micro-dollars), limit_tokens and limit_calls is given. warn_at_percent: of any of them.
+         */
+        BudgetBody: {
+            /**
+             * Scope
+             * @enum {string}
+             */
+            scope: "workspace" | "project" | "key" | "agent" | "session" | "run";
+            /** Subject Id */
+            subject_id?: string | null;
+            /**
+             * Period
+             * @default total
+             * @enum {string}
+             */
+            period?: "total" | "hour" | "day" | "week" | "month" | "year";
+            /** Limit Micros */
+            limit_micros?: number | null;
+            /** Limit Tokens */
+            limit_tokens?: number | null;
+            /** Limit Calls */
+            limit_calls?: number | null;
+            /**
+             * Name
+             * @default
+             */
+            name?: string;
+            /** Warn At Percent */
+            warn_at_percent?: number[];
+            /**
+             * Is Active
+             * @default true
+             */
+            is_active?: boolean;
+            /** Starts At */
+            starts_at?: string | null;
+            /** Ends At */
+            ends_at?: string | null;
+            /** Metadata */
+            metadata?: {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * BudgetChanges
+         * @description Null takes a limit, `starts_at` or `ends_at` away. Scope, subject and period never change.
+         */
+        BudgetChanges: {
+            /** Limit Micros */
+            limit_micros?: number | null;
+            /** Limit Tokens */
+            limit_tokens?: number | null;
+            /** Limit Calls */
+            limit_calls?: number | null;
+            /**
+             * Name
+             * @default
+             */
+            name?: string;
+            /** Warn At Percent */
+            warn_at_percent?: number[];
+            /**
+             * Is Active
+             * @default true
+             */
+            is_active?: boolean;
+            /** Starts At */
+            starts_at?: string | null;
+            /** Ends At */
+            ends_at?: string | null;
+            /** Metadata */
+            metadata?: {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
         };
         /** BudgetOut */
         BudgetOut: {
@@ -1273,6 +4139,44 @@ export interface components {
             /** Is Default */
             is_default: boolean;
         };
+        /** BundleChanges */
+        BundleChanges: {
+            /**
+             * Title
+             * @default
+             */
+            title?: string;
+            /** Tools */
+            tools?: string[];
+            /**
+             * Description
+             * @default
+             */
+            description?: string;
+            /**
+             * Visibility
+             * @default project
+             * @enum {string}
+             */
+            visibility?: "project" | "workspace" | "core";
+            /**
+             * Is Enabled
+             * @default true
+             */
+            is_enabled?: boolean;
+            /** Metadata */
+            metadata?: {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * By
+         * @description Who wrote a memory.
+         * @enum {string}
+         */
+        By: "person" | "agent" | "extraction" | "consolidation";
         /**
          * ChunkOut
          * @description A passage. chunk: its place in the document, from 0. page, last_page: from 1.
@@ -1318,6 +4222,55 @@ export interface components {
             /** Quote */
             quote: string;
         };
+        /** ConflictBody */
+        ConflictBody: {
+            /**
+             * Keep
+             * @enum {string}
+             */
+            keep: "newer" | "older" | "both";
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * ConflictOut
+         * @description Two memories that contradict each other, and which of them is found.
+         */
+        ConflictOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Topic */
+            topic: string;
+            /**
+             * Older Id
+             * Format: uuid
+             */
+            older_id: string;
+            /** Older Content */
+            older_content: string;
+            /**
+             * Newer Id
+             * Format: uuid
+             */
+            newer_id: string;
+            /** Newer Content */
+            newer_content: string;
+            /**
+             * Kept
+             * @enum {string}
+             */
+            kept: "newer" | "older" | "both" | "merged";
+            /** Resolved By */
+            resolved_by: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
         /**
          * ContextBody
          * @description max_tokens: the most that a request may have; null for what the model is known to read.
@@ -1361,6 +4314,35 @@ export interface components {
             /** Summary Model */
             summary_model: string | null;
         };
+        /** CreditsBody */
+        CreditsBody: {
+            /** Is Enabled */
+            is_enabled: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * CreditsOut
+         * @description Micro-dollars. balance: free for further calls; held: for calls under way; spent: by calls that ended.
+         *
+         *     balance + held + spent = granted + adjusted + shortfall. shortfall: what calls cost beyond the balance.
+         */
+        CreditsOut: {
+            /** Is Enabled */
+            is_enabled: boolean;
+            /** Balance Micros */
+            balance_micros: number;
+            /** Held Micros */
+            held_micros: number;
+            /** Spent Micros */
+            spent_micros: number;
+            /** Granted Micros */
+            granted_micros: number;
+            /** Adjusted Micros */
+            adjusted_micros: number;
+            /** Shortfall Micros */
+            shortfall_micros: number;
+        };
         /**
          * DecisionBody
          * @description decision: `approved` or `denied`. arguments: in place of the model's. note: the model reads it.
@@ -1386,8 +4368,39 @@ export interface components {
             always?: boolean;
         };
         /**
+         * DefinitionBody
+         * @description steps: each an object with `id`, `kind` and what its kind needs. output: null for what the last steps answer.
+         *
+         *     timeout_seconds: for the whole execution, waits included; null for no limit.
+         */
+        DefinitionBody: {
+            /** Steps */
+            steps: {
+                id: string;
+                /** @enum {unknown} */
+                kind: "agent" | "tool" | "http" | "condition" | "map" | "wait_approval" | "wait_time" | "workflow";
+                depends_on?: string[];
+                next?: string[];
+                /** @enum {unknown} */
+                on_error?: "compensate" | "fail" | "continue";
+                compensation?: Record<string, never>;
+                reuse_key?: string;
+            }[];
+            /** Input Schema */
+            input_schema?: {
+                [key: string]: unknown;
+            } | null;
+            /** Output */
+            output?: unknown;
+            /** Timeout Seconds */
+            timeout_seconds?: number | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
          * DeliberationBody
          * @description plans: make a plan before acting. reflects: judge the answer, and give it once more below `revise_below`.
+         *     verifies: have every answer checked against the agent's verification rules, after it was given.
          */
         DeliberationBody: {
             /**
@@ -1402,6 +4415,11 @@ export interface components {
             reflects?: boolean;
             /** Revise Below */
             revise_below?: number | null;
+            /**
+             * Verifies
+             * @default false
+             */
+            verifies?: boolean;
         } & {
             [key: string]: unknown;
         };
@@ -1413,6 +4431,305 @@ export interface components {
             reflects: boolean;
             /** Revise Below */
             revise_below: number | null;
+            /** Verifies */
+            verifies: boolean;
+        };
+        /**
+         * DeliveryOut
+         * @description webhook_id: the header of that name, the same for every attempt. last_status: null when there was no answer.
+         */
+        DeliveryOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Webhook Id */
+            webhook_id: string;
+            /** Type */
+            type: string;
+            /** Session Id */
+            session_id: string | null;
+            /** Seq */
+            seq: number | null;
+            /** Run Id */
+            run_id: string | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "pending" | "delivered" | "failed";
+            /** Attempts */
+            attempts: number;
+            /** Next At */
+            next_at: string | null;
+            /** Last Status */
+            last_status: number | null;
+            /** Last Error */
+            last_error: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Delivered At */
+            delivered_at: string | null;
+        };
+        /**
+         * DeliveryWithAttemptsOut
+         * @description body: what is sent, as text; null when its event is no longer in the log, or for a mail.
+         */
+        DeliveryWithAttemptsOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Webhook Id */
+            webhook_id: string;
+            /** Type */
+            type: string;
+            /** Session Id */
+            session_id: string | null;
+            /** Seq */
+            seq: number | null;
+            /** Run Id */
+            run_id: string | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "pending" | "delivered" | "failed";
+            /** Attempts */
+            attempts: number;
+            /** Next At */
+            next_at: string | null;
+            /** Last Status */
+            last_status: number | null;
+            /** Last Error */
+            last_error: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Delivered At */
+            delivered_at: string | null;
+            /** Log */
+            log: components["schemas"]["AttemptOut"][];
+            /** Body */
+            body?: string | null;
+        };
+        /**
+         * DeploymentBody
+         * @description runtime: `rust`, `go` or `native` for an executable; `python` or `node` for a script, or a zip or tar.gz.
+         *
+         *     binary_url: http(s), or `storage://<pathname>`. sha256: what the download must be. cpu: decimal cores. memory: with
+         *     Ki, Mi or Gi. command: arguments; for an archive the first is its entry point. port: given to the program as PORT.
+         *     health_path: asked whether the program is well; once given, the program must answer there. network: whom it may
+         *     reach: `none`, `public`, or `hosts` for those of network_hosts: `api.example.org`, `*.example.org`, `x.org:8443`.
+         */
+        DeploymentBody: {
+            /** Name */
+            name: string;
+            /** Runtime */
+            runtime: string;
+            /** Binary Url */
+            binary_url: string;
+            /** Sha256 */
+            sha256?: string | null;
+            /**
+             * Replicas
+             * @default 1
+             */
+            replicas?: number;
+            /**
+             * Cpu
+             * @default 1.0
+             */
+            cpu?: string;
+            /**
+             * Memory
+             * @default 512Mi
+             */
+            memory?: string;
+            /**
+             * Region
+             * @default
+             */
+            region?: string;
+            /** Command */
+            command?: string[];
+            /**
+             * Port
+             * @default 8080
+             */
+            port?: number;
+            /** Health Path */
+            health_path?: string | null;
+            /**
+             * Network
+             * @default none
+             */
+            network?: string;
+            /** Network Hosts */
+            network_hosts?: string[];
+            /** Environment */
+            environment?: {
+                [key: string]: string;
+            };
+            /** Metadata */
+            metadata?: {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * DeploymentOut
+         * @description status: deploying, running, stopped or error. reason: why it is not as it was wanted.
+         *
+         *     version: counts the changes of the program. digest: sha256 of what was downloaded. endpoint: its address on this
+         *     server. environment_names: values are never shown.
+         */
+        DeploymentOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string;
+            status: components["schemas"]["glia__deployments__types__Status"];
+            /** Reason */
+            reason: string;
+            /** Replicas */
+            replicas: number;
+            /** Ready Replicas */
+            ready_replicas: number;
+            /** Region */
+            region: string;
+            /** Runtime */
+            runtime: string;
+            /** Binary Url */
+            binary_url: string;
+            /** Sha256 */
+            sha256: string | null;
+            /** Digest */
+            digest: string | null;
+            /** Cpu */
+            cpu: string;
+            /** Memory */
+            memory: string;
+            /** Command */
+            command: string[];
+            /** Port */
+            port: number;
+            /** Health Path */
+            health_path: string;
+            /** Network */
+            network: string;
+            /** Network Hosts */
+            network_hosts: string[];
+            /** Environment Names */
+            environment_names: string[];
+            /** Version */
+            version: number;
+            /** Endpoint */
+            endpoint: string;
+            /** Metadata */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /** Created By */
+            created_by: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
+         * DeploymentPatch
+         * @description What is not given stays. environment: replaces all variables.
+         */
+        DeploymentPatch: {
+            /**
+             * Runtime
+             * @default
+             */
+            runtime?: string;
+            /**
+             * Binary Url
+             * @default
+             */
+            binary_url?: string;
+            /**
+             * Sha256
+             * @default
+             */
+            sha256?: string;
+            /**
+             * Replicas
+             * @default 1
+             */
+            replicas?: number;
+            /**
+             * Cpu
+             * @default
+             */
+            cpu?: string;
+            /**
+             * Memory
+             * @default
+             */
+            memory?: string;
+            /**
+             * Region
+             * @default
+             */
+            region?: string;
+            /** Command */
+            command?: string[];
+            /**
+             * Port
+             * @default 8080
+             */
+            port?: number;
+            /**
+             * Health Path
+             * @default /health
+             */
+            health_path?: string;
+            /**
+             * Network
+             * @default none
+             */
+            network?: string;
+            /** Network Hosts */
+            network_hosts?: string[];
+            /** Environment */
+            environment?: {
+                [key: string]: string;
+            };
+            /** Metadata */
+            metadata?: {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        /** DirectoryBody */
+        DirectoryBody: {
+            /** Path */
+            path: string;
+        } & {
+            [key: string]: unknown;
         };
         /** DocumentErrorOut */
         DocumentErrorOut: {
@@ -1481,6 +4798,39 @@ export interface components {
             updated_at: string;
         };
         /**
+         * EgressOut
+         * @description One try to reach the outside. host: as far as it could be read. reason: why not, when it was not.
+         */
+        EgressOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Method */
+            method: string;
+            /** Host */
+            host: string;
+            /** Port */
+            port: number | null;
+            /**
+             * Verdict
+             * @enum {string}
+             */
+            verdict: "allowed" | "denied" | "failed";
+            /** Reason */
+            reason: string;
+            /** Sent Bytes */
+            sent_bytes: number;
+            /** Received Bytes */
+            received_bytes: number;
+        };
+        /**
          * EventOut
          * @description An entry of the log; it never changes.
          */
@@ -1500,6 +4850,198 @@ export interface components {
             data: {
                 [key: string]: unknown;
             };
+        };
+        /** EventTypesOut */
+        EventTypesOut: {
+            /** Data */
+            data: string[];
+        };
+        /** ExecutionOut */
+        ExecutionOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Workflow Id
+             * Format: uuid
+             */
+            workflow_id: string;
+            /** Version */
+            version: number;
+            /**
+             * Session Id
+             * Format: uuid
+             */
+            session_id: string;
+            status: components["schemas"]["RunStatus"];
+            /** Attempt */
+            attempt: number;
+            /** Input */
+            input: unknown;
+            error: components["schemas"]["StepErrorOut"] | null;
+            /** Waiting For */
+            waiting_for: string[];
+            /** Wake At */
+            wake_at: string | null;
+            /** Parent Run Id */
+            parent_run_id: string | null;
+            /** Cancel Requested At */
+            cancel_requested_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Started At */
+            started_at: string | null;
+            /** Finished At */
+            finished_at: string | null;
+            /** Output */
+            output: unknown;
+            /** Steps */
+            steps: components["schemas"]["StepOut"][];
+        };
+        /**
+         * ExecutionSummary
+         * @description id: also the run's. attempt: how often it was begun or went on. waiting_for: `approval`, `run`, `time`.
+         */
+        ExecutionSummary: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Workflow Id
+             * Format: uuid
+             */
+            workflow_id: string;
+            /** Version */
+            version: number;
+            /**
+             * Session Id
+             * Format: uuid
+             */
+            session_id: string;
+            status: components["schemas"]["RunStatus"];
+            /** Attempt */
+            attempt: number;
+            /** Input */
+            input: unknown;
+            error: components["schemas"]["StepErrorOut"] | null;
+            /** Waiting For */
+            waiting_for: string[];
+            /** Wake At */
+            wake_at: string | null;
+            /** Parent Run Id */
+            parent_run_id: string | null;
+            /** Cancel Requested At */
+            cancel_requested_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Started At */
+            started_at: string | null;
+            /** Finished At */
+            finished_at: string | null;
+        };
+        /**
+         * FileOut
+         * @description path: absolute, inside. modified_at: seconds since 1970. target: of a link.
+         */
+        FileOut: {
+            /** Path */
+            path: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "file" | "directory" | "symlink" | "other";
+            /** Size Bytes */
+            size_bytes: number;
+            /** Modified At */
+            modified_at: number;
+            /** Mode */
+            mode: number;
+            /** Target */
+            target: string | null;
+        };
+        /**
+         * FireBody
+         * @description payload: for `{{ payload }}` in the message of a webhook, to try it without a request from outside.
+         */
+        FireBody: {
+            /** Payload */
+            payload?: {
+                [key: string]: unknown;
+            } | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * FiringOut
+         * @description One time that there was a reason to fire. outcome: waiting and starting are on their way, the others final.
+         *
+         *     reason: why no run came of it. missed: how many more times had passed unnoticed. run_status: of the run, now.
+         */
+        FiringOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Trigger Id
+             * Format: uuid
+             */
+            trigger_id: string;
+            /**
+             * Cause
+             * @enum {string}
+             */
+            cause: "schedule" | "event" | "metric" | "webhook" | "manual";
+            /**
+             * Outcome
+             * @enum {string}
+             */
+            outcome: "waiting" | "starting" | "started" | "skipped" | "failed";
+            /** Reason */
+            reason: string | null;
+            /** Missed */
+            missed: number;
+            /**
+             * Scheduled At
+             * Format: date-time
+             */
+            scheduled_at: string;
+            /**
+             * Fired At
+             * Format: date-time
+             */
+            fired_at: string;
+            /** Run Id */
+            run_id: string | null;
+            /** Session Id */
+            session_id: string | null;
+            /** Run Status */
+            run_status: string | null;
+        };
+        /**
+         * FiringTimeOut
+         * @description local: the same moment on the clocks of the schedule's time zone.
+         */
+        FiringTimeOut: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Local */
+            local: string;
         };
         /**
          * ForkBody
@@ -1571,6 +5113,125 @@ export interface components {
             /** Run Id */
             run_id: string | null;
         };
+        /**
+         * FoundMemories
+         * @description is_fallback: nothing matched, so these are the newest.
+         */
+        FoundMemories: {
+            /** Data */
+            data: components["schemas"]["FoundMemoryOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+            /** Is Fallback */
+            is_fallback: boolean;
+        };
+        /**
+         * FoundMemoryOut
+         * @description lexical, dense: the scores by words and by meaning, null where that did not find it; score: both together.
+         */
+        FoundMemoryOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Number */
+            number: number;
+            /** Agent Id */
+            agent_id: string | null;
+            /** User Name */
+            user_name: string | null;
+            tier: components["schemas"]["Tier"];
+            /** Bucket */
+            bucket: string;
+            /** Content */
+            content: string;
+            /** Metadata */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /** Importance */
+            importance: number;
+            /** Strength */
+            strength: number;
+            status: components["schemas"]["glia__memory__types__Status"];
+            /** Superseded By */
+            superseded_by: string | null;
+            /** Topic */
+            topic: string | null;
+            /** Value */
+            value: string | null;
+            origin: components["schemas"]["By"];
+            /** Session Id */
+            session_id: string | null;
+            /** Source Seq */
+            source_seq: number | null;
+            /** Run Id */
+            run_id: string | null;
+            /** Version */
+            version: number;
+            /** Reinforced */
+            reinforced: number;
+            /** Accesses */
+            accesses: number;
+            /** Useful */
+            useful: number;
+            /** Not Useful */
+            not_useful: number;
+            /**
+             * Used At
+             * Format: date-time
+             */
+            used_at: string;
+            /** Expires At */
+            expires_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Lexical */
+            lexical: number | null;
+            /** Dense */
+            dense: number | null;
+            /** Score */
+            score: number;
+        };
+        /**
+         * FoundOut
+         * @description title: what people call it. text: a line that says more, perhaps empty.
+         *
+         *     parent_id: a document's knowledge base, a run's session, the agent of a session or a memory.
+         */
+        FoundOut: {
+            kind: components["schemas"]["Kind"];
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Title */
+            title: string;
+            /** Text */
+            text: string;
+            /** Parent Id */
+            parent_id: string | null;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+        };
         /** HitOut */
         HitOut: {
             /** Uri */
@@ -1603,6 +5264,93 @@ export interface components {
             scores: components["schemas"]["ScoresOut"];
         };
         /**
+         * HoldOut
+         * @description A call under way. is_open: false for one that was booked in full because nobody reported its end.
+         *
+         *     expires_at: when it will be; null for a run's, which lasts until the run resumes or ends. credit_micros: held of the
+         *     workspace's credit. budget_ids: the budgets that it counts against.
+         */
+        HoldOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Run Id */
+            run_id: string | null;
+            /** Step */
+            step: number | null;
+            /** Key Id */
+            key_id: string | null;
+            /** Model */
+            model: string;
+            /** Micros */
+            micros: number;
+            /** Tokens */
+            tokens: number;
+            /** Is Open */
+            is_open: boolean;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Expires At */
+            expires_at: string | null;
+            /** Credit Micros */
+            credit_micros: number;
+            /** Budget Ids */
+            budget_ids: string[];
+        };
+        /**
+         * HttpBody
+         * @description url: may hold `{placeholders}` named like properties of the schema. headers: kept encrypted, never shown.
+         *
+         *     parameters: where arguments go, by property. Others go into the query of a GET or DELETE, else the JSON body.
+         */
+        HttpBody: {
+            /** Url */
+            url: string;
+            /**
+             * Method
+             * @default POST
+             */
+            method?: string;
+            /** Headers */
+            headers?: {
+                [key: string]: string;
+            };
+            /** Parameters */
+            parameters?: {
+                [key: string]: components["schemas"]["ParameterBody"];
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        /** HttpChanges */
+        HttpChanges: {
+            /**
+             * Url
+             * @default
+             */
+            url?: string;
+            /**
+             * Method
+             * @default
+             */
+            method?: string;
+            /** Headers */
+            headers?: {
+                [key: string]: string;
+            };
+            /** Parameters */
+            parameters?: {
+                [key: string]: components["schemas"]["ParameterBody"];
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        /**
          * HttpOut
          * @description header_names: the headers that are sent; their values stay secret.
          */
@@ -1618,6 +5366,229 @@ export interface components {
                 [key: string]: components["schemas"]["ParameterOut"];
             };
         };
+        /**
+         * JobOut
+         * @description status: pending, in_progress, paused, completed, failed or cancelled. progress: percent.
+         *
+         *     root_id: the job at the top of its tree; depth: how many are above it.
+         */
+        JobOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Title */
+            title: string;
+            /** Kind */
+            kind: string;
+            /** Description */
+            description: string;
+            status: components["schemas"]["JobStatus"];
+            /** Priority */
+            priority: number;
+            /** Progress */
+            progress: number;
+            /** Total Steps */
+            total_steps: number;
+            /** Completed Steps */
+            completed_steps: number;
+            /** Current Step */
+            current_step: string;
+            /** Agent Id */
+            agent_id: string | null;
+            /** Run Id */
+            run_id: string | null;
+            /** Parent Id */
+            parent_id: string | null;
+            /**
+             * Root Id
+             * Format: uuid
+             */
+            root_id: string;
+            /** Depth */
+            depth: number;
+            /** Input */
+            input: {
+                [key: string]: unknown;
+            };
+            /** Output */
+            output: {
+                [key: string]: unknown;
+            } | null;
+            /** Error */
+            error: string | null;
+            /** Tags */
+            tags: string[];
+            /** Resources */
+            resources: string[];
+            /** Metadata */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /** Created By */
+            created_by: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Started At */
+            started_at: string | null;
+            /** Finished At */
+            finished_at: string | null;
+        };
+        /**
+         * JobPatch
+         * @description progress: percent; reckoned from `completed_steps` when only those are given.
+         */
+        JobPatch: {
+            /**
+             * Status
+             * @default
+             */
+            status?: string;
+            /**
+             * Progress
+             * @default 0
+             */
+            progress?: number;
+            /**
+             * Completed Steps
+             * @default 0
+             */
+            completed_steps?: number;
+            /**
+             * Current Step
+             * @default
+             */
+            current_step?: string;
+            /** Output */
+            output?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Error
+             * @default
+             */
+            error?: string;
+            /**
+             * Title
+             * @default
+             */
+            title?: string;
+            /**
+             * Description
+             * @default
+             */
+            description?: string;
+            /**
+             * Priority
+             * @default 5
+             */
+            priority?: number;
+            /**
+             * Total Steps
+             * @default 1
+             */
+            total_steps?: number;
+            /** Tags */
+            tags?: string[];
+            /** Metadata */
+            metadata?: {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * JobStatus
+         * @enum {string}
+         */
+        JobStatus: "pending" | "in_progress" | "paused" | "completed" | "failed" | "cancelled";
+        /**
+         * KeyBody
+         * @description scopes: such as `agents:read`, `agents:*`, `*:read`; all of the role's when left away.
+         *
+         *     expires_at: ISO 8601 with a time zone. surface: whose keys it looks like; it opens every surface. agent_id: the
+         *     only agent that the key may talk to, without `scopes` and `role`; it can do nothing else then.
+         */
+        KeyBody: {
+            /** Name */
+            name: string;
+            /** Scopes */
+            scopes?: string[] | null;
+            /** Role */
+            role?: ("admin" | "user" | "read-only") | null;
+            /** Rate Per Minute */
+            rate_per_minute?: number | null;
+            /** Expires At */
+            expires_at?: string | null;
+            /**
+             * Surface
+             * @default native
+             */
+            surface?: string;
+            /** Agent Id */
+            agent_id?: string | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /** KeyOut */
+        KeyOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string;
+            /** Prefix */
+            prefix: string;
+            /** Surface */
+            surface: string;
+            /** Scopes */
+            scopes: string[];
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "admin" | "user" | "read-only";
+            /**
+             * Project Id
+             * Format: uuid
+             */
+            project_id: string;
+            /** User Id */
+            user_id: string | null;
+            /** Rate Per Minute */
+            rate_per_minute: number | null;
+            /** Agent Id */
+            agent_id: string | null;
+            /** Expires At */
+            expires_at: string | null;
+            /** Revoked At */
+            revoked_at: string | null;
+            /** Last Used At */
+            last_used_at: string | null;
+            /** Created By */
+            created_by: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /**
+         * Kind
+         * @enum {string}
+         */
+        Kind: "agent" | "knowledge_base" | "document" | "session" | "run" | "memory" | "deployment";
         /**
          * KnowledgeBody
          * @description Parts of knowledge bases. path: a folder with all below it, in every base of the project; "" for all of them.
@@ -1643,6 +5614,35 @@ export interface components {
             /** Document Ids */
             document_ids: string[];
         };
+        /** LeaseBody */
+        LeaseBody: {
+            /** Lease Seconds */
+            lease_seconds: number;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * LineOut
+         * @description id: for `Last-Event-ID` of the stream. level: debug, info, warn or error.
+         */
+        LineOut: {
+            /** Id */
+            id: number;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Level */
+            level: string;
+            /** Message */
+            message: string;
+            /**
+             * Replica Id
+             * Format: uuid
+             */
+            replica_id: string;
+        };
         /** ListOf[AgentOut] */
         ListOf_AgentOut_: {
             /** Data */
@@ -1667,10 +5667,58 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** ListOf[ArtifactOut] */
+        ListOf_ArtifactOut_: {
+            /** Data */
+            data: components["schemas"]["ArtifactOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[AuditEntryOut] */
+        ListOf_AuditEntryOut_: {
+            /** Data */
+            data: components["schemas"]["AuditEntryOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** ListOf[BaseOut] */
         ListOf_BaseOut_: {
             /** Data */
             data: components["schemas"]["BaseOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[BlockOut] */
+        ListOf_BlockOut_: {
+            /** Data */
+            data: components["schemas"]["BlockOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[BlockVersionOut] */
+        ListOf_BlockVersionOut_: {
+            /** Data */
+            data: components["schemas"]["BlockVersionOut"][];
             /**
              * Has More
              * @default false
@@ -1715,10 +5763,58 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** ListOf[ConflictOut] */
+        ListOf_ConflictOut_: {
+            /** Data */
+            data: components["schemas"]["ConflictOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[DeliveryOut] */
+        ListOf_DeliveryOut_: {
+            /** Data */
+            data: components["schemas"]["DeliveryOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[DeploymentOut] */
+        ListOf_DeploymentOut_: {
+            /** Data */
+            data: components["schemas"]["DeploymentOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** ListOf[DocumentOut] */
         ListOf_DocumentOut_: {
             /** Data */
             data: components["schemas"]["DocumentOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[EgressOut] */
+        ListOf_EgressOut_: {
+            /** Data */
+            data: components["schemas"]["EgressOut"][];
             /**
              * Has More
              * @default false
@@ -1739,10 +5835,190 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** ListOf[ExecutionSummary] */
+        ListOf_ExecutionSummary_: {
+            /** Data */
+            data: components["schemas"]["ExecutionSummary"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[FileOut] */
+        ListOf_FileOut_: {
+            /** Data */
+            data: components["schemas"]["FileOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[FiringOut] */
+        ListOf_FiringOut_: {
+            /** Data */
+            data: components["schemas"]["FiringOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[FiringTimeOut] */
+        ListOf_FiringTimeOut_: {
+            /** Data */
+            data: components["schemas"]["FiringTimeOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[HoldOut] */
+        ListOf_HoldOut_: {
+            /** Data */
+            data: components["schemas"]["HoldOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[JobOut] */
+        ListOf_JobOut_: {
+            /** Data */
+            data: components["schemas"]["JobOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[KeyOut] */
+        ListOf_KeyOut_: {
+            /** Data */
+            data: components["schemas"]["KeyOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[McpServerOut] */
+        ListOf_McpServerOut_: {
+            /** Data */
+            data: components["schemas"]["McpServerOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[McpToolOut] */
+        ListOf_McpToolOut_: {
+            /** Data */
+            data: components["schemas"]["McpToolOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[MemoryOut] */
+        ListOf_MemoryOut_: {
+            /** Data */
+            data: components["schemas"]["MemoryOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[MemoryVersionOut] */
+        ListOf_MemoryVersionOut_: {
+            /** Data */
+            data: components["schemas"]["MemoryVersionOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** ListOf[ModelCallOut] */
         ListOf_ModelCallOut_: {
             /** Data */
             data: components["schemas"]["ModelCallOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[ProjectOut] */
+        ListOf_ProjectOut_: {
+            /** Data */
+            data: components["schemas"]["ProjectOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[ProviderOut] */
+        ListOf_ProviderOut_: {
+            /** Data */
+            data: components["schemas"]["ProviderOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[RecipeOut] */
+        ListOf_RecipeOut_: {
+            /** Data */
+            data: components["schemas"]["RecipeOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[ReplicaOut] */
+        ListOf_ReplicaOut_: {
+            /** Data */
+            data: components["schemas"]["ReplicaOut"][];
             /**
              * Has More
              * @default false
@@ -1763,10 +6039,94 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** ListOf[SandboxOut] */
+        ListOf_SandboxOut_: {
+            /** Data */
+            data: components["schemas"]["SandboxOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[SandboxUsageOut] */
+        ListOf_SandboxUsageOut_: {
+            /** Data */
+            data: components["schemas"]["SandboxUsageOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[ServiceOut] */
+        ListOf_ServiceOut_: {
+            /** Data */
+            data: components["schemas"]["ServiceOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** ListOf[SessionOut] */
         ListOf_SessionOut_: {
             /** Data */
             data: components["schemas"]["SessionOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[SignedInOut] */
+        ListOf_SignedInOut_: {
+            /** Data */
+            data: components["schemas"]["SignedInOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[SnapshotOut] */
+        ListOf_SnapshotOut_: {
+            /** Data */
+            data: components["schemas"]["SnapshotOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[SuspensionOut] */
+        ListOf_SuspensionOut_: {
+            /** Data */
+            data: components["schemas"]["SuspensionOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[TemplateOut] */
+        ListOf_TemplateOut_: {
+            /** Data */
+            data: components["schemas"]["TemplateOut"][];
             /**
              * Has More
              * @default false
@@ -1787,6 +6147,102 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** ListOf[ToolsetOut] */
+        ListOf_ToolsetOut_: {
+            /** Data */
+            data: components["schemas"]["ToolsetOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[TransactionOut] */
+        ListOf_TransactionOut_: {
+            /** Data */
+            data: components["schemas"]["TransactionOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[TriggerOut] */
+        ListOf_TriggerOut_: {
+            /** Data */
+            data: components["schemas"]["TriggerOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[UsageRecordOut] */
+        ListOf_UsageRecordOut_: {
+            /** Data */
+            data: components["schemas"]["UsageRecordOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[UserOut] */
+        ListOf_UserOut_: {
+            /** Data */
+            data: components["schemas"]["UserOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[WebhookOut] */
+        ListOf_WebhookOut_: {
+            /** Data */
+            data: components["schemas"]["WebhookOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[WorkflowOut] */
+        ListOf_WorkflowOut_: {
+            /** Data */
+            data: components["schemas"]["WorkflowOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[WorkspaceOut] */
+        ListOf_WorkspaceOut_: {
+            /** Data */
+            data: components["schemas"]["WorkspaceOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** LoginBody */
         LoginBody: {
             /** Email */
@@ -1795,6 +6251,190 @@ export interface components {
             password: string;
         } & {
             [key: string]: unknown;
+        };
+        /** LogsOut */
+        LogsOut: {
+            /** Data */
+            data: components["schemas"]["LineOut"][];
+        };
+        /**
+         * McpServerBody
+         * @description name: the first part of its tools' names, as in `github__create_issue`. url: of its streamable HTTP endpoint.
+         *
+         *     headers: sent with each request, kept encrypted, never shown. auth: `oauth` when a person has to sign in.
+         *     allowed_tools: as the server names them; all when not given. permissions: by tool; others have `permission`.
+         */
+        McpServerBody: {
+            /** Name */
+            name: string;
+            /** Url */
+            url: string;
+            /** Headers */
+            headers?: {
+                [key: string]: string;
+            };
+            /**
+             * Auth
+             * @default none
+             * @enum {string}
+             */
+            auth?: "none" | "oauth";
+            /** Allowed Tools */
+            allowed_tools?: string[] | null;
+            /**
+             * Permission
+             * @default always
+             * @enum {string}
+             */
+            permission?: "always" | "ask" | "never";
+            /** Permissions */
+            permissions?: {
+                [key: string]: "always" | "ask" | "never";
+            };
+            /**
+             * Timeout Seconds
+             * @default 60
+             */
+            timeout_seconds?: number;
+            /**
+             * Is Enabled
+             * @default true
+             */
+            is_enabled?: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        /** McpServerChanges */
+        McpServerChanges: {
+            /**
+             * Name
+             * @default
+             */
+            name?: string;
+            /**
+             * Url
+             * @default
+             */
+            url?: string;
+            /** Headers */
+            headers?: {
+                [key: string]: string;
+            };
+            /**
+             * Auth
+             * @default none
+             * @enum {string}
+             */
+            auth?: "none" | "oauth";
+            /** Allowed Tools */
+            allowed_tools?: string[] | null;
+            /**
+             * Permission
+             * @default always
+             * @enum {string}
+             */
+            permission?: "always" | "ask" | "never";
+            /** Permissions */
+            permissions?: {
+                [key: string]: "always" | "ask" | "never";
+            };
+            /**
+             * Timeout Seconds
+             * @default 60
+             */
+            timeout_seconds?: number;
+            /**
+             * Is Enabled
+             * @default true
+             */
+            is_enabled?: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * McpServerOut
+         * @description id and url: null for servers of the operator's file. status: `pending` until it has been asked once.
+         *
+         *     tool_count: in the list it gave last. is_authorized: somebody has signed in to it.
+         */
+        McpServerOut: {
+            /** Id */
+            id: string | null;
+            /** Name */
+            name: string;
+            /** Url */
+            url: string | null;
+            /** Header Names */
+            header_names: string[];
+            /**
+             * Auth
+             * @enum {string}
+             */
+            auth: "none" | "oauth";
+            /** Allowed Tools */
+            allowed_tools: string[] | null;
+            /**
+             * Permission
+             * @enum {string}
+             */
+            permission: "always" | "ask" | "never";
+            /** Permissions */
+            permissions: {
+                [key: string]: "always" | "ask" | "never";
+            };
+            /** Timeout Seconds */
+            timeout_seconds: number;
+            /** Is Enabled */
+            is_enabled: boolean;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "pending" | "ready" | "failed" | "needs_authorization";
+            /** Last Error */
+            last_error: string | null;
+            /** Protocol Version */
+            protocol_version: string | null;
+            /** Title */
+            title: string | null;
+            /** Tool Count */
+            tool_count: number;
+            /** Is Authorized */
+            is_authorized: boolean;
+            /** Listed At */
+            listed_at: string | null;
+            /** Created At */
+            created_at: string | null;
+            /** Updated At */
+            updated_at: string | null;
+        };
+        /**
+         * McpToolOut
+         * @description name: what agents call it. own_name: what the server calls it.
+         */
+        McpToolOut: {
+            /** Name */
+            name: string;
+            /** Own Name */
+            own_name: string;
+            /** Description */
+            description: string;
+            /** Schema */
+            schema: {
+                [key: string]: unknown;
+            };
+            /**
+             * Effect
+             * @enum {string}
+             */
+            effect: "read" | "idempotent" | "once";
+            /**
+             * Permission
+             * @enum {string}
+             */
+            permission: "always" | "ask" | "never";
+            /** Is Allowed */
+            is_allowed: boolean;
         };
         /**
          * MeOut
@@ -1816,6 +6456,228 @@ export interface components {
             /** Key Id */
             key_id: string | null;
             user: components["schemas"]["UserOut"] | null;
+        };
+        /**
+         * MemoryBody
+         * @description agent_id: whose memory it is, by id or slug; left away, every agent of the workspace finds it.
+         *
+         *     user_name: only found in sessions of this user. importance: 0 to 1.
+         */
+        MemoryBody: {
+            /** Content */
+            content: string;
+            /** Agent Id */
+            agent_id?: string | null;
+            /** User Name */
+            user_name?: string | null;
+            /**
+             * Tier
+             * @default long
+             * @enum {string}
+             */
+            tier?: "working" | "short" | "long";
+            /**
+             * Bucket
+             * @default general
+             */
+            bucket?: string;
+            /**
+             * Importance
+             * @default 0.5
+             */
+            importance?: number;
+            /** Metadata */
+            metadata?: {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * MemoryChanges
+         * @description status: `forgotten` sets it aside, `active` brings it back. version: 409 when it is not at this one any more.
+         */
+        MemoryChanges: {
+            /**
+             * Content
+             * @default
+             */
+            content?: string;
+            /**
+             * Tier
+             * @default long
+             * @enum {string}
+             */
+            tier?: "working" | "short" | "long";
+            /**
+             * Bucket
+             * @default general
+             */
+            bucket?: string;
+            /**
+             * Importance
+             * @default 0.5
+             */
+            importance?: number;
+            /**
+             * Status
+             * @default active
+             * @enum {string}
+             */
+            status?: "active" | "forgotten";
+            /** Metadata */
+            metadata?: {
+                [key: string]: unknown;
+            };
+            /** Version */
+            version?: number | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /** MemoryFeedbackBody */
+        MemoryFeedbackBody: {
+            /** Is Useful */
+            is_useful: boolean;
+            /**
+             * Comment
+             * @default
+             */
+            comment?: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * MemoryOut
+         * @description session_id, source_seq, run_id: the session, the event in it and the run it comes from; null for a person's.
+         *
+         *     strength: importance after decay. topic, value: what it says about what, where that could be told.
+         */
+        MemoryOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Number */
+            number: number;
+            /** Agent Id */
+            agent_id: string | null;
+            /** User Name */
+            user_name: string | null;
+            tier: components["schemas"]["Tier"];
+            /** Bucket */
+            bucket: string;
+            /** Content */
+            content: string;
+            /** Metadata */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /** Importance */
+            importance: number;
+            /** Strength */
+            strength: number;
+            status: components["schemas"]["glia__memory__types__Status"];
+            /** Superseded By */
+            superseded_by: string | null;
+            /** Topic */
+            topic: string | null;
+            /** Value */
+            value: string | null;
+            origin: components["schemas"]["By"];
+            /** Session Id */
+            session_id: string | null;
+            /** Source Seq */
+            source_seq: number | null;
+            /** Run Id */
+            run_id: string | null;
+            /** Version */
+            version: number;
+            /** Reinforced */
+            reinforced: number;
+            /** Accesses */
+            accesses: number;
+            /** Useful */
+            useful: number;
+            /** Not Useful */
+            not_useful: number;
+            /**
+             * Used At
+             * Format: date-time
+             */
+            used_at: string;
+            /** Expires At */
+            expires_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
+         * MemorySearchBody
+         * @description agent_id: that agent's memories and the common ones; left away, all.
+         *
+         *     session_id: as an agent in this session would find them, so without other users' and other sessions' memories.
+         */
+        MemorySearchBody: {
+            /** Query */
+            query: string;
+            /** Agent Id */
+            agent_id?: string | null;
+            /** User Name */
+            user_name?: string | null;
+            /** Session Id */
+            session_id?: string | null;
+            /** Bucket */
+            bucket?: string | null;
+            /** Tier */
+            tier?: ("working" | "short" | "long") | null;
+            /**
+             * Limit
+             * @default 10
+             */
+            limit?: number;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * MemoryVersionOut
+         * @description change: what led to this state. restores: the version that an undo went back to.
+         */
+        MemoryVersionOut: {
+            /** Version */
+            version: number;
+            /** Content */
+            content: string;
+            /** Metadata */
+            metadata: {
+                [key: string]: unknown;
+            };
+            tier: components["schemas"]["Tier"];
+            /** Bucket */
+            bucket: string;
+            /** Importance */
+            importance: number;
+            status: components["schemas"]["glia__memory__types__Status"];
+            /** Superseded By */
+            superseded_by: string | null;
+            /** Change */
+            change: string;
+            /** Restores */
+            restores: number | null;
+            /** Changed By */
+            changed_by: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
         };
         /**
          * MessageBody
@@ -1849,6 +6711,13 @@ export interface components {
              */
             when_busy?: ("refuse" | "queue" | "interrupt" | "steer") | null;
         };
+        /** MetricsOut */
+        MetricsOut: {
+            /** Metrics */
+            metrics: {
+                [key: string]: components["schemas"]["SeriesOut"];
+            };
+        };
         /** ModelCallOut */
         ModelCallOut: {
             /** Step */
@@ -1869,6 +6738,248 @@ export interface components {
             latency_ms: number;
             /** Finish Reason */
             finish_reason: string;
+        };
+        /** MoveBody */
+        MoveBody: {
+            /** Source */
+            source: string;
+            /** Target */
+            target: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * NewKeyOut
+         * @description key: the secret itself; nobody can ever read it again.
+         */
+        NewKeyOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string;
+            /** Prefix */
+            prefix: string;
+            /** Surface */
+            surface: string;
+            /** Scopes */
+            scopes: string[];
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "admin" | "user" | "read-only";
+            /**
+             * Project Id
+             * Format: uuid
+             */
+            project_id: string;
+            /** User Id */
+            user_id: string | null;
+            /** Rate Per Minute */
+            rate_per_minute: number | null;
+            /** Agent Id */
+            agent_id: string | null;
+            /** Expires At */
+            expires_at: string | null;
+            /** Revoked At */
+            revoked_at: string | null;
+            /** Last Used At */
+            last_used_at: string | null;
+            /** Created By */
+            created_by: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Key */
+            key: string;
+        };
+        /**
+         * NewTriggerOut
+         * @description secret: signs the requests to a webhook; shown only now. A webhook with a token in its address has none, and its
+         *     hook_path is shown only now.
+         */
+        NewTriggerOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string;
+            /** Agent Id */
+            agent_id: string | null;
+            /** Session Id */
+            session_id: string | null;
+            /** Message */
+            message: string | null;
+            /** Workflow Id */
+            workflow_id: string | null;
+            /** Input */
+            input: unknown;
+            /** When */
+            when: {
+                [key: string]: unknown;
+            };
+            /**
+             * Overlap
+             * @enum {string}
+             */
+            overlap: "skip" | "queue" | "cancel_previous" | "parallel";
+            /**
+             * Missed
+             * @enum {string}
+             */
+            missed: "once" | "skip";
+            /** Max Failures */
+            max_failures: number | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "active" | "paused" | "ended";
+            /** Pause Reason */
+            pause_reason: string | null;
+            /** Next At */
+            next_at: string | null;
+            /** Last Fired At */
+            last_fired_at: string | null;
+            /** Firings */
+            firings: number;
+            /** Hook Path */
+            hook_path: string | null;
+            /** Slug */
+            slug: string | null;
+            /** Is Shared */
+            is_shared: boolean;
+            /** Metadata */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /** Created By */
+            created_by: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Secret */
+            secret?: string | null;
+        };
+        /**
+         * ObjectOut
+         * @description pathname: the workspace's id, then the name. sha256: of the content.
+         */
+        ObjectOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Pathname */
+            pathname: string;
+            /** Name */
+            name: string;
+            /** Media Type */
+            media_type: string;
+            /** Size Bytes */
+            size_bytes: number;
+            /** Sha256 */
+            sha256: string;
+            /** Created By */
+            created_by: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
+         * OpenApiBody
+         * @description name: the first part of the tools' names, as in `shop__listOrders`. A name that is there is imported anew.
+         *
+         *     document: an OpenAPI 3.x or Swagger 2.0 document, as an object or as text in JSON or YAML; or url: where it is.
+         *     base_url: instead of the document's own server. headers: sent with each call, kept encrypted; those of an earlier
+         *     import stay when not given. include, exclude, effects: patterns such as `list*` or `GET /orders/*`.
+         *     dry_run: tells what would be done, and does nothing.
+         */
+        OpenApiBody: {
+            /** Name */
+            name: string;
+            /** Document */
+            document?: {
+                [key: string]: unknown;
+            } | string | null;
+            /** Url */
+            url?: string | null;
+            /** Base Url */
+            base_url?: string | null;
+            /** Headers */
+            headers?: {
+                [key: string]: string;
+            } | null;
+            /** Include */
+            include?: string[];
+            /** Exclude */
+            exclude?: string[];
+            /** Tags */
+            tags?: string[];
+            /** Effects */
+            effects?: {
+                [key: string]: "read" | "idempotent" | "once";
+            };
+            /** Permission */
+            permission?: ("always" | "ask" | "never") | null;
+            /**
+             * Timeout Seconds
+             * @default 30
+             */
+            timeout_seconds?: number;
+            /**
+             * Dry Run
+             * @default false
+             */
+            dry_run?: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * ParameterBody
+         * @description Where one argument goes.
+         *
+         *     in: `path`, `query`, `header`, `cookie`, `form` or, for the whole JSON body, `body`. name: there; the property's
+         *     own when not given. style: how lists and objects are written.
+         */
+        ParameterBody: {
+            /**
+             * In
+             * @enum {string}
+             */
+            in: "path" | "query" | "header" | "cookie" | "body" | "form";
+            /** Name */
+            name?: string | null;
+            /**
+             * Style
+             * @default repeat
+             * @enum {string}
+             */
+            style?: "repeat" | "comma" | "space" | "pipe" | "deep";
+        } & {
+            [key: string]: unknown;
         };
         /** ParameterOut */
         ParameterOut: {
@@ -1898,6 +7009,18 @@ export interface components {
             tokens: number;
             /** Share */
             share: number;
+        };
+        /**
+         * PasswordBody
+         * @description current_password: needed to change one's own.
+         */
+        PasswordBody: {
+            /** Password */
+            password: string;
+            /** Current Password */
+            current_password?: string | null;
+        } & {
+            [key: string]: unknown;
         };
         /**
          * Permission
@@ -1943,6 +7066,73 @@ export interface components {
             /** Expires After Seconds */
             expires_after_seconds: number;
         };
+        /** PlannedToolOut */
+        PlannedToolOut: {
+            /** Name */
+            name: string;
+            /** Description */
+            description: string;
+            /** Schema */
+            schema: {
+                [key: string]: unknown;
+            };
+            /** Method */
+            method: string;
+            /** Url */
+            url: string;
+            /**
+             * Effect
+             * @enum {string}
+             */
+            effect: "read" | "idempotent" | "once";
+            /**
+             * Permission
+             * @enum {string}
+             */
+            permission: "always" | "ask" | "never";
+        };
+        /** PointOut */
+        PointOut: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Value */
+            value: number;
+        };
+        /**
+         * PreviewOut
+         * @description url: opens the port for everyone who has it. origin_url: the same with an origin of its own, where the server
+         *     has a domain for previews.
+         */
+        PreviewOut: {
+            /**
+             * Sandbox Id
+             * Format: uuid
+             */
+            sandbox_id: string;
+            /** Port */
+            port: number;
+            /** Token */
+            token: string;
+            /** Url */
+            url: string;
+            /** Origin Url */
+            origin_url: string | null;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+        };
+        /** ProblemOut */
+        ProblemOut: {
+            /** Field */
+            field: string;
+            /** Message */
+            message: string;
+        };
         /**
          * ProgressOut
          * @description phase: queued, reading, indexing, embedding or done. done of total: chunks of that phase.
@@ -1955,10 +7145,276 @@ export interface components {
             /** Total */
             total: number;
         };
+        /**
+         * ProjectBody
+         * @description slug: made from the name when left away.
+         */
+        ProjectBody: {
+            /** Name */
+            name: string;
+            /** Slug */
+            slug?: string | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /** ProjectOut */
+        ProjectOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string;
+            /** Slug */
+            slug: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /**
+         * ProviderOut
+         * @description has_key: whether one is set; it is never shown. base_url: empty for the built-in provider, and without the scope
+         *     `identity:read`. problem: why it did not list its models when it was last asked.
+         *
+         *     key_variable: the environment variable that sets the key.
+         */
+        ProviderOut: {
+            /** Name */
+            name: string;
+            /** Kind */
+            kind: string;
+            /** Base Url */
+            base_url: string;
+            /** Is Local */
+            is_local: boolean;
+            /** Has Key */
+            has_key: boolean;
+            /** Key Variable */
+            key_variable: string;
+            /** Models */
+            models: number;
+            /** Problem */
+            problem: string | null;
+        };
+        /**
+         * QueueOut
+         * @description This workspace's runs that are not over. waiting_seconds: how long the oldest queued run has been due.
+         *
+         *     scheduled: queued for a later moment. suspended: waiting for a person, a budget, a time or another run; for_budget
+         *     and for_approval are parts of them.
+         */
+        QueueOut: {
+            /** Queued */
+            queued: number;
+            /** Scheduled */
+            scheduled: number;
+            /** Running */
+            running: number;
+            /** Suspended */
+            suspended: number;
+            /** For Budget */
+            for_budget: number;
+            /** For Approval */
+            for_approval: number;
+            /** Oldest Run Id */
+            oldest_run_id: string | null;
+            /** Waiting Seconds */
+            waiting_seconds: number;
+        };
+        /**
+         * RecipeBody
+         * @description config of `tool`: {tool, arguments, rename}. Of `code`: {code, language}; the program finds its arguments in
+         *     `args`. Of `http`: {url, method, timeout_seconds}. headers: of `http`, kept encrypted, never shown.
+         */
+        RecipeBody: {
+            /** Name */
+            name: string;
+            /** Description */
+            description: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "tool" | "code" | "http";
+            /** Schema */
+            schema?: {
+                [key: string]: unknown;
+            };
+            /** Config */
+            config?: {
+                [key: string]: unknown;
+            };
+            /** Headers */
+            headers?: {
+                [key: string]: string;
+            } | null;
+            /**
+             * Is Enabled
+             * @default true
+             */
+            is_enabled?: boolean;
+            /** Metadata */
+            metadata?: {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        /** RecipeChanges */
+        RecipeChanges: {
+            /**
+             * Description
+             * @default
+             */
+            description?: string;
+            /**
+             * Kind
+             * @default tool
+             * @enum {string}
+             */
+            kind?: "tool" | "code" | "http";
+            /** Schema */
+            schema?: {
+                [key: string]: unknown;
+            };
+            /** Config */
+            config?: {
+                [key: string]: unknown;
+            };
+            /** Headers */
+            headers?: {
+                [key: string]: string;
+            } | null;
+            /**
+             * Is Enabled
+             * @default true
+             */
+            is_enabled?: boolean;
+            /** Metadata */
+            metadata?: {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        /** RecipeOut */
+        RecipeOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string;
+            /** Description */
+            description: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "tool" | "code" | "http";
+            /** Schema */
+            schema: {
+                [key: string]: unknown;
+            };
+            /** Config */
+            config: {
+                [key: string]: unknown;
+            };
+            /** Header Names */
+            header_names: string[];
+            /** Is Enabled */
+            is_enabled: boolean;
+            /** Metadata */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
+         * RedeliverBody
+         * @description since: every failed delivery of an event from then on.
+         */
+        RedeliverBody: {
+            /** Since */
+            since: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * RedeliveredOut
+         * @description count: deliveries that are sent again.
+         */
+        RedeliveredOut: {
+            /** Count */
+            count: number;
+        };
         /** RefreshBody */
         RefreshBody: {
             /** Refresh Token */
             refresh_token: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * ReplicaOut
+         * @description state: pending, starting, running, unhealthy, backoff, failed or stopping. is_ready: gets requests.
+         *     last_failure: why it ended the last time, also once it runs again; empty when it never did.
+         */
+        ReplicaOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** State */
+            state: string;
+            /** Is Ready */
+            is_ready: boolean;
+            /** Reason */
+            reason: string;
+            /** Last Failure */
+            last_failure: string;
+            /** Restarts */
+            restarts: number;
+            /** Node */
+            node: string;
+            /** Version */
+            version: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Started At */
+            started_at: string | null;
+        };
+        /** ReplicaSeriesOut */
+        ReplicaSeriesOut: {
+            /**
+             * Replica Id
+             * Format: uuid
+             */
+            replica_id: string;
+            /** Points */
+            points: components["schemas"]["PointOut"][];
+        };
+        /** RestoreBody */
+        RestoreBody: {
+            /** Snapshot Id */
+            snapshot_id: string;
         } & {
             [key: string]: unknown;
         };
@@ -1989,6 +7445,33 @@ export interface components {
             by: "nothing" | "rules" | "model";
             /** Problem */
             problem: string | null;
+        };
+        /**
+         * RotateBody
+         * @description overlap_seconds: how long deliveries are also signed with the old secret.
+         */
+        RotateBody: {
+            /**
+             * Overlap Seconds
+             * @default 86400
+             */
+            overlap_seconds?: number;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * RunBody
+         * @description version: the current one when left away. idempotency_key: the same key names the same execution for ever.
+         */
+        RunBody: {
+            /** Input */
+            input?: unknown;
+            /** Version */
+            version?: number | null;
+            /** Idempotency Key */
+            idempotency_key?: string | null;
+        } & {
+            [key: string]: unknown;
         };
         /** RunErrorOut */
         RunErrorOut: {
@@ -2071,6 +7554,147 @@ export interface components {
             output_tokens: number;
         };
         /**
+         * SandboxBody
+         * @description template: as in /v1/sandbox-templates; the server's usual one when left away.
+         *
+         *     allow_hosts: what may be reached, as `api.example.org`, `*.example.org`, `example.org:8443`; nothing when empty.
+         *     lease_seconds: how long it lives unused. on_timeout: what happens then. snapshot_id: files to begin with.
+         */
+        SandboxBody: {
+            /**
+             * Name
+             * @default
+             */
+            name?: string;
+            /**
+             * Template
+             * @default
+             */
+            template?: string;
+            limits?: components["schemas"]["glia__surfaces__native__sandboxes__LimitsBody"];
+            /** Env */
+            env?: {
+                [key: string]: string;
+            };
+            /** Allow Hosts */
+            allow_hosts?: string[];
+            /** Secrets */
+            secrets?: components["schemas"]["SecretBody"][];
+            /** Metadata */
+            metadata?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Lease Seconds
+             * @default 0
+             */
+            lease_seconds?: number;
+            /**
+             * On Timeout
+             * @default kill
+             * @enum {string}
+             */
+            on_timeout?: "kill" | "pause";
+            /** Snapshot Id */
+            snapshot_id?: string | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * SandboxOut
+         * @description status: `sleeping` has files and no processes, and starts again when it is used; `stopped` is for ever.
+         *
+         *     reason: why it sleeps or stopped. session_id: of the session whose agent runs code in it, if it is one of those.
+         */
+        SandboxOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Project Id
+             * Format: uuid
+             */
+            project_id: string;
+            /** Session Id */
+            session_id: string | null;
+            /** Name */
+            name: string;
+            /** Template */
+            template: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "starting" | "running" | "paused" | "sleeping" | "stopped";
+            /** Reason */
+            reason: string;
+            limits: components["schemas"]["glia__surfaces__native__sandboxes__LimitsOut"];
+            /** Env */
+            env: {
+                [key: string]: string;
+            };
+            /** Allow Hosts */
+            allow_hosts: string[];
+            /** Secrets */
+            secrets: components["schemas"]["SecretOut"][];
+            /** Metadata */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /** Backend */
+            backend: string;
+            /** Host Name */
+            host_name: string;
+            /** Lease Seconds */
+            lease_seconds: number;
+            /**
+             * Lease Until
+             * Format: date-time
+             */
+            lease_until: string;
+            /**
+             * On Timeout
+             * @enum {string}
+             */
+            on_timeout: "kill" | "pause";
+            /** Created By */
+            created_by: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Started At */
+            started_at: string | null;
+            /** Ended At */
+            ended_at: string | null;
+        };
+        /**
+         * SandboxUsageOut
+         * @description group: the day in UTC, the sandbox or the session; null for the total. memory_gib_seconds: GiB times seconds.
+         */
+        SandboxUsageOut: {
+            /** Group */
+            group: string | null;
+            /** Sandboxes */
+            sandboxes: number;
+            /** Wall Seconds */
+            wall_seconds: number;
+            /** Cpu Seconds */
+            cpu_seconds: number;
+            /** Memory Gib Seconds */
+            memory_gib_seconds: number;
+        };
+        /** ScaleBody */
+        ScaleBody: {
+            /** Replicas */
+            replicas: number;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
          * ScoresOut
          * @description dense: cosine similarity, null when it was not among the nearest. lexical: BM25, null when no word met.
          */
@@ -2121,18 +7745,57 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
-        /** SearchOut */
-        SearchOut: {
-            /** Data */
-            data: components["schemas"]["HitOut"][];
+        /**
+         * SecretBody
+         * @description A header that is set outside on requests to `hosts`; its value never enters the sandbox and is never shown again.
+         *
+         *     Inside, the variable `name` holds a placeholder. template: the header's value, `{value}` replaced. scheme: how the
+         *     host is called; inside, the program asks by `http://`.
+         */
+        SecretBody: {
+            /** Name */
+            name: string;
+            /** Hosts */
+            hosts: string[];
+            /** Value */
+            value: string;
             /**
-             * Has More
-             * @default false
+             * Header
+             * @default Authorization
              */
-            has_more?: boolean;
-            /** Next Cursor */
-            next_cursor?: string | null;
-            rewriting: components["schemas"]["RewritingOut"];
+            header?: string;
+            /**
+             * Template
+             * @default Bearer {value}
+             */
+            template?: string;
+            /**
+             * Scheme
+             * @default https
+             * @enum {string}
+             */
+            scheme?: "https" | "http";
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * SecretOut
+         * @description placeholder: what the variable `name` holds inside.
+         */
+        SecretOut: {
+            /** Name */
+            name: string;
+            /** Hosts */
+            hosts: string[];
+            /** Header */
+            header: string;
+            /**
+             * Scheme
+             * @enum {string}
+             */
+            scheme: "https" | "http";
+            /** Placeholder */
+            placeholder: string;
         };
         /** SentCallOut */
         SentCallOut: {
@@ -2153,6 +7816,42 @@ export interface components {
             }[];
             /** Parts */
             parts: components["schemas"]["PartOut"][];
+        };
+        /**
+         * SeriesOut
+         * @description cpu: percent of a core. memory: MiB. network: bytes a second. total: all replicas together.
+         */
+        SeriesOut: {
+            /** Total */
+            total: components["schemas"]["PointOut"][];
+            /** Replicas */
+            replicas: components["schemas"]["ReplicaSeriesOut"][];
+        };
+        /**
+         * ServiceOut
+         * @description uptime_seconds: since the service was last found down, or the server began; 0 while it is down.
+         */
+        ServiceOut: {
+            /** Name */
+            name: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "healthy" | "degraded" | "down";
+            /** Version */
+            version: string;
+            /** Uptime Seconds */
+            uptime_seconds: number;
+            /** Latency Ms */
+            latency_ms: number;
+            /**
+             * Checked At
+             * Format: date-time
+             */
+            checked_at: string;
+            /** Checks */
+            checks: components["schemas"]["glia__surfaces__native__health__CheckOut"][];
         };
         /**
          * SessionBody
@@ -2226,6 +7925,118 @@ export interface components {
              */
             updated_at: string;
         };
+        /**
+         * SignInBody
+         * @description client_id, client_secret: only where the authorization server registers nobody by itself.
+         *
+         *     redirect_uri: where the browser comes back to; this server's own callback when not given.
+         */
+        SignInBody: {
+            /** Client Id */
+            client_id?: string | null;
+            /** Client Secret */
+            client_secret?: string | null;
+            /** Scope */
+            scope?: string | null;
+            /** Redirect Uri */
+            redirect_uri?: string | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /** SignInOut */
+        SignInOut: {
+            /** Authorization Url */
+            authorization_url: string;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+        };
+        /**
+         * SignalBody
+         * @description signal: its number; 15 asks to end, 9 ends. It goes to the command and what it has started.
+         */
+        SignalBody: {
+            /** Pid */
+            pid: number;
+            /**
+             * Signal
+             * @default 15
+             */
+            signal?: number;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * SignedInOut
+         * @description A browser or program that is signed in as this person. address: from where its tokens were renewed last.
+         */
+        SignedInOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Began At
+             * Format: date-time
+             */
+            began_at: string;
+            /**
+             * Last Used At
+             * Format: date-time
+             */
+            last_used_at: string;
+            /** Address */
+            address: string;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+        };
+        /** SkippedOut */
+        SkippedOut: {
+            /** Operation */
+            operation: string;
+            /** Reason */
+            reason: string;
+        };
+        /** SnapshotBody */
+        SnapshotBody: {
+            /**
+             * Name
+             * @default
+             */
+            name?: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * SnapshotOut
+         * @description The files of a workspace as they were. size_bytes: of the compressed tar.
+         */
+        SnapshotOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Session Id */
+            session_id: string | null;
+            /** Sandbox Id */
+            sandbox_id: string | null;
+            /** Name */
+            name: string;
+            /** Size Bytes */
+            size_bytes: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
         /** StandingInstructionOut */
         StandingInstructionOut: {
             /**
@@ -2241,6 +8052,193 @@ export interface components {
              */
             created_at: string;
         };
+        /**
+         * StatsOut
+         * @description What it uses now. cpu_seconds: since it was started. sent_bytes, received_bytes: through its way out.
+         */
+        StatsOut: {
+            /** Cpu Seconds */
+            cpu_seconds: number;
+            /** Memory Bytes */
+            memory_bytes: number;
+            /** Pids */
+            pids: number;
+            /** Disk Bytes */
+            disk_bytes: number;
+            /** Sent Bytes */
+            sent_bytes: number;
+            /** Received Bytes */
+            received_bytes: number;
+            /** Dropped Egress Entries */
+            dropped_egress_entries: number;
+        };
+        /** StepErrorOut */
+        StepErrorOut: {
+            /** Code */
+            code: string;
+            /** Message */
+            message: string;
+        };
+        /**
+         * StepOut
+         * @description run_id: the run that it began. items: of a map. compensation: what undid it.
+         */
+        StepOut: {
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "pending" | "running" | "waiting" | "retrying" | "completed" | "failed" | "skipped";
+            /** Attempts */
+            attempts: number;
+            /** Output */
+            output: unknown;
+            error: components["schemas"]["StepErrorOut"] | null;
+            /** Started At */
+            started_at: string | null;
+            /** Finished At */
+            finished_at: string | null;
+            /** Duration Seconds */
+            duration_seconds: number | null;
+            /** Waiting For */
+            waiting_for: string | null;
+            /** Wake At */
+            wake_at: string | null;
+            /** Run Id */
+            run_id: string | null;
+            /** Approval Id */
+            approval_id: string | null;
+            /** Is Compensated */
+            is_compensated: boolean;
+            /** Items */
+            items?: components["schemas"]["StepOut"][];
+            compensation?: components["schemas"]["StepOut"] | null;
+        };
+        /**
+         * SuspensionOut
+         * @description A run that waits for room. id: the run's. budget_id: null when the workspace's credit does not cover the call.
+         *
+         *     seq: of the event `budget.exceeded`. unit: what limit, spent, reserved and needed count: `micros`, `tokens` or
+         *     `calls`. is_of_agent: the limit is the agent's own; resuming the run with `max_cost_micros` raises it.
+         */
+        SuspensionOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Session Id
+             * Format: uuid
+             */
+            session_id: string;
+            /** Agent Id */
+            agent_id: string | null;
+            /** Budget Id */
+            budget_id: string | null;
+            /** Seq */
+            seq: number;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Scope */
+            scope: string;
+            /** Unit */
+            unit: string;
+            /** Limit */
+            limit: number;
+            /** Spent */
+            spent: number;
+            /** Reserved */
+            reserved: number;
+            /** Needed */
+            needed: number;
+            /** Message */
+            message: string;
+            /** Is Of Agent */
+            is_of_agent: boolean;
+            /** Wake At */
+            wake_at: string | null;
+        };
+        /**
+         * TaskOut
+         * @description output: what came of it.
+         */
+        TaskOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Kind */
+            kind: string;
+            /**
+             * Session Id
+             * Format: uuid
+             */
+            session_id: string;
+            /** Agent Id */
+            agent_id: string | null;
+            /** Run Id */
+            run_id: string | null;
+            status: components["schemas"]["JobStatus"];
+            /** Priority */
+            priority: number;
+            /** Progress */
+            progress: number;
+            /** Input */
+            input: {
+                [key: string]: unknown;
+            };
+            /** Output */
+            output: {
+                [key: string]: unknown;
+            } | null;
+            /** Error */
+            error: string | null;
+            /** Metadata */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Started At */
+            started_at: string | null;
+            /** Finished At */
+            finished_at: string | null;
+        };
+        /**
+         * TemplateOut
+         * @description missing: why it cannot be used, and how to get it.
+         */
+        TemplateOut: {
+            /** Name */
+            name: string;
+            /** Description */
+            description: string;
+            /** Is Ready */
+            is_ready: boolean;
+            /** Missing */
+            missing: string;
+        };
+        /**
+         * Tier
+         * @description How long a memory is meant to last.
+         *
+         *     WORKING is found in its own session only and ends an hour after it was last used; SHORT ends after 7 unused days,
+         *     unless it proves itself and becomes LONG, which has no end.
+         * @enum {string}
+         */
+        Tier: "working" | "short" | "long";
         /**
          * TokensOut
          * @description expires_in: seconds until the access token ends. The refresh token works once.
@@ -2258,6 +8256,80 @@ export interface components {
              */
             token_type?: string;
             user: components["schemas"]["UserOut"];
+        };
+        /**
+         * ToolBody
+         * @description schema: JSON Schema of the arguments, an object.
+         *
+         *     effect: what calling it twice would do: `read` and `idempotent` are called again after a crash, `once` never.
+         *     permission: `always` lets agents call it, `ask` lets a person decide on each call, `never` refuses every call.
+         */
+        ToolBody: {
+            /** Name */
+            name: string;
+            /** Description */
+            description: string;
+            /** Schema */
+            schema: {
+                [key: string]: unknown;
+            };
+            http: components["schemas"]["HttpBody"];
+            /**
+             * Effect
+             * @default once
+             * @enum {string}
+             */
+            effect?: "read" | "idempotent" | "once";
+            /**
+             * Timeout Seconds
+             * @default 30
+             */
+            timeout_seconds?: number;
+            /**
+             * Permission
+             * @default always
+             * @enum {string}
+             */
+            permission?: "always" | "ask" | "never";
+        } & {
+            [key: string]: unknown;
+        };
+        /** ToolChanges */
+        ToolChanges: {
+            /**
+             * Name
+             * @default
+             */
+            name?: string;
+            /**
+             * Description
+             * @default
+             */
+            description?: string;
+            /** Schema */
+            schema?: {
+                [key: string]: unknown;
+            };
+            http?: components["schemas"]["HttpChanges"] | null;
+            /**
+             * Effect
+             * @default once
+             * @enum {string}
+             */
+            effect?: "read" | "idempotent" | "once";
+            /**
+             * Timeout Seconds
+             * @default 30
+             */
+            timeout_seconds?: number;
+            /**
+             * Permission
+             * @default always
+             * @enum {string}
+             */
+            permission?: "always" | "ask" | "never";
+        } & {
+            [key: string]: unknown;
         };
         /**
          * ToolChoiceBody
@@ -2334,20 +8406,397 @@ export interface components {
             updated_at: string;
         };
         /**
-         * UsageOut
-         * @description total: all calls together, those of groups beyond the first 1,000 included.
+         * ToolRunBody
+         * @description tool: its name. arguments: as its schema says.
          */
-        UsageOut: {
-            /** Data */
-            data: components["schemas"]["UsageRowOut"][];
+        ToolRunBody: {
+            /** Tool */
+            tool: string;
+            /** Arguments */
+            arguments?: {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * ToolsetOut
+         * @description header_names: the headers that are sent; their values stay secret. members: of a bundle; null for an import.
+         */
+        ToolsetOut: {
             /**
-             * Has More
-             * @default false
+             * Id
+             * Format: uuid
              */
-            has_more?: boolean;
-            /** Next Cursor */
-            next_cursor?: string | null;
-            total: components["schemas"]["UsageRowOut"];
+            id: string;
+            /** Name */
+            name: string;
+            /** Title */
+            title: string;
+            /** Base Url */
+            base_url: string;
+            /** Source Url */
+            source_url: string | null;
+            /** Header Names */
+            header_names: string[];
+            /** Tool Count */
+            tool_count: number;
+            /** Members */
+            members: string[] | null;
+            /** Description */
+            description: string;
+            /**
+             * Visibility
+             * @enum {string}
+             */
+            visibility: "project" | "workspace" | "core";
+            /** Is Enabled */
+            is_enabled: boolean;
+            /** Metadata */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
+         * TransactionOut
+         * @description A change of the ledger; its entries add up to zero. Sources (granted, adjusted, shortfall) are negative.
+         */
+        TransactionOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Kind */
+            kind: string;
+            /** Note */
+            note: string;
+            /** Hold Id */
+            hold_id: string | null;
+            /** Usage Id */
+            usage_id: string | null;
+            /** Run Id */
+            run_id: string | null;
+            /** Key Id */
+            key_id: string | null;
+            /** Created By */
+            created_by: string;
+            /** Entries */
+            entries: components["schemas"]["glia__surfaces__native__credit__EntryOut"][];
+        };
+        /** TreeOut */
+        TreeOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Title */
+            title: string;
+            /** Kind */
+            kind: string;
+            /** Description */
+            description: string;
+            status: components["schemas"]["JobStatus"];
+            /** Priority */
+            priority: number;
+            /** Progress */
+            progress: number;
+            /** Total Steps */
+            total_steps: number;
+            /** Completed Steps */
+            completed_steps: number;
+            /** Current Step */
+            current_step: string;
+            /** Agent Id */
+            agent_id: string | null;
+            /** Run Id */
+            run_id: string | null;
+            /** Parent Id */
+            parent_id: string | null;
+            /**
+             * Root Id
+             * Format: uuid
+             */
+            root_id: string;
+            /** Depth */
+            depth: number;
+            /** Input */
+            input: {
+                [key: string]: unknown;
+            };
+            /** Output */
+            output: {
+                [key: string]: unknown;
+            } | null;
+            /** Error */
+            error: string | null;
+            /** Tags */
+            tags: string[];
+            /** Resources */
+            resources: string[];
+            /** Metadata */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /** Created By */
+            created_by: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Started At */
+            started_at: string | null;
+            /** Finished At */
+            finished_at: string | null;
+            /** Children */
+            children: components["schemas"]["TreeOut"][];
+        };
+        /**
+         * TriggerBody
+         * @description agent_id: the agent's id or slug. message: what it is told; `{{ placeholders }}` are filled in.
+         *
+         *     workflow_id: a workflow's id or slug, in place of both. input: what it is started with, else `{}`; placeholders in
+         *     its texts are filled in, and a text that is one placeholder becomes the value itself.
+         *     session_id: say it in this session each time; null opens a new one for each firing. overlap: what becomes of a
+         *     firing while the run of an earlier one is not over. missed: what becomes of firings that no process was there for.
+         *     max_failures: pause after this many failures in a row; null for never.
+         */
+        TriggerBody: {
+            /** Name */
+            name: string;
+            /** Agent Id */
+            agent_id?: string | null;
+            /** Message */
+            message?: string | null;
+            /** Workflow Id */
+            workflow_id?: string | null;
+            /** Input */
+            input?: unknown;
+            when: components["schemas"]["WhenBody"];
+            /** Session Id */
+            session_id?: string | null;
+            /**
+             * Overlap
+             * @default skip
+             * @enum {string}
+             */
+            overlap?: "skip" | "queue" | "cancel_previous" | "parallel";
+            /**
+             * Missed
+             * @default once
+             * @enum {string}
+             */
+            missed?: "once" | "skip";
+            /** Max Failures */
+            max_failures?: number | null;
+            /** Slug */
+            slug?: string | null;
+            /** Metadata */
+            metadata?: {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * TriggerChanges
+         * @description when: replaces the old one whole, and counts from now on.
+         *
+         *     Naming a workflow takes the agent away with its message and session; naming an agent takes the workflow and its
+         *     input away.
+         */
+        TriggerChanges: {
+            /**
+             * Name
+             * @default
+             */
+            name?: string;
+            /**
+             * Agent Id
+             * @default
+             */
+            agent_id?: string;
+            /**
+             * Message
+             * @default
+             */
+            message?: string;
+            /**
+             * Workflow Id
+             * @default
+             */
+            workflow_id?: string;
+            /** Input */
+            input?: unknown;
+            when?: components["schemas"]["WhenBody"] | null;
+            /** Session Id */
+            session_id?: string | null;
+            /**
+             * Overlap
+             * @default skip
+             * @enum {string}
+             */
+            overlap?: "skip" | "queue" | "cancel_previous" | "parallel";
+            /**
+             * Missed
+             * @default once
+             * @enum {string}
+             */
+            missed?: "once" | "skip";
+            /** Max Failures */
+            max_failures?: number | null;
+            /** Slug */
+            slug?: string | null;
+            /** Metadata */
+            metadata?: {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * TriggerOut
+         * @description next_at: when it fires next, or, for a metric, is looked at next; null when no time is set.
+         *
+         *     status: ended when its only time has passed. pause_reason: why it was paused without anybody asking.
+         *     firings: how many there were, those that were skipped included. hook_path: where a signed webhook is sent to.
+         *     is_shared: a public link fires it.
+         */
+        TriggerOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string;
+            /** Agent Id */
+            agent_id: string | null;
+            /** Session Id */
+            session_id: string | null;
+            /** Message */
+            message: string | null;
+            /** Workflow Id */
+            workflow_id: string | null;
+            /** Input */
+            input: unknown;
+            /** When */
+            when: {
+                [key: string]: unknown;
+            };
+            /**
+             * Overlap
+             * @enum {string}
+             */
+            overlap: "skip" | "queue" | "cancel_previous" | "parallel";
+            /**
+             * Missed
+             * @enum {string}
+             */
+            missed: "once" | "skip";
+            /** Max Failures */
+            max_failures: number | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "active" | "paused" | "ended";
+            /** Pause Reason */
+            pause_reason: string | null;
+            /** Next At */
+            next_at: string | null;
+            /** Last Fired At */
+            last_fired_at: string | null;
+            /** Firings */
+            firings: number;
+            /** Hook Path */
+            hook_path: string | null;
+            /** Slug */
+            slug: string | null;
+            /** Is Shared */
+            is_shared: boolean;
+            /** Metadata */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /** Created By */
+            created_by: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
+         * UsageRecordOut
+         * @description One model call. cost_micros: null when the price is not known.
+         */
+        UsageRecordOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Operation */
+            operation: string;
+            /** Model */
+            model: string;
+            /** Status */
+            status: string;
+            /** Agent Id */
+            agent_id: string | null;
+            /** Run Id */
+            run_id: string | null;
+            /** Key Id */
+            key_id: string | null;
+            /** Input Tokens */
+            input_tokens: number;
+            /** Output Tokens */
+            output_tokens: number;
+            /** Cached Input Tokens */
+            cached_input_tokens: number;
+            /** Thinking Tokens */
+            thinking_tokens: number;
+            /** Is Estimated */
+            is_estimated: boolean;
+            /** Is Streamed */
+            is_streamed: boolean;
+            /** Cost Micros */
+            cost_micros: number | null;
+            /** Latency Ms */
+            latency_ms: number;
         };
         /**
          * UsageRowOut
@@ -2380,6 +8829,76 @@ export interface components {
             /** Latency Ms */
             latency_ms: number;
         };
+        /** UserBody */
+        UserBody: {
+            /** Email */
+            email: string;
+            /** Password */
+            password: string;
+            /**
+             * Name
+             * @default
+             */
+            name?: string;
+            /**
+             * Role
+             * @default user
+             * @enum {string}
+             */
+            role?: "admin" | "user" | "read-only";
+            /**
+             * Is Owner
+             * @default false
+             */
+            is_owner?: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * UserChangesBody
+         * @description is_owner: an admin whom only owners may change. password: ends all sign-ins of the person. is_active: true lets a
+         *     deactivated person in again; POST /v1/users/{user}/deactivate does the opposite.
+         */
+        UserChangesBody: {
+            /**
+             * Email
+             * @default
+             */
+            email?: string;
+            /**
+             * Name
+             * @default
+             */
+            name?: string;
+            /**
+             * Role
+             * @default user
+             * @enum {string}
+             */
+            role?: "admin" | "user" | "read-only";
+            /**
+             * Is Owner
+             * @default false
+             */
+            is_owner?: boolean;
+            /**
+             * Is Active
+             * @default true
+             */
+            is_active?: boolean;
+            /**
+             * Password
+             * @default
+             */
+            password?: string;
+            /**
+             * Current Password
+             * @default
+             */
+            current_password?: string;
+        } & {
+            [key: string]: unknown;
+        };
         /** UserOut */
         UserOut: {
             /**
@@ -2396,6 +8915,8 @@ export interface components {
              * @enum {string}
              */
             role: "admin" | "user" | "read-only";
+            /** Is Owner */
+            is_owner: boolean;
             /** Is Active */
             is_active: boolean;
             /**
@@ -2403,7 +8924,521 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+            /** Updated At */
+            updated_at: string | null;
         };
+        /** ValidationOut */
+        ValidationOut: {
+            /** Is Valid */
+            is_valid: boolean;
+            /** Problems */
+            problems: components["schemas"]["ProblemOut"][];
+        };
+        /**
+         * WebhookBody
+         * @description event_types: full names, families such as `run.*`, or `*`. headers: sent along, kept encrypted, never shown.
+         *
+         *     style: `sha256` signs with your own `secret` in `X-Webhook-Signature`, `alert` sends an alert's few fields,
+         *     `timestamped` signs `<timestamp>.<body>` in headers that begin with `header_prefix`, and `data` holds `fields`.
+         *     event_names: what those call events, by our names. agent_id: only what is about this agent; its id or slug. The n-th
+         *     retry waits n times retry_seconds, up to max_attempts. url: `mailto:` and an address sends mails.
+         */
+        WebhookBody: {
+            /** Url */
+            url: string;
+            /**
+             * Description
+             * @default
+             */
+            description?: string;
+            /** Event Types */
+            event_types?: string[];
+            /** Headers */
+            headers?: {
+                [key: string]: string;
+            };
+            /**
+             * Is Active
+             * @default true
+             */
+            is_active?: boolean;
+            /**
+             * Style
+             * @default standard
+             * @enum {string}
+             */
+            style?: "standard" | "sha256" | "alert" | "timestamped";
+            /** Secret */
+            secret?: string | null;
+            /** Event Names */
+            event_names?: {
+                [key: string]: string;
+            };
+            /**
+             * Header Prefix
+             * @default
+             */
+            header_prefix?: string;
+            /** Fields */
+            fields?: {
+                [key: string]: string;
+            };
+            /** Agent Id */
+            agent_id?: string | null;
+            /** Timeout Seconds */
+            timeout_seconds?: number | null;
+            /** Max Attempts */
+            max_attempts?: number | null;
+            /** Retry Seconds */
+            retry_seconds?: number | null;
+            /** Metadata */
+            metadata?: {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        /** WebhookChanges */
+        WebhookChanges: {
+            /**
+             * Url
+             * @default
+             */
+            url?: string;
+            /**
+             * Description
+             * @default
+             */
+            description?: string;
+            /** Event Types */
+            event_types?: string[];
+            /** Headers */
+            headers?: {
+                [key: string]: string;
+            };
+            /**
+             * Is Active
+             * @default true
+             */
+            is_active?: boolean;
+            /** Event Names */
+            event_names?: {
+                [key: string]: string;
+            };
+            /**
+             * Header Prefix
+             * @default
+             */
+            header_prefix?: string;
+            /** Fields */
+            fields?: {
+                [key: string]: string;
+            };
+            /** Timeout Seconds */
+            timeout_seconds?: number | null;
+            /** Max Attempts */
+            max_attempts?: number | null;
+            /** Retry Seconds */
+            retry_seconds?: number | null;
+            /** Metadata */
+            metadata?: {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * WebhookOut
+         * @description disabled_reason: why Glia switched the endpoint off itself. failing_since: null when its last delivery arrived.
+         *
+         *     old_secret_until: until then the secret before the present one signs too.
+         */
+        WebhookOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Url */
+            url: string;
+            /** Description */
+            description: string;
+            /** Event Types */
+            event_types: string[];
+            /** Header Names */
+            header_names: string[];
+            /** Is Active */
+            is_active: boolean;
+            /** Disabled Reason */
+            disabled_reason: string | null;
+            /** Failing Since */
+            failing_since: string | null;
+            /** Old Secret Until */
+            old_secret_until: string | null;
+            /**
+             * Style
+             * @enum {string}
+             */
+            style: "standard" | "sha256" | "alert" | "timestamped";
+            /** Event Names */
+            event_names: {
+                [key: string]: string;
+            };
+            /** Header Prefix */
+            header_prefix: string;
+            /** Fields */
+            fields: {
+                [key: string]: string;
+            };
+            /** Agent Id */
+            agent_id: string | null;
+            /** Timeout Seconds */
+            timeout_seconds: number | null;
+            /** Max Attempts */
+            max_attempts: number | null;
+            /** Retry Seconds */
+            retry_seconds: number | null;
+            /** Metadata */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /** Has Secret */
+            has_secret: boolean;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
+         * WebhookWithSecretOut
+         * @description secret: shown this once; empty where nothing is signed.
+         */
+        WebhookWithSecretOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Url */
+            url: string;
+            /** Description */
+            description: string;
+            /** Event Types */
+            event_types: string[];
+            /** Header Names */
+            header_names: string[];
+            /** Is Active */
+            is_active: boolean;
+            /** Disabled Reason */
+            disabled_reason: string | null;
+            /** Failing Since */
+            failing_since: string | null;
+            /** Old Secret Until */
+            old_secret_until: string | null;
+            /**
+             * Style
+             * @enum {string}
+             */
+            style: "standard" | "sha256" | "alert" | "timestamped";
+            /** Event Names */
+            event_names: {
+                [key: string]: string;
+            };
+            /** Header Prefix */
+            header_prefix: string;
+            /** Fields */
+            fields: {
+                [key: string]: string;
+            };
+            /** Agent Id */
+            agent_id: string | null;
+            /** Timeout Seconds */
+            timeout_seconds: number | null;
+            /** Max Attempts */
+            max_attempts: number | null;
+            /** Retry Seconds */
+            retry_seconds: number | null;
+            /** Metadata */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /** Has Secret */
+            has_secret: boolean;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Secret */
+            secret: string;
+        };
+        /**
+         * WhenBody
+         * @description When it fires. Each kind has fields of its own.
+         *
+         *     `cron`: cron (five fields), timezone (an IANA name, else UTC). `interval`: every_seconds (1 or more), starts_at.
+         *     `at`: at. `event`: event_type, agent_id, filter, cooldown_seconds. `metric`: metric, above, window_seconds,
+         *     rearm_below, every_seconds, cooldown_seconds, agent_id. `judged`: condition (in plain words), agent_id,
+         *     cooldown_seconds. `webhook`: verification, filter. `manual`: fires only
+         *     when somebody fires it.
+         *     filter: comparisons `{field, op, value}` that must all hold; op is eq, ne, gt, ge, lt, le, in, contains,
+         *     starts_with or exists.
+         */
+        WhenBody: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "cron" | "interval" | "at" | "event" | "metric" | "judged" | "webhook" | "manual";
+            /** Cron */
+            cron?: string | null;
+            /** Timezone */
+            timezone?: string | null;
+            /** Every Seconds */
+            every_seconds?: number | null;
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at?: string | null;
+            /**
+             * At
+             * Format: date-time
+             */
+            at?: string | null;
+            /** Event Type */
+            event_type?: string | null;
+            /** Agent Id */
+            agent_id?: string | null;
+            /** Filter */
+            filter?: {
+                [key: string]: unknown;
+            }[] | null;
+            /** Cooldown Seconds */
+            cooldown_seconds?: number | null;
+            /** Metric */
+            metric?: string | null;
+            /** Above */
+            above?: number | null;
+            /** Window Seconds */
+            window_seconds?: number | null;
+            /** Rearm Below */
+            rearm_below?: number | null;
+            /** Condition */
+            condition?: string | null;
+            /** Verification */
+            verification?: ("signed" | "url_token") | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * WorkerOut
+         * @description name: machine and process; null without the scope `identity:read`. running: this workspace's runs that it has.
+         */
+        WorkerOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string | null;
+            /** Version */
+            version: string;
+            /** Is Alive */
+            is_alive: boolean;
+            /** Running */
+            running: number;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+        };
+        /** WorkersOut */
+        WorkersOut: {
+            /** Data */
+            data: components["schemas"]["WorkerOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+            queue: components["schemas"]["QueueOut"];
+        };
+        /** WorkflowBody */
+        WorkflowBody: {
+            /** Steps */
+            steps: {
+                id: string;
+                /** @enum {unknown} */
+                kind: "agent" | "tool" | "http" | "condition" | "map" | "wait_approval" | "wait_time" | "workflow";
+                depends_on?: string[];
+                next?: string[];
+                /** @enum {unknown} */
+                on_error?: "compensate" | "fail" | "continue";
+                compensation?: Record<string, never>;
+                reuse_key?: string;
+            }[];
+            /** Input Schema */
+            input_schema?: {
+                [key: string]: unknown;
+            } | null;
+            /** Output */
+            output?: unknown;
+            /** Timeout Seconds */
+            timeout_seconds?: number | null;
+            /** Name */
+            name: string;
+            /** Slug */
+            slug?: string | null;
+            /**
+             * Description
+             * @default
+             */
+            description?: string;
+            /** Metadata */
+            metadata?: {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * WorkflowChanges
+         * @description Null takes `input_schema`, `output` and `timeout_seconds` away.
+         */
+        WorkflowChanges: {
+            /**
+             * Name
+             * @default
+             */
+            name?: string;
+            /**
+             * Description
+             * @default
+             */
+            description?: string;
+            /** Steps */
+            steps?: {
+                id: string;
+                /** @enum {unknown} */
+                kind: "agent" | "tool" | "http" | "condition" | "map" | "wait_approval" | "wait_time" | "workflow";
+                depends_on?: string[];
+                next?: string[];
+                /** @enum {unknown} */
+                on_error?: "compensate" | "fail" | "continue";
+                compensation?: Record<string, never>;
+                reuse_key?: string;
+            }[];
+            /** Input Schema */
+            input_schema?: {
+                [key: string]: unknown;
+            } | null;
+            /** Output */
+            output?: unknown;
+            /** Timeout Seconds */
+            timeout_seconds?: number | null;
+            /** Metadata */
+            metadata?: {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * WorkflowOut
+         * @description A workflow as it is now. created_at and updated_at are the workflow's, not its version's.
+         */
+        WorkflowOut: {
+            /** Version */
+            version: number;
+            /** Name */
+            name: string;
+            /** Description */
+            description: string;
+            /** Steps */
+            steps: unknown[];
+            /** Input Schema */
+            input_schema: {
+                [key: string]: unknown;
+            } | null;
+            /** Output */
+            output: unknown;
+            /** Timeout Seconds */
+            timeout_seconds: number | null;
+            /** Metadata */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /** Created By */
+            created_by: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Slug */
+            slug: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /** WorkspaceChanges */
+        WorkspaceChanges: {
+            /** Name */
+            name: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /** WorkspaceOut */
+        WorkspaceOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string;
+            /** Slug */
+            slug: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /**
+         * Status
+         * @enum {string}
+         */
+        glia__deployments__types__Status: "deploying" | "running" | "stopped" | "error";
+        /**
+         * Status
+         * @description Only ACTIVE memories are found. SUPERSEDED by a newer one, or FORGOTTEN; both can be undone.
+         * @enum {string}
+         */
+        glia__memory__types__Status: "active" | "superseded" | "forgotten";
         /**
          * LimitsBody
          * @description ends_with_answer: the last model call that `max_iterations` allows has no tools, so that it answers.
@@ -2581,6 +9616,285 @@ export interface components {
             /** Created At */
             created_at: string | null;
         };
+        /** EntryOut */
+        glia__surfaces__native__credit__EntryOut: {
+            /** Account */
+            account: string;
+            /** Amount Micros */
+            amount_micros: number;
+        };
+        /**
+         * VersionOut
+         * @description number: grows with each change of the program. is_current: what should run now. size_bytes: of the download.
+         */
+        glia__surfaces__native__deployments__VersionOut: {
+            /** Number */
+            number: number;
+            /** Is Current */
+            is_current: boolean;
+            /** Runtime */
+            runtime: string;
+            /** Binary Url */
+            binary_url: string;
+            /** Sha256 */
+            sha256: string | null;
+            /** Digest */
+            digest: string | null;
+            /** Size Bytes */
+            size_bytes: number | null;
+            /** Cpu */
+            cpu: string;
+            /** Memory */
+            memory: string;
+            /** Command */
+            command: string[];
+            /** Port */
+            port: number;
+            /** Health Path */
+            health_path: string;
+            /** Environment Names */
+            environment_names: string[];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /**
+         * CheckOut
+         * @description detail: for people; empty when there is nothing to say.
+         */
+        glia__surfaces__native__health__CheckOut: {
+            /** Name */
+            name: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "healthy" | "degraded" | "down";
+            /** Latency Ms */
+            latency_ms: number;
+            /** Detail */
+            detail: string;
+        };
+        /** SearchOut */
+        glia__surfaces__native__knowledge__SearchOut: {
+            /** Data */
+            data: components["schemas"]["HitOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+            rewriting: components["schemas"]["RewritingOut"];
+        };
+        /**
+         * SettingsBody
+         * @description shares_sessions: what is learnt or said in one session is found in the same user's others.
+         *
+         *     is_learning: facts are extracted from a session once it has been quiet for idle_seconds. model: what extracts them;
+         *     null takes the default model, or plain rules where only the built-in one is there.
+         *     keeps_answers: each answer is kept as a working memory. recalls: memories that fit a message are put into the prompt
+         *     of the run that answers it.
+         */
+        glia__surfaces__native__memory_upkeep__SettingsBody: {
+            /**
+             * Shares Sessions
+             * @default false
+             */
+            shares_sessions?: boolean;
+            /**
+             * Is Learning
+             * @default false
+             */
+            is_learning?: boolean;
+            /**
+             * Idle Seconds
+             * @default 600
+             */
+            idle_seconds?: number;
+            /** Model */
+            model?: string | null;
+            /**
+             * Keeps Answers
+             * @default false
+             */
+            keeps_answers?: boolean;
+            /**
+             * Recalls
+             * @default false
+             */
+            recalls?: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * SettingsOut
+         * @description tended_at: when the memories were last put in order.
+         */
+        glia__surfaces__native__memory_upkeep__SettingsOut: {
+            /** Shares Sessions */
+            shares_sessions: boolean;
+            /** Is Learning */
+            is_learning: boolean;
+            /** Idle Seconds */
+            idle_seconds: number;
+            /** Model */
+            model: string | null;
+            /** Tended At */
+            tended_at: string | null;
+            /** Keeps Answers */
+            keeps_answers: boolean;
+            /** Recalls */
+            recalls: boolean;
+        };
+        /**
+         * StartedOut
+         * @description run_id: the job; follow it at /v1/runs/{run_id}.
+         */
+        glia__surfaces__native__memory_upkeep__StartedOut: {
+            /**
+             * Run Id
+             * Format: uuid
+             */
+            run_id: string;
+        };
+        /**
+         * PreviewBody
+         * @description expires_in: seconds that the address works.
+         */
+        glia__surfaces__native__sandbox_ports__PreviewBody: {
+            /**
+             * Expires In
+             * @default 3600
+             */
+            expires_in?: number;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * LimitsBody
+         * @description cpus: cores, fractions allowed. memory_bytes: everything that runs inside, /tmp included. disk_bytes: /workspace.
+         *
+         *     pids: processes and threads.
+         */
+        glia__surfaces__native__sandboxes__LimitsBody: {
+            /**
+             * Cpus
+             * @default 1
+             */
+            cpus?: number;
+            /**
+             * Memory Bytes
+             * @default 536870912
+             */
+            memory_bytes?: number;
+            /**
+             * Disk Bytes
+             * @default 536870912
+             */
+            disk_bytes?: number;
+            /**
+             * Pids
+             * @default 128
+             */
+            pids?: number;
+        } & {
+            [key: string]: unknown;
+        };
+        /** LimitsOut */
+        glia__surfaces__native__sandboxes__LimitsOut: {
+            /** Cpus */
+            cpus: number;
+            /** Memory Bytes */
+            memory_bytes: number;
+            /** Disk Bytes */
+            disk_bytes: number;
+            /** Temp Bytes */
+            temp_bytes: number;
+            /** Pids */
+            pids: number;
+            /** Open Files */
+            open_files: number;
+        };
+        /** SearchOut */
+        glia__surfaces__native__search__SearchOut: {
+            /** Data */
+            data: components["schemas"]["FoundOut"][];
+        };
+        /** VersionOut */
+        glia__surfaces__native__tool_recipes__VersionOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Version */
+            version: string;
+            /** Schema */
+            schema: {
+                [key: string]: unknown;
+            };
+            /** Code */
+            code: string;
+            /** Is Default */
+            is_default: boolean;
+            /** Is Deprecated */
+            is_deprecated: boolean;
+            /** Migration */
+            migration: unknown;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /**
+         * ImportOut
+         * @description toolset: null for a dry run. created, updated, removed: names of tools. skipped: what could be no tool.
+         */
+        glia__surfaces__native__toolsets__ImportOut: {
+            toolset: components["schemas"]["ToolsetOut"] | null;
+            /** Tools */
+            tools: components["schemas"]["PlannedToolOut"][];
+            /** Created */
+            created: string[];
+            /** Updated */
+            updated: string[];
+            /** Removed */
+            removed: string[];
+            /** Skipped */
+            skipped: components["schemas"]["SkippedOut"][];
+        };
+        /** PreviewBody */
+        glia__surfaces__native__triggers__PreviewBody: {
+            when: components["schemas"]["WhenBody"];
+            /**
+             * Count
+             * @default 5
+             */
+            count?: number;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * UsageOut
+         * @description total: all calls together, those of groups beyond the first 1,000 included.
+         */
+        glia__surfaces__native__usage__UsageOut: {
+            /** Data */
+            data: components["schemas"]["UsageRowOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+            total: components["schemas"]["UsageRowOut"];
+        };
         /** ListOf[VersionOut] */
         glia__surfaces__native__words__ListOf_VersionOut___1: {
             /** Data */
@@ -2593,6 +9907,101 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** ListOf[VersionOut] */
+        glia__surfaces__native__words__ListOf_VersionOut___2: {
+            /** Data */
+            data: components["schemas"]["glia__surfaces__native__tool_recipes__VersionOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[VersionOut] */
+        glia__surfaces__native__words__ListOf_VersionOut___3: {
+            /** Data */
+            data: components["schemas"]["glia__surfaces__native__workflows__VersionOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[VersionOut] */
+        glia__surfaces__native__words__ListOf_VersionOut___4: {
+            /** Data */
+            data: components["schemas"]["glia__surfaces__native__deployments__VersionOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /**
+         * StartedOut
+         * @description id: the execution's, which is its run's. is_new: false when the idempotency key was used before.
+         */
+        glia__surfaces__native__workflows__StartedOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Run Id
+             * Format: uuid
+             */
+            run_id: string;
+            /**
+             * Session Id
+             * Format: uuid
+             */
+            session_id: string;
+            /**
+             * Workflow Id
+             * Format: uuid
+             */
+            workflow_id: string;
+            status: components["schemas"]["RunStatus"];
+            /** Is New */
+            is_new: boolean;
+        };
+        /** VersionOut */
+        glia__surfaces__native__workflows__VersionOut: {
+            /** Version */
+            version: number;
+            /** Name */
+            name: string;
+            /** Description */
+            description: string;
+            /** Steps */
+            steps: unknown[];
+            /** Input Schema */
+            input_schema: {
+                [key: string]: unknown;
+            } | null;
+            /** Output */
+            output: unknown;
+            /** Timeout Seconds */
+            timeout_seconds: number | null;
+            /** Metadata */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /** Created By */
+            created_by: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
     };
     responses: never;
     parameters: never;
@@ -2602,124 +10011,6 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    me_v1_me_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["MeOut"];
-                };
-            };
-        };
-    };
-    login_v1_auth_login_post: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["LoginBody"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TokensOut"];
-                };
-            };
-        };
-    };
-    refresh_v1_auth_refresh_post: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["RefreshBody"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TokensOut"];
-                };
-            };
-        };
-    };
-    logout_v1_auth_logout_post: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["RefreshBody"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
     list_agents_v1_agents_get: {
         parameters: {
             query?: {
@@ -2877,6 +10168,100 @@ export interface operations {
             };
         };
     };
+    settings_v1_agents__agent__memory_settings_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                agent: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["glia__surfaces__native__memory_upkeep__SettingsOut"];
+                };
+            };
+        };
+    };
+    set_settings_v1_agents__agent__memory_settings_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                agent: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["glia__surfaces__native__memory_upkeep__SettingsBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["glia__surfaces__native__memory_upkeep__SettingsOut"];
+                };
+            };
+        };
+    };
+    tend_v1_agents__agent__memory_tend_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                agent: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["glia__surfaces__native__memory_upkeep__StartedOut"];
+                };
+            };
+        };
+    };
     versions_v1_agents__agent__versions_get: {
         parameters: {
             query?: never;
@@ -2935,637 +10320,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AgentOut"];
-                };
-            };
-        };
-    };
-    list_tools_v1_tools_get: {
-        parameters: {
-            query?: {
-                /** @description How many at most; 1 to 1000. */
-                limit?: number;
-                /** @description `next_cursor` of the page before. */
-                cursor?: string | null;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ListOf_ToolOut_"];
-                };
-            };
-        };
-    };
-    list_built_in_v1_tools_built_in_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ListOf_BuiltInToolOut_"];
-                };
-            };
-        };
-    };
-    list_models: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description As asked. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        /** @constant */
-                        object: "list";
-                        data: {
-                            id: string;
-                            /** @constant */
-                            object: "model";
-                            created: number;
-                            owned_by: string;
-                        }[];
-                        first_id?: string | null;
-                        last_id?: string | null;
-                        has_more: boolean;
-                    };
-                };
-            };
-        };
-    };
-    list_sessions_v1_sessions_get: {
-        parameters: {
-            query?: {
-                /** @description Only sessions with this agent; its id or slug. */
-                agent_id?: string | null;
-                /** @description How many at most; 1 to 1000. */
-                limit?: number;
-                /** @description `next_cursor` of the page before. */
-                cursor?: string | null;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ListOf_SessionOut_"];
-                };
-            };
-        };
-    };
-    create_v1_sessions_post: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The same key within 24 hours gives the first answer again. */
-                "Idempotency-Key"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["SessionBody"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            201: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SessionOut"];
-                };
-            };
-        };
-    };
-    get_v1_sessions__session__get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                session: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SessionOut"];
-                };
-            };
-        };
-    };
-    delete_v1_sessions__session__delete: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                session: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
-    update_session_v1_sessions__session__patch: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                session: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["SessionChanges"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SessionOut"];
-                };
-            };
-        };
-    };
-    fork_v1_sessions__session__fork_post: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The same key within 24 hours gives the first answer again. */
-                "Idempotency-Key"?: string;
-            };
-            path: {
-                session: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ForkBody"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            201: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ForkOut"];
-                };
-            };
-        };
-    };
-    send_message_v1_sessions__session__messages_post: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The same key within 24 hours gives the first answer again. */
-                "Idempotency-Key"?: string;
-            };
-            path: {
-                session: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["MessageBody"];
-            };
-        };
-        responses: {
-            /** @description The finished answer, or the run's events with `stream`. */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AnswerOut"];
-                    "text/event-stream": string;
-                };
-            };
-            /** @description With `background`: the run is queued. Without: it waits for an approval or a budget. */
-            202: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AcceptedOut"];
-                };
-            };
-        };
-    };
-    events_v1_sessions__session__events_get: {
-        parameters: {
-            query?: {
-                /** @description Only what comes after this sequence number. */
-                after?: number;
-                /** @description How many at most; 1 to 1000. */
-                limit?: number;
-            };
-            header?: never;
-            path: {
-                session: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ListOf_EventOut_"];
-                };
-            };
-        };
-    };
-    list_runs_v1_runs_get: {
-        parameters: {
-            query?: {
-                /** @description Only runs of this session. */
-                session_id?: string | null;
-                /** @description Only runs of this agent; its id or slug. */
-                agent_id?: string | null;
-                /** @description Only this run and those that work for it. */
-                root_run_id?: string | null;
-                /** @description Only runs in this state. */
-                status?: "queued" | "running" | "waiting" | "completed" | "failed" | "cancelled";
-                /** @description How many at most; 1 to 1000. */
-                limit?: number;
-                /** @description `next_cursor` of the page before. */
-                cursor?: string | null;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ListOf_RunOut_"];
-                };
-            };
-        };
-    };
-    get_v1_runs__run__get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                run: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["RunOut"];
-                };
-            };
-        };
-    };
-    cancel_v1_runs__run__cancel_post: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The same key within 24 hours gives the first answer again. */
-                "Idempotency-Key"?: string;
-            };
-            path: {
-                run: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["RunOut"];
-                };
-            };
-        };
-    };
-    resume_v1_runs__run__resume_post: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The same key within 24 hours gives the first answer again. */
-                "Idempotency-Key"?: string;
-            };
-            path: {
-                run: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: {
-            content: {
-                "application/json": components["schemas"]["ResumeBody"] | null;
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["RunOut"];
-                };
-            };
-        };
-    };
-    events_v1_runs__run__events_get: {
-        parameters: {
-            query?: {
-                /** @description Only what comes after this sequence number. */
-                after?: number;
-                /** @description How many at most; 1 to 1000. */
-                limit?: number;
-            };
-            header?: never;
-            path: {
-                run: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ListOf_EventOut_"];
-                };
-            };
-        };
-    };
-    export_run_v1_runs__run__export_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                run: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The file. */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": unknown;
-                };
-            };
-        };
-    };
-    model_calls_v1_runs__run__model_calls_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                run: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ListOf_ModelCallOut_"];
-                };
-            };
-        };
-    };
-    model_call_v1_runs__run__model_calls__step__get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                run: string;
-                step: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SentCallOut"];
                 };
             };
         };
@@ -3643,6 +10397,1299 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ApprovalOut"];
                 };
+            };
+        };
+    };
+    audit_log_v1_audit_log_get: {
+        parameters: {
+            query?: {
+                /** @description Only what this user or key did. */
+                actor_id?: string | null;
+                /** @description Only what such an actor did. */
+                actor_kind?: ("user" | "key" | "operator" | "system") | null;
+                /** @description Only this, as `key.revoked`, or a family, as `key.*`. */
+                action?: string | null;
+                /** @description Only what was done to this, as `user:<id>`. */
+                subject?: string | null;
+                since?: string;
+                until?: string;
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_AuditEntryOut_"];
+                };
+            };
+        };
+    };
+    login_v1_auth_login_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LoginBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokensOut"];
+                };
+            };
+        };
+    };
+    logout_v1_auth_logout_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RefreshBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    refresh_v1_auth_refresh_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RefreshBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokensOut"];
+                };
+            };
+        };
+    };
+    list_budgets_v1_budgets_get: {
+        parameters: {
+            query?: {
+                /** @description Only budgets of this scope. */
+                scope?: string | null;
+                /** @description Only budgets of this thing. */
+                subject_id?: string | null;
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_BudgetOut_"];
+                };
+            };
+        };
+    };
+    create_v1_budgets_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BudgetBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BudgetOut"];
+                };
+            };
+        };
+    };
+    all_holds_v1_budgets_holds_get: {
+        parameters: {
+            query?: {
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_HoldOut_"];
+                };
+            };
+        };
+    };
+    waiting_v1_budgets_waiting_get: {
+        parameters: {
+            query?: {
+                /** @description Only runs that wait for this budget. */
+                budget_id?: string | null;
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_SuspensionOut_"];
+                };
+            };
+        };
+    };
+    get_v1_budgets__budget__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                budget: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BudgetOut"];
+                };
+            };
+        };
+    };
+    delete_v1_budgets__budget__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                budget: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    update_v1_budgets__budget__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                budget: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BudgetChanges"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BudgetOut"];
+                };
+            };
+        };
+    };
+    holds_v1_budgets__budget__holds_get: {
+        parameters: {
+            query?: {
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                budget: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_HoldOut_"];
+                };
+            };
+        };
+    };
+    balance_v1_credits_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreditsOut"];
+                };
+            };
+        };
+    };
+    enable_v1_credits_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreditsBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreditsOut"];
+                };
+            };
+        };
+    };
+    adjust_v1_credits_adjustments_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AmountBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TransactionOut"];
+                };
+            };
+        };
+    };
+    grant_v1_credits_grants_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AmountBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TransactionOut"];
+                };
+            };
+        };
+    };
+    transactions_v1_credits_transactions_get: {
+        parameters: {
+            query?: {
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_TransactionOut_"];
+                };
+            };
+        };
+    };
+    list_deployments_v1_deployments_get: {
+        parameters: {
+            query?: {
+                /** @description Only deployments in this state. */
+                status?: "deploying" | "running" | "stopped" | "error";
+                /** @description Only those of this region. */
+                region?: string | null;
+                /** @description Only the one of this name. */
+                name?: string | null;
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_DeploymentOut_"];
+                };
+            };
+        };
+    };
+    create_v1_deployments_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeploymentBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentOut"];
+                };
+            };
+        };
+    };
+    get_v1_deployments__deployment__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                deployment: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentOut"];
+                };
+            };
+        };
+    };
+    delete_v1_deployments__deployment__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                deployment: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    update_v1_deployments__deployment__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                deployment: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeploymentPatch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentOut"];
+                };
+            };
+        };
+    };
+    logs_v1_deployments__deployment__logs_get: {
+        parameters: {
+            query?: {
+                /** @description How many lines, the last ones. */
+                tail?: number;
+                /** @description `30m`, `1h`, `2d`, or a time. */
+                since?: string | null;
+                /** @description Only lines of this level and above. */
+                level?: "debug" | "info" | "warn" | "error";
+                /** @description Only lines that hold it, in any case. */
+                text?: string | null;
+                /** @description Only lines of this replica. */
+                replica_id?: string | null;
+            };
+            header?: never;
+            path: {
+                deployment: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogsOut"];
+                };
+            };
+        };
+    };
+    metrics_v1_deployments__deployment__metrics_get: {
+        parameters: {
+            query?: {
+                /** @description How far back. */
+                period?: "1h" | "24h" | "7d";
+                /** @description Only this one. */
+                metric?: "cpu" | "memory" | "network";
+            };
+            header?: never;
+            path: {
+                deployment: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MetricsOut"];
+                };
+            };
+        };
+    };
+    replicas_v1_deployments__deployment__replicas_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                deployment: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_ReplicaOut_"];
+                };
+            };
+        };
+    };
+    restart_v1_deployments__deployment__restart_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                deployment: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentOut"];
+                };
+            };
+        };
+    };
+    scale_v1_deployments__deployment__scale_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                deployment: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ScaleBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentOut"];
+                };
+            };
+        };
+    };
+    start_v1_deployments__deployment__start_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                deployment: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentOut"];
+                };
+            };
+        };
+    };
+    stop_v1_deployments__deployment__stop_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                deployment: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentOut"];
+                };
+            };
+        };
+    };
+    versions_v1_deployments__deployment__versions_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                deployment: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["glia__surfaces__native__words__ListOf_VersionOut___4"];
+                };
+            };
+        };
+    };
+    roll_v1_deployments__deployment__versions__version__roll_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                deployment: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentOut"];
+                };
+            };
+        };
+    };
+    services_v1_health_services_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_ServiceOut_"];
+                };
+            };
+        };
+    };
+    list_jobs_v1_jobs_get: {
+        parameters: {
+            query?: {
+                /** @description Only jobs of this agent; its id or slug. */
+                agent_id?: string | null;
+                /** @description Only jobs in this state. */
+                status?: "pending" | "in_progress" | "paused" | "completed" | "failed" | "cancelled";
+                /** @description Only jobs of this kind. */
+                kind?: string | null;
+                /** @description Only jobs with this tag. */
+                tag?: string | null;
+                /** @description Only jobs right below this one. */
+                parent_id?: string | null;
+                /** @description Only the job that shows this run. */
+                run_id?: string | null;
+                /** @description Only jobs without a parent. */
+                top?: boolean;
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_JobOut_"];
+                };
+            };
+        };
+    };
+    get_v1_jobs__job__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobOut"];
+                };
+            };
+        };
+    };
+    delete_v1_jobs__job__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    update_v1_jobs__job__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobPatch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobOut"];
+                };
+            };
+        };
+    };
+    tree_v1_jobs__job__tree_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TreeOut"];
+                };
+            };
+        };
+    };
+    list_keys_v1_keys_get: {
+        parameters: {
+            query?: {
+                surface?: string | null;
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_KeyOut_"];
+                };
+            };
+        };
+    };
+    create_v1_keys_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KeyBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewKeyOut"];
+                };
+            };
+        };
+    };
+    revoke_v1_keys__key__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
@@ -3765,42 +11812,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
-            };
-        };
-    };
-    search_v1_knowledge_bases__knowledge_base__search_post: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The same key within 24 hours gives the first answer again. */
-                "Idempotency-Key"?: string;
-            };
-            path: {
-                knowledge_base: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["SearchBody"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SearchOut"];
-                };
             };
         };
     };
@@ -3964,19 +11975,23 @@ export interface operations {
             };
         };
     };
-    summary_v1_usage_get: {
+    search_v1_knowledge_bases__knowledge_base__search_post: {
         parameters: {
-            query?: {
-                since?: string;
-                until?: string;
-                /** @description One row for each; a single row with the total when left away. */
-                group_by?: "model" | "agent" | "day" | "key" | "run" | "project";
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
             };
-            header?: never;
-            path?: never;
+            path: {
+                knowledge_base: string;
+            };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SearchBody"];
+            };
+        };
         responses: {
             /** @description Successful Response */
             200: {
@@ -3991,18 +12006,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["UsageOut"];
+                    "application/json": components["schemas"]["glia__surfaces__native__knowledge__SearchOut"];
                 };
             };
         };
     };
-    list_budgets_v1_budgets_get: {
+    list_servers_v1_mcp_servers_get: {
         parameters: {
             query?: {
-                /** @description Only budgets of this scope. */
-                scope?: string | null;
-                /** @description Only budgets of this thing. */
-                subject_id?: string | null;
                 /** @description How many at most; 1 to 1000. */
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
@@ -4027,7 +12038,4665 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ListOf_BudgetOut_"];
+                    "application/json": components["schemas"]["ListOf_McpServerOut_"];
+                };
+            };
+        };
+    };
+    create_v1_mcp_servers_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["McpServerBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["McpServerOut"];
+                };
+            };
+        };
+    };
+    list_operator_servers_v1_mcp_servers_operator_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_McpServerOut_"];
+                };
+            };
+        };
+    };
+    list_operator_tools_v1_mcp_servers_operator_tools_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_McpToolOut_"];
+                };
+            };
+        };
+    };
+    get_v1_mcp_servers__mcp_server__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                mcp_server: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["McpServerOut"];
+                };
+            };
+        };
+    };
+    delete_v1_mcp_servers__mcp_server__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                mcp_server: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    update_v1_mcp_servers__mcp_server__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                mcp_server: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["McpServerChanges"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["McpServerOut"];
+                };
+            };
+        };
+    };
+    refresh_v1_mcp_servers__mcp_server__refresh_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                mcp_server: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["McpServerOut"];
+                };
+            };
+        };
+    };
+    begin_sign_in_v1_mcp_servers__mcp_server__sign_in_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                mcp_server: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignInBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInOut"];
+                };
+            };
+        };
+    };
+    sign_out_v1_mcp_servers__mcp_server__sign_in_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                mcp_server: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    list_tools_v1_mcp_servers__mcp_server__tools_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                mcp_server: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_McpToolOut_"];
+                };
+            };
+        };
+    };
+    me_v1_me_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MeOut"];
+                };
+            };
+        };
+    };
+    list_memories_v1_memories_get: {
+        parameters: {
+            query?: {
+                /** @description Only this agent's; its id or slug. */
+                agent_id?: string | null;
+                /** @description Only those of this user. */
+                user_name?: string | null;
+                /** @description Only those of this bucket. */
+                bucket?: string | null;
+                tier?: ("working" | "short" | "long") | null;
+                /** @description `active`, `superseded`, `forgotten` or `all`. */
+                status?: string;
+                /** @description Only those that come from this session. */
+                session_id?: string | null;
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_MemoryOut_"];
+                };
+            };
+        };
+    };
+    create_v1_memories_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MemoryBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemoryOut"];
+                };
+            };
+        };
+    };
+    list_conflicts_v1_memories_conflicts_get: {
+        parameters: {
+            query?: {
+                /** @description Only between this agent's memories; its id or slug. */
+                agent_id?: string | null;
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_ConflictOut_"];
+                };
+            };
+        };
+    };
+    resolve_v1_memories_conflicts__conflict__resolve_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                conflict: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConflictBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConflictOut"];
+                };
+            };
+        };
+    };
+    search_v1_memories_search_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MemorySearchBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FoundMemories"];
+                };
+            };
+        };
+    };
+    get_v1_memories__memory__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                memory: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemoryOut"];
+                };
+            };
+        };
+    };
+    delete_v1_memories__memory__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                memory: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    update_v1_memories__memory__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                memory: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MemoryChanges"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemoryOut"];
+                };
+            };
+        };
+    };
+    feedback_v1_memories__memory__feedback_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                memory: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MemoryFeedbackBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemoryOut"];
+                };
+            };
+        };
+    };
+    undo_v1_memories__memory__undo_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                memory: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemoryOut"];
+                };
+            };
+        };
+    };
+    versions_v1_memories__memory__versions_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                memory: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_MemoryVersionOut_"];
+                };
+            };
+        };
+    };
+    list_blocks_v1_memory_blocks_get: {
+        parameters: {
+            query?: {
+                /** @description Only those that this agent sees; its id or slug. */
+                agent_id?: string | null;
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_BlockOut_"];
+                };
+            };
+        };
+    };
+    create_v1_memory_blocks_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BlockBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BlockOut"];
+                };
+            };
+        };
+    };
+    get_v1_memory_blocks__block__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                block: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BlockOut"];
+                };
+            };
+        };
+    };
+    delete_v1_memory_blocks__block__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                block: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    update_v1_memory_blocks__block__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                block: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BlockChanges"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BlockOut"];
+                };
+            };
+        };
+    };
+    pin_v1_memory_blocks__block__agents__agent__put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                block: string;
+                agent: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BlockOut"];
+                };
+            };
+        };
+    };
+    unpin_v1_memory_blocks__block__agents__agent__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                block: string;
+                agent: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BlockOut"];
+                };
+            };
+        };
+    };
+    undo_v1_memory_blocks__block__undo_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                block: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BlockOut"];
+                };
+            };
+        };
+    };
+    versions_v1_memory_blocks__block__versions_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                block: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_BlockVersionOut_"];
+                };
+            };
+        };
+    };
+    list_models: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        object: "list";
+                        data: {
+                            id: string;
+                            /** @constant */
+                            object: "model";
+                            created: number;
+                            owned_by: string;
+                            provider: string;
+                            name: string;
+                            display_name: string;
+                            purpose: string;
+                            is_default: boolean;
+                            is_local: boolean;
+                            /** @description Micro-dollars for a million tokens. */
+                            input_price_micros: number | null;
+                            /** @description Micro-dollars for a million tokens. */
+                            output_price_micros: number | null;
+                            /** @description Of an agent, whose `purpose` is `agent`. */
+                            agent_id?: string;
+                        }[];
+                        first_id?: string | null;
+                        last_id?: string | null;
+                        has_more: boolean;
+                    };
+                };
+            };
+        };
+    };
+    list_projects_v1_projects_get: {
+        parameters: {
+            query?: {
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_ProjectOut_"];
+                };
+            };
+        };
+    };
+    create_project_v1_projects_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProjectBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectOut"];
+                };
+            };
+        };
+    };
+    list_providers_v1_providers_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_ProviderOut_"];
+                };
+            };
+        };
+    };
+    list_runs_v1_runs_get: {
+        parameters: {
+            query?: {
+                /** @description Only runs of this session. */
+                session_id?: string | null;
+                /** @description Only runs of this agent; its id or slug. */
+                agent_id?: string | null;
+                /** @description Only this run and those that work for it. */
+                root_run_id?: string | null;
+                /** @description Only runs in this state. */
+                status?: "queued" | "running" | "waiting" | "completed" | "failed" | "cancelled";
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_RunOut_"];
+                };
+            };
+        };
+    };
+    start_v1_runs_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ToolRunBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunOut"];
+                };
+            };
+        };
+    };
+    get_v1_runs__run__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunOut"];
+                };
+            };
+        };
+    };
+    cancel_v1_runs__run__cancel_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                run: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunOut"];
+                };
+            };
+        };
+    };
+    events_v1_runs__run__events_get: {
+        parameters: {
+            query?: {
+                /** @description Only what comes after this sequence number. */
+                after?: number;
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                run: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_EventOut_"];
+                };
+            };
+        };
+    };
+    export_run_v1_runs__run__export_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    model_calls_v1_runs__run__model_calls_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_ModelCallOut_"];
+                };
+            };
+        };
+    };
+    model_call_v1_runs__run__model_calls__step__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run: string;
+                step: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SentCallOut"];
+                };
+            };
+        };
+    };
+    resume_v1_runs__run__resume_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                run: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ResumeBody"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunOut"];
+                };
+            };
+        };
+    };
+    backend_v1_sandbox_backend_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BackendOut"];
+                };
+            };
+        };
+    };
+    delete_snapshot_v1_sandbox_snapshots__snapshot__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                snapshot: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    templates_v1_sandbox_templates_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_TemplateOut_"];
+                };
+            };
+        };
+    };
+    list_sandboxes_v1_sandboxes_get: {
+        parameters: {
+            query?: {
+                session_id?: string | null;
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_SandboxOut_"];
+                };
+            };
+        };
+    };
+    create_v1_sandboxes_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SandboxBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SandboxOut"];
+                };
+            };
+        };
+    };
+    get_v1_sandboxes__sandbox__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sandbox: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SandboxOut"];
+                };
+            };
+        };
+    };
+    delete_v1_sandboxes__sandbox__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sandbox: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    egress_v1_sandboxes__sandbox__egress_get: {
+        parameters: {
+            query?: {
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                sandbox: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_EgressOut_"];
+                };
+            };
+        };
+    };
+    list_files_v1_sandboxes__sandbox__files_get: {
+        parameters: {
+            query?: {
+                path?: string;
+                depth?: string | null;
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                sandbox: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_FileOut_"];
+                };
+            };
+        };
+    };
+    remove_v1_sandboxes__sandbox__files_delete: {
+        parameters: {
+            query?: {
+                path?: string;
+            };
+            header?: never;
+            path: {
+                sandbox: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    make_directory_v1_sandboxes__sandbox__files_directories_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                sandbox: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DirectoryBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FileOut"];
+                };
+            };
+        };
+    };
+    move_v1_sandboxes__sandbox__files_move_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                sandbox: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MoveBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FileOut"];
+                };
+            };
+        };
+    };
+    lease_v1_sandboxes__sandbox__lease_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sandbox: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LeaseBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SandboxOut"];
+                };
+            };
+        };
+    };
+    pause_v1_sandboxes__sandbox__pause_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                sandbox: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SandboxOut"];
+                };
+            };
+        };
+    };
+    preview_v1_sandboxes__sandbox__ports__port__preview_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                sandbox: string;
+                port: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["glia__surfaces__native__sandbox_ports__PreviewBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PreviewOut"];
+                };
+            };
+        };
+    };
+    restore_v1_sandboxes__sandbox__restore_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                sandbox: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RestoreBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    resume_v1_sandboxes__sandbox__resume_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                sandbox: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SandboxOut"];
+                };
+            };
+        };
+    };
+    signal_v1_sandboxes__sandbox__signal_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                sandbox: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignalBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    list_snapshots_v1_sandboxes__sandbox__snapshots_get: {
+        parameters: {
+            query?: {
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                sandbox: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_SnapshotOut_"];
+                };
+            };
+        };
+    };
+    make_snapshot_v1_sandboxes__sandbox__snapshots_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                sandbox: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SnapshotBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SnapshotOut"];
+                };
+            };
+        };
+    };
+    stats_v1_sandboxes__sandbox__stats_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sandbox: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StatsOut"];
+                };
+            };
+        };
+    };
+    search_v1_search_get: {
+        parameters: {
+            query: {
+                /** @description Words or parts of words, all of which must be there; or the first 8 digits of an id. */
+                q: string;
+                /** @description Only these, with commas between them: agent, knowledge_base, document, session, run, memory, deployment. */
+                kinds?: string | null;
+                /** @description How many of each kind at most. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["glia__surfaces__native__search__SearchOut"];
+                };
+            };
+        };
+    };
+    list_sessions_v1_sessions_get: {
+        parameters: {
+            query?: {
+                /** @description Only sessions with this agent; its id or slug. */
+                agent_id?: string | null;
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_SessionOut_"];
+                };
+            };
+        };
+    };
+    create_v1_sessions_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SessionBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionOut"];
+                };
+            };
+        };
+    };
+    get_v1_sessions__session__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionOut"];
+                };
+            };
+        };
+    };
+    delete_v1_sessions__session__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    update_session_v1_sessions__session__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SessionChanges"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionOut"];
+                };
+            };
+        };
+    };
+    list_artifacts_v1_sessions__session__artifacts_get: {
+        parameters: {
+            query?: {
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                session: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_ArtifactOut_"];
+                };
+            };
+        };
+    };
+    events_v1_sessions__session__events_get: {
+        parameters: {
+            query?: {
+                /** @description Only what comes after this sequence number. */
+                after?: number;
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                session: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_EventOut_"];
+                };
+            };
+        };
+    };
+    export_session_v1_sessions__session__export_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    fork_v1_sessions__session__fork_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                session: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ForkBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ForkOut"];
+                };
+            };
+        };
+    };
+    send_message_v1_sessions__session__messages_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                session: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MessageBody"];
+            };
+        };
+        responses: {
+            /** @description The finished answer, or the run's events with `stream`. */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnswerOut"];
+                    "text/event-stream": string;
+                };
+            };
+            /** @description With `background`: the run is queued. Without: it waits for an approval or a budget. */
+            202: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AcceptedOut"];
+                };
+            };
+        };
+    };
+    upload_v1_storage_upload_post: {
+        parameters: {
+            query?: {
+                /** @description The name, with folders; made up when left away. */
+                filename?: string | null;
+            };
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/octet-stream": string;
+                "multipart/form-data": {
+                    /** Format: binary */
+                    file: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ObjectOut"];
+                };
+            };
+        };
+    };
+    retry_v1_tasks__task__retry_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                task: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskOut"];
+                };
+            };
+        };
+    };
+    list_recipes_v1_tool_recipes_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_RecipeOut_"];
+                };
+            };
+        };
+    };
+    create_v1_tool_recipes_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RecipeBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecipeOut"];
+                };
+            };
+        };
+    };
+    get_v1_tool_recipes__recipe__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                recipe: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecipeOut"];
+                };
+            };
+        };
+    };
+    delete_v1_tool_recipes__recipe__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                recipe: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    update_v1_tool_recipes__recipe__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                recipe: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RecipeChanges"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecipeOut"];
+                };
+            };
+        };
+    };
+    versions_v1_tool_recipes__recipe__versions_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                recipe: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["glia__surfaces__native__words__ListOf_VersionOut___2"];
+                };
+            };
+        };
+    };
+    list_tools_v1_tools_get: {
+        parameters: {
+            query?: {
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_ToolOut_"];
+                };
+            };
+        };
+    };
+    create_v1_tools_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ToolBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ToolOut"];
+                };
+            };
+        };
+    };
+    list_built_in_v1_tools_built_in_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_BuiltInToolOut_"];
+                };
+            };
+        };
+    };
+    get_v1_tools__tool__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tool: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ToolOut"];
+                };
+            };
+        };
+    };
+    delete_v1_tools__tool__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tool: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    update_v1_tools__tool__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tool: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ToolChanges"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ToolOut"];
+                };
+            };
+        };
+    };
+    list_toolsets_v1_toolsets_get: {
+        parameters: {
+            query?: {
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_ToolsetOut_"];
+                };
+            };
+        };
+    };
+    import_openapi_v1_toolsets_openapi_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OpenApiBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["glia__surfaces__native__toolsets__ImportOut"];
+                };
+            };
+        };
+    };
+    get_v1_toolsets__toolset__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                toolset: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ToolsetOut"];
+                };
+            };
+        };
+    };
+    delete_v1_toolsets__toolset__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                toolset: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    update_v1_toolsets__toolset__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                toolset: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BundleChanges"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ToolsetOut"];
+                };
+            };
+        };
+    };
+    list_tools_v1_toolsets__toolset__tools_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                toolset: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_ToolOut_"];
+                };
+            };
+        };
+    };
+    list_triggers_v1_triggers_get: {
+        parameters: {
+            query?: {
+                /** @description Only triggers of this agent; its id or slug. */
+                agent_id?: string | null;
+                /** @description Only triggers of this workflow; its id or slug. */
+                workflow_id?: string | null;
+                /** @description Only triggers of this kind. */
+                kind?: ("cron" | "interval" | "at" | "event" | "metric" | "judged" | "webhook" | "manual") | null;
+                /** @description Only triggers in this state. */
+                status?: ("active" | "paused" | "ended") | null;
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_TriggerOut_"];
+                };
+            };
+        };
+    };
+    create_v1_triggers_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TriggerBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewTriggerOut"];
+                };
+            };
+        };
+    };
+    preview_new_v1_triggers_preview_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["glia__surfaces__native__triggers__PreviewBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_FiringTimeOut_"];
+                };
+            };
+        };
+    };
+    get_v1_triggers__trigger__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trigger: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TriggerOut"];
+                };
+            };
+        };
+    };
+    delete_v1_triggers__trigger__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trigger: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    update_v1_triggers__trigger__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trigger: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TriggerChanges"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TriggerOut"];
+                };
+            };
+        };
+    };
+    fire_v1_triggers__trigger__fire_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                trigger: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["FireBody"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FiringOut"];
+                };
+            };
+        };
+    };
+    firings_v1_triggers__trigger__firings_get: {
+        parameters: {
+            query?: {
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                trigger: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_FiringOut_"];
+                };
+            };
+        };
+    };
+    pause_v1_triggers__trigger__pause_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                trigger: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TriggerOut"];
+                };
+            };
+        };
+    };
+    preview_v1_triggers__trigger__preview_get: {
+        parameters: {
+            query?: {
+                /** @description How many at most; 1 to 1000. */
+                count?: number;
+            };
+            header?: never;
+            path: {
+                trigger: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_FiringTimeOut_"];
+                };
+            };
+        };
+    };
+    resume_v1_triggers__trigger__resume_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                trigger: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TriggerOut"];
+                };
+            };
+        };
+    };
+    renew_secret_v1_triggers__trigger__secret_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                trigger: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewTriggerOut"];
+                };
+            };
+        };
+    };
+    summary_v1_usage_get: {
+        parameters: {
+            query?: {
+                since?: string;
+                until?: string;
+                /** @description One row for each; a single row with the total when left away. */
+                group_by?: "model" | "agent" | "day" | "key" | "run" | "project";
+                /** @description Only calls of this model. */
+                model?: string | null;
+                /** @description Only calls of this agent; `none` for calls without one. */
+                agent_id?: string | null;
+                /** @description Only calls of this run; `none` for calls without one. */
+                run_id?: string | null;
+                /** @description Only calls by this key; `none` for calls without one. */
+                key_id?: string | null;
+                /** @description Only calls in this project. */
+                project_id?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["glia__surfaces__native__usage__UsageOut"];
+                };
+            };
+        };
+    };
+    records_v1_usage_records_get: {
+        parameters: {
+            query?: {
+                since?: string;
+                until?: string;
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Only calls of this model. */
+                model?: string | null;
+                /** @description Only calls of this agent; `none` for calls without one. */
+                agent_id?: string | null;
+                /** @description Only calls of this run; `none` for calls without one. */
+                run_id?: string | null;
+                /** @description Only calls by this key; `none` for calls without one. */
+                key_id?: string | null;
+                /** @description Only calls in this project. */
+                project_id?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_UsageRecordOut_"];
+                };
+            };
+        };
+    };
+    usage_v1_usage_sandboxes_get: {
+        parameters: {
+            query?: {
+                since?: string;
+                until?: string;
+                group_by?: ("day" | "sandbox" | "session") | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_SandboxUsageOut_"];
+                };
+            };
+        };
+    };
+    list_users_v1_users_get: {
+        parameters: {
+            query?: {
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_UserOut_"];
+                };
+            };
+        };
+    };
+    create_v1_users_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserOut"];
+                };
+            };
+        };
+    };
+    get_v1_users__user__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserOut"];
+                };
+            };
+        };
+    };
+    update_v1_users__user__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserChangesBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserOut"];
+                };
+            };
+        };
+    };
+    deactivate_v1_users__user__deactivate_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserOut"];
+                };
+            };
+        };
+    };
+    change_password_v1_users__user__password_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    sign_ins_v1_users__user__sign_ins_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_SignedInOut_"];
+                };
+            };
+        };
+    };
+    end_sign_in_v1_users__user__sign_ins__sign_in__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user: string;
+                sign_in: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    list_webhooks_v1_webhooks_get: {
+        parameters: {
+            query?: {
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_WebhookOut_"];
+                };
+            };
+        };
+    };
+    create_v1_webhooks_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookWithSecretOut"];
+                };
+            };
+        };
+    };
+    event_types_v1_webhooks_event_types_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventTypesOut"];
+                };
+            };
+        };
+    };
+    get_v1_webhooks__webhook__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookOut"];
+                };
+            };
+        };
+    };
+    delete_v1_webhooks__webhook__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    update_v1_webhooks__webhook__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookChanges"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookOut"];
+                };
+            };
+        };
+    };
+    deliveries_v1_webhooks__webhook__deliveries_get: {
+        parameters: {
+            query?: {
+                /** @description `pending`, `delivered` or `failed`. */
+                status?: string | null;
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                webhook: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_DeliveryOut_"];
+                };
+            };
+        };
+    };
+    delivery_v1_webhooks__webhook__deliveries__delivery__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook: string;
+                delivery: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryWithAttemptsOut"];
+                };
+            };
+        };
+    };
+    redeliver_v1_webhooks__webhook__deliveries__delivery__redeliver_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                webhook: string;
+                delivery: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryOut"];
+                };
+            };
+        };
+    };
+    ping_v1_webhooks__webhook__ping_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                webhook: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryWithAttemptsOut"];
+                };
+            };
+        };
+    };
+    redeliver_failed_v1_webhooks__webhook__redeliver_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                webhook: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RedeliverBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RedeliveredOut"];
+                };
+            };
+        };
+    };
+    rotate_secret_v1_webhooks__webhook__rotate_secret_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                webhook: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RotateBody"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookWithSecretOut"];
+                };
+            };
+        };
+    };
+    list_workers_v1_workers_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkersOut"];
+                };
+            };
+        };
+    };
+    list_workflows_v1_workflows_get: {
+        parameters: {
+            query?: {
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_WorkflowOut_"];
+                };
+            };
+        };
+    };
+    create_v1_workflows_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WorkflowBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkflowOut"];
+                };
+            };
+        };
+    };
+    validate_v1_workflows_validate_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DefinitionBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationOut"];
+                };
+            };
+        };
+    };
+    get_v1_workflows__workflow__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                workflow: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkflowOut"];
+                };
+            };
+        };
+    };
+    delete_v1_workflows__workflow__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                workflow: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    update_v1_workflows__workflow__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                workflow: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WorkflowChanges"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkflowOut"];
+                };
+            };
+        };
+    };
+    executions_v1_workflows__workflow__executions_get: {
+        parameters: {
+            query?: {
+                /** @description Only executions in this state. */
+                status?: "queued" | "running" | "waiting" | "completed" | "failed" | "cancelled";
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                workflow: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_ExecutionSummary_"];
+                };
+            };
+        };
+    };
+    execution_v1_workflows__workflow__executions__execution__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                workflow: string;
+                execution: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionOut"];
+                };
+            };
+        };
+    };
+    run_v1_workflows__workflow__run_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                workflow: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["glia__surfaces__native__workflows__StartedOut"];
+                };
+            };
+        };
+    };
+    versions_v1_workflows__workflow__versions_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                workflow: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["glia__surfaces__native__words__ListOf_VersionOut___3"];
+                };
+            };
+        };
+    };
+    get_version_v1_workflows__workflow__versions__version__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                workflow: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["glia__surfaces__native__workflows__VersionOut"];
+                };
+            };
+        };
+    };
+    list_workspaces_v1_workspaces_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_WorkspaceOut_"];
+                };
+            };
+        };
+    };
+    rename_workspace_v1_workspaces__workspace__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                workspace: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WorkspaceChanges"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkspaceOut"];
                 };
             };
         };

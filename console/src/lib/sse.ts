@@ -4,9 +4,9 @@ import type { LogItem } from "./log";
 
 export type Connection = "connecting" | "open" | "reconnecting";
 
-interface Following {
+interface Following<T> {
   after: number;
-  onItems: (items: LogItem[]) => void;
+  onItems: (items: T[]) => void;
   onConnection: (state: Connection) => void;
   onRefused: (error: ApiError) => void;
 }
@@ -15,11 +15,15 @@ interface Following {
 const SILENCE_MS = 40_000;
 const PAUSES_MS = [250, 500, 1000, 2000, 5000];
 
-/** Follows a session's log from `after` on, and reconnects at the last stored event. Returns what ends it. */
-export function follow(session: string, { after, onItems, onConnection, onRefused }: Following): () => void {
+/** Follows a session's log, with what models are still writing. Returns what ends it. */
+export const follow = (session: string, following: Following<LogItem>) =>
+  followPath(`/v1/sessions/${session}/events/stream?previews=1`, following);
+
+/** Follows a stream of numbered events from `after` on, and reconnects at the last one. Returns what ends it. */
+export function followPath<T>(path: string, { after, onItems, onConnection, onRefused }: Following<T>): () => void {
   const stop = new AbortController();
   let last = after;
-  let waiting: LogItem[] = [];
+  let waiting: T[] = [];
   let frame = 0;
 
   // Once per animation frame, however fast tokens come. A hidden tab has no frames, so a timer stands in.
@@ -41,7 +45,7 @@ export function follow(session: string, { after, onItems, onConnection, onRefuse
     let timer = setTimeout(() => silent.abort(), SILENCE_MS);
     const signal = AbortSignal.any([stop.signal, silent.signal]);
     try {
-      const response = await signedFetch(`${serverUrl()}/v1/sessions/${session}/events/stream?previews=1`, {
+      const response = await signedFetch(`${serverUrl()}${path}`, {
         headers: { "Last-Event-ID": String(last), Accept: "text/event-stream" },
         signal,
       });

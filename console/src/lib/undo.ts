@@ -14,7 +14,7 @@ interface Later {
   onSettled?: () => unknown;
 }
 
-const waiting = new Map<string, () => void>();
+const waiting = new Map<string, () => Promise<unknown>>();
 const listeners = new Set<() => void>();
 let hidden: ReadonlySet<string> = new Set();
 
@@ -29,7 +29,7 @@ function hide(key: string, isHidden: boolean) {
 /** Hides it now, performs it in six seconds unless the person takes it back. Leaving the page performs it at once. */
 export function later({ key, text, perform, onSettled }: Later) {
   if (waiting.has(key)) return;
-  const timer = setTimeout(() => now(), UNDO_MS);
+  const timer = setTimeout(() => void now(), UNDO_MS);
   const shown = toast(text, {
     duration: UNDO_MS,
     action: {
@@ -45,7 +45,7 @@ export function later({ key, text, perform, onSettled }: Later) {
     clearTimeout(timer);
     waiting.delete(key);
     toast.dismiss(shown);
-    void perform()
+    return perform()
       .catch((error: unknown) => toast.error(error instanceof Error ? error.message : "That did not work."))
       .then(() => onSettled?.())
       .finally(() => hide(key, false));
@@ -55,9 +55,7 @@ export function later({ key, text, perform, onSettled }: Later) {
 }
 
 /** Performs at once what still waits to be taken back. */
-export function settleAll() {
-  for (const now of [...waiting.values()]) now();
-}
+export const settleAll = () => Promise.all([...waiting.values()].map((now) => now()));
 
 /** What is about to be deleted; lists leave it out. */
 export const useHidden = () =>
@@ -86,4 +84,4 @@ export function reversible(text: string, reverse: () => Promise<unknown>) {
   });
 }
 
-if (typeof window !== "undefined") window.addEventListener("pagehide", settleAll);
+if (typeof window !== "undefined") window.addEventListener("pagehide", () => void settleAll());

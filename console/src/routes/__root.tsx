@@ -1,11 +1,14 @@
 import { useQuery } from "@tanstack/react-query";
 import { createRootRoute, Outlet } from "@tanstack/react-router";
-import { useSyncExternalStore } from "react";
+import { useState, useSyncExternalStore } from "react";
 import { Shell } from "@/components/shell";
 import { pendingQuery } from "@/features/approvals/api";
 import { SignIn } from "@/features/auth/sign-in";
+import { forgetRecents } from "@/features/search/recent";
 import { api } from "@/lib/api";
-import { credentials, onCredentials } from "@/lib/session";
+import { credentials, keepCredentials, onCredentials } from "@/lib/session";
+import { settleAll } from "@/lib/undo";
+import { Commands, type Opened, SearchButton } from "./-commands";
 
 export const Route = createRootRoute({ component: Root });
 
@@ -16,15 +19,24 @@ function Root() {
 
 function Inside() {
   const waiting = useQuery(pendingQuery);
-  const onSignOut = () => {
+  const [open, setOpen] = useState<Opened>(null);
+  const onSignOut = async () => {
     const found = credentials();
+    forgetRecents();
+    await settleAll();
     // Whether or not it is heard, this tab forgets the tokens.
     if (found?.kind === "tokens")
       api.POST("/v1/auth/logout", { body: { refresh_token: found.refresh } }).catch(() => {});
+    keepCredentials(null);
   };
   return (
-    <Shell waiting={waiting.data?.data.length ?? 0} onSignOut={onSignOut}>
+    <Shell
+      waiting={waiting.data?.data.length ?? 0}
+      onSignOut={() => void onSignOut()}
+      tools={<SearchButton onOpen={setOpen} />}
+    >
       <Outlet />
+      <Commands open={open} onOpen={setOpen} onSignOut={() => void onSignOut()} />
     </Shell>
   );
 }

@@ -10,6 +10,7 @@ import { Confirm } from "@/components/ui/confirm";
 import { type Agent, agentQuery, deleteAgent } from "@/features/agents/api";
 import { Editor } from "@/features/agents/editor";
 import { Versions } from "@/features/agents/versions";
+import { Settings } from "@/features/memory/settings";
 import { createSession } from "@/features/sessions/api";
 import { Talk } from "@/routes/-talk";
 
@@ -61,6 +62,7 @@ function Found({ agent }: { agent: Agent }) {
       <div className="grid items-start gap-5 lg:grid-cols-[minmax(0,1fr)_minmax(0,26rem)]">
         <div className="min-w-0 space-y-5">
           <Editor agent={agent} onSaved={() => {}} />
+          <Settings agent={agent.id} />
           <Versions agent={agent} />
         </div>
         <TestChat key={agent.id} agent={agent} />

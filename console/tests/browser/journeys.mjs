@@ -17,7 +17,10 @@ const context = await browser.newContext({
 context.setDefaultTimeout(20_000);
 const problems = [];
 context.on("weberror", (found) => problems.push(found.error().message));
-context.on("console", (message) => message.type() === "error" && problems.push(message.text()));
+context.on(
+  "console",
+  (message) => message.type() === "error" && problems.push(`${message.text()} ${message.location().url}`),
+);
 const page = await context.newPage();
 try {
   await journeys[name](page, context, problems);

@@ -21,6 +21,7 @@ _COMMANDS = {
     "trigger": "Triggers: list, create, pause, resume, fire.",
     "models": "List the models that agents can use.",
     "key": "API keys: create, list, revoke.",
+    "workspace": "A workspace's plan, prices and invoices.",
     "sandbox": "Sandboxes: build their templates, try whether they work.",
     "console": "Build the web console from a checkout.",
     "migrate": "Bring the database to this version's schema.",

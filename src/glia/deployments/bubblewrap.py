@@ -13,7 +13,7 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -44,6 +44,13 @@ _SHIM = Path(__file__).with_name("shim.py")
 _INSIDE = Path(__file__).with_name("inside.py")
 _PIDS = 512
 _TRIAL_SECONDS = 15.0
+_MOST_RINGS = 256
+_PROXY_PORT = 3128
+_WAY_OUT = {
+    **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), f"http://127.0.0.1:{_PROXY_PORT}"),
+    **dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost"),
+}
+_AFTER_END_SECONDS = (0.002, 0.01, 0.03, 0.1)
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,7 @@ class BubblewrapFleet:
 
     def __init__(self, places: Places) -> None:
         self._folder = places.state / "replicas"
+        self._bell = places.state / "bell"
         self._places = places
         self._templates = Templates(places.templates)
         self._is_root = os.geteuid() == 0
@@ -112,7 +120,7 @@ class BubblewrapFleet:
             raise SandboxUnavailable("Nobody has looked yet whether programs can run on this machine.")
         memory = launch.memory_bytes
         limits = Limits(launch.cpus, memory, temp_bytes=min(256 * MIB, memory // 2), pids=_PIDS, open_files=8192)
-        env = {**launch.environment, "PORT": str(launch.port)}
+        env = {**(_WAY_OUT if launch.has_way_out else {}), **launch.environment, "PORT": str(launch.port)}
         spec = SandboxSpec(launch.template, limits, env)
         interior = self._templates.interior(launch.template, memory)
         interior = replace(interior, binds={**interior.binds, Path(launch.folder): PROGRAM_AT})
@@ -121,7 +129,7 @@ class BubblewrapFleet:
         is_started = False
         beginning, lock = self._begin(found, folder, launch, limits)
         try:
-            shim = _spawn(found, folder, launch, spec, interior, beginning, lock)
+            shim = _spawn(found, folder, self._bell, launch, spec, interior, beginning, lock)
             beginning = replace(beginning, shim=shim)
             _note(folder, beginning)
             is_started = True
@@ -164,6 +172,34 @@ class BubblewrapFleet:
             shutil.rmtree(folder, ignore_errors=True)
             raise SandboxStartFailed(f"The program could not be prepared for: {error}") from error
         return beginning, lock
+
+    def told(self, changed: Callable[[UUID], None]) -> Callable[[], None]:
+        """What stands beside a replica rings when it has written, and when it has ended."""
+        loop = asyncio.get_running_loop()
+        bell = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        bell.setblocking(False)
+        self._bell.unlink(missing_ok=True)
+        with dialling.short_path(str(self._bell)) as path:
+            bell.bind(path)
+
+        def heard() -> None:
+            for _ in range(_MOST_RINGS):
+                try:
+                    note = bell.recv(64).decode("ascii", "replace")
+                except OSError:
+                    return
+                with suppress(ValueError):
+                    id = UUID(note.removesuffix("!"))
+                    changed(id)
+                    for pause in _AFTER_END_SECONDS if note.endswith("!") else ():  # it still has to end itself
+                        loop.call_later(pause, changed, id)
+
+        def stop() -> None:
+            loop.remove_reader(bell.fileno())
+            bell.close()
+
+        loop.add_reader(bell.fileno(), heard)
+        return stop
 
     def adopt(self) -> Mapping[UUID, Running]:
         """What was killed while it was being started is cleared away."""
@@ -228,6 +264,9 @@ class BubblewrapReplica:
                     fields = line.split()
                     count += fields[1].endswith(wanted) and fields[3] == "01"
         return count
+
+    def way_out(self) -> socket.socket:
+        return dialling.way_out(self.address)
 
     def terminate(self) -> None:
         try:
@@ -302,6 +341,7 @@ class BubblewrapReplica:
 def _spawn(
     found: Found,
     folder: Path,
+    bell: Path,
     launch: Launch,
     spec: SandboxSpec,
     interior: Interior,
@@ -335,10 +375,10 @@ def _spawn(
             "setpriv", *user, "--no-new-privs", "--",
             outside.bwrap, "--args", str(args), "--seccomp", str(seccomp), "--info-fd", str(info_in), "--",
             interior.python, "-I", "-S", "-c", _INSIDE.read_text(), rlimits(spec, outside), str(launch.port),
-            str(listener.fileno()), *launch.argv,
+            str(_PROXY_PORT if launch.has_way_out else 0), str(listener.fileno()), *launch.argv,
         ]  # fmt: skip
         passed = [args, seccomp, info_in, listener.fileno()]
-        command = [sys.executable, "-I", "-S", str(_SHIM), str(folder), str(UNREAD_BYTES), str(info)]
+        command = [sys.executable, "-I", "-S", str(_SHIM), str(folder), str(UNREAD_BYTES), str(bell), str(info)]
         shim = subprocess.Popen(
             [*command, ",".join(map(str, passed)), *argv],
             stdin=subprocess.DEVNULL,

@@ -10,9 +10,11 @@ from urllib.parse import urlsplit
 
 from glia.deployments.types import MIB, DeploymentSpec, Program
 from glia.kit.errors import InvalidRequest
+from glia.sandboxes.egress.rules import read_allow_list
 
 EXECUTABLES = ("rust", "go", "native")
 RUNTIMES = (*EXECUTABLES, "python", "node")
+NETWORKS = ("none", "hosts", "public")
 MOST_REPLICAS = 100
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _REGION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -92,7 +94,19 @@ def check_program(program: Program) -> Program:
         raise refused("health_path", "must be a path that begins with / and has neither spaces nor control characters")
     if len(program.command) > 100 or any(len(part) > 4096 or "\0" in part for part in program.command):
         raise refused("command", "may have 100 arguments of 4096 characters, none with a zero byte")
+    _check_network(program)
     return replace(program, sha256=sha256)
+
+
+def _check_network(program: Program) -> None:
+    if program.network not in NETWORKS:
+        raise refused("network", f"must be one of {', '.join(NETWORKS)}")
+    if (program.network == "hosts") != bool(program.network_hosts):
+        raise refused("network_hosts", "must name hosts when `network` is `hosts`, and only then")
+    try:
+        read_allow_list(program.network_hosts, "network_hosts")
+    except InvalidRequest as error:
+        raise refused("network_hosts", f"is refused: {error.message}") from None
 
 
 def _check_url(url: str) -> None:

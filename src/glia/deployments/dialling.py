@@ -26,12 +26,17 @@ def short_path(address: str) -> Generator[str]:
         os.close(folder)
 
 
+def has_own_address(address: str) -> bool:
+    """Whether it is in the network, and not a file of one machine."""
+    return address.startswith("tcp://")
+
+
 async def dial(address: str) -> socket.socket:
     """A connected socket to the program's port; the caller closes it. Raises ReplicaGone: the replica or its port is
     not there."""
     try:
         async with asyncio.timeout(DIAL_SECONDS):
-            found = await _ask(address)
+            found = await (_reach(address) if has_own_address(address) else _ask(address))
             try:
                 await _connected(found)
             except BaseException:
@@ -40,6 +45,20 @@ async def dial(address: str) -> socket.socket:
             return found
     except (OSError, TimeoutError) as error:
         raise ReplicaGone("The program does not take connections at its port.") from error
+
+
+async def _reach(address: str) -> socket.socket:
+    """`tcp://ADDRESS:PORT`, of a replica that has an address of its own. Raises OSError."""
+    host, _, port = address.removeprefix("tcp://").rpartition(":")
+    found = socket.socket(socket.AF_INET6 if host.startswith("[") else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        found.setblocking(False)
+        found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        await asyncio.get_running_loop().sock_connect(found, (host.strip("[]"), int(port)))
+    except BaseException:
+        found.close()
+        raise
+    return found
 
 
 async def _ask(address: str) -> socket.socket:
@@ -85,6 +104,30 @@ async def _connected(found: socket.socket) -> None:
         loop.remove_writer(found.fileno())
     if code := found.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
         raise OSError(code, os.strerror(code))
+
+
+def way_out(address: str) -> socket.socket:
+    """The socket at which the program asks for others, listening in its own network. Blocking, for at most a second.
+    Raises OSError."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as control, short_path(address) as path:
+        control.settimeout(1)
+        control.connect(path)
+        control.sendall(b"e")
+        said, fds, _, _ = socket.recv_fds(control, 1, 1)
+    try:
+        if said != b"k" or len(fds) != 1 or not stat.S_ISSOCK(os.fstat(fds[0]).st_mode):
+            raise ConnectionRefusedError
+        found = socket.socket(fileno=fds[0])
+        fds.clear()
+    finally:
+        for fd in fds:
+            os.close(fd)
+    is_listening = found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    if found.family != socket.AF_INET or not is_listening:  # whatever the program slipped us
+        found.close()
+        raise ConnectionRefusedError
+    found.setblocking(False)
+    return found
 
 
 def terminate(address: str) -> None:

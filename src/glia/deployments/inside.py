@@ -1,9 +1,9 @@
 """Runs inside a replica's sandbox: starts the program, opens connections to its port for the host, ends with it.
 
 Its text is handed to the interpreter by `-c`, so it needs nothing but the standard library. Arguments: RLIMITS (as
-`name=number` with commas), PORT, the number of a listening unix socket, then the program's command line. On each
-connection to that socket the host writes one byte: `c` gets a descriptor connected to 127.0.0.1:PORT, `t` sends SIGTERM
-to the program.
+`name=number` with commas), PORT, the port of the way out or 0, the number of a listening unix socket, then the
+program's command line. On each connection to that socket the host writes one byte: `c` gets a descriptor connected to
+127.0.0.1:PORT, `e` the socket that listens for the program's own requests, `t` sends SIGTERM to the program.
 """
 
 import os
@@ -32,13 +32,26 @@ def start(argv: list[str]) -> int:
     os._exit(127)
 
 
-def serve(host: socket.socket, port: int, pid: int) -> None:
+def way_out(port: int) -> "socket.socket | None":
+    """Where the program asks for others; the host takes its connections. Those it does not take wait."""
+    if not port:
+        return None
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
+    listener.listen(128)
+    return listener
+
+
+def serve(host: socket.socket, port: int, pid: int, way: "socket.socket | None") -> None:
     host.settimeout(1)
     try:
         asked = host.recv(1)
         if asked == b"t":
             os.killpg(pid, signal.SIGTERM)
             host.sendall(b"k")
+        elif asked == b"e" and way is not None:
+            socket.send_fds(host, [b"k"], [way.fileno()])
         elif asked == b"c":
             inner = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
             inner.setblocking(False)
@@ -53,7 +66,7 @@ def serve(host: socket.socket, port: int, pid: int) -> None:
 
 
 def main() -> None:
-    rlimits, port, fd, *argv = sys.argv[1:]
+    rlimits, port, way_port, fd, *argv = sys.argv[1:]
     for limit in rlimits.split(","):
         name, _, value = limit.partition("=")
         number = getattr(resource, "RLIMIT_" + name.upper())
@@ -66,6 +79,7 @@ def main() -> None:
     woken, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+    way = way_out(int(way_port))
     pid = start(argv)
     poll = select.poll()
     poll.register(listener, select.POLLIN)
@@ -83,7 +97,7 @@ def main() -> None:
                 host, _ = listener.accept()
             except OSError:
                 continue
-            serve(host, int(port), pid)
+            serve(host, int(port), pid, way)
             host.close()
 
 

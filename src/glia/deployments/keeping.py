@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
 
 import psycopg
 import structlog
 
 from glia.deployments import node_queries
 from glia.deployments.minder import Minder
+from glia.deployments.node_queries import Assigned, NewLine
 from glia.kit.db import Database
 from glia.kit.errors import GliaError
 
 log = structlog.get_logger(__name__)
 
 _UNENDED_SECONDS = 2.0
+_ERROR = 3
 
 
 class Keeping:
@@ -62,6 +67,16 @@ class Keeping:
         if minder.pending is None and (lines := minder.splitter.flush()):
             minder.pending = lines, minder.place
             await self._keep(minder)
+
+    async def say(self, minder: Minder, text: str) -> None:
+        """A line of ours among those of the replica."""
+        await self.add(minder.row, [NewLine(datetime.now(UTC), _ERROR, text[:4000])], minder.place)
+
+    async def add(self, row: Assigned, lines: Sequence[NewLine], place: tuple[int, int]) -> None:
+        """Lines of ours; place: up to where its own were read. Nothing waits: without a database they are lost."""
+        with suppress(GliaError, psycopg.OperationalError):
+            async with self._db.transaction(row.workspace_id) as tx:
+                await node_queries.keep_lines(tx, row.deployment_id, row.id, lines, place)
 
     async def sample(self, minder: Minder) -> None:
         """What it used since the last time."""

@@ -14,6 +14,7 @@ from glia.deployments import checks, health, metering
 from glia.deployments.binaries import Binaries, Kept, Wanted, command_of
 from glia.deployments.bubblewrap import PROGRAM_AT
 from glia.deployments.config import FleetConfig
+from glia.deployments.egress import WaysOut
 from glia.deployments.errors import BinaryRefused
 from glia.deployments.lines import Splitter
 from glia.deployments.node_queries import Assigned, NewLine
@@ -32,8 +33,8 @@ _DRAIN_LEAST_SECONDS = 1.0
 @dataclass(frozen=True)
 class Tools:
     """What minders share. environment: opens a replica's sealed variables. noted: tells the digest of a download and
-    gets the one that counts. flushed: waits until a replica's output is kept. metered: notes what was used. changed:
-    something is to be reported."""
+    gets the one that counts. flushed: waits until a replica's output is kept. said: adds a line of ours to it.
+    ways_out: whom programs may reach. metered: notes what was used. changed: something is to be reported."""
 
     backend: FleetBackend
     binaries: Binaries
@@ -41,6 +42,8 @@ class Tools:
     environment: Callable[[Assigned], Mapping[str, str]]
     noted: Callable[[Assigned, Kept], Awaitable[str]]
     flushed: Callable[[Minder], Awaitable[None]]
+    said: Callable[[Minder, str], Awaitable[None]]
+    ways_out: WaysOut
     metered: Callable[[metering.Stretch], None]
     changed: Callable[[], None]
 
@@ -54,6 +57,7 @@ class Minder:
         self.state = row.state if running is not None else "pending"
         self.is_ready = row.is_ready and running is not None
         self.reason, self.failures, self.restarts = "", row.failures, 0
+        self.last_failure = ""
         self.listens = row.listens
         self.is_dirty, self.has_started = False, False
         self.place, self.splitter = row.log_place, Splitter()
@@ -63,6 +67,8 @@ class Minder:
         self.is_wanted = True
         self.ended: Ended | None = None
         self._mark = metering.found_again(running.usage()) if running is not None else None
+        if running is not None:
+            tools.ways_out.open(row, running)
         self._woken = asyncio.Event()
         self._ready_at = time.monotonic() if self.is_ready else 0.0
         self.task = asyncio.create_task(self._mind(), name=f"glia-replica-{row.id}")
@@ -96,6 +102,7 @@ class Minder:
             "is_ready": self.is_ready,
             "reason": self.reason[:1000],
             "failures": self.failures,
+            "last_failure": self.last_failure[:1000],
             "restarted": self.restarts,
             "started": self.has_started,
             "address": self.running.address if self.running is not None else "",
@@ -122,17 +129,23 @@ class Minder:
             launch = await self._launch()
             self.running = await asyncio.to_thread(self._tools.backend.start, launch)
             self._mark = metering.begun()
+            self._tools.ways_out.open(self.row, self.running)
         except BinaryRefused as error:
-            self.failures += 1
-            await self._pause("failed", error.message)
+            await self._refused("failed", error.message)
             return False
         except (GliaError, OSError) as error:
-            self.failures += 1
-            await self._pause("backoff", error.message if isinstance(error, GliaError) else str(error))
+            await self._refused("backoff", error.message if isinstance(error, GliaError) else str(error))
             return False
         self.ended, self.place, self.splitter = None, (0, 0), Splitter()
         self.has_started = self.is_dirty = True
         return True
+
+    async def _refused(self, state: str, reason: str) -> None:
+        self.failures += 1
+        if reason != self.last_failure:
+            await self._tools.said(self, f"This replica cannot be started: {reason}")
+        self.last_failure = reason
+        await self._pause(state, reason)
 
     async def _launch(self) -> Launch:
         row = self.row
@@ -151,6 +164,7 @@ class Minder:
             checks.memory_of(row.memory),
             row.port,
             environment,
+            has_way_out=row.network != "none",
         )
 
     async def _pause(self, state: str, reason: str) -> None:
@@ -232,8 +246,10 @@ class Minder:
             self.failures = 0
         self.failures += 1
         self.restarts += 1
+        self.last_failure = reason
         self._say("backoff", reason)
         await self._bury()
+        await self._tools.said(self, f"This replica ended, and is started again: {reason.rstrip('.')}.")
         await self._pause("backoff", reason)
 
     async def _bury(self) -> None:
@@ -242,6 +258,7 @@ class Minder:
             return
         self.meter()
         self._mark = None
+        await self._tools.ways_out.close(self.row.id)
         try:
             async with asyncio.timeout(_FLUSH_SECONDS):
                 await self._tools.flushed(self)

@@ -7,6 +7,7 @@ than its lease loses its replicas to others, if there are any.
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -18,15 +19,17 @@ import orjson
 import psycopg
 import structlog
 
-from glia.deployments import metering_queries, node_queries, planning
+from glia.deployments import dialling, metering_queries, node_queries, planning
 from glia.deployments.binaries import Binaries, Kept
 from glia.deployments.config import FleetConfig
+from glia.deployments.egress import WaysOut
+from glia.deployments.errors import ReplicaGone
 from glia.deployments.keeping import Keeping
 from glia.deployments.metering import Metering
 from glia.deployments.minder import Minder, Tools
 from glia.deployments.node_queries import Assigned, NodeRow, ReplicaRow, Wish
 from glia.deployments.service import Seals, seal_context
-from glia.deployments.types import FleetBackend, Running
+from glia.deployments.types import FleetBackend, Running, Telling
 from glia.kit.db import Database, Transaction
 from glia.kit.errors import GliaError
 from glia.kit.ids import new_id
@@ -35,6 +38,7 @@ log = structlog.get_logger(__name__)
 
 _SYNC_SECONDS = 1.0
 _PULSE_SECONDS = 0.2
+_SELDOM_SECONDS = 1.0
 _TRIM_SECONDS = 60.0
 _NEEDLESS_SECONDS = 30.0
 _PROBE_AGAIN_SECONDS = 30.0
@@ -44,21 +48,30 @@ _MISHAPS = (GliaError, psycopg.Error, OSError)
 @dataclass(frozen=True)
 class Me:
     """id: the same after each restart, so that the node finds its replicas again. is_lent: ends by itself when there
-    is no deployment any more."""
+    is no deployment any more. address: where it takes connections from other machines; empty for nowhere."""
 
     id: UUID
     name: str
     region: str = ""
     is_lent: bool = False
+    address: str = ""
 
 
 class Node:
     def __init__(
-        self, db: Database, backend: FleetBackend, binaries: Binaries, secrets: Seals, config: FleetConfig, me: Me
+        self,
+        db: Database,
+        backend: FleetBackend,
+        binaries: Binaries,
+        secrets: Seals,
+        config: FleetConfig,
+        me: Me,
+        ways_out: WaysOut,
     ) -> None:
         self._db, self._backend, self._binaries = db, backend, binaries
         self._secrets, self._config, self._me = secrets, config, me
         self._keeping, self._metering = Keeping(db), Metering(db)
+        self._ways_out = ways_out
         self._tools = Tools(
             backend,
             binaries,
@@ -66,19 +79,33 @@ class Node:
             self._environment,
             self._noted,
             self._keeping.flush,
+            self._keeping.say,
+            self._ways_out,
             self._metering.note,
             self._note_change,
         )
         self._minders: dict[UUID, Minder] = {}
         self._orphans: dict[UUID, Running] = {}
         self._problem, self._limits = "", dict[str, str]()
-        self._changed = asyncio.Event()
+        self._changed, self._pulsed = asyncio.Event(), asyncio.Event()
+        self._told = set[UUID]()
         self._heard_at = self._needed_at = time.monotonic()
         self._probed_at = 0.0
         self._trimmed_at = self._sampled_at = time.monotonic()
 
     def wake(self, _note: str = "") -> None:
         self._changed.set()
+
+    def be_reached_at(self, address: str) -> None:
+        """By servers on other machines."""
+        self._me = replace(self._me, address=address)
+
+    async def dial(self, replica_id: UUID) -> socket.socket:
+        """A connected socket to the port of a replica of this node. Raises ReplicaGone."""
+        minder = self._minders.get(replica_id)
+        if minder is None or minder.running is None:
+            raise ReplicaGone("This node does not run that replica.")
+        return await dialling.dial(minder.running.address)
 
     def _note_change(self) -> None:
         self._changed.set()
@@ -99,12 +126,15 @@ class Node:
                 if self._me.is_lent and time.monotonic() - self._needed_at > _NEEDLESS_SECONDS:
                     return
                 await self._pause(ending)
+            if pulse.done():
+                pulse.result()  # a bug: it never ends by itself
         finally:
             ending.cancel()
             pulse.cancel()
             for minder in self._minders.values():
                 minder.task.cancel()
             await asyncio.gather(ending, pulse, *(m.task for m in self._minders.values()), return_exceptions=True)
+            await self._ways_out.close_all()
             await self._meter()
 
     async def _pause(self, ending: asyncio.Task[bool]) -> None:
@@ -142,8 +172,9 @@ class Node:
         await self._follow(rows)
 
     async def _beat(self, tx: Transaction) -> None:
-        row = {"id": self._me.id, "name": self._me.name, "region": self._me.region, "limits": self._limits}
-        await node_queries.beat(tx, {**row, "problem": self._problem, "seconds": self._config.lease_seconds})
+        row = {"id": self._me.id, "name": self._me.name, "region": self._me.region, "address": self._me.address}
+        row |= {"limits": self._limits, "problem": self._problem, "seconds": self._config.lease_seconds}
+        await node_queries.beat(tx, row)
 
     async def _report(self, tx: Transaction) -> None:
         told: list[tuple[Minder, int, bool]] = []
@@ -246,25 +277,62 @@ class Node:
     # --- What happens all the time ------------------------------------------------------------------------------------
 
     async def _pulse(self) -> None:
-        while True:
-            busy = False
-            for minder in list(self._minders.values()):
-                minder.look()
-                if minder.ended is None:  # else its last words are kept by whoever buries it
-                    busy = await self._keeping.pump(minder) or busy
-            now = time.monotonic()
-            try:
-                if now - self._sampled_at > self._config.sample_seconds:
-                    self._sampled_at = now
-                    await self._meter()
-                    for minder in list(self._minders.values()):
-                        await self._keeping.sample(minder)
-                if now - self._trimmed_at > _TRIM_SECONDS:
-                    self._trimmed_at = now
-                    await self._trim()
-            except _MISHAPS as error:
-                log.warning("figures could not be kept", error=str(error))
-            await asyncio.sleep(0.01 if busy else _PULSE_SECONDS)
+        """Looks after all replicas several times a second; with a backend that tells, after those that it names, and
+        after all seldom."""
+        stop, pause, looked_at = None, _PULSE_SECONDS, 0.0
+        if isinstance(self._backend, Telling):
+            stop, pause = self._backend.told(self._tell), _SELDOM_SECONDS
+        try:
+            while True:
+                named, self._told = self._told, set[UUID]()
+                busy = await self._look_after([self._minders[id] for id in named if id in self._minders])
+                if time.monotonic() - looked_at >= pause:
+                    looked_at = time.monotonic()
+                    busy = await self._look_after(list(self._minders.values())) or busy
+                    await self._figures()
+                    await self._note_ways_out()
+                await asyncio.sleep(0.01)  # so that what is written piece by piece is kept in fewer
+                if not busy and not self._told:
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(pause):
+                            await self._pulsed.wait()
+                self._pulsed.clear()
+        finally:
+            if stop is not None:
+                stop()
+
+    def _tell(self, id: UUID) -> None:
+        self._told.add(id)
+        self._pulsed.set()
+
+    async def _look_after(self, minders: Sequence[Minder]) -> bool:
+        """Whether there is more to read."""
+        busy = False
+        for minder in minders:
+            minder.look()
+            if minder.ended is None and await self._keeping.pump(minder):  # else whoever buries it keeps its last words
+                busy = True
+                self._told.add(minder.row.id)
+        return busy
+
+    async def _note_ways_out(self) -> None:
+        for row, lines in self._ways_out.taken():
+            minder = self._minders.get(row.id)
+            await self._keeping.add(row, lines, (0, 0) if minder is None else minder.place)
+
+    async def _figures(self) -> None:
+        now = time.monotonic()
+        try:
+            if now - self._sampled_at > self._config.sample_seconds:
+                self._sampled_at = now
+                await self._meter()
+                for minder in list(self._minders.values()):
+                    await self._keeping.sample(minder)
+            if now - self._trimmed_at > _TRIM_SECONDS:
+                self._trimmed_at = now
+                await self._trim()
+        except _MISHAPS as error:
+            log.warning("figures could not be kept", error=str(error))
 
     async def _meter(self) -> None:
         """What is not taken by the database stays where it is, so that nothing piles up."""

@@ -81,6 +81,8 @@ class Assigned:
     port: int
     health_path: str
     must_listen: bool
+    network: str
+    network_hosts: tuple[str, ...]
     listens: bool
     sealed_environment: bytes
 
@@ -88,10 +90,11 @@ class Assigned:
 async def beat(tx: Transaction, row: Mapping[str, Any]) -> None:
     await tx.execute(
         """
-        insert into fleet_nodes (id, name, region, limits, problem, lease_until)
-        values (%(id)s, %(name)s, %(region)s, %(limits)s, %(problem)s, now() + make_interval(secs => %(seconds)s))
+        insert into fleet_nodes (id, name, region, limits, problem, address, lease_until)
+        values (%(id)s, %(name)s, %(region)s, %(limits)s, %(problem)s, %(address)s,
+                now() + make_interval(secs => %(seconds)s))
         on conflict (id) do update set name = excluded.name, region = excluded.region, limits = excluded.limits,
-          problem = excluded.problem, lease_until = excluded.lease_until""",
+          problem = excluded.problem, address = excluded.address, lease_until = excluded.lease_until""",
         **{**row, "limits": json(row["limits"])},
     )
 
@@ -113,17 +116,23 @@ async def nodes(tx: Transaction) -> list[NodeRow]:
         """
         select n.id, n.region, n.problem,
           (select count(*) from deployment_replicas r where r.node_id = n.id and r.is_wanted) as replicas
-        from fleet_nodes n where n.lease_until > now() order by n.id""",
+        from fleet_nodes n where n.lease_until > now() and n.kind = 'sandboxes' order by n.id""",
     )
 
 
 async def wishes(tx: Transaction) -> list[Wish]:
+    """But those of a cluster, and those that one will take."""
     return await tx.many(
         Wish,
         """
         select id, workspace_id, replicas, region, is_wanted, status, reason, version_id, generation, good_version_id,
                good_generation, listens
-        from deployments order by id""",
+        from deployments d
+        where cluster_id is null and (
+          not exists (select from fleet_nodes n where n.kind = 'kubernetes' and n.lease_until > now() and n.problem = ''
+                      and (n.region = '' or d.region in ('', n.region)))
+          or not is_wanted or exists (select from deployment_replicas r where r.deployment_id = d.id))
+        order by id""",
     )
 
 
@@ -185,7 +194,8 @@ async def assigned(tx: Transaction, node_id: UUID) -> list[Assigned]:
         """
         select r.id, r.workspace_id, d.project_id, r.deployment_id, d.name, r.version_id, r.is_wanted, r.state,
                r.is_ready, r.failures, r.log_place, v.runtime, v.binary_url, v.sha256, v.digest, v.cpu, v.memory,
-               v.command, v.port, v.health_path, v.must_listen, d.listens, v.sealed_environment
+               v.command, v.port, v.health_path, v.must_listen, v.network, v.network_hosts, d.listens,
+               v.sealed_environment
         from deployment_replicas r join deployments d on d.id = r.deployment_id
           join deployment_versions v on v.id = r.version_id
         where r.node_id = %(node_id)s""",
@@ -199,7 +209,8 @@ async def report(tx: Transaction, id: UUID, row: Mapping[str, Any]) -> None:
         """
         update deployment_replicas set state = %(state)s, is_ready = %(is_ready)s and is_wanted, reason = %(reason)s,
           failures = %(failures)s, address = %(address)s, restarts = restarts + %(restarted)s,
-          started_at = case when %(started)s then now() else started_at end
+          started_at = case when %(started)s then now() else started_at end,
+          last_failure = coalesce(nullif(%(last_failure)s, ''), last_failure)
         where id = %(id)s""",
         **row,
         id=id,
@@ -271,7 +282,7 @@ async def keep_lines(
 
 
 async def keep_sample(
-    tx: Transaction, deployment_id: UUID, replica_id: UUID, *, cpu: float, memory_mib: float, network: float
+    tx: Transaction, deployment_id: UUID, replica_id: UUID, *, cpu: float, memory_mib: float, network: float | None
 ) -> None:
     await tx.execute(
         """

@@ -18,7 +18,8 @@ _SEEN: LiteralString = """
            (select count(*) from deployment_replicas r where r.deployment_id = d.id and r.is_wanted and r.is_ready)
              as ready_replicas,
            d.region, v.runtime, v.binary_url, v.sha256, v.digest, v.cpu, v.memory, v.command, v.port, v.health_path,
-           v.must_listen, v.environment_names, v.number as version, d.metadata, d.created_by, d.created_at, d.updated_at
+           v.must_listen, v.network, v.network_hosts,
+           v.environment_names, v.number as version, d.metadata, d.created_by, d.created_at, d.updated_at
     from deployments d join deployment_versions v on v.id = d.version_id """
 
 
@@ -60,11 +61,11 @@ async def insert_version(tx: Transaction, row: Mapping[str, Any]) -> None:
         """
         insert into deployment_versions
           (id, workspace_id, deployment_id, number, runtime, binary_url, sha256, cpu, memory, command, port,
-           health_path, must_listen, environment_names, sealed_environment)
+           health_path, must_listen, network, network_hosts, environment_names, sealed_environment)
         values (%(id)s, %(workspace_id)s, %(deployment_id)s,
                 (select coalesce(max(number), 0) + 1 from deployment_versions where deployment_id = %(deployment_id)s),
                 %(runtime)s, %(binary_url)s, %(sha256)s, %(cpu)s, %(memory)s, %(command)s, %(port)s, %(health_path)s,
-                %(must_listen)s, %(environment_names)s, %(sealed_environment)s)""",
+                %(must_listen)s, %(network)s, %(network_hosts)s, %(environment_names)s, %(sealed_environment)s)""",
         **row,
     )
 
@@ -120,7 +121,7 @@ async def replicas(tx: Transaction, id: UUID) -> list[Replica]:
         Replica,
         """
         select r.id, r.state, r.is_ready, r.reason, r.restarts, r.node_id::text as node, v.number as version,
-               r.created_at, r.started_at
+               r.created_at, r.started_at, r.last_failure
         from deployment_replicas r join deployment_versions v on v.id = r.version_id
         where r.deployment_id = %(id)s order by r.id""",
         id=id,
@@ -265,7 +266,9 @@ async def points(
         "select date_bin(make_interval(secs => %(bucket)s), at, 'epoch') as slot, replica_id, avg("
         + column
         + """) as value from deployment_metrics
-        where deployment_id = %(id)s and at > now() - make_interval(secs => %(seconds)s) group by 1, 2"""
+        where deployment_id = %(id)s and at > now() - make_interval(secs => %(seconds)s) and """
+        + column
+        + " is not null group by 1, 2"
     )
     if is_summed:
         sql: LiteralString = (

@@ -10,8 +10,11 @@ from glia.kit.db import Transaction
 
 @dataclass(frozen=True)
 class Ready:
+    """node_address: where its node takes connections from other machines; empty when it does not."""
+
     id: UUID
     address: str
+    node_address: str
 
 
 async def ready(tx: Transaction, route: str) -> tuple[bool, list[Ready]]:
@@ -21,7 +24,8 @@ async def ready(tx: Transaction, route: str) -> tuple[bool, list[Ready]]:
     return True, await tx.many(
         Ready,
         """
-        select r.id, r.address from deployments d join deployment_replicas r on r.deployment_id = d.id
+        select r.id, r.address, n.address as node_address
+        from deployments d join deployment_replicas r on r.deployment_id = d.id join fleet_nodes n on n.id = r.node_id
         where d.route = %(route)s and d.is_wanted and r.is_wanted and r.is_ready and r.address <> ''""",
         route=route,
     )

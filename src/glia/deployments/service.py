@@ -34,7 +34,7 @@ from glia.kit.errors import InvalidRequest
 from glia.kit.ids import new_id
 from glia.kit.pages import Page, Window, page_of
 
-__all__ = ["MOST_DEPLOYMENTS", "PERIODS", "Deployments"]
+__all__ = ["METRICS", "MOST_DEPLOYMENTS", "MOST_LINES", "PERIODS", "Deployments"]
 
 MOST_DEPLOYMENTS = 1000
 """Per workspace."""
@@ -124,6 +124,7 @@ class Deployments:
                 "workspace_id": principal.workspace_id,
                 "deployment_id": deployment_id,
                 "command": list(program.command),
+                "network_hosts": list(program.network_hosts),
                 "environment_names": sorted(environment),
                 "sealed_environment": self._secrets.seal(orjson.dumps(environment), seal_context(deployment_id)),
             },

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import socket
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import NewType, Protocol
+from typing import NewType, Protocol, runtime_checkable
 from uuid import UUID
 
 DeploymentId = NewType("DeploymentId", UUID)
@@ -27,6 +28,7 @@ class Program:
     """What is run. runtime: `rust`, `go` and `native` are an executable; `python` and `node` a script, or a zip or
     tar.gz with one. binary_url: http(s), or `storage://<pathname>`. sha256: what the download must be; None for
     whatever it is. command: arguments for the program; for an archive the first is its entry point.
+    network: whom it may reach: `none`, `hosts` for those of network_hosts, or `public` for whatever is on the internet.
     port: where it may listen, given to it as PORT. health_path: what is asked whether it is well; with
     `must_listen` it is only well once it answers there. cpu, memory: as the user wrote them, `0.5` and `512Mi`."""
 
@@ -39,6 +41,8 @@ class Program:
     port: int = 8080
     health_path: str = "/health"
     must_listen: bool = False
+    network: str = "none"
+    network_hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,8 @@ class DeploymentSpec:
 
 @dataclass(frozen=True)
 class Replica:
-    """One copy. state: pending, starting, running, unhealthy, backoff, failed or stopping. is_ready: gets requests."""
+    """One copy. state: pending, starting, running, unhealthy, backoff, failed or stopping. is_ready: gets requests.
+    last_failure: why it ended, or could not be started, the last time; also once it runs again."""
 
     id: UUID
     state: str
@@ -66,6 +71,7 @@ class Replica:
     version: int
     created_at: datetime
     started_at: datetime | None
+    last_failure: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,6 +101,8 @@ class Deployment:
     port: int
     health_path: str
     must_listen: bool
+    network: str
+    network_hosts: tuple[str, ...]
     environment_names: tuple[str, ...]
     version: int
     metadata: dict[str, object]
@@ -140,6 +148,25 @@ class LogLine:
 
 
 @dataclass(frozen=True)
+class DeploymentLine(LogLine):
+    """A line, and whose it is."""
+
+    deployment_id: UUID
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a replica used at a moment: percent of a core, MiB, and bytes a second."""
+
+    deployment_id: UUID
+    replica_id: UUID
+    at: datetime
+    cpu_percent: float
+    memory_mib: float
+    network_bytes_per_second: float
+
+
+@dataclass(frozen=True)
 class Point:
     """value: percent of a core, MiB, or bytes a second. replica_id: None for all replicas together."""
 
@@ -169,7 +196,8 @@ class Usage:
 
 @dataclass(frozen=True)
 class Launch:
-    """What a backend needs to start one copy. folder: the program's files on this machine, read only."""
+    """What a backend needs to start one copy. folder: the program's files on this machine, read only.
+    has_way_out: the program may reach others through a proxy at its port 3128."""
 
     replica_id: UUID
     folder: str
@@ -179,6 +207,7 @@ class Launch:
     memory_bytes: int
     port: int
     environment: Mapping[str, str]
+    has_way_out: bool = False
 
 
 @dataclass(frozen=True)
@@ -256,4 +285,22 @@ class FleetBackend(Protocol):
 
     def adopt(self) -> Mapping[UUID, Running]:
         """Whatever an earlier supervisor of this place left, dead or alive, by replica."""
+        ...
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """A FleetBackend that says when a replica has written or ended. Others are asked several times a second."""
+
+    def told(self, changed: Callable[[UUID], None]) -> Callable[[], None]:
+        """Calls `changed` on the running event loop from now on, until the function that it gives is called."""
+        ...
+
+
+@runtime_checkable
+class Outgoing(Protocol):
+    """A Running that hands out its proxy's listening socket, for whoever judges whom it may reach."""
+
+    def way_out(self) -> socket.socket:
+        """Blocking, for a second at most. Raises OSError: it is not there yet, or not any more."""
         ...

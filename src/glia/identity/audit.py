@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from glia.identity import queries
+from glia.identity import audit_queries
 from glia.identity.types import Principal
 from glia.kit.db import Transaction
 from glia.kit.ids import new_id
@@ -22,7 +22,7 @@ async def record(tx: Transaction, principal: Principal, action: str, subject: st
     if forbidden := _NEVER.intersection(data):
         raise ValueError(f"The audit log must not hold {sorted(forbidden)[0]!r}.")
     kind, actor_id = _actor(principal)
-    await queries.insert_audit(
+    await audit_queries.insert_audit(
         tx,
         id=new_id(),
         workspace_id=principal.workspace_id,

@@ -109,7 +109,7 @@ class Authentication:
         principal = Principal(
             owner.workspace_id, owner.project_id, owner.scopes, owner.user_id, owner.id, agent_id=owner.agent_id
         )
-        found = Authenticated(principal, owner.rate_per_minute, owner.id)
+        found = Authenticated(principal, owner.rate_per_minute, owner.id, owner.plan, owner.plan_requests_per_minute)
         if is_fresh:
             left = None if owner.expires_at is None else (owner.expires_at - now()).total_seconds()
             self._known.put(digest, found, at_most_seconds=left)
@@ -123,7 +123,8 @@ class Authentication:
             raise WrongCredentials("The user of this access token is not active; ask an admin of the workspace.")
         scopes = SCOPES_OF[account.role]
         principal = Principal(claims.workspace_id, account.project_id, scopes, claims.user_id)
-        found = (account.token_generation, Authenticated(principal))
+        who = Authenticated(principal, plan=account.plan, plan_requests_per_minute=account.plan_requests_per_minute)
+        found = (account.token_generation, who)
         if forgotten == self._forgotten:
             self._users.put(claims.user_id, found)
         return found

@@ -45,6 +45,10 @@ class LastAdmin(Conflict):
     code = "last_admin"
 
 
+class LastOwner(Conflict):
+    code = "last_owner"
+
+
 class SecretKeyRefused(GliaError):
     """GLIA_SECRET_KEY is missing, too short, or not the one this installation was made with."""
 

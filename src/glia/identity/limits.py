@@ -5,40 +5,10 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from uuid import UUID
 
+from glia.identity.types import Decision
 from glia.kit.clock import monotonic
-
-
-@dataclass(frozen=True)
-class Decision:
-    """limit: requests a minute, None when there is none. remaining: requests that are free at once.
-
-    reset_seconds: until the whole limit is free again. retry_after_seconds: until one request is; 0 when allowed.
-    requests: how many were made within the minute, this one included.
-    """
-
-    is_allowed: bool
-    limit: int | None = None
-    remaining: int = 0
-    reset_seconds: int = 0
-    retry_after_seconds: int = 0
-    requests: int = 0
-
-    def headers(self) -> dict[str, str]:
-        """`X-RateLimit-*`, and `Retry-After` on a refusal; all in seconds from now. Nothing when there is no limit."""
-        if self.limit is None:
-            return {}
-        found = {
-            "X-RateLimit-Limit": str(self.limit),
-            "X-RateLimit-Remaining": str(self.remaining),
-            "X-RateLimit-Reset": str(self.reset_seconds),
-        }
-        if not self.is_allowed:
-            found["Retry-After"] = str(self.retry_after_seconds)
-        return found
-
 
 _UNLIMITED = Decision(True)
 _MINUTE_SECONDS = 60.0

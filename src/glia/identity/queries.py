@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import LiteralString
 from uuid import UUID
 
-from glia.identity.types import ApiKey, AuditEntry, AuditFilter, Project, Role, SignedIn, User, Workspace
-from glia.kit.db import APP_ROLE, Transaction, json
+from glia.identity.types import ApiKey, Plan, Project, Role, User, Workspace
+from glia.kit.db import APP_ROLE, Transaction
 from glia.kit.pages import Window
 
 CHANNEL = "glia_keys"
@@ -29,6 +29,8 @@ class KeyOwner:
     rate_per_minute: int | None
     expires_at: datetime | None
     agent_id: UUID | None
+    plan: Plan | None
+    plan_requests_per_minute: int | None
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ class Account:
     role: Role
     token_generation: int
     project_id: UUID
+    plan: Plan | None
+    plan_requests_per_minute: int | None
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,11 @@ async def insert_workspace(tx: Transaction, id: UUID, *, name: str, slug: str) -
 
 
 async def workspace(tx: Transaction, id: UUID) -> Workspace | None:
-    return await tx.one_or_none(Workspace, "select id, name, slug, created_at from workspaces where id = %(id)s", id=id)
+    return await tx.one_or_none(
+        Workspace,
+        "select id, name, slug, created_at, plan, plan_requests_per_minute from workspaces where id = %(id)s",
+        id=id,
+    )
 
 
 async def insert_project(tx: Transaction, id: UUID, *, workspace_id: UUID, name: str, slug: str) -> Project | None:
@@ -162,37 +170,48 @@ async def projects(tx: Transaction, window: Window) -> list[Project]:
 # --- users ----------------------------------------------------------------------------------------------------------
 
 
+USER: LiteralString = "id, email, name, role, is_active, created_at, is_owner, updated_at"
+
+
 async def insert_user(
-    tx: Transaction, id: UUID, *, workspace_id: UUID, email: str, name: str, password_hash: str, role: Role
+    tx: Transaction,
+    id: UUID,
+    *,
+    workspace_id: UUID,
+    email: str,
+    name: str,
+    password_hash: str,
+    role: Role,
+    is_owner: bool,
 ) -> User | None:
     """None when the email is taken, in whichever workspace."""
     return await tx.one_or_none(
         User,
         """
-        insert into users (id, workspace_id, email, name, password_hash, role)
-        values (%(id)s, %(workspace_id)s, %(email)s, %(name)s, %(password_hash)s, %(role)s)
+        insert into users (id, workspace_id, email, name, password_hash, role, is_owner)
+        values (%(id)s, %(workspace_id)s, %(email)s, %(name)s, %(password_hash)s, %(role)s, %(is_owner)s)
         on conflict (lower(email)) do nothing
-        returning id, email, name, role, is_active, created_at""",
+        returning """
+        + USER,
         id=id,
         workspace_id=workspace_id,
         email=email,
         name=name,
         password_hash=password_hash,
         role=role.value,
+        is_owner=is_owner,
     )
 
 
 async def user(tx: Transaction, id: UUID) -> User | None:
-    return await tx.one_or_none(
-        User, "select id, email, name, role, is_active, created_at from users where id = %(id)s", id=id
-    )
+    return await tx.one_or_none(User, f"select {USER} from users where id = %(id)s", id=id)
 
 
 async def users(tx: Transaction, window: Window) -> list[User]:
     return await tx.many(
         User,
-        """
-        select id, email, name, role, is_active, created_at from users
+        f"select {USER} from users "
+        + """
         where %(after)s::uuid is null or id < %(after)s order by id desc limit %(rows)s""",
         after=window.after,
         rows=window.limit + 1,
@@ -217,8 +236,9 @@ async def account(tx: Transaction, id: UUID) -> Account | None:
     return await tx.one_or_none(
         Account,
         """
-        select u.id, u.role, u.token_generation, p.id as project_id
-        from users u cross join lateral (select id from projects order by created_at, id limit 1) p
+        select u.id, u.role, u.token_generation, p.id as project_id, w.plan, w.plan_requests_per_minute
+        from users u join workspaces w on w.id = u.workspace_id
+          cross join lateral (select id from projects order by created_at, id limit 1) p
         where u.id = %(id)s and u.is_active""",
         id=id,
     )
@@ -228,8 +248,8 @@ async def hold_user(tx: Transaction, id: UUID, *, password_hash: str | None = No
     """The active user, unchanged until the transaction ends; None when it was stopped or has another password."""
     return await tx.one_or_none(
         User,
-        """
-        select id, email, name, role, is_active, created_at from users
+        f"select {USER} from users "
+        + """
         where id = %(id)s and is_active and (%(hash)s::text is null or password_hash = %(hash)s) for share""",
         id=id,
         hash=password_hash,
@@ -247,30 +267,9 @@ async def deactivate_user(tx: Transaction, id: UUID) -> User | None:
         User,
         """
         update users set is_active = false, token_generation = token_generation + 1
-        where id = %(id)s and is_active returning id, email, name, role, is_active, created_at""",
+        where id = %(id)s and is_active returning """
+        + USER,
         id=id,
-    )
-
-
-async def update_user(tx: Transaction, id: UUID, *, name: str, role: Role, is_active: bool) -> User:
-    """Another role ends the access tokens that are out."""
-    return await tx.one(
-        User,
-        """
-        update users set name = %(name)s, role = %(role)s, is_active = %(is_active)s,
-          token_generation = token_generation + case when role = %(role)s then 0 else 1 end
-        where id = %(id)s returning id, email, name, role, is_active, created_at""",
-        id=id,
-        name=name,
-        role=role,
-        is_active=is_active,
-    )
-
-
-async def keys_of(tx: Transaction, user_id: UUID) -> list[ApiKey]:
-    """Those that open something."""
-    return await tx.many(
-        ApiKey, f"select {KEY} from api_keys where user_id = %(user_id)s and revoked_at is null", user_id=user_id
     )
 
 
@@ -380,8 +379,8 @@ async def find_key(tx: Transaction, key_hash: bytes) -> KeyOwner | None:
         KeyOwner,
         """
         select k.id, k.workspace_id, k.project_id, k.user_id, k.key_hash, k.scopes, k.rate_per_minute, k.expires_at,
-          k.agent_id
-        from api_keys k left join users u on u.id = k.user_id
+          k.agent_id, w.plan, w.plan_requests_per_minute
+        from api_keys k join workspaces w on w.id = k.workspace_id left join users u on u.id = k.user_id
         where k.key_hash = %(key_hash)s and k.revoked_at is null and (k.expires_at is null or k.expires_at > now())
           and (k.user_id is null or u.is_active)""",
         key_hash=key_hash,
@@ -472,31 +471,6 @@ async def revoke_family(tx: Transaction, family_id: UUID) -> int:
     )
 
 
-async def sign_ins(tx: Transaction, user_id: UUID) -> list[SignedIn]:
-    """Those that still count, the latest used first."""
-    return await tx.many(
-        SignedIn,
-        """
-        select family_id as id, min(created_at) as began_at, max(created_at) as last_used_at,
-          (array_agg(address order by created_at desc))[1] as address,
-          max(expires_at) filter (where used_at is null) as expires_at
-        from refresh_tokens where user_id = %(user_id)s and revoked_at is null and expires_at > now()
-        group by family_id having count(*) filter (where used_at is null) > 0
-        order by max(created_at) desc limit 1000""",
-        user_id=user_id,
-    )
-
-
-async def has_family(tx: Transaction, user_id: UUID, family_id: UUID) -> bool:
-    return bool(
-        await tx.value(
-            "select true from refresh_tokens where user_id = %(user_id)s and family_id = %(family_id)s limit 1",
-            user_id=user_id,
-            family_id=family_id,
-        )
-    )
-
-
 async def revoke_refresh_of(tx: Transaction, user_id: UUID) -> int:
     return await tx.execute(
         "update refresh_tokens set revoked_at = now() where user_id = %(user_id)s and revoked_at is null",
@@ -507,64 +481,4 @@ async def revoke_refresh_of(tx: Transaction, user_id: UUID) -> int:
 async def delete_expired_refresh(tx: Transaction, user_id: UUID) -> int:
     return await tx.execute(
         "delete from refresh_tokens where user_id = %(user_id)s and expires_at < now()", user_id=user_id
-    )
-
-
-# --- audit ----------------------------------------------------------------------------------------------------------
-
-
-async def insert_audit(
-    tx: Transaction,
-    *,
-    id: UUID,
-    workspace_id: UUID,
-    actor_kind: str,
-    actor_id: UUID | None,
-    action: str,
-    subject: str,
-    data: dict[str, object],
-    address: str,
-) -> None:
-    await tx.execute(
-        """
-        insert into audit_log (id, workspace_id, actor_kind, actor_id, action, subject, data, address)
-        values (%(id)s, %(workspace_id)s, %(actor_kind)s, %(actor_id)s, %(action)s, %(subject)s, %(data)s,
-          %(address)s)""",
-        id=id,
-        workspace_id=workspace_id,
-        actor_kind=actor_kind,
-        actor_id=actor_id,
-        action=action,
-        subject=subject,
-        data=json(data),
-        address=address,
-    )
-
-
-async def audit_log(tx: Transaction, window: Window, only: AuditFilter) -> list[AuditEntry]:
-    return await tx.many(
-        AuditEntry,
-        """
-        select a.id, a.at, a.actor_kind, a.actor_id, coalesce(k.name, nullif(u.name, ''), u.email) as actor_name,
-          a.action, a.subject, a.data, a.address
-        from audit_log a left join api_keys k on k.id = a.actor_id and a.actor_kind = 'key'
-          left join users u on u.id = a.actor_id and a.actor_kind = 'user'
-        where (%(after)s::uuid is null or a.id < %(after)s)
-          and (%(actor_id)s::uuid is null or a.actor_id = %(actor_id)s)
-          and (%(actor_kind)s::text is null or a.actor_kind = %(actor_kind)s)
-          and (%(action)s::text is null or a.action = %(action)s)
-          and (%(family)s::text is null or starts_with(a.action, %(family)s))
-          and (%(subject)s::text is null or a.subject = %(subject)s)
-          and (%(since)s::timestamptz is null or a.at >= %(since)s)
-          and (%(until)s::timestamptz is null or a.at < %(until)s)
-        order by a.id desc limit %(rows)s""",
-        actor_id=only.actor_id,
-        actor_kind=only.actor_kind,
-        action=None if only.is_family else only.action,
-        family=only.action[:-1] if only.action is not None and only.is_family else None,
-        subject=only.subject,
-        since=only.since,
-        until=only.until,
-        after=window.after,
-        rows=window.limit + 1,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets as random
 from uuid import UUID
 
-from glia.identity import audit, keys, queries
+from glia.identity import audit, audit_queries, keys, queries
 from glia.identity.access_tokens import LIFETIME_SECONDS, AccessTokens
 from glia.identity.authentication import Authentication, credential_in
 from glia.identity.backoff import Backoff
@@ -15,6 +15,7 @@ from glia.identity.key_looks import new_key
 from glia.identity.keys import Keys
 from glia.identity.limits import RateLimits
 from glia.identity.passwords import Passwords, check
+from glia.identity.plans import PlanSettings, WorkspacePlans
 from glia.identity.rights import SCOPES_OF
 from glia.identity.secrets import Secrets, load_secrets
 from glia.identity.sign_in import SignIn
@@ -42,6 +43,7 @@ __all__ = [
     "Claim",
     "IdempotentAnswers",
     "Identity",
+    "PlanSettings",
     "RateLimits",
     "StillInProgress",
     "note_change",
@@ -56,7 +58,7 @@ CHANNEL = queries.CHANNEL
 
 
 class Identity:
-    """Entered through `workspaces`, `users` and `keys` for those who are in, and its own methods for getting in."""
+    """Entered through `workspaces`, `plans`, `users` and `keys` once inside, and its own methods for getting in."""
 
     def __init__(
         self,
@@ -65,8 +67,12 @@ class Identity:
         *,
         passwords: Passwords | None = None,
         is_registration_open: bool = False,
+        plan: PlanSettings | None = None,
     ) -> None:
-        """is_registration_open: anybody who reaches the server may make themselves a workspace."""
+        """is_registration_open: anybody who reaches the server may make themselves a workspace.
+
+        plan: of workspaces without one of their own.
+        """
         self._db = db
         self._is_registration_open = is_registration_open
         self._registrations = Backoff(free=5, longest_wait_seconds=3600)
@@ -75,6 +81,7 @@ class Identity:
         self._authentication = Authentication(db, tokens)
         self._sign_in = SignIn(db, self._passwords, tokens)
         self.workspaces = Workspaces(db)
+        self.plans = WorkspacePlans(db, self.workspaces, self.forget, plan or PlanSettings())
         self.users = Users(db, self._passwords, self.forget)
         self.keys = Keys(db, self.forget)
 
@@ -183,7 +190,7 @@ class Identity:
         """Newest first."""
         principal.require("identity:read")
         async with self._db.transaction(principal.workspace_id) as tx:
-            rows = await queries.audit_log(tx, window, only or AuditFilter())
+            rows = await audit_queries.audit_log(tx, window, only or AuditFilter())
         return page_of(rows, window, lambda entry: entry.id)
 
     # --- a new workspace --------------------------------------------------------------------------------------------
@@ -220,15 +227,15 @@ class Identity:
         operator = system_principal(workspace_id, project_id)
         await queries.insert_project(tx, project_id, workspace_id=workspace_id, name="Default", slug="default")
         user = await self.users.insert(
-            tx, operator, email=email, password_hash=password_hash, role=Role.ADMIN, name=name
+            tx, operator, email=email, password_hash=password_hash, role=Role.ADMIN, name=name, is_owner=True
         )
         await audit.record(tx, operator, "workspace.created", f"workspace:{workspace_id}")
         return Principal(workspace_id, project_id, SCOPES_OF[Role.ADMIN], user.id)
 
 
-async def open_identity(db: Database, secret_key: str | None) -> Identity:
+async def open_identity(db: Database, secret_key: str | None, plan: PlanSettings | None = None) -> Identity:
     """Identity alone, for a command that needs nothing else. secret_key: GLIA_SECRET_KEY, if the operator set it."""
-    return Identity(db, await load_secrets(db, secret_key))
+    return Identity(db, await load_secrets(db, secret_key), plan=plan)
 
 
 async def _insert_workspace(tx: Transaction, name: str) -> tuple[UUID, str]:

@@ -84,12 +84,32 @@ class Role(StrEnum):
     READ_ONLY = "read-only"
 
 
+class Plan(StrEnum):
+    FREE = "free"
+    PRO = "pro"
+    ENTERPRISE = "enterprise"
+
+
 @dataclass(frozen=True)
 class Workspace:
+    """plan: None for the server's own. plan_requests_per_minute: what was agreed on for this workspace alone."""
+
     id: UUID
     name: str
     slug: str
     created_at: datetime
+    plan: Plan | None = None
+    plan_requests_per_minute: int | None = None
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What all requests of a workspace together may be, on surfaces that count by plan. is_own: it has a plan of its
+    own, rather than the server's."""
+
+    plan: Plan
+    requests_per_minute: int
+    is_own: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,12 +122,32 @@ class Project:
 
 @dataclass(frozen=True)
 class User:
+    """is_owner: an admin whom only owners may change; a workspace keeps at least one."""
+
     id: UUID
     email: str
     name: str
     role: Role
     is_active: bool
     created_at: datetime
+    is_owner: bool = False
+    updated_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class UserChanges:
+    """What is to change of a user; None stays as it is. is_active: true lets a deactivated one in again.
+
+    current_password: to prove who one is; checked when given.
+    """
+
+    email: str | None = None
+    name: str | None = None
+    role: Role | None = None
+    is_owner: bool | None = None
+    is_active: bool | None = None
+    password: str | None = field(default=None, repr=False)
+    current_password: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -139,11 +179,16 @@ class ApiKey:
 
 @dataclass(frozen=True)
 class Authenticated:
-    """Who a credential belongs to, and how fast it may ask. key_id is None for someone who signed in."""
+    """Who a credential belongs to, and how fast it may ask. key_id is None for someone who signed in.
+
+    plan, plan_requests_per_minute: of its workspace, as there.
+    """
 
     principal: Principal
     rate_per_minute: int | None = None
     key_id: UUID | None = None
+    plan: Plan | None = None
+    plan_requests_per_minute: int | None = None
 
     @property
     def limited_as(self) -> UUID:
@@ -215,3 +260,32 @@ class SignedIn:
     last_used_at: datetime
     address: str
     expires_at: datetime
+
+
+@dataclass(frozen=True)
+class Decision:
+    """limit: requests a minute, None when there is none. remaining: requests that are free at once.
+
+    reset_seconds: until the whole limit is free again. retry_after_seconds: until one request is; 0 when allowed.
+    requests: how many were made within the minute, this one included.
+    """
+
+    is_allowed: bool
+    limit: int | None = None
+    remaining: int = 0
+    reset_seconds: int = 0
+    retry_after_seconds: int = 0
+    requests: int = 0
+
+    def headers(self) -> dict[str, str]:
+        """`X-RateLimit-*`, and `Retry-After` on a refusal; all in seconds from now. Nothing when there is no limit."""
+        if self.limit is None:
+            return {}
+        found = {
+            "X-RateLimit-Limit": str(self.limit),
+            "X-RateLimit-Remaining": str(self.remaining),
+            "X-RateLimit-Reset": str(self.reset_seconds),
+        }
+        if not self.is_allowed:
+            found["Retry-After"] = str(self.retry_after_seconds)
+        return found

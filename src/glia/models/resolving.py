@@ -74,6 +74,11 @@ class Resolver:
         self._prices = prices
         self._default = default
 
+    def failure(self, provider: Provider) -> str | None:
+        """Why the provider did not list its models when it was last asked."""
+        found = self._listings.failure(provider)
+        return None if found is None else found.message
+
     async def resolve(self, name: str | None) -> ResolvedModel:
         """See `Models.resolve`."""
         if name is None:
@@ -128,6 +133,11 @@ class Resolver:
         async with asyncio.TaskGroup() as group:
             answers = {provider.name: group.create_task(self._listings.names(provider)) for provider in asked}
         return [(p, answers[p.name].result() if p.name in answers else p.models) for p in providers]
+
+    async def silent(self) -> list[str]:
+        """Configured providers that did not say what models they have when they were last asked."""
+        await self.listed()
+        return [name for name, provider in self._configured.items() if self._listings.failure(provider) is not None]
 
     async def _bare(self, name: str) -> ResolvedModel:
         listed = await self.listed()

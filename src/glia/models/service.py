@@ -27,7 +27,16 @@ from glia.models.resolving import EMBEDDED, EMBEDDED_DISPLAY_NAME, ResolvedModel
 from glia.models.retrying import Retries
 from glia.models.structured import Format, check_format, format_instruction, format_problem
 from glia.models.transport import CALL_TIMEOUTS, open_answer
-from glia.models.types import Image, Model, ModelEvent, ModelInfo, ModelRequest, ModelResponse, TokenUsage
+from glia.models.types import (
+    Image,
+    Model,
+    ModelEvent,
+    ModelInfo,
+    ModelRequest,
+    ModelResponse,
+    ProviderInfo,
+    TokenUsage,
+)
 from glia.models.usage_scan import UsageScanner, usage_of_answer
 
 __all__ = [
@@ -104,6 +113,26 @@ class Models:
         for provider, names in await self._resolver.listed():
             found.extend(self._info(provider, name, default) for name in names)
         return found
+
+    async def silent_providers(self) -> list[str]:
+        """Names of configured providers that do not say what models they have."""
+        return await self._resolver.silent()
+
+    async def providers(self) -> list[ProviderInfo]:
+        """Every provider, configured or found on this machine; each is asked what it has, as for `list`."""
+        return [
+            ProviderInfo(
+                name=provider.name,
+                kind=provider.kind,
+                base_url=provider.base_url,
+                is_local=provider.is_local,
+                has_key=bool(provider.api_key),
+                key_variable=provider.key_variable,
+                models=len(names),
+                problem=self._resolver.failure(provider),
+            )
+            for provider, names in await self._resolver.listed()
+        ]
 
     async def resolve(self, name: str | None, *, or_default: bool = False) -> ResolvedModel:
         """The model that a name means.

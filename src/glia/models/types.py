@@ -190,6 +190,24 @@ class ModelInfo:
     output_price_micros: int | None
 
 
+@dataclass(frozen=True)
+class ProviderInfo:
+    """A provider as people see it, without its key. base_url: empty for the built-in one. problem: why it did not list
+    its models when it was last asked.
+
+    key_variable: the environment variable that sets its key; empty for one that takes none.
+    """
+
+    name: str
+    kind: str
+    base_url: str
+    is_local: bool
+    has_key: bool
+    key_variable: str
+    models: int
+    problem: str | None
+
+
 class Model(Protocol):
     """One provider's way to answer. Closing the generator cancels the call upstream."""
 

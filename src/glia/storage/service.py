@@ -117,6 +117,18 @@ class Objects:
             await self._drop(workspace_id, old)
         return kept
 
+    async def probe(self) -> None:
+        """Writes a content where new ones go, reads it and deletes it. Raises what fails; Unavailable if it changed."""
+        key, sent = f"health/{new_id()}", new_id().bytes
+        await self._store.write(key, _once(sent))
+        try:
+            async with aclosing(self._store.read(key, start=0, length=len(sent))) as chunks:
+                received = b"".join([chunk async for chunk in chunks])
+        finally:
+            await self._store.delete(key)
+        if received != sent:
+            raise Unavailable(f"The store {self._store.name!r} does not give back what it was given.")
+
     async def get(self, principal: Principal, pathname: str) -> StoredObject:
         """pathname: with the workspace's id in front, or without. Raises ObjectNotFound."""
         principal.require("storage:read")
@@ -249,6 +261,10 @@ class _Room:
 
     largest: int
     left: int | None
+
+
+async def _once(content: bytes) -> AsyncGenerator[bytes]:
+    yield content
 
 
 class _Counted:

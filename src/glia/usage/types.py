@@ -295,7 +295,9 @@ class CreditBalance:
 
 @dataclass(frozen=True)
 class CreditEntry:
-    account: Literal["balance", "held", "spent", "granted", "adjusted", "shortfall"]
+    """used, owed, paid: of bills; they add up to zero by themselves and are no credit."""
+
+    account: Literal["balance", "held", "spent", "granted", "adjusted", "shortfall", "used", "owed", "paid"]
     amount_micros: int
 
 
@@ -305,7 +307,7 @@ class CreditTransaction:
 
     id: UUID
     at: datetime
-    kind: Literal["grant", "adjustment", "hold", "release", "settlement", "expiry", "charge"]
+    kind: Literal["grant", "adjustment", "hold", "release", "settlement", "expiry", "charge", "usage", "payment"]
     note: str
     hold_id: UUID | None
     usage_id: UUID | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from typing import get_args
 
@@ -19,6 +20,7 @@ MOST_EVENT_TYPES = 50
 LONGEST_DESCRIPTION = 500
 LARGEST_HEADERS_BYTES = 8_192
 LARGEST_METADATA_BYTES = 16_000
+_PREFIX = re.compile(r"[Xx]-[A-Za-z0-9][A-Za-z0-9-]{0,39}", re.ASCII)
 _OURS = frozenset(
     {
         "content-type",
@@ -28,6 +30,8 @@ _OURS = frozenset(
         "x-webhook-event",
         "x-webhook-delivery-id",
         "x-webhook-signature",
+        "x-webhook-id",
+        "x-webhook-timestamp",
     }
 )
 
@@ -49,7 +53,7 @@ def check_spec(spec: WebhookSpec, outbound: Outbound) -> None:
             field="description",
         )
     check_event_types(spec.event_types)
-    _check_headers(spec.headers)
+    _check_headers(spec.headers, spec.header_prefix)
 
 
 def check_event_types(types: Sequence[str]) -> None:
@@ -80,7 +84,13 @@ def _check_own(spec: WebhookSpec) -> None:
     ):
         if value is not None and not smallest <= value <= largest:
             raise InvalidRequest(f"`{name}` is {value:g}; it must be between {smallest} and {largest}.", field=name)
-    for name, value in (("event_names", dict(spec.event_names)), ("metadata", dict(spec.metadata))):
+    if spec.header_prefix and not _PREFIX.fullmatch(spec.header_prefix):
+        raise InvalidRequest(
+            f"`header_prefix` {spec.header_prefix[:50]!r} is not `X-` with up to 40 letters, digits and `-`.",
+            field="header_prefix",
+        )
+    objects = {"event_names": spec.event_names, "fields": spec.fields, "metadata": spec.metadata}
+    for name, value in ((name, dict(found)) for name, found in objects.items()):
         packed = orjson.dumps(value)
         if len(packed) > LARGEST_METADATA_BYTES or b"\\u0000" in packed:
             raise InvalidRequest(
@@ -90,12 +100,12 @@ def _check_own(spec: WebhookSpec) -> None:
         raise InvalidRequest("`event_names` has a name that is not 1 to 100 ASCII characters.", field="event_names")
 
 
-def _check_headers(headers: Mapping[str, str]) -> None:
+def _check_headers(headers: Mapping[str, str], prefix: str) -> None:
     size = sum(len(name) + len(value) for name, value in headers.items())
     if size > LARGEST_HEADERS_BYTES:
         raise InvalidRequest(f"`headers` has {size} characters; the most is {LARGEST_HEADERS_BYTES}.", field="headers")
     for name in headers:
-        if name.lower() in _OURS:
+        if name.lower() in _OURS or (prefix and name.lower().startswith(f"{prefix.lower()}-")):
             raise InvalidRequest(f"The header {name!r} is set anew for each delivery; leave it out.", field="headers")
     if len({name.lower() for name in headers}) < len(headers):
         raise InvalidRequest("`headers` names the same header twice, in different letters.", field="headers")

@@ -150,7 +150,7 @@ class Dispatcher:
             return Answer(None, None, error.message, 0)
         if address.url.startswith(MAILTO):
             return await mailed(self._mail, address, letter)
-        body = body_for(letter, address.style, address.event_names, id)
+        body = body_for(letter, address.style, address.event_names, id, address.fields)
         seconds = row.timeout_seconds or self._config.timeout_seconds
         return await send(self._outbound, address, id, letter.type, body, seconds)
 

@@ -28,6 +28,8 @@ class WebhookRow:
     old_secret_until: datetime | None
     style: Style
     event_names: dict[str, str]
+    header_prefix: str
+    fields: dict[str, str]
     agent_id: UUID | None
     timeout_seconds: float | None
     max_attempts: int | None
@@ -52,6 +54,8 @@ class WebhookRow:
             old_secret_until=self.old_secret_until,
             style=self.style,
             event_names=self.event_names,
+            header_prefix=self.header_prefix,
+            fields=self.fields,
             agent_id=self.agent_id,
             timeout_seconds=self.timeout_seconds,
             max_attempts=self.max_attempts,
@@ -66,8 +70,8 @@ class WebhookRow:
 _ENDPOINT = """
     select id, workspace_id, url, description, event_types, header_names, is_active, disabled_reason, failing_since,
       case when old_secret_until > now() then old_secret_until end as old_secret_until, style, event_names,
-      agent_id, timeout_seconds, max_attempts, retry_seconds, metadata, created_at, updated_at, sealed_headers,
-      sealed_secret, case when old_secret_until > now() then sealed_old_secret end as sealed_old_secret
+      header_prefix, fields, agent_id, timeout_seconds, max_attempts, retry_seconds, metadata, created_at, updated_at,
+      sealed_headers, sealed_secret, case when old_secret_until > now() then sealed_old_secret end as sealed_old_secret
     from webhook_endpoints """
 
 
@@ -90,10 +94,11 @@ async def insert(
     await tx.execute(
         """
         insert into webhook_endpoints (id, workspace_id, project_id, url, description, event_types, is_active,
-          header_names, sealed_headers, sealed_secret, style, event_names, agent_id, timeout_seconds, max_attempts,
-          retry_seconds, metadata)
+          header_names, sealed_headers, sealed_secret, style, event_names, header_prefix, fields, agent_id,
+          timeout_seconds, max_attempts, retry_seconds, metadata)
         values (%(id)s, %(workspace_id)s, %(project_id)s, %(url)s, %(description)s, %(event_types)s, %(is_active)s,
-          %(header_names)s, %(sealed_headers)s, %(sealed_secret)s, %(style)s, %(event_names)s, %(agent_id)s,
+          %(header_names)s, %(sealed_headers)s, %(sealed_secret)s, %(style)s, %(event_names)s,
+          %(header_prefix)s, %(fields)s, %(agent_id)s,
           %(timeout_seconds)s, %(max_attempts)s, %(retry_seconds)s, %(metadata)s)""",
         **values,
         id=id,
@@ -109,7 +114,8 @@ async def update(tx: Transaction, id: UUID, values: Mapping[str, object]) -> Non
         """
         update webhook_endpoints set url = %(url)s, description = %(description)s, event_types = %(event_types)s,
           header_names = %(header_names)s, sealed_headers = %(sealed_headers)s, is_active = %(is_active)s,
-          style = %(style)s, event_names = %(event_names)s, agent_id = %(agent_id)s,
+          style = %(style)s, event_names = %(event_names)s, header_prefix = %(header_prefix)s, fields = %(fields)s,
+          agent_id = %(agent_id)s,
           timeout_seconds = %(timeout_seconds)s, max_attempts = %(max_attempts)s, retry_seconds = %(retry_seconds)s,
           metadata = %(metadata)s,
           disabled_reason = case when %(is_active)s then null else disabled_reason end,

@@ -36,7 +36,13 @@ def address_of(row: WebhookRow, secrets: Secrets) -> Address:
     if row.sealed_headers is not None:
         headers = orjson.loads(secrets.open(row.sealed_headers, _context("headers", row.workspace_id, row.id)))
     return Address(
-        row.url, headers, tuple(secrets.open(one, context).decode() for one in sealed), row.style, row.event_names
+        row.url,
+        headers,
+        tuple(secrets.open(one, context).decode() for one in sealed),
+        row.style,
+        row.event_names,
+        row.header_prefix,
+        row.fields,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,10 +19,11 @@ from glia.kit.errors import GliaError
 from glia.kit.outbound import Outbound, OutboundFailed, StreamedResponse, Timeouts
 from glia.webhooks.config import WebhookConfig
 from glia.webhooks.sending_queries import Letter, Outcome
-from glia.webhooks.signing import plain_signature, signature
-from glia.webhooks.types import Style, message_id
+from glia.webhooks.signing import plain_signature, signature, timestamped_signature
+from glia.webhooks.types import DEFAULT_PREFIX, Style, message_id
 
 LARGEST_DATA_CHARACTERS = 1_000_000
+_NAME_IN_BRACES = re.compile(r"\{(\w{1,100})\}", re.ASCII)
 _SNIPPET_CHARACTERS = 1_000
 _SNIPPET_BYTES = 4_000
 _LONGEST_WAIT_SECONDS = 86_400.0
@@ -37,6 +39,8 @@ class Address:
     secrets: tuple[str, ...]
     style: Style = "standard"
     event_names: Mapping[str, str] = field(default_factory=dict[str, str])
+    header_prefix: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,9 @@ def body_of(letter: Letter) -> bytes:
     return orjson.dumps({"type": letter.type, "timestamp": wire_time(letter.at), "data": event})
 
 
-def body_for(letter: Letter, style: Style, event_names: Mapping[str, str], id: UUID) -> bytes:
+def body_for(
+    letter: Letter, style: Style, event_names: Mapping[str, str], id: UUID, fields: Mapping[str, str]
+) -> bytes:
     """For endpoints of a style of their own: the event under the name that they know, with what it says."""
     if style == "standard":
         return body_of(letter)
@@ -78,6 +84,9 @@ def body_for(letter: Letter, style: Style, event_names: Mapping[str, str], id: U
     said = said_in(letter)
     if style == "alert":
         return orjson.dumps(alert_of(name, said))
+    if style == "timestamped":
+        data = {field: filled(template, said) for field, template in fields.items()} if fields else said
+        return orjson.dumps({"event": name, "timestamp": wire_time(letter.at), "data": data})
     data = {"session_id": letter.session_id, "run_id": letter.run_id, **said}
     body = {"event": name, "event_type": name, "delivery_id": id, "timestamp": wire_time(letter.at), "data": data}
     return orjson.dumps(body)
@@ -99,6 +108,13 @@ def alert_of(kind: str, said: Mapping[str, Any]) -> dict[str, object]:
     }
 
 
+def filled(template: str, said: Mapping[str, Any]) -> Any:
+    """What was said under the names in braces; of a template that is one name alone, as it is. Any: JSON."""
+    if whole := _NAME_IN_BRACES.fullmatch(template):
+        return said.get(whole[1])
+    return _NAME_IN_BRACES.sub(lambda found: str(said.get(found[1], "")), template)
+
+
 def said_in(letter: Letter) -> dict[str, Any]:
     """Any: JSON. What is too large, or no object, is left out."""
     if letter.data is None or len(letter.data) > LARGEST_DATA_CHARACTERS:
@@ -115,12 +131,26 @@ def headers_of(address: Address, id: UUID, type: str, body: bytes) -> dict[str, 
             "webhook-timestamp": str(timestamp),
             "webhook-signature": signature(address.secrets, name, timestamp, body),
         }
+    if address.style == "timestamped":
+        return _timestamped_headers(address, id, type, body)
     headers = {
         "X-Webhook-Event": address.event_names.get(type, type),
         "X-Webhook-Delivery-ID": str(id),
     }
     if address.secrets:
         headers["X-Webhook-Signature"] = plain_signature(address.secrets[0], body)
+    return headers
+
+
+def _timestamped_headers(address: Address, id: UUID, type: str, body: bytes) -> dict[str, str]:
+    timestamp, prefix = int(time.time()), address.header_prefix or DEFAULT_PREFIX
+    headers = {
+        f"{prefix}-Event": address.event_names.get(type, type),
+        f"{prefix}-Id": str(id),
+        f"{prefix}-Timestamp": str(timestamp),
+    }
+    if address.secrets:
+        headers[f"{prefix}-Signature"] = timestamped_signature(address.secrets[0], timestamp, body)
     return headers
 
 

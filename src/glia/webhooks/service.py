@@ -189,7 +189,7 @@ class Webhooks:
             letter = await sending_queries.letter(tx, delivery_id)
         if letter is None or (letter.data is None and letter.type != PING) or row.url.startswith(MAILTO):
             return None
-        return body_for(letter, row.style, row.event_names, delivery_id).decode()
+        return body_for(letter, row.style, row.event_names, delivery_id, row.fields).decode()
 
     async def redeliver(self, principal: Principal, id: UUID, delivery_id: UUID) -> Delivery:
         """Sends it again, under the same `webhook-id`, retried for another 24 hours.
@@ -233,6 +233,8 @@ def _values(spec: WebhookSpec, headers: bytes | None, header_names: tuple[str, .
         "header_names": list(header_names),
         "style": spec.style,
         "event_names": json(dict(spec.event_names)),
+        "header_prefix": spec.header_prefix,
+        "fields": json(dict(spec.fields)),
         "agent_id": spec.agent_id,
         "timeout_seconds": spec.timeout_seconds,
         "max_attempts": spec.max_attempts,

@@ -26,6 +26,11 @@ def _sign(key: bytes, signed: bytes) -> str:
     return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
 
 
+def timestamped_signature(secret: str, timestamp: int, body: bytes) -> str:
+    """The hex HMAC of `<timestamp>.<body>` under the secret as it was given."""
+    return plain_signature(secret, b"%d.%s" % (timestamp, body))
+
+
 def plain_signature(secret: str, body: bytes) -> str:
     """The value of `X-Webhook-Signature`: the hex HMAC of the body under the secret as it was given."""
     return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()

@@ -68,7 +68,11 @@ class DeliveryStatus(StrEnum):
     FAILED = "failed"
 
 
-Style = Literal["standard", "sha256", "alert"]
+Style = Literal["standard", "sha256", "alert", "timestamped"]
+
+
+DEFAULT_PREFIX = "X-Webhook"
+"""Of the headers of style `timestamped`."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,10 @@ class WebhookSpec:
 
     headers: sent with each delivery, kept encrypted, never shown again. style: `standard` signs as Standard Webhooks
     say; `sha256` sends `X-Webhook-Event`, `X-Webhook-Delivery-ID` and `X-Webhook-Signature: sha256=<hex>`; `alert`
-    sends an alert's few fields. event_names: what events are called in deliveries of the last two, by our names.
+    sends an alert's few fields; `timestamped` signs `<timestamp>.<body>` and sends `{event, timestamp, data}`.
+    event_names: what events are called in deliveries of the last three, by our names. header_prefix: of the headers of
+    `timestamped`: `X-Acme` makes `X-Acme-Signature`. fields: what their `data` holds, by name, with our fields in
+    braces: `{"id": "dep_{deployment_id}"}`; none for all that there is to say.
     agent_id: only what is about this agent. timeout_seconds, max_attempts, retry_seconds: this endpoint's own patience;
     the n-th retry waits n times retry_seconds. url: `mailto:` an address sends a mail, where the operator has a server.
     """
@@ -89,6 +96,8 @@ class WebhookSpec:
     is_active: bool = True
     style: Style = "standard"
     event_names: Mapping[str, str] = field(default_factory=dict[str, str])
+    header_prefix: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict[str, str])
     agent_id: UUID | None = None
     timeout_seconds: float | None = None
     max_attempts: int | None = None
@@ -115,6 +124,8 @@ class Webhook:
     old_secret_until: datetime | None
     style: Style
     event_names: dict[str, str]
+    header_prefix: str
+    fields: dict[str, str]
     agent_id: UUID | None
     timeout_seconds: float | None
     max_attempts: int | None

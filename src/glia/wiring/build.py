@@ -12,7 +12,10 @@ import structlog
 
 from glia.agents.drafts import Drafts
 from glia.agents.relations import Relations
+from glia.billing.service import Billing, Bookkeeper
+from glia.deployments.feed import DeploymentFeed
 from glia.deployments.queries import CHANNEL as FLEET_CHANNEL
+from glia.deployments.reaching import PURPOSE
 from glia.deployments.rotation import Rotation
 from glia.deployments.service import Deployments
 from glia.evaluations.service import Evaluations, EvaluationSets, PlannedEvaluations
@@ -61,6 +64,8 @@ from glia.usage.service import LIMITS_CHANNEL, Spending
 from glia.webhooks.dispatcher import CHANNEL as WEBHOOKS_CHANNEL
 from glia.webhooks.dispatcher import Dispatcher
 from glia.webhooks.service import Webhooks
+from glia.wiring.checking import health_of
+from glia.wiring.clusters import programs_of
 from glia.wiring.ground import Ground, lay_ground
 from glia.wiring.house import House
 from glia.wiring.knowing import Knowing, knowing_of
@@ -110,7 +115,7 @@ def _house(ground: Ground, knowing: Knowing, tooling: Tooling, working: Working)
     thinkers = Thinkers(agents, tools, models, spending, usage)
     triggers = Triggers(db, working.firings, secrets, event_types=_EVENT_TYPES)
     jobs, sessions = Jobs(db, agents, runs), Sessions(db)
-    rotation = Rotation(db)
+    rotation, objects = Rotation(db, secrets.derive(PURPOSE)), _objects(ground)
     sleepers: dict[LiteralString, _Wakes] = {
         WORK_CHANNEL: engine,
         WEBHOOKS_CHANNEL: dispatcher,
@@ -164,7 +169,7 @@ def _house(ground: Ground, knowing: Knowing, tooling: Tooling, working: Working)
         knowledge=knowing.knowledge,
         files=ground.files,
         virtual_files=tooling.virtual_files,
-        objects=_objects(ground),
+        objects=objects,
         browsers=tooling.browsers,
         memories=memory.memories,
         memory_blocks=memory.blocks,
@@ -192,7 +197,12 @@ def _house(ground: Ground, knowing: Knowing, tooling: Tooling, working: Working)
         run_snapshots=RunSnapshots(db),
         deployments=Deployments(db, secrets),
         searches=Searches(db),
+        deployment_feed=DeploymentFeed(db),
         rotation=rotation,
+        billing=Billing(db, settings.billing, ground.identity.plans.require_operator),
+        bookkeeper=Bookkeeper(db, settings.billing),
+        health=health_of(db, secrets, objects, models),
+        programs=programs_of(settings, db, outbound, objects, secrets, ground.data_dir),
         triggers=triggers,
         instructions=Instructions(db, agents, triggers),
         statistics=Statistics(db),

@@ -13,8 +13,10 @@ from uuid import UUID
 
 from glia.deployments.binaries import Binaries
 from glia.deployments.bubblewrap import BubblewrapFleet
+from glia.deployments.egress import WaysOut
 from glia.deployments.node import Me, Node
 from glia.deployments.queries import CHANNEL
+from glia.deployments.reaching import PURPOSE, Door, known_as
 from glia.identity.secrets import load_secrets
 from glia.kit.db import Database
 from glia.kit.errors import Conflict
@@ -63,12 +65,23 @@ def backend_of(settings: Settings, data_dir: Path) -> BubblewrapFleet:
 
 
 async def run_node(
-    settings: Settings, app_url: str, data_dir: Path, folder: Path, stop: asyncio.Event, *, region: str, is_lent: bool
+    settings: Settings,
+    app_url: str,
+    data_dir: Path,
+    folder: Path,
+    stop: asyncio.Event,
+    *,
+    region: str,
+    is_lent: bool,
+    listen: str = "",
 ) -> None:
-    """folder: from `only_node`. Returns when told to stop, with the programs running on, or when it is not needed."""
+    """folder: from `only_node`. listen: wins over the setting.
+
+    Returns when told to stop, with the programs running on, or when it is not needed."""
     db = Database(app_url, largest_pool=_POOL, timeout_seconds=settings.database_wait_seconds)
     await db.open()
-    outbound = Outbound(OutboundPolicy.from_setting(settings.outbound_allow))
+    policy = OutboundPolicy.from_setting(settings.outbound_allow)
+    outbound = Outbound(policy)
     secrets = await load_secrets(db, settings.secret_key)
     stores = stores_of(settings.storage, data_dir / "objects")
     objects = Objects(db, stores, settings.storage, link_key=secrets.derive("storage link"))
@@ -79,17 +92,28 @@ async def run_node(
         places.state / "binaries", outbound, objects, most_bytes=settings.fleet.binary_mib * 1024 * 1024
     )
     me = Me(_id_in(folder), socket.gethostname(), region or settings.fleet.region, is_lent)
-    node = Node(db, backend_of(settings, data_dir), binaries, secrets, settings.fleet, me)
+    node = Node(db, backend_of(settings, data_dir), binaries, secrets, settings.fleet, me, WaysOut(policy.allow))
     notifications = Notifications(app_url)
     notifications.on(CHANNEL, node.wake)
     notifications.on_reconnect(node.wake)
     await notifications.start()
+    door = Door(secrets.derive(PURPOSE), node.dial)
     try:
+        if listen := listen or settings.fleet.listen:
+            node.be_reached_at(known_as(listen, await _opened(door, listen), settings.fleet.advertise))
         await node.run(stop)
     finally:
+        door.close()
         await notifications.stop()
         await outbound.close()
         await db.close()
+
+
+async def _opened(door: Door, address: str) -> int:
+    try:
+        return await door.open(address)
+    except OSError as error:
+        raise Conflict(f"The node cannot listen on {address!r}: {error.strerror or error}.") from error
 
 
 def _id_in(folder: Path) -> UUID:

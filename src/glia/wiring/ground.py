@@ -9,7 +9,8 @@ from uuid import UUID
 
 from glia.files.service import Files
 from glia.identity.secrets import Secrets, load_secrets
-from glia.identity.service import Identity
+from glia.identity.service import Identity, PlanSettings
+from glia.identity.types import Plan
 from glia.kit.db import Database, Transaction
 from glia.kit.outbound import Outbound, OutboundPolicy
 from glia.models.embedded import EmbeddedModel
@@ -55,7 +56,7 @@ async def lay_ground(settings: Settings, environment: Mapping[str, str], app_url
         outbound=outbound,
         sandbox_outbound=_outbound(settings, refuses_own=True),
         secrets=secrets,
-        identity=Identity(db, secrets, is_registration_open=settings.registration == "open"),
+        identity=_identity(settings, db, secrets),
         providers=providers,
         models=Models(outbound, providers, embedded=EmbeddedModel()),
         spending=spending,
@@ -64,6 +65,12 @@ async def lay_ground(settings: Settings, environment: Mapping[str, str], app_url
         meter=Meter(db, is_limited=spending.was_limited),
         jobs=StartJob(),
     )
+
+
+def _identity(settings: Settings, db: Database, secrets: Secrets) -> Identity:
+    limits = settings.limits
+    plan = PlanSettings(Plan(limits.plan), limits.enterprise_requests_per_minute)
+    return Identity(db, secrets, is_registration_open=settings.registration == "open", plan=plan)
 
 
 class StartJob:

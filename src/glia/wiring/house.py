@@ -13,14 +13,18 @@ import structlog
 from glia.agents.drafts import Drafts
 from glia.agents.relations import Relations
 from glia.agents.service import Agents
+from glia.billing.service import Billing, Bookkeeper
 from glia.browsers.service import Browsers
 from glia.collaboration.service import Spaces
+from glia.deployments.feed import DeploymentFeed
+from glia.deployments.kubernetes.programs import Programs
 from glia.deployments.rotation import Rotation
 from glia.deployments.service import Deployments
 from glia.evaluations.service import Evaluations, EvaluationSets, PlannedEvaluations
 from glia.feedback.service import Feedbacks
 from glia.files.service import Files
 from glia.gateway.service import Gateway
+from glia.health.service import ServicesHealth
 from glia.identity.limits import RateLimits
 from glia.identity.service import Identity
 from glia.inference.service import InferenceTools
@@ -167,7 +171,12 @@ class House:
     tasks: Tasks
     deployments: Deployments
     searches: Searches
+    deployment_feed: DeploymentFeed
     rotation: Rotation
+    billing: Billing
+    bookkeeper: Bookkeeper
+    health: ServicesHealth
+    programs: Programs
     triggers: Triggers
     instructions: Instructions
     statistics: Statistics
@@ -199,6 +208,7 @@ class House:
             asyncio.create_task(self._warm_sandboxes(), name="glia-warm-sandboxes"),
             asyncio.create_task(self.ticker.run(), name="glia-triggers"),
             asyncio.create_task(self.objects.keep_clean(), name="glia-stored-objects"),
+            asyncio.create_task(self.bookkeeper.run(), name="glia-billing"),
         ]
 
     async def close(self) -> None:

@@ -165,3 +165,16 @@ def test_a_wrong_filter_is_named(client: Client, query: str):
 
     assert answer.status == 400
     assert answer.error["field"].endswith(query.partition("=")[0])
+
+
+def test_providers_are_listed_without_their_keys(client: Client, server: Server):
+    key = client.made("/v1/keys", {"name": "Models", "scopes": ["models:read"]})["key"]
+
+    answer = client.get("/v1/providers")
+    found = {provider["name"]: provider for provider in answer.json["data"]}
+
+    assert (found["glia"]["models"], found["glia"]["has_key"], found["glia"]["problem"]) == (1, False, None)
+    assert (found["openai"]["has_key"], found["openai"]["key_variable"]) == (True, "OPENAI_API_KEY")
+    assert found["openai"]["base_url"].startswith("http://127.0.0.1")
+    assert b"sk-test" not in answer.body
+    assert {provider["base_url"] for provider in server.client(key).get("/v1/providers").json["data"]} == {""}

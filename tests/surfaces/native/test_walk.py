@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -17,6 +19,8 @@ BODIES: dict[Route, dict[str, Any]] = {
     ("POST", "/v1/users/{user}/deactivate"): {},
     ("PATCH", "/v1/users/{user}"): {"name": "Renamed"},
     ("PATCH", "/v1/workspaces/{workspace}"): {"name": "Renamed"},
+    ("PUT", "/v1/workspaces/{workspace}/plan"): {"plan": None},
+    ("POST", "/v1/billing/invoices/{invoice}/pay"): {},
     ("PATCH", "/v1/agents/{agent}"): {"name": "Renamed"},
     ("POST", "/v1/agents/{agent}/instructions"): {"kind": "standing", "action": "Be brief."},
     ("PUT", "/v1/sessions/{session}/console"): {"files": []},
@@ -126,7 +130,11 @@ BODIES: dict[Route, dict[str, Any]] = {
     ("POST", "/v1/tool-recipes/{recipe}/versions/{version}/deprecate"): {},
 }
 # Opened by a signature or by knowing the address, whoever asks; tests/triggers has what that is worth.
-OPEN_TO_ALL = {("POST", "/v1/hooks/{hook}"), ("POST", "/v1/shared/{token}")}
+OPEN_TO_ALL = {
+    ("POST", "/v1/hooks/{hook}"),
+    ("POST", "/v1/shared/{token}"),
+    ("GET", "/v1/health/services/{name}"),  # the server's, and the same for all
+}
 UPLOAD = ("POST", "/v1/knowledge-bases/{knowledge_base}/documents")
 COMPARE = ("GET", "/v1/sessions/{session}/compare")
 COMPARE_EVALUATIONS = ("GET", "/v1/evaluations/{evaluation}/compare")
@@ -294,12 +302,28 @@ def one_of_everything(client: Client) -> Things:
     }
 
 
+def _invoice(client: Client, server: Server, deployment: str) -> str:
+    with server.admin() as admin:
+        admin.execute(
+            """
+            insert into deployment_usage (workspace_id, project_id, deployment_id, hour, name, cpu_core_seconds)
+            select workspace_id, project_id, id, date_trunc('month', now(), 'UTC') - interval '1 hour', name, 3600
+            from deployments where id = %s""",
+            (deployment,),
+        )
+    workspace = UUID(client.get("/v1/me").json["workspace_id"])
+    server.do(lambda house: house.bookkeeper.book(workspace, datetime.now(UTC)))
+    return client.get("/v1/billing/invoices").json["data"][0]["id"]
+
+
 @pytest.fixture
-def walk(client: Client) -> Walk:
+def walk(client: Client, server: Server) -> Walk:
     document = native_document(client)
     # Who is deactivated is not there any more, as if deleted; a set takes its evaluations along.
     last = {"/v1/users/{user}/deactivate", "/v1/evaluation-sets/{evaluation_set}"}
-    return Walk(routes_of(document, last=last, without=OPEN_TO_ALL), one_of_everything(client), BODIES, special=SPECIAL)
+    things = one_of_everything(client)
+    things["invoice"] = _invoice(client, server, things["deployment"])
+    return Walk(routes_of(document, last=last, without=OPEN_TO_ALL), things, BODIES, special=SPECIAL)
 
 
 def test_another_workspaces_ids_are_404_on_every_route(walk: Walk, client: Client, stranger: Client):

@@ -3,6 +3,7 @@ import { useState } from "react";
 import { toast } from "sonner";
 import { CopyCurl } from "@/components/copy-curl";
 import { Card } from "@/components/page";
+import { ShowPython } from "@/components/show-python";
 import { Shown } from "@/components/states";
 import { Button } from "@/components/ui/button";
 import { Field, Input, Select, TextArea } from "@/components/ui/field";
@@ -38,6 +39,11 @@ function Form({ agent, onSaved, choices }: Props & { choices: Found }) {
   const change = (next: Partial<Draft>) => setDraft((before) => ({ ...before, ...next }));
   const isChanged = JSON.stringify(draft) !== JSON.stringify(saved);
   const body = bodyOf(draft, agent);
+  const request = {
+    method: agent ? "PATCH" : "POST",
+    path: agent ? `/v1/agents/${agent.slug}` : "/v1/agents",
+    body,
+  };
   const saving = useMutation({
     mutationFn: () => (agent ? updateAgent(agent.id, body) : createAgent(body)),
     onSuccess: async (made) => {
@@ -121,11 +127,8 @@ function Form({ agent, onSaved, choices }: Props & { choices: Found }) {
           {saving.isPending ? "Saving…" : agent ? "Save as a new version" : "Create the agent"}
         </Button>
         {isChanged && agent && <Button onClick={() => setDraft(saved)}>Undo changes</Button>}
-        <CopyCurl
-          method={agent ? "PATCH" : "POST"}
-          path={agent ? `/v1/agents/${agent.slug}` : "/v1/agents"}
-          body={body}
-        />
+        <CopyCurl {...request} />
+        <ShowPython {...request} />
       </div>
     </form>
   );

@@ -1,5 +1,6 @@
 import { queryOptions } from "@tanstack/react-query";
-import { ApiError, api, authorization, data, type Schema, serverUrl } from "@/lib/api";
+import { api, data, type Schema } from "@/lib/api";
+import { send } from "@/lib/upload";
 
 export type Base = Schema["BaseOut"];
 export type Document = Schema["DocumentOut"];
@@ -67,30 +68,9 @@ export const search = (knowledge_base: string, query: string) =>
     }),
   );
 
-/** Sends a file; tells how much of it has gone, from 0 to 1. `fetch` cannot tell that, so this is an XMLHttpRequest. */
-export async function upload(base: string, file: File, onProgress: (share: number) => void): Promise<Document> {
-  const headers = await authorization();
-  return new Promise((done, failed) => {
-    const request = new XMLHttpRequest();
-    request.open("POST", `${serverUrl()}/v1/knowledge-bases/${base}/documents`);
-    for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
-    request.responseType = "json";
-    request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
-    request.onerror = () => failed(new ApiError("The upload was cut off. Try it again.", 0, "offline"));
-    request.onload = () => {
-      const told = request.response;
-      if (request.status < 300) done(told);
-      else
-        failed(
-          new ApiError(
-            told?.error?.message ?? `The server answered ${request.status}.`,
-            request.status,
-            told?.error?.code ?? "",
-          ),
-        );
-    };
-    const form = new FormData();
-    form.append("file", file);
-    request.send(form);
-  });
+/** Sends a file; tells how much of it has gone, from 0 to 1. */
+export function upload(base: string, file: File, onProgress: (share: number) => void): Promise<Document> {
+  const form = new FormData();
+  form.append("file", file);
+  return send(`/v1/knowledge-bases/${base}/documents`, form, onProgress);
 }

@@ -1,8 +1,10 @@
 import { useQuery } from "@tanstack/react-query";
+import { Artifact } from "@/components/artifact";
 import { Code } from "@/components/code";
 import { Shown } from "@/components/states";
 import { count, duration, moment, money, pretty } from "@/lib/format";
 import type { LogEvent } from "@/lib/log";
+import type { File } from "@/lib/look";
 import { modelCallQuery } from "./api";
 
 /** Everything about one event; for a model's answer also what exactly it had been sent. */
@@ -16,9 +18,18 @@ export function Inspector({ event, run }: { event: LogEvent; run: string }) {
         </p>
       </header>
       {event.type === "model.responded" && <ModelCall event={event} run={run} />}
+      {filesOf(event).map((file) => (
+        <Artifact key={file.id} run={run} file={file} />
+      ))}
       <Part name="Data, as it is stored" text={pretty(event.data)} />
     </div>
   );
+}
+
+/** The files that a tool has made, where an event tells of them. */
+function filesOf({ type, data }: LogEvent): File[] {
+  if (type === "artifact.created") return [data];
+  return type === "tool.returned" ? (data.artifacts ?? []) : [];
 }
 
 function ModelCall({ event, run }: { event: LogEvent; run: string }) {

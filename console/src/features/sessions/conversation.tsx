@@ -2,6 +2,7 @@ import { useVirtualizer } from "@tanstack/react-virtual";
 import { ArrowDown } from "lucide-react";
 import { type ReactNode, useLayoutEffect, useRef, useState } from "react";
 import { Button } from "@/components/ui/button";
+import { cn } from "@/lib/cn";
 import type { Citation } from "@/lib/log";
 import type { Item, ToolBlock, Transcript, TurnItem } from "./transcript";
 import { TurnView } from "./turn";
@@ -31,7 +32,6 @@ export function Conversation({ transcript, empty, ...rest }: Props) {
     getItemKey: (index) => items[index]?.key ?? index,
     overscan: 6,
     paddingStart: 16,
-    paddingEnd: 24,
   });
   const height = list.getTotalSize();
   // biome-ignore lint/correctness/useExhaustiveDependencies: whenever rows grow, the end is somewhere else
@@ -71,7 +71,8 @@ export function Conversation({ transcript, empty, ...rest }: Props) {
                     key={row.key}
                     data-index={row.index}
                     ref={list.measureElement}
-                    className="absolute inset-x-0 top-0 px-4 py-2.5"
+                    // The space below is the last row's own: the end moves with the text, not a frame after it.
+                    className={cn("absolute inset-x-0 top-0 px-4 py-2.5", row.index === items.length - 1 && "pb-8.5")}
                     style={{ transform: `translateY(${row.start}px)` }}
                   >
                     <Row item={item} isLast={row.index === items.length - 1} {...rest} />

@@ -48,7 +48,7 @@ export interface TurnItem {
   status: "queued" | "running" | "waiting" | "completed" | "failed" | "cancelled";
   blocks: Block[];
   citations: Citation[];
-  artifacts: { id: string; name: string; size_bytes: number }[];
+  artifacts: { id: string; name: string; media_type: string; size_bytes: number }[];
   error: string;
   model: string;
   usage: { input_tokens: number; output_tokens: number } | null;

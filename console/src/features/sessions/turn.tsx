@@ -1,5 +1,6 @@
-import { ChevronRight, FileText, Paperclip } from "lucide-react";
+import { ChevronRight, FileText } from "lucide-react";
 import { memo, type ReactNode } from "react";
+import { Artifact } from "@/components/artifact";
 import { Code } from "@/components/code";
 import { Markdown } from "@/components/markdown";
 import { Status } from "@/components/status";
@@ -38,9 +39,7 @@ export const TurnView = memo(function TurnView({ turn, onCitation, runLink, appr
       {turn.status === "cancelled" && <p className="text-sm text-soft">Stopped. What was said until then stays.</p>}
       {turn.citations.length > 0 && <Sources citations={turn.citations} onCitation={onCitation} />}
       {turn.artifacts.map((file) => (
-        <p key={file.id} className="flex items-center gap-2 text-sm text-soft">
-          <Paperclip className="size-4" aria-hidden /> {file.name}
-        </p>
+        <Artifact key={file.id} run={turn.runId} file={file} />
       ))}
       <footer className="flex min-h-6 flex-wrap items-center gap-x-3 text-sm text-soft">
         {turn.usage && (

@@ -20,6 +20,7 @@ from neuais.errors import ApiError, UnexpectedAnswer, error_of
 from neuais.models import Page
 
 USUAL_BASE_URL = "http://localhost:8000/v1"
+_USER_AGENT = "neuais-python/0.1.0"
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 8.0
 LONGEST_RETRY_AFTER_SECONDS = 60.0
@@ -61,7 +62,7 @@ class Call:
         return self.method in _REPEATABLE or self.idempotency_key is not None or self.is_open
 
     def headers(self, token: str | None) -> dict[str, str]:
-        headers = {"Accept": "application/json"}
+        headers = {"Accept": "application/json", "User-Agent": _USER_AGENT}
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
         if self.idempotency_key is not None:

@@ -77,6 +77,9 @@ class ApiError(NeuaisError):
         self.request_id = request_id
         self.retry_after = retry_after
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return _remade, (type(self), self.message, {**vars(self)})
+
     @property
     def field(self) -> str | None:
         return _text(self.details.get("field"))
@@ -88,6 +91,13 @@ class ApiError(NeuaisError):
     def __str__(self) -> str:
         place = f" ({self.field}: {self.reason})" if self.field and self.reason else ""
         return f"{self.message}{place} [{self.status} {self.code}]"
+
+
+def _remade(kind: type[ApiError], message: str, facts: dict[str, Any]) -> ApiError:
+    """An error that comes from another process."""
+    error = kind.__new__(kind, message)
+    vars(error).update(facts)
+    return error
 
 
 class InvalidRequest(ApiError):

@@ -16,8 +16,8 @@ AgentStatus = Literal["deploying", "running", "stopped", "error"]
 Level = Literal["debug", "info", "warn", "error"]
 Period = Literal["1h", "24h", "7d"]
 Metric = Literal["cpu", "memory", "network"]
+Health = Literal["healthy", "degraded", "down"]
 Role = Literal["owner", "admin", "developer", "viewer"]
-BillingPeriod = Literal["current", "last_month"]
 Event = Literal[
     "agent.created", "agent.updated", "agent.deleted", "agent.started", "agent.stopped", "agent.error"
 ]  # fmt: skip
@@ -154,16 +154,29 @@ class Service(Model):
     """One of the platform's own services. uptime: as `5d 12h 30m`."""
 
     name: str
-    status: str
+    status: Health
     version: str
     uptime: str
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
-class ServiceStatus(Service):
-    """checks: what was looked at."""
+class ServiceCheck(Model):
+    """One thing that was tried. message: empty when there is nothing to say."""
 
-    checks: Any = None
+    name: str
+    status: Health
+    latency_ms: float
+    message: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class ServiceStatus(Service):
+    """checks: what was tried. latency_ms: all of it together."""
+
+    uptime_seconds: float
+    latency_ms: float
+    checked_at: datetime
+    checks: tuple[ServiceCheck, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -171,20 +184,25 @@ class User(Model):
     id: str
     email: str
     role: Role
+    name: str = ""
+    status: Literal["active", "inactive"] = "active"
     created_at: datetime
     updated_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class UsageAmounts(Model):
+    """compute_hours: of one core. memory_gb_hours: of one GiB. storage_gb: kept for the whole month."""
+
     compute_hours: float = 0
+    memory_gb_hours: float = 0
     storage_gb: float = 0
     network_gb: float = 0
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class Cost(Model):
-    """US dollars."""
+    """US dollars. compute: cores and memory."""
 
     compute: float = 0
     storage: float = 0
@@ -202,37 +220,84 @@ class Usage(Model):
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class InvoiceLine(Model):
+    """agent_id: None for stored objects. unit: of the quantity. amount: US dollars."""
+
+    kind: Literal["compute", "memory", "storage", "network"]
+    agent_id: str | None = None
+    name: str
+    quantity: float
+    unit: str
+    amount: float
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class Invoice(Model):
-    """amount: US dollars."""
+    """amount: US dollars. lines: in the answer of `billing.invoice`."""
 
     id: str
     period: str
     amount: float
-    status: str
+    currency: str = "USD"
+    status: Literal["open", "overdue", "paid"]
     due_date: date
+    issued_at: datetime
+    paid_at: datetime | None = None
+    lines: tuple[InvoiceLine, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class Webhook(Model):
-    """secret: only in the answer that made it, if at all."""
+    """reason: why it is disabled; empty while it is active. The secret is never shown."""
 
     id: str
     url: str
     events: tuple[Event, ...]
+    status: Literal["active", "disabled"] = "active"
+    reason: str = ""
+    has_secret: bool
     created_at: datetime
-    secret: str | None = None
+    updated_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class Attempt(Model):
+    """status: of HTTP; None when there was no answer. response: its beginning."""
+
+    number: int
+    at: datetime
+    latency_ms: int
+    status: int | None = None
+    response: str | None = None
+    error: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class Delivery(Model):
-    """attempts: how often it was sent. The payload is what the receiver gets."""
+    """status: `pending` while it is tried again. response_status, error: of the newest attempt.
+
+    payload: what the receiver gets, and log: every attempt; both in the answer of `webhooks.delivery`.
+    """
 
     id: str
+    webhook_id: str
     event: Event
-    status: str
-    created_at: datetime
+    status: Literal["pending", "delivered", "failed"]
     attempts: int = 0
-    payload: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    response_status: int | None = None
+    error: str | None = None
+    created_at: datetime
+    delivered_at: datetime | None = None
+    next_attempt_at: datetime | None = None
+    payload: Mapping[str, Any] | None = None
+    log: tuple[Attempt, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class Redelivered(Model):
+    """count: how many are sent again."""
+
+    count: int
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)

@@ -14,7 +14,7 @@ from neuais.models import WebhookEvent
 
 SIGNATURE_HEADER = "X-NeuAIs-Signature"
 TIMESTAMP_HEADER = "X-NeuAIs-Timestamp"
-ID_HEADER = "X-NeuAIs-Delivery"
+ID_HEADER = "X-NeuAIs-Id"
 """The same for each try of one delivery: what was seen once may be left away."""
 
 _PREFIX = "sha256="

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -36,9 +37,13 @@ class EgressProxy:
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.Task[None]] = set()
 
-    async def start(self, socket: Path) -> None:
-        """socket: made here; it must not be there yet."""
-        self._server = await asyncio.start_unix_server(self._serve, socket, limit=_BUFFER_BYTES)
+    async def start(self, place: Path) -> None:
+        """place: a socket that is made here; it must not be there yet."""
+        self._server = await asyncio.start_unix_server(self._serve, place, limit=_BUFFER_BYTES)
+
+    async def take(self, listener: socket.socket) -> None:
+        """listener: of the sandbox's own network; it is closed with the proxy."""
+        self._server = await asyncio.start_server(self._serve, sock=listener, limit=_BUFFER_BYTES)
 
     async def close(self) -> None:
         """Cuts every connection, and returns when each has noted its bytes."""

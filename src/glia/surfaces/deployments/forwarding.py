@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 
-from glia.deployments.rotation import Place, ReplicaGone, Rotation, dial
+from glia.deployments.rotation import Place, ReplicaGone, Rotation
 from glia.kit.errors import GliaError, Unavailable
 from glia.kit.outbound.connection import Connection
 from glia.kit.outbound.errors import OutboundFailed
@@ -46,6 +46,10 @@ class LateAnswer(GliaError):
     code, status = "gateway_timeout", 504
 
 
+class Died(ReplicaGone):
+    """The replica went away after it may have read the request."""
+
+
 class Gone(Exception):
     """The client went away, or stopped in the middle of its body."""
 
@@ -67,11 +71,17 @@ class Forwarding:
         """A request that certainly reached no program, or that may be repeated, is given to another replica.
         Raises NotFound, Unavailable, BadAnswer, LateAnswer."""
         tried: set[Place] = set()
+        has_died = False
         for left in range(_TRIES - 1, -1, -1):
             place = await choose(tried)
             self._rotation.begin(place)
             try:
                 await self._hand_over(place, scope, receive, send)
+            except Died as error:
+                if has_died:  # perhaps of this very request
+                    raise BadAnswer(error.message) from None
+                has_died = True
+                tried.add(place)
             except ReplicaGone:
                 tried.add(place)
                 if not left:
@@ -118,7 +128,7 @@ class Forwarding:
             if connection.is_usable():
                 return connection
         loop = asyncio.get_running_loop()
-        found = await dial(place.address)
+        found = await self._rotation.dial(place)
         connection = ReplicaConnection(loop, self._lost)
         connection.key = place.address
         try:
@@ -163,7 +173,7 @@ def _said(failure: OutboundFailed, exchange: Exchange, scope: Scope, *, is_fresh
         return LateAnswer(f"The program did not answer within {_IDLE_SECONDS:g} s.")
     may_repeat = not has_body and (scope["method"] in _REPEATABLE or not is_fresh)
     if failure.kind == "disconnect" and not exchange.has_received and may_repeat:
-        return ReplicaGone(failure.message)
+        return Died(failure.message) if is_fresh else ReplicaGone(failure.message)
     return BadAnswer(failure.message)
 
 

@@ -9,7 +9,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.typing import Subprotocol
 
-from glia.deployments.rotation import Place, ReplicaGone, Rotation, dial
+from glia.deployments.rotation import Place, ReplicaGone, Rotation
 from glia.surfaces.deployments.forwarding import Choose
 from glia.surfaces.shared.asgi import Receive, Scope, Send
 
@@ -33,7 +33,7 @@ async def relay(rotation: Rotation, choose: Choose, scope: Scope, receive: Recei
         place = await choose(tried)
         rotation.begin(place)
         try:
-            async with await _opened(place, scope) as inner:
+            async with await _opened(rotation, place, scope) as inner:
                 chosen = inner.subprotocol
                 await send({"type": "websocket.accept", "subprotocol": chosen})
                 await _both_ways(inner, receive, send)
@@ -48,9 +48,9 @@ async def relay(rotation: Rotation, choose: Choose, scope: Scope, receive: Recei
             rotation.end(place)
 
 
-async def _opened(place: Place, scope: Scope) -> connect:
+async def _opened(rotation: Rotation, place: Place, scope: Scope) -> connect:
     """Raises ReplicaGone."""
-    found = await dial(place.address)
+    found = await rotation.dial(place)
     query: bytes = scope.get("query_string", b"")
     target = scope["raw_path"].decode("latin-1") + (f"?{query.decode('latin-1')}" if query else "")
     left_out = _NOT_SENT_ON | {b"cookie"} if scope["is_shared"] else _NOT_SENT_ON

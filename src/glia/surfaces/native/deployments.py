@@ -15,7 +15,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from pydantic import Field, WithJsonSchema
 
-from glia.deployments.service import Deployments
+from glia.deployments.service import MOST_LINES, Deployments
 from glia.deployments.types import LEVELS, Deployment, DeploymentSpec, LogLine, Point, Program, Replica, Status, Usage
 from glia.kit.clock import wire_time
 from glia.kit.errors import InvalidRequest
@@ -51,7 +51,8 @@ class DeploymentBody(Body):
 
     binary_url: http(s), or `storage://<pathname>`. sha256: what the download must be. cpu: decimal cores. memory: with
     Ki, Mi or Gi. command: arguments; for an archive the first is its entry point. port: given to the program as PORT.
-    health_path: asked whether the program is well; once given, the program must answer there.
+    health_path: asked whether the program is well; once given, the program must answer there. network: whom it may
+    reach: `none`, `public`, or `hosts` for those of network_hosts: `api.example.org`, `*.example.org`, `x.org:8443`.
     """
 
     name: str
@@ -65,6 +66,8 @@ class DeploymentBody(Body):
     command: list[str] = Field(default_factory=list, max_length=100)
     port: int = 8080
     health_path: str | None = None
+    network: str = "none"
+    network_hosts: list[str] = Field(default_factory=list, max_length=200)
     environment: dict[str, str] = Field(default_factory=dict)
     metadata: dict[str, Any] = Field(default_factory=dict)
 
@@ -82,6 +85,8 @@ class DeploymentPatch(Changes):
     command: list[str] = Field(default_factory=list, max_length=100)
     port: int = 8080
     health_path: str = "/health"
+    network: str = "none"
+    network_hosts: list[str] = Field(default_factory=list, max_length=200)
     environment: dict[str, str] = Field(default_factory=dict)
     metadata: dict[str, Any] = Field(default_factory=dict)
 
@@ -113,6 +118,8 @@ class DeploymentOut(Out):
     command: list[str]
     port: int
     health_path: str
+    network: str
+    network_hosts: list[str]
     environment_names: list[str]
     version: int
     endpoint: str
@@ -123,12 +130,14 @@ class DeploymentOut(Out):
 
 
 class ReplicaOut(Out):
-    """state: pending, starting, running, unhealthy, backoff, failed or stopping. is_ready: gets requests."""
+    """state: pending, starting, running, unhealthy, backoff, failed or stopping. is_ready: gets requests.
+    last_failure: why it ended the last time, also once it runs again; empty when it never did."""
 
     id: UUID
     state: str
     is_ready: bool
     reason: str
+    last_failure: str
     restarts: int
     node: str
     version: int
@@ -228,6 +237,8 @@ async def create(body: DeploymentBody, house: TheHouse, principal: ThePrincipal)
         port=body.port,
         health_path=body.health_path if body.health_path is not None else "/health",
         must_listen=body.health_path is not None,
+        network=body.network,
+        network_hosts=tuple(body.network_hosts),
     )
     spec = DeploymentSpec(body.name, program, body.replicas, body.region, body.environment, body.metadata)
     return _out(await house.deployments.create(principal, spec))
@@ -270,6 +281,10 @@ async def update(deployment: str, body: DeploymentPatch, house: TheHouse, princi
     changes = given(body)
     if "command" in changes:
         changes["command"] = tuple(body.command)
+    if "network_hosts" in changes:
+        changes["network_hosts"] = tuple(body.network_hosts)
+    elif "network" in changes:
+        changes["network_hosts"] = ()
     if "health_path" in changes:
         changes["must_listen"] = True
     return _out(await house.deployments.update(principal, deployment, changes))
@@ -348,7 +363,7 @@ async def logs(
     found = await house.deployments.logs(
         principal,
         deployment,
-        tail=number_of(tail, "tail", 100),
+        tail=number_of(tail, "tail", 100, largest=MOST_LINES),
         since=since_of(since),
         level="debug" if level is None else level,
         text=text or None,
@@ -482,6 +497,7 @@ def _series(total: list[Point], single: list[Point]) -> SeriesOut:
 def _out(found: Deployment) -> DeploymentOut:
     shown: dict[str, Any] = {name: getattr(found, name) for name in DeploymentOut.model_fields}
     shown |= {"command": list(found.command), "environment_names": list(found.environment_names)}
+    shown["network_hosts"] = list(found.network_hosts)
     return DeploymentOut(**shown)
 
 

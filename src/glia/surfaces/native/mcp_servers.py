@@ -151,6 +151,12 @@ async def list_operator_servers(house: TheHouse, principal: ThePrincipal) -> Lis
     return ListOf(data=[McpServerOut.of(server) for server in house.mcp_servers.operator_servers(principal)])
 
 
+@router.get("/operator/tools")
+async def list_operator_tools(house: TheHouse, principal: ThePrincipal) -> ListOf[McpToolOut]:
+    """The tools that the servers of the operator's file listed last."""
+    return ListOf(data=[_tool_out(tool) for tool in house.mcp_servers.operator_tools(principal)])
+
+
 @router.get("/callback", response_class=HTMLResponse, include_in_schema=False)
 async def callback(
     house: TheHouse,

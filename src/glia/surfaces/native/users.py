@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from pydantic import Field
 
-from glia.identity.types import Role
+from glia.identity.types import Role, UserChanges
 from glia.kit.ids import parse_id
 from glia.surfaces.native.words import ListOf, TheWindow, page_of
 from glia.surfaces.shared.bodies import Body, Changes, Out, TheHouse, ThePrincipal, Time, WatchedRoute, given
@@ -24,14 +24,20 @@ class UserBody(Body):
     password: str = Field(max_length=1000)
     name: str = ""
     role: RoleName = "user"
+    is_owner: bool = False
 
 
-class UserChanges(Changes):
-    """is_active: true lets a deactivated person in again; POST /v1/users/{user}/deactivate does the opposite."""
+class UserChangesBody(Changes):
+    """is_owner: an admin whom only owners may change. password: ends all sign-ins of the person. is_active: true lets a
+    deactivated person in again; POST /v1/users/{user}/deactivate does the opposite."""
 
+    email: str = Field("", max_length=254)
     name: str = Field("", max_length=1000)
     role: RoleName = "user"
+    is_owner: bool = False
     is_active: bool = True
+    password: str = Field("", max_length=1000)
+    current_password: str = Field("", max_length=1000)
 
 
 class PasswordBody(Body):
@@ -46,11 +52,13 @@ class UserOut(Out):
     email: str
     name: str
     role: RoleName
+    is_owner: bool
     is_active: bool
     created_at: Time
+    updated_at: Time | None
 
 
-class SignInOut(Out):
+class SignedInOut(Out):
     """A browser or program that is signed in as this person. address: from where its tokens were renewed last."""
 
     id: UUID
@@ -64,7 +72,12 @@ class SignInOut(Out):
 async def create(body: UserBody, house: TheHouse, principal: ThePrincipal) -> UserOut:
     """Add a person to the workspace."""
     made = await house.identity.users.create(
-        principal, email=body.email, password=body.password, name=body.name, role=Role(body.role)
+        principal,
+        email=body.email,
+        password=body.password,
+        name=body.name,
+        role=Role(body.role),
+        is_owner=body.is_owner,
     )
     return UserOut.of(made)
 
@@ -82,19 +95,29 @@ async def get(user: str, house: TheHouse, principal: ThePrincipal) -> UserOut:
 
 
 @router.patch("/{user}")
-async def update(user: str, body: UserChanges, house: TheHouse, principal: ThePrincipal) -> UserOut:
-    """Rename a person, or give them another role. A lower one revokes those of their keys that may more than it."""
+async def update(user: str, body: UserChangesBody, house: TheHouse, principal: ThePrincipal) -> UserOut:
+    """Change a person; everybody may change their own email, name and password.
+
+    A lower role revokes those of their keys that may more than it.
+    """
     changes = given(body)
     if "role" in changes:
         changes["role"] = Role(body.role)
-    return UserOut.of(await house.identity.users.update(principal, parse_id(user, "user"), **changes))
+    return UserOut.of(await house.identity.users.update(principal, parse_id(user, "user"), UserChanges(**changes)))
+
+
+@router.delete("/{user}", status_code=204, response_class=Response)
+async def delete(user: str, house: TheHouse, principal: ThePrincipal) -> Response:
+    """Delete a person; their sign-ins and keys end at once. What they made stays."""
+    await house.identity.users.delete(principal, parse_id(user, "user"))
+    return Response(status_code=204)
 
 
 @router.get("/{user}/sign-ins")
-async def sign_ins(user: str, house: TheHouse, principal: ThePrincipal) -> ListOf[SignInOut]:
+async def sign_ins(user: str, house: TheHouse, principal: ThePrincipal) -> ListOf[SignedInOut]:
     """Where a person is signed in, the latest used first, at most 1,000; everybody may see their own."""
     found = await house.identity.users.sign_ins(principal, parse_id(user, "user"))
-    return ListOf(data=[SignInOut.of(sign_in) for sign_in in found])
+    return ListOf(data=[SignedInOut.of(sign_in) for sign_in in found])
 
 
 @router.delete("/{user}/sign-ins/{sign_in}", status_code=204, response_class=Response)

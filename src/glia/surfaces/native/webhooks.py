@@ -18,14 +18,15 @@ from glia.webhooks.types import EVENT_TYPES, Attempt, Delivery, DeliveryStatus, 
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"], route_class=WatchedRoute)
 
-StyleName = Literal["standard", "sha256", "alert"]
+StyleName = Literal["standard", "sha256", "alert", "timestamped"]
 StatusName = Literal["pending", "delivered", "failed"]
 
 
 class WebhookBody(Body):
     """event_types: full names, families such as `run.*`, or `*`. headers: sent along, kept encrypted, never shown.
 
-    style: `sha256` signs with your own `secret` in `X-Webhook-Signature`, `alert` sends an alert's few fields.
+    style: `sha256` signs with your own `secret` in `X-Webhook-Signature`, `alert` sends an alert's few fields,
+    `timestamped` signs `<timestamp>.<body>` in headers that begin with `header_prefix`, and `data` holds `fields`.
     event_names: what those call events, by our names. agent_id: only what is about this agent; its id or slug. The n-th
     retry waits n times retry_seconds, up to max_attempts. url: `mailto:` and an address sends mails.
     """
@@ -38,6 +39,8 @@ class WebhookBody(Body):
     style: StyleName = "standard"
     secret: str | None = None
     event_names: dict[str, str] = Field(default_factory=dict[str, str])
+    header_prefix: str = ""
+    fields: dict[str, str] = Field(default_factory=dict[str, str])
     agent_id: str | None = Field(None, max_length=200)
     timeout_seconds: float | None = Field(None, strict=False)
     max_attempts: int | None = None
@@ -52,6 +55,8 @@ class WebhookChanges(Changes):
     headers: dict[str, str] = Field(default_factory=dict[str, str])
     is_active: bool = True
     event_names: dict[str, str] = Field(default_factory=dict[str, str])
+    header_prefix: str = ""
+    fields: dict[str, str] = Field(default_factory=dict[str, str])
     timeout_seconds: float | None = Field(None, strict=False)
     max_attempts: int | None = None
     retry_seconds: float | None = Field(None, strict=False)
@@ -87,6 +92,8 @@ class WebhookOut(Out):
     old_secret_until: Time | None
     style: StyleName
     event_names: dict[str, str]
+    header_prefix: str
+    fields: dict[str, str]
     agent_id: UUID | None
     timeout_seconds: float | None
     max_attempts: int | None
@@ -160,6 +167,8 @@ async def create(body: WebhookBody, house: TheHouse, principal: ThePrincipal) ->
         is_active=body.is_active,
         style=body.style,
         event_names=body.event_names,
+        header_prefix=body.header_prefix,
+        fields=body.fields,
         agent_id=None if body.agent_id is None else (await house.agents.find(principal, body.agent_id)).id,
         timeout_seconds=body.timeout_seconds,
         max_attempts=body.max_attempts,

@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query
+from pydantic import Field
 
-from glia.identity.types import AuditFilter
+from glia.identity.types import AuditFilter, Plan
 from glia.kit.ids import parse_id
 from glia.surfaces.native.times import moment_of
 from glia.surfaces.native.usage import MomentText
@@ -15,6 +16,9 @@ from glia.surfaces.native.words import ListOf, TheWindow, page_of
 from glia.surfaces.shared.bodies import Body, Out, TheHouse, ThePrincipal, Time, WatchedRoute, id_of
 
 router = APIRouter(prefix="/v1", tags=["workspaces"], route_class=WatchedRoute)
+
+
+PlanName = Literal["free", "pro", "enterprise"]
 
 
 class WorkspaceOut(Out):
@@ -26,6 +30,24 @@ class WorkspaceOut(Out):
 
 class WorkspaceChanges(Body):
     name: str
+
+
+class PlanBody(Body):
+    """plan: null for the server's. requests_per_minute: of an enterprise, instead of the server's."""
+
+    plan: PlanName | None = Field(...)
+    requests_per_minute: int | None = None
+
+
+class PlanOut(Out):
+    """What all requests of the workspace together may be a minute, on surfaces that count by plan.
+
+    is_own: the workspace has a plan of its own, rather than the server's.
+    """
+
+    plan: PlanName
+    requests_per_minute: int
+    is_own: bool
 
 
 class ProjectBody(Body):
@@ -77,6 +99,21 @@ async def rename_workspace(
     """Rename the workspace. Its slug stays."""
     renamed = await house.identity.workspaces.rename(principal, parse_id(workspace, "workspace"), body.name)
     return WorkspaceOut.of(renamed)
+
+
+@router.get("/workspaces/{workspace}/plan")
+async def get_plan(workspace: str, house: TheHouse, principal: ThePrincipal) -> PlanOut:
+    """What the workspace may ask for."""
+    await house.identity.workspaces.get(principal, parse_id(workspace, "workspace"))
+    return PlanOut.of(await house.identity.plans.get(principal))
+
+
+@router.put("/workspaces/{workspace}/plan")
+async def set_plan(workspace: str, body: PlanBody, house: TheHouse, principal: ThePrincipal) -> PlanOut:
+    """Give the workspace a plan; for whoever operates the server, see also `glia workspace plan`."""
+    await house.identity.workspaces.get(principal, parse_id(workspace, "workspace"))
+    plan = None if body.plan is None else Plan(body.plan)
+    return PlanOut.of(await house.identity.plans.set(principal, plan, requests_per_minute=body.requests_per_minute))
 
 
 @router.post("/projects", status_code=201)

@@ -23,11 +23,13 @@ from glia.wiring import House
 
 router = APIRouter(prefix="/v1/agents", tags=["agents"], route_class=TellingRoute)
 
+_USUAL_HEALTH: Final = "/health"
 _STATUSES: Final = tuple(status.value for status in Status)
 
 
 class ConfigOut(Out):
-    """cpu: cores. memory: with Ki, Mi or Gi. port: given to the program as PORT. More: what the client sent along."""
+    """cpu: cores. memory: with Ki, Mi or Gi. port: given to the program as PORT. health_path: null while the program
+    need not answer anywhere. More: what the client sent along."""
 
     cpu: str
     memory: str
@@ -35,7 +37,7 @@ class ConfigOut(Out):
     region: str
     command: list[str]
     port: int
-    health_path: str
+    health_path: str | None
 
     model_config = ConfigDict(extra="allow")
 
@@ -108,7 +110,7 @@ class ConfigChanges(Changes):
     region: str = ""
     command: list[str] = Field(default_factory=list, max_length=100)
     port: int = 8080
-    health_path: str = ""
+    health_path: str | None = None
 
 
 class AgentChanges(Changes):
@@ -135,9 +137,10 @@ class Show:
     def __call__(self, found: Deployment) -> AgentOut:
         shown: dict[str, Any] = {name: getattr(found, name) for name in AgentOut.model_fields if hasattr(found, name)}
         config: dict[str, Any] = {name: getattr(found, name) for name in ConfigOut.model_fields}
+        config |= {"command": list(found.command), "health_path": found.health_path if found.must_listen else None}
         shown |= {
             "id": agent_id(found.id),
-            "config": ConfigOut.model_validate(kept_config(found.metadata) | config | {"command": list(found.command)}),
+            "config": ConfigOut.model_validate(kept_config(found.metadata) | config),
             "environment_names": list(found.environment_names),
             "endpoints": [self.root + found.endpoint.rstrip("/")],
         }
@@ -194,7 +197,7 @@ async def create(body: AgentBody, request: Request, house: TheHouse, principal: 
         memory=config.memory,
         command=tuple(config.command),
         port=config.port,
-        health_path="/health" if config.health_path is None else config.health_path,
+        health_path=_USUAL_HEALTH if config.health_path is None else config.health_path,
         must_listen=config.health_path is not None,
     )
     metadata = {SURFACE: {"config": config.model_extra}} if config.model_extra else {}
@@ -224,7 +227,8 @@ async def update(id: str, body: AgentChanges, request: Request, house: TheHouse,
     if "command" in changes:
         changes["command"] = tuple(changes["command"])
     if "health_path" in changes:
-        changes["must_listen"] = True
+        changes["must_listen"] = changes["health_path"] is not None
+        changes["health_path"] = changes["health_path"] or _USUAL_HEALTH
     if extra := body.config.model_extra:
         changes["metadata"] = {**before.metadata, SURFACE: {"config": {**kept_config(before.metadata), **extra}}}
     return show_for(request, house)(await house.deployments.update(principal, str(before.id), changes))

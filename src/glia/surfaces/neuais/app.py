@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Final
 
-from glia.surfaces.neuais import agents, auth
+from glia.surfaces.neuais import agents, auth, billing, live, logs, metrics, services, users, webhooks
+from glia.surfaces.neuais.limits import PlanLimits, limit_headers
 from glia.surfaces.neuais.words import ERROR, SURFACE, neuais_error, status_of
 from glia.surfaces.shared.api import surface_api, surface_app
-from glia.surfaces.shared.asgi import App
+from glia.surfaces.shared.asgi import App, Receive, Scope, Send
 from glia.surfaces.shared.document import Description, Json
 from glia.wiring import House
 
-ROUTERS: Final = (auth.router, agents.router)
+ROUTERS: Final = (
+    auth.router,
+    agents.router,
+    logs.router,
+    metrics.router,
+    live.router,
+    services.router,
+    users.router,
+    billing.router,
+    webhooks.router,
+)
 
 _PUBLIC: Final = frozenset({auth.TOKEN})
 
@@ -38,11 +50,18 @@ DESCRIPTION: Final = Description(title="NeuAIs on Glia", text=_TEXT, error=ERROR
 
 
 def neuais_surface(house: House) -> App:
-    return surface_app(
+    app = surface_app(
         house,
         name=SURFACE,
         api=surface_api(house, ROUTERS, DESCRIPTION),
         error_body=neuais_error,
         status_of=status_of,
         is_public=lambda path: path in _PUBLIC,
+        limits=PlanLimits(house),
+        limit_headers=limit_headers,
     )
+    return partial(_either, app, live.Sockets(house))
+
+
+async def _either(app: App, sockets: App, scope: Scope, receive: Receive, send: Send) -> None:
+    await (sockets if scope["type"] == "websocket" else app)(scope, receive, send)

@@ -17,7 +17,7 @@ from glia.identity.service import IdempotentAnswers
 from glia.kit.errors import GliaError, InvalidRequest, MethodNotAllowed, NotFound
 from glia.surfaces.shared.asgi import App, Receive, Scope, Send
 from glia.surfaces.shared.document import Description, Json, completed, docs_page
-from glia.surfaces.shared.gate import ErrorBody, Gate, status_of_error
+from glia.surfaces.shared.gate import ErrorBody, Gate, Limits, status_of_error
 from glia.surfaces.shared.idempotency import Idempotency
 from glia.surfaces.shared.json_body import JsonBodies
 from glia.surfaces.shared.routes import HotRoutes, Route
@@ -66,11 +66,13 @@ def surface_app(
     headers: Mapping[str, str] | None = None,
     takes_bound_keys: Callable[[str], bool] = lambda _path: False,
     is_strict: bool | None = None,
+    limits: Limits | None = None,
+    limit_headers: Callable[[dict[str, str]], dict[str, str]] = lambda headers: headers,
 ) -> App:
     """hot: routes answered before the framework sees them. is_public: paths that need no credential, beside the
     documents. error_body, status_of: how the surface tells failures. headers: on every answer. takes_bound_keys: paths
     at which a key that is bound to an agent may talk to it. is_strict: whether unknown fields are refused; None: as the
-    server's settings say."""
+    server's settings say. limits, limit_headers: how requests are counted, and how what is left is told."""
     settings = house.settings
     answers = IdempotentAnswers(house.db, settings.secret_key)
     rest = Idempotency(
@@ -86,6 +88,8 @@ def surface_app(
         is_public=lambda path: path in {"/openapi.json", "/docs"} or is_public(path),
         headers=headers,
         takes_bound_keys=takes_bound_keys,
+        limits=limits,
+        limit_headers=limit_headers,
     )
 
 

@@ -12,6 +12,7 @@ from typing import Protocol
 import structlog
 
 from glia.identity.service import Identity, RateLimits
+from glia.identity.types import Authenticated, Decision
 from glia.kit import telemetry
 from glia.kit.errors import Forbidden, GliaError, RateLimited
 from glia.kit.ids import new_id
@@ -31,6 +32,34 @@ def status_of_error(error: GliaError) -> int:
     return error.status
 
 
+class Limits(Protocol):
+    """Counts a request. whose: for the sentence that refuses it, as `This key`."""
+
+    whose: str
+
+    def __call__(self, request: Request, authenticated: Authenticated | None) -> Decision | None:
+        """authenticated: None for whoever has not said who they are, or not rightly. None: it is not counted."""
+        ...
+
+
+class KeyLimits:
+    """Each key by its own limit, or the server's; on paths that need no key nothing is counted."""
+
+    whose = "This key"
+
+    def __init__(self, rate_limits: RateLimits) -> None:
+        self._rate_limits = rate_limits
+
+    def __call__(self, request: Request, authenticated: Authenticated | None) -> Decision | None:
+        if authenticated is None:
+            return None
+        return self._rate_limits.allow(
+            authenticated.limited_as,
+            authenticated.rate_per_minute,
+            is_strict=authenticated.principal.agent_id is not None,
+        )
+
+
 class Gate:
     """Wraps a surface's app."""
 
@@ -47,15 +76,17 @@ class Gate:
         headers: Mapping[str, str] | None = None,
         limit_headers: Callable[[dict[str, str]], dict[str, str]] = lambda headers: headers,
         takes_bound_keys: Callable[[str], bool] = lambda _path: False,
+        limits: Limits | None = None,
     ) -> None:
         """status_of: for surfaces that know fewer statuses than we. headers: on every answer. limit_headers: how the
         surface calls what is said about a key's limit. takes_bound_keys: the paths at which a key that is bound to an
-        agent may talk to it; every other one is closed to such keys."""
+        agent may talk to it; every other one is closed to such keys. limits: how requests are counted; by key unless
+        it is given."""
         self._takes_bound_keys = takes_bound_keys
         self._limit_headers = limit_headers
         self._app = app
         self._identity = identity
-        self._rate_limits = rate_limits
+        self._limits = limits or KeyLimits(rate_limits)
         self._error_body = error_body
         self._is_public = is_public
         self._status_of = status_of
@@ -73,7 +104,11 @@ class Gate:
         try:
             request = Request(scope, receive)
             # Another surface's gate may have let the request in already, and this one only answers it.
-            if "principal" not in state and not self._is_public(request.path):
+            if "principal" in state:
+                pass
+            elif self._is_public(request.path):
+                self._count(request, answer, None)
+            else:
                 await self._admit(request, answer)
             await self._app(scope, receive, answer)
         except Disconnected:
@@ -89,28 +124,35 @@ class Gate:
             self._counted(answer.status).inc()
 
     async def _admit(self, request: Request, answer: _Answer) -> None:
-        authenticated = await self._identity.authenticate(
-            request.headers.get("authorization"), request.headers.get("x-api-key")
-        )
-        request.scope["state"]["principal"] = authenticated.principal
-        decision = self._rate_limits.allow(
-            authenticated.limited_as,
-            authenticated.rate_per_minute,
-            is_strict=authenticated.principal.agent_id is not None,
-        )
-        limits = self._limit_headers(decision.headers())
-        answer.headers += [(name.lower().encode(), value.encode()) for name, value in limits.items()]
-        if not decision.is_allowed:
-            raise RateLimited(
-                f"This key may make {decision.limit} requests a minute; wait {decision.retry_after_seconds} s.",
-                retry_after_seconds=decision.retry_after_seconds,
-                limit=decision.limit,
-                requests=decision.requests,
+        try:
+            authenticated = await self._identity.authenticate(
+                request.headers.get("authorization"), request.headers.get("x-api-key")
             )
+        except GliaError:
+            self._count(request, answer, None)
+            raise
+        request.scope["state"]["principal"] = authenticated.principal
+        self._count(request, answer, authenticated)
         bound_to = authenticated.principal.agent_id
         if bound_to is not None and not self._takes_bound_keys(request.path):
             raise Forbidden(
                 f"This key talks to the agent '{bound_to}' and does nothing else; use another key for this."
+            )
+
+    def _count(self, request: Request, answer: _Answer, authenticated: Authenticated | None) -> None:
+        """Says on the answer what is left. Raises RateLimited when nothing is."""
+        decision = self._limits(request, authenticated)
+        if decision is None:
+            return
+        limits = self._limit_headers(decision.headers())
+        answer.headers += [(name.lower().encode(), value.encode()) for name, value in limits.items()]
+        if not decision.is_allowed:
+            raise RateLimited(
+                f"{self._limits.whose} may make {decision.limit} requests a minute;"
+                f" wait {decision.retry_after_seconds} s.",
+                retry_after_seconds=decision.retry_after_seconds,
+                limit=decision.limit,
+                requests=decision.requests,
             )
 
     async def _refuse(self, answer: _Answer, error: GliaError, request_id: str) -> None:

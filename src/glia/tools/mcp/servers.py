@@ -94,6 +94,11 @@ class McpServers:
         principal.require("tools:read")
         return [_operator_shown(operator) for operator in self._operators.values()]
 
+    def operator_tools(self, principal: Principal) -> list[McpTool]:
+        """What the operator's servers listed last, one server after the other."""
+        principal.require("tools:read")
+        return [tool for operator in self._operators.values() for tool in self.source.shown(operator.server)]
+
     async def tools(self, principal: Principal, id: UUID) -> list[McpTool]:
         """What the server listed last."""
         principal.require("tools:read")

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from neuais._async.listing import AsyncListing
 from neuais._async.transport import AsyncTransport
 from neuais._decoding import decode
-from neuais._requests import Fields, get
-from neuais.models import BillingPeriod, Invoice, Page, Usage
+from neuais._requests import Fields, get, path_of
+from neuais.models import Invoice, Page, Usage
 
 
 class AsyncBilling:
@@ -16,8 +16,8 @@ class AsyncBilling:
         self._transport = transport
         self._listing = AsyncListing(transport, Invoice, "/billing/invoices", "invoices")
 
-    async def usage(self, *, period: BillingPeriod | None = None) -> Usage:
-        """Of the current month, or the last one."""
+    async def usage(self, *, period: str | None = None) -> Usage:
+        """Of a month. period: `current`, `last_month`, or a month as `2024-01`."""
         return decode(Usage, await self._transport.call(get("/billing/usage", period=period)))
 
     async def invoices(
@@ -36,3 +36,7 @@ class AsyncBilling:
     ) -> AsyncIterator[Invoice]:
         """All of them; a page is fetched when it is needed."""
         return self._listing.every(page_size, status=status, sort=sort)
+
+    async def invoice(self, id: str) -> Invoice:
+        """One with its lines."""
+        return decode(Invoice, await self._transport.call(get(path_of("billing", "invoices", id))))

@@ -12,7 +12,7 @@ import httpx2
 from neuais._async.agents import AsyncAgents
 from neuais._async.auth import AsyncAuth
 from neuais._async.billing import AsyncBilling
-from neuais._async.live import AsyncLive, live
+from neuais._async.live import AsyncLive
 from neuais._async.services import AsyncServices
 from neuais._async.transport import AsyncCredentials, AsyncTransport
 from neuais._async.users import AsyncUsers
@@ -84,7 +84,7 @@ class AsyncClient:
 
     def live(self) -> AsyncLive:
         """What happens, as it happens, over a WebSocket. Needs `pip install neuais[websockets]`."""
-        return live(self._transport)
+        return AsyncLive(self._transport)
 
     async def aclose(self) -> None:
         if self._owns_http:

@@ -13,7 +13,7 @@ import httpx2
 
 from neuais._decoding import decode
 from neuais._requests import Call, Options, body_of, pause_before, refusal
-from neuais.errors import ApiError, ConnectionFailed, TimedOut, Unauthorized
+from neuais.errors import ApiError, ConnectionFailed, NeuaisError, TimedOut, Unauthorized
 from neuais.models import Token
 
 _RENEWED_BEFORE_SECONDS = 60.0
@@ -118,7 +118,7 @@ class AsyncCredentials:
             if known is not None and known.value != instead_of and time.monotonic() < known.renew_at:
                 return known.value
             if self._login is None:
-                raise ValueError("There is no token; give one, or an email and a password.")
+                raise NeuaisError("There is no token; give one, or an email and a password.")
             return self._keep(await sign_in(transport, *self._login))
 
     async def renewed(self, transport: AsyncTransport) -> bool:

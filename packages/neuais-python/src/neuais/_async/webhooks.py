@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Sequence
 from neuais._async.listing import AsyncListing
 from neuais._async.transport import AsyncTransport
 from neuais._decoding import decode
-from neuais._requests import Fields, delete, given, path_of, post
-from neuais.models import Delivery, Event, Message, Page, Webhook
+from neuais._requests import Fields, delete, get, given, path_of, post
+from neuais.models import Delivery, Event, Message, Page, Redelivered, Webhook
 
 
 class AsyncWebhooks:
@@ -40,6 +40,9 @@ class AsyncWebhooks:
         body = given(url=url, events=list(events), secret=secret)
         return decode(Webhook, await self._transport.call(post("/webhooks", body, idempotency_key=idempotency_key)))
 
+    async def get(self, id: str) -> Webhook:
+        return decode(Webhook, await self._transport.call(get(path_of("webhooks", id))))
+
     async def delete(self, id: str) -> Message:
         return decode(Message, await self._transport.call(delete(path_of("webhooks", id))) or {})
 
@@ -61,10 +64,19 @@ class AsyncWebhooks:
         """All of them; a page is fetched when it is needed."""
         return self._deliveries(id).every(page_size, status=status)
 
+    async def delivery(self, id: str, delivery_id: str) -> Delivery:
+        """One with what it says and every attempt."""
+        return decode(Delivery, await self._transport.call(get(path_of("webhooks", id, "deliveries", delivery_id))))
+
     async def redeliver(self, id: str, delivery_id: str, *, idempotency_key: str | None = None) -> Delivery:
-        """Sends one again."""
+        """Sends one again, under the same id."""
         path = path_of("webhooks", id, "deliveries", delivery_id, "redeliver")
         return decode(Delivery, await self._transport.call(post(path, idempotency_key=idempotency_key)))
+
+    async def redeliver_failed(self, id: str, *, idempotency_key: str | None = None) -> Redelivered:
+        """Sends all again that failed in the last 24 hours."""
+        call = post(path_of("webhooks", id, "redeliver"), idempotency_key=idempotency_key)
+        return decode(Redelivered, await self._transport.call(call))
 
     def _deliveries(self, id: str) -> AsyncListing[Delivery]:
         return AsyncListing(self._transport, Delivery, path_of("webhooks", id, "deliveries"), "deliveries")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from neuais._decoding import decode
-from neuais._requests import Fields, get
+from neuais._requests import Fields, get, path_of
 from neuais._sync.listing import Listing
 from neuais._sync.transport import Transport
-from neuais.models import BillingPeriod, Invoice, Page, Usage
+from neuais.models import Invoice, Page, Usage
 
 
 class Billing:
@@ -16,8 +16,8 @@ class Billing:
         self._transport = transport
         self._listing = Listing(transport, Invoice, "/billing/invoices", "invoices")
 
-    def usage(self, *, period: BillingPeriod | None = None) -> Usage:
-        """Of the current month, or the last one."""
+    def usage(self, *, period: str | None = None) -> Usage:
+        """Of a month. period: `current`, `last_month`, or a month as `2024-01`."""
         return decode(Usage, self._transport.call(get("/billing/usage", period=period)))
 
     def invoices(
@@ -36,3 +36,7 @@ class Billing:
     ) -> Iterator[Invoice]:
         """All of them; a page is fetched when it is needed."""
         return self._listing.every(page_size, status=status, sort=sort)
+
+    def invoice(self, id: str) -> Invoice:
+        """One with its lines."""
+        return decode(Invoice, self._transport.call(get(path_of("billing", "invoices", id))))

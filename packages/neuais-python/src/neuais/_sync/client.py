@@ -13,7 +13,7 @@ from neuais._requests import Options, base_url_of
 from neuais._sync.agents import Agents
 from neuais._sync.auth import Auth
 from neuais._sync.billing import Billing
-from neuais._sync.live import Live, live
+from neuais._sync.live import Live
 from neuais._sync.services import Services
 from neuais._sync.transport import Credentials, Transport
 from neuais._sync.users import Users
@@ -84,7 +84,7 @@ class Client:
 
     def live(self) -> Live:
         """What happens, as it happens, over a WebSocket. Needs `pip install neuais[websockets]`."""
-        return live(self._transport)
+        return Live(self._transport)
 
     def close(self) -> None:
         if self._owns_http:

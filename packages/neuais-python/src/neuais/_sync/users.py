@@ -39,20 +39,33 @@ class Users:
         """All of them; a page is fetched when it is needed."""
         return self._listing.every(page_size, status=status, sort=sort, fields=fields)
 
-    def get(self, id: str) -> User:
-        return decode(User, self._transport.call(get(path_of("users", id))))
+    def get(self, id: str, *, fields: Fields | None = None) -> User:
+        return decode(User, self._transport.call(get(path_of("users", id), fields=fields)))
 
     def create(
-        self, email: str, *, password: str, role: Role | None = None, idempotency_key: str | None = None
+        self,
+        email: str,
+        *,
+        password: str,
+        role: Role | None = None,
+        name: str | None = None,
+        idempotency_key: str | None = None,
     ) -> User:
-        body = given(email=email, password=password, role=role)
+        body = given(email=email, password=password, role=role, name=name)
         return decode(User, self._transport.call(post("/users", body, idempotency_key=idempotency_key)))
 
     def update(
-        self, id: str, *, email: str | None = None, password: str | None = None, role: Role | None = None
+        self,
+        id: str,
+        *,
+        email: str | None = None,
+        password: str | None = None,
+        current_password: str | None = None,
+        role: Role | None = None,
+        name: str | None = None,
     ) -> User:
-        """Changes what is given."""
-        body = given(email=email, password=password, role=role)
+        """Changes what is given. current_password: checked when given. A new password ends all sign-ins."""
+        body = given(email=email, password=password, current_password=current_password, role=role, name=name)
         return decode(User, self._transport.call(put(path_of("users", id), body)))
 
     def delete(self, id: str) -> Message:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from neuais._decoding import decode
-from neuais._requests import Fields, delete, given, path_of, post
+from neuais._requests import Fields, delete, get, given, path_of, post
 from neuais._sync.listing import Listing
 from neuais._sync.transport import Transport
-from neuais.models import Delivery, Event, Message, Page, Webhook
+from neuais.models import Delivery, Event, Message, Page, Redelivered, Webhook
 
 
 class Webhooks:
@@ -38,6 +38,9 @@ class Webhooks:
         body = given(url=url, events=list(events), secret=secret)
         return decode(Webhook, self._transport.call(post("/webhooks", body, idempotency_key=idempotency_key)))
 
+    def get(self, id: str) -> Webhook:
+        return decode(Webhook, self._transport.call(get(path_of("webhooks", id))))
+
     def delete(self, id: str) -> Message:
         return decode(Message, self._transport.call(delete(path_of("webhooks", id))) or {})
 
@@ -57,10 +60,19 @@ class Webhooks:
         """All of them; a page is fetched when it is needed."""
         return self._deliveries(id).every(page_size, status=status)
 
+    def delivery(self, id: str, delivery_id: str) -> Delivery:
+        """One with what it says and every attempt."""
+        return decode(Delivery, self._transport.call(get(path_of("webhooks", id, "deliveries", delivery_id))))
+
     def redeliver(self, id: str, delivery_id: str, *, idempotency_key: str | None = None) -> Delivery:
-        """Sends one again."""
+        """Sends one again, under the same id."""
         path = path_of("webhooks", id, "deliveries", delivery_id, "redeliver")
         return decode(Delivery, self._transport.call(post(path, idempotency_key=idempotency_key)))
+
+    def redeliver_failed(self, id: str, *, idempotency_key: str | None = None) -> Redelivered:
+        """Sends all again that failed in the last 24 hours."""
+        call = post(path_of("webhooks", id, "redeliver"), idempotency_key=idempotency_key)
+        return decode(Redelivered, self._transport.call(call))
 
     def _deliveries(self, id: str) -> Listing[Delivery]:
         return Listing(self._transport, Delivery, path_of("webhooks", id, "deliveries"), "deliveries")

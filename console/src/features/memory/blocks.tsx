@@ -1,0 +1,140 @@
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { Link, useNavigate } from "@tanstack/react-router";
+import { Lock, Plus } from "lucide-react";
+import { useState } from "react";
+import { Card } from "@/components/page";
+import { Empty, Shown } from "@/components/states";
+import { Button } from "@/components/ui/button";
+import { Field, Input, Select, TextArea } from "@/components/ui/field";
+import { ago, count, counted } from "@/lib/format";
+import { type Block, blocksQuery, createBlock } from "./api";
+import type { Names } from "./facts";
+
+/** The texts that always stand in the prompts of agents. */
+export function Blocks({ agents, agent }: { agents: Names; agent: string | undefined }) {
+  const blocks = useQuery(blocksQuery(agent));
+  return (
+    <div className="space-y-4">
+      <NewBlock agents={agents} agent={agent} />
+      <Shown of={blocks} what="blocks">
+        {({ data }) =>
+          data.length ? (
+            <ul className="grid gap-3 sm:grid-cols-2 lg:grid-cols-3">
+              {data.map((block) => (
+                <li key={block.id}>
+                  <BlockCard block={block} agents={agents} />
+                </li>
+              ))}
+            </ul>
+          ) : (
+            <Empty title="No blocks yet">
+              A block is a short text that an agent always has before it, such as who it is or what it knows about
+              somebody. It may change it itself unless it is read-only.
+            </Empty>
+          )
+        }
+      </Shown>
+    </div>
+  );
+}
+
+export function sees(block: Block, agents: Names): string {
+  const who =
+    block.agent_id === null
+      ? block.pinned_to.length
+        ? `shared with ${counted(block.pinned_to.length, "agent")}`
+        : "shared, no agent sees it yet"
+      : (agents.get(block.agent_id) ?? "a deleted agent");
+  return block.user_name ? `${who}, with ${block.user_name}` : who;
+}
+
+function BlockCard({ block, agents }: { block: Block; agents: Names }) {
+  return (
+    <Link
+      to="/memory/blocks/$block"
+      params={{ block: block.id }}
+      className="flex h-full flex-col gap-1 rounded-xl border border-line bg-panel p-4 hover:bg-raised"
+    >
+      <span className="flex items-center gap-2 font-semibold">
+        <span className="truncate">{block.label}</span>
+        {block.is_read_only && <Lock className="size-4 shrink-0 text-soft" aria-label="read-only" />}
+      </span>
+      <span className="line-clamp-3 flex-1 text-sm break-words whitespace-pre-wrap">{block.content || "Empty."}</span>
+      <span className="pt-1 text-sm text-soft tabular-nums">
+        {sees(block, agents)} · {count(block.content.length)} of {count(block.most_characters)} characters · version{" "}
+        {block.version} · {ago(block.updated_at)}
+      </span>
+    </Link>
+  );
+}
+
+function NewBlock({ agents, agent }: { agents: Names; agent: string | undefined }) {
+  const queries = useQueryClient();
+  const navigate = useNavigate();
+  const [isOpen, setIsOpen] = useState(false);
+  const making = useMutation({
+    mutationFn: createBlock,
+    onSuccess: async (block) => {
+      await queries.invalidateQueries({ queryKey: ["memory-blocks"] });
+      await navigate({ to: "/memory/blocks/$block", params: { block: block.id } });
+    },
+  });
+  if (!isOpen) {
+    return (
+      <Button look="main" onClick={() => setIsOpen(true)}>
+        <Plus aria-hidden /> New block
+      </Button>
+    );
+  }
+  return (
+    <Card title="A new block">
+      <form
+        className="space-y-4 p-4"
+        onSubmit={(event) => {
+          event.preventDefault();
+          const form = new FormData(event.currentTarget);
+          const text = (name: string) => String(form.get(name) ?? "").trim();
+          making.mutate({
+            label: text("label"),
+            content: text("content"),
+            description: text("description"),
+            agent_id: text("agent") || null,
+          });
+        }}
+      >
+        <div className="grid gap-4 sm:grid-cols-3">
+          <Field label="Label">
+            {(given) => <Input {...given} name="label" required placeholder="persona" autoFocus />}
+          </Field>
+          <Field label="What it is for">
+            {(given) => <Input {...given} name="description" placeholder="Who you are" />}
+          </Field>
+          <Field label="Whose it is">
+            {(given) => (
+              <Select {...given} name="agent" defaultValue={agent ?? ""}>
+                <option value="">shared</option>
+                {[...agents].map(([id, name]) => (
+                  <option key={id} value={id}>
+                    {name}
+                  </option>
+                ))}
+              </Select>
+            )}
+          </Field>
+        </div>
+        <Field label="Text">{(given) => <TextArea {...given} name="content" rows={4} />}</Field>
+        {making.error && (
+          <p role="alert" className="text-sm text-bad">
+            {making.error.message}
+          </p>
+        )}
+        <div className="flex gap-2">
+          <Button type="submit" look="main" disabled={making.isPending}>
+            Make it
+          </Button>
+          <Button onClick={() => setIsOpen(false)}>Leave it</Button>
+        </div>
+      </form>
+    </Card>
+  );
+}

@@ -1,0 +1,29 @@
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { toast } from "sonner";
+import { Check } from "@/components/ui/field";
+import { type Block, pinBlock } from "./api";
+import type { Names } from "./facts";
+
+/** Which agents see a shared block. */
+export function Pins({ block, agents }: { block: Block; agents: Names }) {
+  const queries = useQueryClient();
+  const pinning = useMutation({
+    mutationFn: ({ agent, isPinned }: { agent: string; isPinned: boolean }) => pinBlock(block.id, agent, isPinned),
+    onError: (error) => toast.error(error.message),
+    onSettled: () => queries.invalidateQueries({ queryKey: ["memory-blocks"] }),
+  });
+  if (!agents.size) return <p className="p-4 text-soft">There is no agent yet.</p>;
+  return (
+    <div className="max-h-72 overflow-y-auto p-3">
+      {[...agents].map(([id, name]) => (
+        <Check
+          key={id}
+          label={name}
+          checked={block.pinned_to.includes(id)}
+          disabled={pinning.isPending}
+          onChange={(event) => pinning.mutate({ agent: id, isPinned: event.target.checked })}
+        />
+      ))}
+    </div>
+  );
+}

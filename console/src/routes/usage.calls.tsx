@@ -1,0 +1,157 @@
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { createFileRoute, Link } from "@tanstack/react-router";
+import { X } from "lucide-react";
+import { CopyCurl } from "@/components/copy-curl";
+import { Card } from "@/components/page";
+import { Empty, Failure, Loading, Shown } from "@/components/states";
+import { Status } from "@/components/status";
+import { Table } from "@/components/table";
+import { Button, buttonStyle } from "@/components/ui/button";
+import { type Only, recordsQuery, usageQuery } from "@/features/usage/api";
+import { count, counted, duration, moment, money } from "@/lib/format";
+import { useNames } from "./-names";
+
+const NAMES = ["since", "until", "model", "agent_id", "key_id", "run_id"] as const;
+
+export const Route = createFileRoute("/usage/calls")({
+  component: Calls,
+  validateSearch: (search: Record<string, unknown>): Only =>
+    Object.fromEntries(
+      NAMES.flatMap((name) => (typeof search[name] === "string" && search[name] ? [[name, search[name]]] : [])),
+    ),
+});
+
+function Calls() {
+  const only = Route.useSearch();
+  const names = useNames();
+  const byRun = useQuery(usageQuery("run", only));
+  const records = useInfiniteQuery(recordsQuery(only));
+  const found = records.data?.pages.flatMap((page) => page.data);
+  const told: Record<keyof Only, (value: string) => string> = {
+    since: (value) => `from ${moment(value)}`,
+    until: (value) => `until ${moment(value)}`,
+    model: (value) => value,
+    agent_id: (value) => names.agent(value === "none" ? null : value),
+    key_id: (value) => `key: ${names.key(value === "none" ? null : value)}`,
+    run_id: (value) => (value === "none" ? "without a run" : `run ${value.slice(-6)}`),
+  };
+  const query = new URLSearchParams(only as Record<string, string>).toString();
+  return (
+    <div className="space-y-5">
+      <div className="flex flex-wrap items-center gap-2">
+        {NAMES.filter((name) => only[name]).map((name) => (
+          <Link
+            key={name}
+            to="/usage/calls"
+            search={{ ...only, [name]: undefined }}
+            className={buttonStyle({ size: "small" })}
+            aria-label={`Without: ${told[name](only[name] ?? "")}`}
+          >
+            <span className="max-w-60 truncate">{told[name](only[name] ?? "")}</span> <X aria-hidden />
+          </Link>
+        ))}
+        <div className="flex-1" />
+        <CopyCurl path={`/v1/usage/records${query ? `?${query}` : ""}`} />
+      </div>
+      <Card title="Runs">
+        <Shown of={byRun} what="runs">
+          {({ data, total }) =>
+            data.length === 0 ? (
+              <div className="p-4">
+                <Empty title="No model was called">Take a filter away, or choose a longer span.</Empty>
+              </div>
+            ) : (
+              <>
+                <p className="border-b border-line px-4 py-2 text-sm text-soft">
+                  {counted(total.calls, "call")} · {counted(total.input_tokens + total.output_tokens, "token")} ·{" "}
+                  {money(total.cost_micros)}
+                  {data.length >= 1000 && " · the 1,000 busiest runs"}
+                </p>
+                <Table
+                  name="Runs"
+                  rows={data.slice(0, 200)}
+                  keyOf={(row) => row.group ?? "none"}
+                  columns={[
+                    {
+                      name: "Run",
+                      show: (row) =>
+                        row.group ? (
+                          <Link
+                            to="/runs/$run"
+                            params={{ run: row.group }}
+                            className="font-mono text-accent underline underline-offset-2"
+                          >
+                            …{row.group.slice(-12)}
+                          </Link>
+                        ) : (
+                          <Link
+                            to="/usage/calls"
+                            search={{ ...only, run_id: "none" }}
+                            className="text-accent underline underline-offset-2"
+                          >
+                            Calls without a run
+                          </Link>
+                        ),
+                    },
+                    { name: "Calls", isNumber: true, show: (row) => count(row.calls) },
+                    { name: "Tokens", isNumber: true, show: (row) => count(row.input_tokens + row.output_tokens) },
+                    { name: "Cost", isNumber: true, show: (row) => money(row.cost_micros) },
+                    { name: "Failed", isNumber: true, isExtra: true, show: (row) => count(row.failed_calls) },
+                    { name: "Mean time", isNumber: true, isExtra: true, show: (row) => duration(row.latency_ms) },
+                  ]}
+                />
+              </>
+            )
+          }
+        </Shown>
+      </Card>
+      <Card title="Single calls">
+        {records.error && !found && <Failure error={records.error} onRetry={() => void records.refetch()} />}
+        {records.isLoading && <Loading what="calls" />}
+        {found && found.length > 0 && (
+          <Table
+            name="Single calls"
+            rows={found}
+            keyOf={(record) => record.id}
+            columns={[
+              {
+                name: "At",
+                show: (record) =>
+                  record.run_id ? (
+                    <Link
+                      to="/runs/$run"
+                      params={{ run: record.run_id }}
+                      className="whitespace-nowrap text-accent underline underline-offset-2"
+                    >
+                      {moment(record.at)}
+                    </Link>
+                  ) : (
+                    <span className="whitespace-nowrap">{moment(record.at)}</span>
+                  ),
+              },
+              { name: "Model", show: (record) => record.model },
+              { name: "Agent", isExtra: true, show: (record) => names.agent(record.agent_id) },
+              { name: "Key", isExtra: true, show: (record) => names.key(record.key_id) },
+              {
+                name: "Tokens",
+                isNumber: true,
+                show: (record) =>
+                  `${count(record.input_tokens)} + ${count(record.output_tokens)}${record.is_estimated ? " ≈" : ""}`,
+              },
+              { name: "Cost", isNumber: true, show: (record) => money(record.cost_micros) },
+              { name: "Time", isNumber: true, isExtra: true, show: (record) => duration(record.latency_ms) },
+              { name: "Status", show: (record) => <Status value={record.status} /> },
+            ]}
+          />
+        )}
+        {records.hasNextPage && (
+          <div className="border-t border-line p-3 text-center">
+            <Button disabled={records.isFetchingNextPage} onClick={() => void records.fetchNextPage()}>
+              Older calls
+            </Button>
+          </div>
+        )}
+      </Card>
+    </div>
+  );
+}

@@ -1,0 +1,1 @@
+"""Bills: what a workspace used, what that costs, and its invoices."""

@@ -1,0 +1,2 @@
+"""Deployments in a Kubernetes cluster: each is a Deployment of Kubernetes, made as the database wants it and reported
+back."""

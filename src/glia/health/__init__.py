@@ -1,0 +1,1 @@
+"""How the services of this server are, found out by trying them."""

@@ -1,0 +1,1 @@
+"""Programs of deployments for the pods that run them, under `/programs/<version>`."""

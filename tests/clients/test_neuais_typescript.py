@@ -1,0 +1,89 @@
+"""The TypeScript client against the live server, with Node's own test runner."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.clients.conftest import Place, blocks_of
+from tests.surfaces.conftest import Server
+
+PACKAGE = Path(__file__).parents[2] / "packages" / "neuais-typescript"
+PAGES = {"readme": PACKAGE / "README.md", "guide": PACKAGE.parents[1] / "docs" / "neuais-sdks.md"}
+_NPM_SECONDS = 120
+
+
+def _run(*command: str, seconds: float = _NPM_SECONDS, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        cwd=PACKAGE,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def compiled() -> None:
+    """The package and its tests, compiled anew. What it is compiled with is installed if it is not there."""
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        pytest.skip("Node and npm are not on this machine.")
+    if not (PACKAGE / "node_modules" / "typescript").exists():
+        try:
+            installed = _run("npm", "ci", "--no-audit", "--no-fund")
+        except subprocess.TimeoutExpired:
+            pytest.skip(f"npm could not install TypeScript within {_NPM_SECONDS} s.")
+        if installed.returncode != 0:
+            pytest.skip(f"npm could not install TypeScript: {installed.stderr[-300:]}")
+    shutil.rmtree(PACKAGE / "dist", ignore_errors=True)
+    (PACKAGE / "examples").mkdir(exist_ok=True)
+    for name, page in PAGES.items():
+        (PACKAGE / "examples" / f"{name}.ts").write_text("\n".join(blocks_of(page, "ts")))
+    done = _run(str(PACKAGE / "node_modules" / ".bin" / "tsc"))
+    assert done.returncode == 0, done.stdout
+
+
+def _node(*arguments: str, **environment: str) -> str:
+    major = int(_run("node", "--version").stdout.lstrip("v").partition(".")[0])
+    flags = ("--experimental-websocket",) if major < 22 else ()
+    done = _run("node", *flags, *arguments, **environment)
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    return done.stdout
+
+
+def test_the_typescript_client_bears_a_server_that_misbehaves(compiled: None):
+    assert "# skipped 0" in _node("--test", "dist/test/faults.test.js")
+
+
+def test_the_typescript_client_does_what_it_says(compiled: None, place: Place, server: Server):
+    owner = server.workspace()
+
+    told = _node(
+        "--test",
+        "dist/test/live.test.js",
+        NEUAIS_URL=place.url,
+        NEUAIS_KEY=place.key,
+        NEUAIS_PROGRAM=place.program,
+        NEUAIS_EMAIL=owner.email,
+        NEUAIS_PASSWORD=owner.password,
+    )
+
+    assert "# skipped 0" in told
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_examples_of_a_page_do_what_they_say(compiled: None, hello: Place, page: str):
+    told = _node(f"dist/examples/{page}.js", NEUAIS_BASE_URL=hello.url, NEUAIS_TOKEN=hello.key)
+
+    assert "hello running http://" in told
+    assert "replicas must be" in told.replace("from ", "")
+
+
+def test_the_lock_names_no_registry():
+    assert '"resolved"' not in (PACKAGE / "package-lock.json").read_text()
