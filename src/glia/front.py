@@ -31,7 +31,10 @@ MAKERS: dict[str, str] = {
 }
 """Where each surface is made. All but the first three answer under `/<name>`."""
 
-SURFACES = tuple(MAKERS)
+GRPC = "neuais-grpc"
+"""NeuAIs' API over gRPC, which has no address but a port of its own."""
+
+SURFACES = (*MAKERS, GRPC)
 """Names that `--listen NAME=PORT` takes."""
 
 _AT_ROOT = frozenset({"native", "openai", "mcp"})

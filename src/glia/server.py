@@ -8,14 +8,17 @@ import resource
 import socket
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import uvicorn
 
-from glia.front import Front, VitalSigns
+from glia.front import GRPC, Front, VitalSigns
 from glia.kit.errors import Conflict
 from glia.surfaces.shared.asgi import App
 from glia.wiring import House
+
+if TYPE_CHECKING:
+    from glia.surfaces.neuais.rpc.server import GrpcServer
 
 
 class Server:
@@ -24,9 +27,11 @@ class Server:
     def __init__(self, house: House, *, host: str, port: int, listen: Mapping[str, int]) -> None:
         """Binds at once, so that a port in use is told before anything else begins. Raises PortTaken."""
         front = Front(house)
-        places: list[tuple[App, int]] = [(front, port), *((front.alone(name), at) for name, at in listen.items())]
+        alone = {name: at for name, at in listen.items() if name != GRPC}
+        places: list[tuple[App, int]] = [(front, port), *((front.alone(name), at) for name, at in alone.items())]
         self._sockets = [bind(host, at) for _, at in places]
         self._servers = [_Quiet(_config(app)) for app, _ in places]
+        self._grpc = _grpc(house, front, host, listen[GRPC], port) if GRPC in listen else None
 
     def listen(self) -> None:
         """Takes connections from now on, so that whoever is told of it next is not refused; `run` answers them."""
@@ -39,10 +44,18 @@ class Server:
             asyncio.create_task(server.serve(sockets=[socket]))
             for server, socket in zip(self._servers, self._sockets, strict=True)
         ]
+        if self._grpc is not None:
+            serving.append(asyncio.create_task(self._grpc.run(stop)))
         await stop.wait()
         for server in self._servers:
             server.should_exit = True
         await asyncio.gather(*serving)
+
+
+def _grpc(house: House, front: Front, host: str, port: int, http_port: int) -> GrpcServer:
+    from glia.surfaces.neuais.rpc.server import GrpcServer
+
+    return GrpcServer(house, front, host=host, port=port, http_port=http_port)
 
 
 async def show_vital_signs(house: House, stop: asyncio.Event, *, host: str, port: int) -> None:

@@ -1,4 +1,4 @@
-"""Asks the HTTP surface inside this process, so that both APIs have one behaviour: checks, limits, errors, all of it."""
+"""Asks the HTTP surface inside this process, so that both APIs have one behaviour, limits and errors included."""
 
 from __future__ import annotations
 

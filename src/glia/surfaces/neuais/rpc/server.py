@@ -16,10 +16,8 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
-from grpc.aio import Metadata, ServicerContext
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1.health import SERVICE_NAME as HEALTH
-from grpc_health.v1.health import aio as health
+from grpc.aio import ServicerContext
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from glia.kit.errors import Conflict
@@ -54,6 +52,9 @@ _SHOWN: Final = (
 )
 
 
+_AsyncHealth: Any = vars(health)["aio"]  # its type stubs lack it
+
+
 class GrpcPortTaken(Conflict):
     code = "port_taken"
 
@@ -67,25 +68,25 @@ class Call:
     path: str
     query: str
 
+    @property
+    def makes(self) -> bool:
+        """Whether it makes something, so that a conflict is with what exists."""
+        return self.http_method == "POST" and "{" not in self.path
+
     def asked(self, request: Message, headers: Mapping[str, str], client: tuple[str, int]) -> Asked:
-        fields = MessageToDict(request, preserving_proto_field_name=True)
+        fields: dict[str, Any] = MessageToDict(request, preserving_proto_field_name=True)
         path, body = self.path, b""
         for name in [field.name for field in self.method.input_type.fields if f"{{{field.name}}}" in path]:
             path = path.replace(f"{{{name}}}", quote(str(fields.pop(name, "")), safe=""))
         if self.http_method in {"GET", "DELETE"}:
             query = "&".join(part for part in (self.query, urlencode(fields)) if part)
         else:
-            query, body = self.query, json.dumps(_body_of(fields)).encode()
+            for field in self.method.input_type.fields:
+                if field.name in fields and field.message_type is neuais_pb2.Environment.DESCRIPTOR:
+                    fields[field.name] = fields[field.name].get("variables", {})
+            query, body = self.query, json.dumps(fields).encode()
             headers = {**headers, "content-type": "application/json", "content-length": str(len(body))}
         return Asked(self.http_method, f"/neuais{path}", query.encode(), headers, body, client)
-
-
-def _body_of(fields: dict[str, Any]) -> dict[str, Any]:
-    """A map that may be empty and still be set is wrapped in a message of its own."""
-    environment = fields.get("environment")
-    if isinstance(environment, dict) and set(environment) <= {"variables"}:
-        return {**fields, "environment": environment.get("variables", {})}
-    return fields
 
 
 class GrpcServer:
@@ -96,7 +97,7 @@ class GrpcServer:
         self._house = house
         self._app = app
         self._origin = f"{_named(host)}:{http_port}"
-        self._health = health.HealthServicer()
+        self._health: Any = _AsyncHealth.HealthServicer()
         self._server = grpc.aio.server(
             maximum_concurrent_rpcs=_MOST_CALLS,
             options=[("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", 10 * 1024 * 1024)],
@@ -114,11 +115,11 @@ class GrpcServer:
             handlers = {method.name: self._handler(_call(method)) for method in service.methods}
             self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, handlers),))
             names.append(service.full_name)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        reflection.enable_server_reflection([*names, HEALTH, reflection.SERVICE_NAME], self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)  # pyright: ignore[reportUnknownMemberType]  # untyped
+        reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], self._server)
         return names
 
-    def _handler(self, call: Call) -> grpc.RpcMethodHandler:
+    def _handler(self, call: Call) -> grpc.RpcMethodHandler[Any, Any]:
         answer_type = GetMessageClass(call.method.output_type)
         coders: dict[str, Callable[..., Any]] = {
             "request_deserializer": GetMessageClass(call.method.input_type).FromString,
@@ -127,12 +128,12 @@ class GrpcServer:
 
         async def answer(request: Message, context: ServicerContext[Message, Message]) -> Message:
             async with ask(self._app, self._asked(call, request, context)) as given:
-                await _begin(given, context)
+                await _begin(call, given, context)
                 return ParseDict(json.loads(await given.whole()), answer_type(), ignore_unknown_fields=True)
 
         async def stream(request: Message, context: ServicerContext[Message, Message]) -> AsyncGenerator[Message]:
             async with ask(self._app, self._asked(call, request, context)) as given:
-                await _begin(given, context)
+                await _begin(call, given, context)
                 async with aclosing(_events(given)) as events:
                     async for event in events:
                         yield ParseDict(event, answer_type(), ignore_unknown_fields=True)
@@ -159,9 +160,9 @@ class GrpcServer:
         """Well while the database answers."""
         while True:
             is_well = await self._house.db.is_reachable()
-            Status = health_pb2.HealthCheckResponse
+            told = health_pb2.HealthCheckResponse.SERVING if is_well else health_pb2.HealthCheckResponse.NOT_SERVING
             for name in ("", *self._services):
-                await self._health.set(name, Status.SERVING if is_well else Status.NOT_SERVING)
+                await self._health.set(name, told)
             await asyncio.sleep(_HEALTH_SECONDS)
 
 
@@ -171,19 +172,20 @@ def _call(method: MethodDescriptor) -> Call:
     return Call(method, http_method, path, query)
 
 
-async def _begin(given: Answer, context: ServicerContext[Message, Message]) -> None:
+async def _begin(call: Call, given: Answer, context: ServicerContext[Message, Message]) -> None:
     """Sends what headers tell; ends the call when the answer is an error."""
-    shown = Metadata(*((name, given.headers[name]) for name in _SHOWN if name in given.headers))
+    shown = tuple((name, given.headers[name]) for name in _SHOWN if name in given.headers)
     if given.status < 400:
-        return await context.send_initial_metadata(shown)
+        await context.send_initial_metadata(shown)
+        return
     error: dict[str, Any] = json.loads(await given.whole())["error"]
     details: dict[str, str] = error["details"]
     told = {"error-code": error["code"], "error-field": details.get("field"), "error-reason": details.get("reason")}
-    for name, value in told.items():
-        if value:
-            shown.add(name, value.encode("ascii", "backslashreplace").decode())
+    faults = tuple((name, value.encode("ascii", "backslashreplace").decode()) for name, value in told.items() if value)
     code = STATUSES.get(given.status, grpc.StatusCode.INTERNAL)
-    await context.abort(code, error["message"], shown)
+    if given.status == 409 and call.makes:
+        code = grpc.StatusCode.ALREADY_EXISTS
+    await context.abort(code, error["message"], shown + faults)
 
 
 async def _events(given: Answer) -> AsyncGenerator[dict[str, Any]]:

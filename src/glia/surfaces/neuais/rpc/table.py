@@ -33,8 +33,10 @@ BINDINGS: Final[Mapping[str, str]] = {
     "WebhookService.GetWebhook": "GET /v1/webhooks/{id}",
     "WebhookService.CreateWebhook": "POST /v1/webhooks",
     "WebhookService.DeleteWebhook": "DELETE /v1/webhooks/{id}",
-    "WebhookService.ListDeliveries": "GET /v1/webhooks/{id}/deliveries",
-    "WebhookService.Redeliver": "POST /v1/webhooks/{id}/deliveries/{delivery_id}/redeliver",
+    "WebhookService.ListDeliveries": "GET /v1/webhooks/{webhook_id}/deliveries",
+    "WebhookService.GetDelivery": "GET /v1/webhooks/{webhook_id}/deliveries/{id}",
+    "WebhookService.Redeliver": "POST /v1/webhooks/{webhook_id}/deliveries/{id}/redeliver",
+    "WebhookService.RedeliverFailed": "POST /v1/webhooks/{webhook_id}/redeliver",
 }
-"""`Service.Method` to `METHOD path`; names in braces are fields of the message. What a GET or DELETE has besides goes into
-its query, what the others have is their body."""
+"""`Service.Method` to `METHOD path`; names in braces are fields of the message. What a GET or DELETE has
+besides goes into its query, what the others have is their body."""
