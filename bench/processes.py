@@ -59,6 +59,11 @@ class Watched:
         return _memory(ours), _memory(database)
 
 
+def cpu_seconds(pid: int) -> float:
+    """Of one process, with all its threads, since it began."""
+    return _cpu(psutil.Process(pid))
+
+
 def _cpu(process: psutil.Process) -> float:
     """The scheduler's own count, which is exact; utime and stime are samples."""
     try:

@@ -20,7 +20,7 @@ import psycopg
 import pytest
 
 from glia.kit.ids import new_id
-from tests.surfaces.conftest import Client, Server, server  # noqa: F401
+from tests.surfaces.conftest import Client, Server, client, credentials, server  # noqa: F401
 
 WEB = b"""
 import http.client, os, sys, time, json, socket, threading
@@ -32,7 +32,7 @@ class Handler(BaseHTTPRequestHandler):
         if path == "/say": print(self.path.partition("?")[2], flush=True)
         if path == "/env": return self.answer(200, json.dumps(dict(os.environ)))
         if path == "/ask":
-            asking = http.client.HTTPConnection("127.0.0.1", 3128, timeout=10)
+            asking = http.client.HTTPConnection("127.0.0.1", 3128, timeout=40)
             try:
                 asking.request("GET", self.path.partition("?")[2])
                 answer = asking.getresponse()
@@ -247,7 +247,7 @@ class Fleet:
         self.client.made("/v1/deployments", body)
         return name
 
-    def until(self, name: str, status: str, seconds: float = 25, **fields: Any) -> dict[str, Any]:
+    def until(self, name: str, status: str, seconds: float = 45, **fields: Any) -> dict[str, Any]:
         wanted = {"status": status, **fields}
         return self.client.until(
             f"/v1/deployments/{name}",
@@ -293,7 +293,7 @@ class Fleet:
 
 @pytest.fixture
 def fleet(server: Server, node: NodeProcess, shop: str) -> Iterator[Fleet]:  # noqa: F811
-    client = server.client(server.workspace().api_key)
-    yield Fleet(client, node, shop)
-    for found in client.get("/v1/deployments?limit=100").json["data"]:
-        client.delete(f"/v1/deployments/{found['id']}")
+    owner = server.client(server.workspace().api_key)
+    yield Fleet(owner, node, shop)
+    for found in owner.get("/v1/deployments?limit=100").json["data"]:
+        owner.delete(f"/v1/deployments/{found['id']}")

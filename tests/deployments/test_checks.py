@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from glia.deployments.lines import LONGEST_LINE_BYTES, Splitter, level_of
-from tests.surfaces.conftest import Client, client, credentials, server, stranger  # noqa: F401
+from tests.surfaces.conftest import Client, stranger  # noqa: F401
 
 GOOD = {"name": "web", "runtime": "python", "binary_url": "storage://bin/web.py", "replicas": 0}
 
@@ -46,7 +46,7 @@ BAD: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("field", "value"), BAD)
-def test_a_bad_value_is_refused_with_its_field_and_reason(client: Client, field: str, value: Any) -> None:  # noqa: F811
+def test_a_bad_value_is_refused_with_its_field_and_reason(client: Client, field: str, value: Any) -> None:
     answer = client.post("/v1/deployments", GOOD | {field: value})
 
     assert answer.status == 400, answer.body
@@ -66,7 +66,7 @@ def test_a_name_is_taken_once_in_a_workspace_and_free_in_another(client: Client,
     assert client.get(f"/v1/deployments/{other['id']}").status == 404
 
 
-def test_changes_make_versions_and_scaling_does_not(client: Client) -> None:  # noqa: F811
+def test_changes_make_versions_and_scaling_does_not(client: Client) -> None:
     client.made("/v1/deployments", GOOD | {"sha256": "A" * 64})
 
     scaled = client.post("/v1/deployments/web/scale", {"replicas": 0}).json

@@ -9,14 +9,14 @@ from websockets.sync.client import connect
 
 from glia.wiring import House
 from tests.deployments.conftest import Fleet, NodeProcess, problem_of
-from tests.surfaces.conftest import Client, Server, server  # noqa: F401
+from tests.surfaces.conftest import Client, Server
 
 # Nobody takes its replicas over while it is started again.
 LONE = {"GLIA_FLEET__LISTEN": "", "GLIA_FLEET__LEASE_SECONDS": "60"}
 
 
 @contextmanager
-def elsewhere(server: Server) -> Iterator[None]:  # noqa: F811
+def elsewhere(server: Server) -> Iterator[None]:
     """The server is on another machine than all nodes."""
 
     async def set_near(house: House, is_near: bool) -> None:
@@ -30,7 +30,7 @@ def elsewhere(server: Server) -> Iterator[None]:  # noqa: F811
         server.do(lambda house: set_near(house, True))
 
 
-def test_replicas_of_other_machines_answer_http_events_and_websockets(fleet: Fleet, server: Server) -> None:  # noqa: F811
+def test_replicas_of_other_machines_answer_http_events_and_websockets(fleet: Fleet, server: Server) -> None:
     web, chat = fleet.deploy("web.py"), fleet.deploy("socket.py")
     fleet.running(web)
     fleet.running(chat)
@@ -53,7 +53,7 @@ def test_replicas_of_other_machines_answer_http_events_and_websockets(fleet: Fle
 
 def test_two_nodes_serve_one_endpoint_and_one_that_is_not_reached_is_passed_over(
     fleet: Fleet,
-    server: Server,  # noqa: F811
+    server: Server,
 ) -> None:
     other = NodeProcess(fleet.node.database, fleet.node.allow, settings=LONE)
     other.start("--region", "west", "--listen", "127.0.0.1:0")

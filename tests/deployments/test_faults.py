@@ -23,7 +23,7 @@ import psycopg
 import pytest
 
 from tests.deployments.conftest import FILES, Fleet
-from tests.surfaces.conftest import Client, Server, server  # noqa: F401
+from tests.surfaces.conftest import Client, Server
 
 MIB = 1024 * 1024
 
@@ -225,7 +225,7 @@ def _used(fleet: Fleet, name: str, is_done: Callable[[dict[str, Any]], bool]) ->
 class OwnServer:
     """A `glia serve` of its own, on the database of the others."""
 
-    def __init__(self, server: Server, folder: Path) -> None:  # noqa: F811
+    def __init__(self, server: Server, folder: Path) -> None:
         self.server, self.folder = server, folder
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
@@ -252,7 +252,7 @@ class OwnServer:
 
 def test_a_server_killed_under_load_leaves_the_programs_alone(
     fleet: Fleet,
-    server: Server,  # noqa: F811
+    server: Server,
     tmp_path: Path,
 ) -> None:
     name = fleet.deploy("web.py", replicas=2)

@@ -10,7 +10,7 @@ import time
 from websockets.sync.client import connect
 
 from tests.deployments.conftest import FILES, WEB, Fleet, NodeProcess, problem_of
-from tests.surfaces.conftest import Client, Server, server  # noqa: F401
+from tests.surfaces.conftest import Client, Server
 
 
 def test_a_program_serves_from_all_its_replicas_and_is_scaled(fleet: Fleet) -> None:
@@ -149,7 +149,7 @@ def test_programs_outlive_their_supervisor_which_finds_them_again(fleet: Fleet) 
     fleet.node.kill()
     while_gone = fleet.call(name, "say?meanwhile")
     fleet.node.start("--region", "north")
-    fleet.said(name, "meanwhile", 20)
+    fleet.said(name, "meanwhile", 40)
     after = fleet.client.get(f"/v1/deployments/{name}/replicas").json["data"][0]
 
     assert while_gone == b"hello /say?meanwhile"
@@ -258,7 +258,7 @@ def test_a_region_without_nodes_is_an_error_and_one_with_a_node_runs(fleet: Flee
     fleet.running(north)
 
 
-def test_a_lost_nodes_replicas_start_elsewhere(fleet: Fleet, server: Server) -> None:  # noqa: F811
+def test_a_lost_nodes_replicas_start_elsewhere(fleet: Fleet, server: Server) -> None:
     other = NodeProcess(fleet.node.database, fleet.node.allow)
     other.start("--region", "east")
     try:

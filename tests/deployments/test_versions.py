@@ -7,9 +7,7 @@ from typing import Any
 import pytest
 
 from glia.kit.ids import new_id
-from tests.surfaces.conftest import Client, Server, client, credentials, server
-
-__all__ = ["client", "credentials", "server"]  # fixtures
+from tests.surfaces.conftest import Client, Server
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from glia.deployments import checks
 from glia.deployments.types import Program
 from glia.kit.errors import InvalidRequest
 from tests.deployments.conftest import Fleet
-from tests.surfaces.conftest import server  # noqa: F401
 
 
 def test_a_program_reaches_what_it_names_and_nothing_else(fleet: Fleet) -> None:

@@ -60,17 +60,18 @@ class Keeping:
         minder.place, minder.pending = place, None
         return True
 
-    async def flush(self, minder: Minder) -> None:
-        """All that it wrote until its end."""
+    async def flush(self, minder: Minder, last_line: str) -> None:
+        """All that it wrote until its end, and a line of ours if there is one."""
         while await self.pump(minder):
             pass
-        if minder.pending is None and (lines := minder.splitter.flush()):
+        ours = [_ours(last_line)] if last_line else []
+        if minder.pending is None and (lines := [*minder.splitter.flush(), *ours]):
             minder.pending = lines, minder.place
             await self._keep(minder)
 
     async def say(self, minder: Minder, text: str) -> None:
         """A line of ours among those of the replica."""
-        await self.add(minder.row, [NewLine(datetime.now(UTC), _ERROR, text[:4000])], minder.place)
+        await self.add(minder.row, [_ours(text)], minder.place)
 
     async def add(self, row: Assigned, lines: Sequence[NewLine], place: tuple[int, int]) -> None:
         """Lines of ours; place: up to where its own were read. Nothing waits: without a database they are lost."""
@@ -97,3 +98,7 @@ class Keeping:
                 memory_mib=used.memory_bytes / (1024 * 1024),
                 network=max(0, used.network_bytes - before[1].network_bytes) / seconds,
             )
+
+
+def _ours(text: str) -> NewLine:
+    return NewLine(datetime.now(UTC), _ERROR, text[:4000])

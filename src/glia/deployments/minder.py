@@ -33,15 +33,16 @@ _DRAIN_LEAST_SECONDS = 1.0
 @dataclass(frozen=True)
 class Tools:
     """What minders share. environment: opens a replica's sealed variables. noted: tells the digest of a download and
-    gets the one that counts. flushed: waits until a replica's output is kept. said: adds a line of ours to it.
-    ways_out: whom programs may reach. metered: notes what was used. changed: something is to be reported."""
+    gets the one that counts. flushed: waits until a replica's output is kept, with a line of ours behind it. said:
+    adds such a line. ways_out: whom programs may reach. metered: notes what was used. changed: something is to be
+    reported."""
 
     backend: FleetBackend
     binaries: Binaries
     config: FleetConfig
     environment: Callable[[Assigned], Mapping[str, str]]
     noted: Callable[[Assigned, Kept], Awaitable[str]]
-    flushed: Callable[[Minder], Awaitable[None]]
+    flushed: Callable[[Minder, str], Awaitable[None]]
     said: Callable[[Minder, str], Awaitable[None]]
     ways_out: WaysOut
     metered: Callable[[metering.Stretch], None]
@@ -172,7 +173,7 @@ class Minder:
         self._say(state, reason)
         self.is_dirty = True
         self._tools.changed()
-        seconds = 0.25 if self.failures <= 1 else min(2.0 ** (self.failures - 2), _LONGEST_PAUSE_SECONDS)
+        seconds = 0.02 if self.failures <= 1 else min(2.0 ** (self.failures - 2), _LONGEST_PAUSE_SECONDS)
         await self._wait(seconds * random.uniform(0.8, 1.0))  # noqa: S311
 
     async def _wait(self, seconds: float) -> None:
@@ -248,11 +249,11 @@ class Minder:
         self.restarts += 1
         self.last_failure = reason
         self._say("backoff", reason)
-        await self._bury()
-        await self._tools.said(self, f"This replica ended, and is started again: {reason.rstrip('.')}.")
+        await self._bury(f"This replica ended, and is started again: {reason.rstrip('.')}.")
         await self._pause("backoff", reason)
 
-    async def _bury(self) -> None:
+    async def _bury(self, last_line: str = "") -> None:
+        """last_line: of ours, behind its last words."""
         running = self.running
         if running is None:
             return
@@ -261,7 +262,7 @@ class Minder:
         await self._tools.ways_out.close(self.row.id)
         try:
             async with asyncio.timeout(_FLUSH_SECONDS):
-                await self._tools.flushed(self)
+                await self._tools.flushed(self, last_line)
         except TimeoutError:
             log.warning("the last output of a replica was lost", replica=str(self.row.id))
         self.running, self.ended, self.pending, self.used = None, None, None, None

@@ -36,7 +36,7 @@ from glia.kit.ids import new_id
 
 log = structlog.get_logger(__name__)
 
-_SYNC_SECONDS = 1.0
+_SYNC_SECONDS = 2.0
 _PULSE_SECONDS = 0.2
 _SELDOM_SECONDS = 1.0
 _TRIM_SECONDS = 60.0
@@ -139,7 +139,8 @@ class Node:
 
     async def _pause(self, ending: asyncio.Task[bool]) -> None:
         waking = asyncio.create_task(self._changed.wait())
-        await asyncio.wait((waking, ending), timeout=_SYNC_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        seconds = min(_SYNC_SECONDS, self._config.lease_seconds / 3)
+        await asyncio.wait((waking, ending), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         waking.cancel()
         self._changed.clear()
 

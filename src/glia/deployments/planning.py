@@ -16,6 +16,7 @@ LOOP_FAILURES = 5
 """After so many failures in a row a deployment is said to be in error."""
 
 _UNDO_FAILURES = 3
+_UNDONE = "The last change was undone"
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,9 @@ def plan_for(wish: Wish, rows: Sequence[ReplicaRow], *, problem: str, start_seco
     new = [row for row in living if row.generation == wish.generation]
     old = [row for row in living if row.generation != wish.generation]
     if old and wish.good_version_id is not None and wish.good_generation != wish.generation:
-        why = _why_undo(new, start_seconds) if any(row.is_ready for row in old) else ""
+        why = _why_undo(new, start_seconds)
         if why:
-            return _undo(wish, new, why, drop)
+            return _undo(wish, new, why, drop, is_served=any(row.is_ready for row in old))
     ready = [row for row in new if row.is_ready]
     if old:
         return _roll(wish, new, old, drop, problem)
@@ -84,20 +85,21 @@ def _why_undo(new: Sequence[ReplicaRow], start_seconds: float) -> str:
     return ""
 
 
-def _undo(wish: Wish, new: Sequence[ReplicaRow], why: str, drop: tuple[UUID, ...]) -> Plan:
+def _undo(wish: Wish, new: Sequence[ReplicaRow], why: str, drop: tuple[UUID, ...], *, is_served: bool) -> Plan:
     target = (wish.good_version_id or wish.version_id, wish.good_generation or wish.generation)
-    reason = f"The last change was undone, and what ran before it runs on: {why.rstrip('.')}."
-    return _plan(wish, "running", reason, retire=tuple(row.id for row in new), drop=drop, target=target)
+    reason = f"{_UNDONE}, and what ran before it runs on: {why.rstrip('.')}."
+    status = "running" if is_served else "deploying"
+    return _plan(wish, status, reason, retire=tuple(row.id for row in new), drop=drop, target=target)
 
 
 def _roll(
     wish: Wish, new: Sequence[ReplicaRow], old: Sequence[ReplicaRow], drop: tuple[UUID, ...], problem: str
 ) -> Plan:
-    """One more than wanted at most. Old ones that do not serve are not waited for."""
-    useless = [row for row in old if not row.is_ready]
-    serving = len(old) - len(useless)
-    retire = [row.id for row in useless]
+    """One more than wanted at most. Old ones that do not serve go when a new one does: until then they may be what is
+    gone back to."""
     ready = sum(row.is_ready for row in new)
+    serving = sum(row.is_ready for row in old)
+    retire = [row.id for row in old if not row.is_ready and ready]
     surplus = ready + serving - wish.replicas
     retire += [row.id for row in old if row.is_ready][: max(0, surplus)]
     is_waiting = ready < len(new)
@@ -122,14 +124,15 @@ def _judged(wish: Wish, rows: Sequence[ReplicaRow], problem: str) -> tuple[str, 
         again = "" if broken.state == "failed" else f" {broken.failures} times in a row"
         return "error", f"A replica fails{again}: {broken.reason.rstrip('.')}."
     ready = sum(row.is_ready for row in rows)
+    kept = wish.reason if wish.reason.startswith(_UNDONE) else ""
     if ready >= wish.replicas:
-        return "running", wish.reason if wish.status == "running" else ""
+        return "running", kept if wish.status == "deploying" else wish.reason if wish.status == "running" else ""
     unhealthy = next((row for row in rows if row.state == "unhealthy"), None)
     if unhealthy is not None and not ready:
         return "error", f"No replica is healthy: {unhealthy.reason.rstrip('.')}."
     if wish.status == "running" and (ready or wish.good_generation == wish.generation):
         return "running", wish.reason
-    return ("error", wish.reason) if wish.status == "error" else ("deploying", "")
+    return ("error", wish.reason) if wish.status == "error" else ("deploying", kept)
 
 
 def places_for(count: int, nodes: Sequence[NodeRow], taken: Mapping[UUID, int], region: str) -> list[UUID]:
