@@ -14,7 +14,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from glia.identity.types import Role
+from glia.identity.types import Credentials, Plan, Role
 from glia.kit.ids import new_id
 from glia.surfaces.neuais import live_feeds
 from glia.surfaces.neuais.agents import Show
@@ -24,6 +24,7 @@ from glia.surfaces.neuais.logs import Wanted
 from glia.wiring import House
 from tests.surfaces.conftest import Server
 from tests.surfaces.neuais.conftest import Neuais, Written
+from tests.surfaces.neuais.test_plans import give
 
 Frame = dict[str, Any]
 
@@ -261,3 +262,18 @@ def test_who_did_not_read_is_told_how_many_lines_were_left_out(
 
     assert [frame.get("count") or frame["data"]["message"] for frame in said] == ["a", "b", 3, "f"]
     assert said[2]["type"] == "dropped"
+
+
+def test_opening_a_socket_counts_as_a_request(server: Server, neuais: Neuais, credentials: Credentials):
+    give(server, credentials, Plan.ENTERPRISE, rate=2)
+
+    with opened(neuais) as first, opened(neuais) as second:
+        first.subscribed("status"), second.subscribed("status")
+        left = {name.lower(): value for name, value in second.connection.response.headers.raw_items()}
+        with pytest.raises(InvalidStatus) as refused, opened(neuais):
+            pass
+
+    assert (left["x-ratelimit-limit"], left["x-ratelimit-remaining"]) == ("2", "0")
+    assert refused.value.response.status_code == 429
+    assert json.loads(refused.value.response.body)["error"]["code"] == "rate_limit_exceeded"
+    assert int(refused.value.response.headers["retry-after"]) > 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, NoReturn, assert_never
 from urllib.parse import parse_qsl
@@ -13,7 +13,7 @@ from uuid import UUID
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from glia.identity.types import Principal
+from glia.identity.types import Authenticated, Principal
 from glia.kit.errors import (
     Forbidden,
     GliaError,
@@ -26,6 +26,7 @@ from glia.kit.errors import (
 )
 from glia.kit.ids import new_id
 from glia.surfaces.neuais.agents import Show, reference_of
+from glia.surfaces.neuais.limits import PlanLimits, limit_headers
 from glia.surfaces.neuais.live_feeds import Feeds, Subscription, begun
 from glia.surfaces.neuais.live_readings import Readings
 from glia.surfaces.neuais.live_words import (
@@ -43,7 +44,7 @@ from glia.surfaces.neuais.live_words import (
     stamped,
 )
 from glia.surfaces.neuais.words import neuais_error, status_of
-from glia.surfaces.shared.asgi import Receive, Scope, Send, send_json
+from glia.surfaces.shared.asgi import Receive, Request, Scope, Send, send_json
 from glia.surfaces.shared.objects import origin_of
 from glia.wiring import House
 
@@ -83,12 +84,13 @@ async def socket(token: str = "") -> NoReturn:
 class Sockets:
     def __init__(self, house: House) -> None:
         self._house = house
+        self._limits = PlanLimits(house)
         self._readings = Readings(house)
         self._open = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect
-        caller = _Caller(self._house)
+        caller = _Caller(self._house, self._limits, Request({**scope, "method": "GET"}, receive))
         try:
             if scope["path"] != PATH:
                 raise NotFound(f"There is no WebSocket at {scope['path'][:200]}; use {PATH}.")
@@ -97,8 +99,8 @@ class Sockets:
             if credential := _credential(scope):
                 await caller.become(credential)
         except GliaError as error:
-            return await _refuse(send, error)
-        await send({"type": "websocket.accept"})
+            return await _refuse(send, error, caller.headers)
+        await send({"type": "websocket.accept", "headers": caller.headers})
         self._open += 1
         try:
             await _Socket(self._house, self._readings, caller, scope, receive, send).serve()
@@ -117,33 +119,39 @@ def _credential(scope: Scope) -> str | None:
     return f"Bearer {token}" if token else None
 
 
-async def _refuse(send: Send, error: GliaError) -> None:
+async def _refuse(send: Send, error: GliaError, headers: Sequence[tuple[bytes, bytes]]) -> None:
     """Before the upgrade, as any other error."""
 
     async def before_upgrade(message: Any) -> None:
         """Any: an ASGI message."""
         await send({**message, "type": f"websocket.{message['type']}"})
 
-    headers: list[tuple[bytes, bytes]] = []
-    if isinstance(error, RateLimited):
-        headers.append((b"retry-after", str(max(1, round(error.retry_after_seconds))).encode()))
     await send_json(before_upgrade, status_of(error), neuais_error(error, str(new_id())), headers)
 
 
 class _Caller:
     """Who is at the other end. Asked anew all the time, so that a revoked or expired credential ends the socket."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, limits: PlanLimits, request: Request) -> None:
+        """request: the handshake."""
         self._house = house
+        self._limits = limits
+        self._request = request
         self._credential: str | None = None
         self.principal: Principal | None = None
+        self.headers: list[tuple[bytes, bytes]] = []
+        """What was said last about the limit of requests."""
 
     async def become(self, credential: str) -> None:
         """Raises Unauthorized, RateLimited, and Forbidden for somebody of another workspace."""
-        found = await self._house.identity.authenticate(credential, None)
+        try:
+            found = await self._house.identity.authenticate(credential, None)
+        except Unauthorized:
+            self._count(None)
+            raise
         if self.principal is not None and self.principal.workspace_id != found.principal.workspace_id:
             raise Forbidden("This credential is another workspace's; open another socket for it.")
-        self._count(found.limited_as, found.rate_per_minute)
+        self._count(found)
         found.principal.require("deployments:read")
         self._credential, self.principal = credential, found.principal
 
@@ -155,11 +163,14 @@ class _Caller:
         self.principal = found.principal
         return found.principal
 
-    def _count(self, limited_as: UUID, rate_per_minute: int | None) -> None:
-        decision = self._house.rate_limits.allow(limited_as, rate_per_minute)
+    def _count(self, found: Authenticated | None) -> None:
+        decision = self._limits(self._request, found)
+        told = limit_headers(decision.headers())
+        self.headers = [(name.lower().encode(), value.encode()) for name, value in told.items()]
         if not decision.is_allowed:
             raise RateLimited(
-                f"There may be {decision.limit} requests a minute; wait {decision.retry_after_seconds} s.",
+                f"{self._limits.whose} may make {decision.limit} requests a minute;"
+                f" wait {decision.retry_after_seconds} s.",
                 retry_after_seconds=decision.retry_after_seconds,
             )
 
