@@ -52,6 +52,18 @@ async def test_a_key_is_made_listed_and_revoked(place: dict[str, str]) -> None:
     assert "laptop" in glia("key", "list", "--all", **place).stdout
 
 
+async def test_the_operator_sets_plans_and_prices(place: dict[str, str]) -> None:
+    assert glia("workspace", "plan", **place).stdout == "enterprise (the server's): 1000000 requests a minute\n"
+    set_plan = glia("workspace", "plan", "free", **place)
+    assert set_plan.stdout == "free (its own): 100 requests a minute\n", set_plan.stderr
+
+    prices = glia("workspace", "prices", "--core-hour", "0.125", **place)
+    assert prices.stdout.splitlines()[0].split(maxsplit=2) == ["core_hour", "0.125", "its own"], prices.stderr
+    assert glia("workspace", "invoices", **place).stdout == ""
+    refused = glia("workspace", "prices", "--network-gb", "much", **place)
+    assert refused.stderr == "glia: --network-gb 'much' is not a number of dollars such as 0.05.\n"
+
+
 async def test_a_key_of_an_unknown_surface_is_refused_in_one_line(place: dict[str, str]) -> None:
     refused = glia("key", "create", "--surface", "nothing", **place)
 

@@ -76,8 +76,15 @@ _BOOKED: LiteralString = (
         memory, storage, network, compute, memory_cost, storage_cost, network_cost from priced
       on conflict do nothing
       returning id, hour, name, compute_micros + memory_micros + storage_micros + network_micros as amount)
-    select count(*) from added cross join lateral (select glia.post_bill(glia.time_ordered_id(), %(workspace_id)s,
-      'usage', amount, to_char(hour at time zone 'UTC', 'YYYY-MM-DD"T"HH24:00"Z "') || name, id, 'system')) as posted"""
+, posted as (
+      insert into ledger_transactions (id, workspace_id, kind, note, usage_id)
+      select id, %(workspace_id)s, 'usage', to_char(hour at time zone 'UTC', 'YYYY-MM-DD"T"HH24:00"Z "') || name, id
+      from added where amount > 0),
+    entered as (
+      insert into ledger_entries (transaction_id, workspace_id, account, amount_micros)
+      select a.id, %(workspace_id)s, e.account, e.sign * a.amount
+      from added a cross join (values ('used', 1), ('owed', -1)) as e (account, sign) where a.amount > 0)
+    select count(*) from added"""
 )
 
 MORE: LiteralString = """

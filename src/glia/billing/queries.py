@@ -168,7 +168,12 @@ async def pay(tx: Transaction, id: UUID, *, by: str, note: str) -> bool:
 async def post_payment(tx: Transaction, workspace_id: UUID, invoice: Invoice, *, id: UUID, by: str) -> None:
     await tx.execute(
         """
-        select glia.post_bill(%(id)s, %(workspace_id)s, 'payment', %(amount)s, %(note)s, null, %(by)s)""",
+        with posted as (
+          insert into ledger_transactions (id, workspace_id, kind, note, created_by)
+          values (%(id)s, %(workspace_id)s, 'payment', %(note)s, %(by)s))
+        insert into ledger_entries (transaction_id, workspace_id, account, amount_micros)
+        values (%(id)s, %(workspace_id)s, 'owed', %(amount)s::bigint),
+          (%(id)s, %(workspace_id)s, 'paid', -%(amount)s::bigint)""",
         id=id,
         workspace_id=workspace_id,
         amount=invoice.amount_micros,

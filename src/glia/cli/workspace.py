@@ -69,7 +69,7 @@ def prices(place: Place, **given: str | None) -> None:
     found, own = _run(place, work)
     for name, price in found.__dict__.items():
         whose = "the server's" if own.__dict__[name] is None else "its own"
-        click.echo(f"{name:<18}{price:f}  {whose}")
+        click.echo(f"{name:<18}{price.normalize():f}  {whose}")
 
 
 @command.command()

@@ -18,6 +18,7 @@ from glia.storage.service import Objects
 
 _BEHIND = "3 hours"
 _MANY_WAIT = 20
+_NODE_COMES_WITHIN = "1 minute"
 _EMBEDDED = "glia/embedded"
 
 
@@ -99,25 +100,31 @@ class Attempts:
         return Finding()
 
     async def nodes(self) -> Finding:
-        """Nodes that have told within their lease that they live. Deployments need one; agents do not."""
+        """Nodes that have told within their lease that they live. There need be none until something is deployed."""
         async with self._db.across_workspaces() as tx:
             alive = await tx.value("select count(*) from fleet_nodes where lease_until > now()")
             fit = await tx.value("select count(*) from fleet_nodes where lease_until > now() and problem = ''")
-            wanted = await tx.value("select count(*) from deployments where is_wanted and replicas > 0")
+            waiting = await tx.value(
+                """
+                select count(*) from deployments where is_wanted and replicas > 0
+                  and changed_at < now() - %(grace)s::interval""",
+                grace=_NODE_COMES_WITHIN,
+            )
         if fit:
             bad = alive - fit
-            return Finding(f"{bad} of {alive} nodes cannot run programs." if bad else f"{alive} nodes.", bad > 0)
-        if wanted:
-            raise Unavailable(f"No node can run programs, and {wanted} deployments wait for one; see `glia doctor`.")
-        why = "No node of this installation can run programs" if alive else "No node runs; start one with `glia node`"
-        return Finding(f"{why}.", is_degraded=True)
+            return Finding(f"{bad} of {alive} nodes cannot run programs." if bad else f"Nodes: {alive}.", bad > 0)
+        if waiting:
+            raise Unavailable(f"No node can run programs, and {waiting} deployments wait for one; see `glia doctor`.")
+        if alive:
+            return Finding("No node of this installation can run programs; see `glia doctor`.", is_degraded=True)
+        return Finding("No node runs; one is started when something is deployed.")
 
     async def workers(self) -> Finding:
         async with self._db.across_workspaces() as tx:
             alive = await tx.value("select count(*) from workers where lease_until > now()")
         if not alive:
             raise Unavailable("No worker executes runs.")
-        return Finding(f"{alive} workers.")
+        return Finding(f"Workers: {alive}.")
 
     async def store(self) -> Finding:
         await self._objects.probe()

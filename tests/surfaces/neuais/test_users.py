@@ -84,6 +84,7 @@ def test_people_read_and_change_themselves(people: People):
     email = f"anna@{people.domain}"
 
     shown = client.get(f"/v1/users/{id}").json
+    assert client.get("/v1/users/me").json == shown
     changed = client.put(f"/v1/users/{id}", {"name": "Anna", "email": email, "role": shown["role"]}).json
     assert (changed["name"], changed["email"], changed["role"]) == ("Anna", email, "developer")
     refusal(client.put(f"/v1/users/{id}", {"role": "admin"}), 403)

@@ -88,7 +88,7 @@ async def create(body: UserBody, house: TheHouse, principal: ThePrincipal) -> Us
 
 @router.get("/{user}", response_model=UserOut)
 async def get(user: str, house: TheHouse, principal: ThePrincipal, fields: FieldsText = None) -> JSONResponse:
-    """One person; everybody may see themselves."""
+    """One person; everybody may see themselves, as `me` too."""
     found = await _found(house, principal, user)
     return JSONResponse(selected(user_out(found), fields_of(fields)))
 
@@ -114,6 +114,9 @@ async def delete(user: str, house: TheHouse, principal: ThePrincipal) -> UserMes
 
 
 async def _found(house: House, principal: Principal, text: str) -> User:
+    """text: an id, or `me` for whoever asks."""
+    if text == "me" and principal.user_id is not None:
+        return await house.identity.users.get(principal, principal.user_id)
     return await house.identity.users.get(principal, id_of(text, "user", _PREFIX))
 
 
