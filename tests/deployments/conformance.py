@@ -87,17 +87,17 @@ def test_a_crash_is_mended_and_counted(place: Place) -> None:
     name = fleet.deploy("web.py")
     fleet.running(name)
 
-    Client(place.client.port).get(f"/deployments/{name}/die")
-    place.client.until(
+    fleet.post(name, "die")
+    found = place.client.until(
         f"/v1/deployments/{name}/replicas",
         lambda found: found["data"] and found["data"][0]["restarts"] > 0 and found["data"][0]["is_ready"],
     )
+    place.client.until(f"/v1/deployments/{name}/logs", lambda found: len(found["data"]) >= 3)
 
-    deadline = time.monotonic() + 20  # the request is repeated, so it may have died more than once
-    while fleet.call(name) != b"hello /" or len(fleet.lines(name)) != place.replicas(name)[0]["restarts"] + 1:
-        assert time.monotonic() < deadline, (place.replicas(name), fleet.lines(name))
-        time.sleep(0.1)
-    assert {line["message"] for line in fleet.lines(name)} == {"started"}
+    assert fleet.call(name) == b"hello /"
+    assert (found["data"][0]["restarts"], found["data"][0]["last_failure"]) == (1, "it ended with exit status 3")
+    told = "This replica ended, and is started again: it ended with exit status 3."
+    assert [line["message"] for line in fleet.lines(name)] == ["started", told, "started"]
 
 
 def test_a_crash_loop_is_an_error_that_says_why(place: Place) -> None:
@@ -107,7 +107,7 @@ def test_a_crash_loop_is_an_error_that_says_why(place: Place) -> None:
     shown = fleet.until(name, "error")
 
     assert "exit status 4" in shown["reason"]
-    assert fleet.lines(name, "level=error")[0]["message"] == "ERROR no config"
+    assert fleet.said(name, "This replica ended")[0]["message"] == "ERROR no config"
 
 
 def test_too_much_memory_is_told(place: Place) -> None:
@@ -118,6 +118,18 @@ def test_too_much_memory_is_told(place: Place) -> None:
         f"/v1/deployments/{name}/replicas",
         lambda found: found["data"] and "more memory than it may" in found["data"][0]["reason"],
     )
+
+
+def test_what_runs_is_counted_for_its_bill(place: Place) -> None:
+    name = place.fleet.deploy("web.py")
+    shown = place.fleet.running(name)
+
+    found = place.client.until(
+        f"/v1/deployment-usage?deployment_id={shown['id']}", lambda found: found["data"] and found["data"][0], 40
+    )
+
+    assert 0 < found["data"][0]["replica_seconds"] < 120
+    assert found["data"][0]["memory_byte_seconds"] > 0
 
 
 def test_a_stop_lets_a_program_end_itself(place: Place) -> None:

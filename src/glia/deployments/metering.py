@@ -78,6 +78,11 @@ class Metering:
         """Whether the database has not taken what was noted."""
         return bool(self._owed)
 
+    @property
+    def owing(self) -> set[UUID]:
+        """Replicas of which something noted has not been written."""
+        return {stretch.row.id for stretch in self._owed}
+
     def note(self, stretch: Stretch) -> None:
         if len(self._owed) >= _MOST_OWED:
             log.error("use of a replica is not counted, because too much waits for the database")

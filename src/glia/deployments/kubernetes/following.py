@@ -34,6 +34,7 @@ _BATCH_LINES = 2000
 _BATCH_SECONDS = 0.1
 _AGAIN_SECONDS = 1.0
 _PAUSE_SECONDS = 0.2
+_ERROR = 3
 
 
 class Place:
@@ -111,7 +112,7 @@ class Follower:
         self._splitter = Splitter()
         self._pending: list[NewLine] = []
         self._kept_at = time.monotonic()
-        self._done_starts = -1
+        self._done_starts, self._told_starts = -1, row.restarts + (row.state == "backoff") - 1
         self._woken = asyncio.Event()
         self.is_gone = False
         self.task = asyncio.create_task(self._follow(), name=f"glia-pod-{pod.id}")
@@ -160,11 +161,23 @@ class Follower:
             except (ObjectMissing, ClusterRefused):
                 log.info("the output before the last start is gone", pod=pod.name)
             self._done_starts = pod.starts - 1
+            await self._say_end(pod.starts - 1)
         if not (pod.is_up or pod.failing or pod.is_over):
             return
         await self._stream(pod, is_previous=False)
         if not self.pod.is_up or self.pod.starts > pod.starts or self.is_gone:
             self._done_starts = max(self._done_starts, pod.starts)
+            await self._say_end(pod.starts)
+
+    async def _say_end(self, starts: int) -> None:
+        """A line of ours behind those of a program that ended and is started again, once."""
+        pod = self.pod
+        if pod.is_leaving or self.is_gone or starts <= self._told_starts or not pod.failure:
+            return
+        self._told_starts = starts
+        text = f"This replica ended, and is started again: {pod.failure.rstrip('.')}."
+        self._pending.append(NewLine(datetime.now(UTC), _ERROR, text))
+        await self._keep()
 
     async def _stream(self, pod: Pod, *, is_previous: bool) -> None:
         since = self._place.begin()

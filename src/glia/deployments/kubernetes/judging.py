@@ -82,7 +82,7 @@ def row_of_trouble(wish: Wish, trouble: Trouble) -> Row:
     return Row(
         id, wish.workspace_id, wish.id, wish.version_id, wish.generation, state, False, True,
         trouble.reason[:1000],
-        trouble.failures, 0, "", (0, 0), None,
+        trouble.failures, 0, "", (0, 0), None, trouble.reason[:1000],
     )  # fmt: skip
 
 

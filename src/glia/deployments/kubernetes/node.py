@@ -18,7 +18,7 @@ from uuid import UUID
 import psycopg
 import structlog
 
-from glia.deployments import node_queries
+from glia.deployments import metering_queries, node_queries
 from glia.deployments.binaries import Binaries, Kept
 from glia.deployments.config import FleetConfig
 from glia.deployments.kubernetes import judging, pods, queries
@@ -28,12 +28,14 @@ from glia.deployments.kubernetes.following import Follower
 from glia.deployments.kubernetes.gates import Gate, Listening
 from glia.deployments.kubernetes.judging import History
 from glia.deployments.kubernetes.making import Maker, Tools
+from glia.deployments.kubernetes.meters import Meters
 from glia.deployments.kubernetes.pods import Pod
 from glia.deployments.kubernetes.programs import ProgramLinks
 from glia.deployments.kubernetes.queries import Row
 from glia.deployments.kubernetes.things import Thing
 from glia.deployments.kubernetes.watching import Watched
 from glia.deployments.kubernetes.wishes import INSTALLATION, Place, Version, object_name
+from glia.deployments.metering import Metering
 from glia.deployments.node_queries import Wish
 from glia.deployments.planning import Plan
 from glia.deployments.service import Seals
@@ -46,7 +48,6 @@ log = structlog.get_logger(__name__)
 
 _SYNC_SECONDS = 1.0
 _LEAST_SECONDS = 0.05
-_SAMPLE_SECONDS = 15.0
 _TRIM_SECONDS = 60.0
 _NEEDLESS_SECONDS = 30.0
 _PROBE_AGAIN_SECONDS = 30.0
@@ -91,6 +92,8 @@ class ClusterNode:
         tools = Tools(cluster, binaries, secrets, links, self._noted, self.may_act, self._changed.set)
         self._maker = Maker(tools, config, place, me.server_url)
         self._gauges = Gauges(cluster, labels)
+        self._metering = Metering(db)
+        self._meters = Meters(self._metering)
         self._holder = new_id()
         self._held_until = 0.0
         self._histories: dict[UUID, History] = {}
@@ -158,6 +161,7 @@ class ClusterNode:
             await self._rest()
             return
         self._last = tick
+        await self._metering.settle()
         if not (self._deployments.is_known and self._pods.is_known):
             return
         for wish in tick.wishes.values():
@@ -179,6 +183,7 @@ class ClusterNode:
             needed = {each.version_id for each in (*wishes.values(), *rows.values())}
             found = await queries.versions(tx, sorted(needed))
             tick = Tick(wishes, {version.id: version for version in found}, rows, self._read())
+            self._meters.look(tick.pods, {each.id: each for each in await node_queries.assigned(tx, self._me.id)})
             if (self._deployments.is_known and self._pods.is_known) or self._problem:
                 await self._tell(tx, tick)
         self._held_until = at + self._config.lease_seconds * 0.8
@@ -219,7 +224,7 @@ class ClusterNode:
             if before is None or replace(before, log_place=row.log_place, started_at=row.started_at) != row:
                 await queries.put(tx, self._me.id, row, created.get(row.id, now()))
                 changed.add(row.deployment_id)
-        for id in set(tick.rows) - set(current):
+        for id in set(tick.rows) - set(current) - self._metering.owing:
             if id not in self._followers or self._followers[id].task.done():
                 await node_queries.drop_replica(tx, id)
                 changed.add(tick.rows[id].deployment_id)
@@ -304,6 +309,8 @@ class ClusterNode:
 
     async def _rest(self) -> None:
         """While another process acts, or at the end."""
+        self._meters.forget()
+        await self._metering.settle()
         self._held_until, self._last = 0.0, None
         for mind in (*self._followers.values(), *self._gates.values()):
             await _end(mind.task)
@@ -314,7 +321,7 @@ class ClusterNode:
 
     async def _sample(self) -> None:
         while True:
-            await asyncio.sleep(_SAMPLE_SECONDS)
+            await asyncio.sleep(self._config.sample_seconds)
             tick = self._last
             if tick is None or not self.may_act():
                 continue
@@ -329,6 +336,11 @@ class ClusterNode:
     async def _keep_figures(self, tick: Tick) -> None:
         running = [pod for pod in self._read() if pod.deployment_id in tick.wishes and pod.is_up]
         found = await self._gauges.read(running) if running else {}
+        self._meters.sample(found)
+        await self._metering.settle()
+        async with self._db.across_workspaces() as tx:
+            if await node_queries.may_plan(tx):
+                await metering_queries.add_stored(tx, self._me.id)
         for pod in running:
             if (figures := found.get(pod.id)) is None:
                 continue

@@ -10,6 +10,7 @@ from glia.deployments.kubernetes.things import Thing, label, named, part, parts,
 from glia.deployments.kubernetes.wishes import CONTAINER, DEPLOYMENT, DOWNLOAD_CONTAINER, GENERATION, VERSION
 from glia.deployments.types import Ended
 
+_NOT_DOWNLOADED = "its program was not downloaded: "
 _NOT_STARTED = ("ContainerCreating", "PodInitializing", "")
 _HOPELESS = frozenset({"InvalidImageName"})
 """What waiting does not mend."""
@@ -18,8 +19,9 @@ _HOPELESS = frozenset({"InvalidImageName"})
 @dataclass(frozen=True)
 class Pod:
     """One replica. id: its UID. starts: how often its program, or the download of it, was started again. failing: it
-    has ended, and waits for its next start. is_over: it ended for good, as one that was evicted. has_output: its
-    program has been started at least once. is_up: its program runs now."""
+    has ended, and waits for its next start. failure: how it ended the last time; empty when it never did. is_over: it
+    ended for good, as one that was evicted. has_output: its program has been started at least once. is_up: its program
+    runs now."""
 
     id: UUID
     name: str
@@ -38,6 +40,7 @@ class Pod:
     has_output: bool
     starts: int
     failing: bool
+    failure: str
     created_at: datetime
     started_at: datetime | None
 
@@ -81,9 +84,16 @@ def read(thing: Thing) -> Pod | None:
         has_output=is_up or bool(_ending(program)),
         starts=whole(program, "restartCount") + whole(download, "restartCount"),
         failing=not is_up and (bool(_ending(program)) or _has_failed(download)),
+        failure=_failure(program, download),
         created_at=datetime.fromisoformat(metadata["creationTimestamp"]),
         started_at=datetime.fromisoformat(running["startedAt"]) if running.get("startedAt") else None,
     )
+
+
+def _failure(program: Thing, download: Thing) -> str:
+    if ending := _ending(program):
+        return _ended(ending)
+    return _NOT_DOWNLOADED + _ended(_ending(download)) if _has_failed(download) else ""
 
 
 def _judged(status: Thing, program: Thing, download: Thing, *, is_ready: bool) -> tuple[str, str]:
@@ -95,7 +105,7 @@ def _judged(status: Thing, program: Thing, download: Thing, *, is_ready: bool) -
     scheduled = _condition(status, "PodScheduled")
     if scheduled.get("status") == "False":
         return "pending", _sentence(text(scheduled, "reason"), text(scheduled, "message"))
-    failed = "its program was not downloaded: " if _has_failed(download) else None
+    failed = _NOT_DOWNLOADED if _has_failed(download) else None
     return _stuck(download, failed) or _stuck(program, "") or ("starting", "")
 
 

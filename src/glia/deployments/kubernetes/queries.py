@@ -31,6 +31,7 @@ class Row:
     address: str
     log_place: tuple[int, int]
     started_at: datetime | None
+    last_failure: str = ""
 
 
 async def hold(tx: Transaction, row: Mapping[str, Any]) -> bool:
@@ -109,7 +110,7 @@ async def rows(tx: Transaction, id: UUID) -> list[Row]:
         Row,
         """
         select id, workspace_id, deployment_id, version_id, generation, state, is_ready, is_wanted, reason, failures,
-               restarts, address, log_place, started_at
+               restarts, address, log_place, started_at, last_failure
         from deployment_replicas where node_id = %(id)s""",
         id=id,
     )
@@ -121,14 +122,15 @@ async def put(tx: Transaction, node_id: UUID, row: Row, created_at: datetime) ->
     await tx.execute(
         """
         insert into deployment_replicas as r (id, workspace_id, deployment_id, version_id, generation, node_id,
-          is_wanted, state, is_ready, reason, failures, restarts, address, started_at, created_at)
+          is_wanted, state, is_ready, reason, failures, restarts, address, started_at, created_at, last_failure)
         select %(id)s, v.workspace_id, v.deployment_id, v.id, %(generation)s, %(node_id)s, %(is_wanted)s, %(state)s,
-          %(is_ready)s, %(reason)s, %(failures)s, %(restarts)s, %(address)s, %(started_at)s, %(created_at)s
+          %(is_ready)s, %(reason)s, %(failures)s, %(restarts)s, %(address)s, %(started_at)s, %(created_at)s,
+          %(last_failure)s
         from deployment_versions v where v.id = %(version_id)s and v.deployment_id = %(deployment_id)s
         on conflict (id) do update set is_wanted = excluded.is_wanted, state = excluded.state,
           is_ready = excluded.is_ready, reason = excluded.reason, failures = excluded.failures,
           restarts = excluded.restarts, address = excluded.address,
-          started_at = coalesce(excluded.started_at, r.started_at)""",
+          started_at = coalesce(excluded.started_at, r.started_at), last_failure = excluded.last_failure""",
         id=row.id,
         node_id=node_id,
         deployment_id=row.deployment_id,
@@ -142,5 +144,6 @@ async def put(tx: Transaction, node_id: UUID, row: Row, created_at: datetime) ->
         restarts=row.restarts,
         address=row.address,
         started_at=row.started_at,
+        last_failure=row.last_failure[:1000],
         created_at=created_at,
     )
