@@ -83,15 +83,16 @@ def test_logs_are_followed_over_cut_connections(
 ):
     agent = client.agents.wait_until_running(deploy().id)
     with Client(place.key, base_url=f"http://127.0.0.1:{cutting.port}/neuais") as cut_client:
-        stream = cut_client.agents.stream_logs(agent.id, tail=0)
+        lines = cut_client.agents.stream_logs(agent.id, after=0)
+        stream = (line.message for line in lines if line.message != "started")
         heard: list[str] = []
 
         for number in range(3):
             say(agent, f"before-{number}")
-            heard.append(next(stream).message)
+            heard.append(next(stream))
             cutting.cut()
             say(agent, f"behind-{number}")
-            heard.append(next(stream).message)
+            heard.append(next(stream))
 
     assert heard == [f"{word}-{number}" for number in range(3) for word in ("before", "behind")]
 
@@ -113,9 +114,8 @@ async def test_the_same_with_await(place: Place, cutting: CuttingProxy):
             "other", runtime="python", binary_url=place.program, config={"memory": "64Mi"}
         )
         agent = await client.agents.wait_until_running(made.id)
-        stream = client.agents.stream_logs(agent.id, tail=0)
-        say(agent, "one")
-        assert (await anext(stream)).message == "one"
+        stream = client.agents.stream_logs(agent.id, after=0)
+        assert (await anext(stream)).message == "started"
         cutting.cut()
         say(agent, "two")
         assert (await anext(stream)).message == "two"

@@ -72,9 +72,13 @@ describe('against a server', { skip: baseUrl === '' ? 'NEUAIS_URL names no serve
 
   it('follows logs over cut connections, until the agent is deleted', async () => {
     const agent = await client.agents.waitUntilRunning((await deploy('followed')).id)
-    const stream = cut.agents.streamLogs(agent.id, { tail: 0 })
+    const stream = cut.agents.streamLogs(agent.id, { after: 0 })
     const heard: string[] = []
-    const next = async (): Promise<void> => void heard.push((await stream.next()).value?.message ?? 'the end')
+    const next = async (): Promise<void> => {
+      const { value } = await stream.next()
+      if (value?.message === 'started') await next()
+      else heard.push(value?.message ?? 'the end')
+    }
 
     for (const number of [0, 1, 2]) {
       await say(agent, `before-${number}`)
