@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import select
 import socket
@@ -10,28 +11,71 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
-from tests.deployments.conftest import NodeProcess, node, server, shop  # noqa: F401
-from tests.surfaces.conftest import Server
+from glia.kit.ids import new_id
+from glia.settings import Settings
+from tests.deployments.conftest import NodeProcess, node, shop  # noqa: F401
+from tests.surfaces.conftest import Server, start_server
 
 
 @dataclass
 class Place:
-    """Where a client finds the API, and a workspace of its own."""
+    """Where a client finds the API, and a workspace of its own.
+
+    program: says on its log what `/say?<text>` asks it to. receiver: an address for webhooks; to a GET it answers with
+    the headers and body of everything that came for `?<mark>`.
+    """
 
     url: str
     key: str
     program: str
-    """Says on its log what `/say?<text>` asks it to."""
+    receiver: str
+
+
+@pytest.fixture(scope="session")
+def receiver() -> Iterator[str]:
+    found: dict[str, list[dict[str, Any]]] = {}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"])).decode()
+            found.setdefault(self.path, []).append({"headers": dict(self.headers), "body": body})
+            self._answer(204, b"")
+
+        def do_GET(self) -> None:
+            self._answer(200, json.dumps(found.get(self.path, [])).encode())
+
+        def _answer(self, status: int, content: bytes) -> None:
+            self.send_response(status)
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: Any) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}/hook"
+        running.shutdown()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, receiver: str) -> Iterator[Server]:
+    """As everywhere, but webhooks may go to the receiver."""
+    settings = Settings(outbound_allow=urlsplit(receiver).netloc)
+    yield from start_server(tmp_path_factory.mktemp("clients"), settings)
 
 
 @pytest.fixture
-def place(server: Server, node: NodeProcess, shop: str) -> Iterator[Place]:  # noqa: F811
+def place(server: Server, node: NodeProcess, shop: str, receiver: str) -> Iterator[Place]:  # noqa: F811
     key = server.workspace().api_key
-    yield Place(f"http://127.0.0.1:{server.port}/neuais", key, f"{shop}/web.py")
+    yield Place(f"http://127.0.0.1:{server.port}/neuais", key, f"{shop}/web.py", f"{receiver}?{new_id()}")
     client = server.client(key)
     for found in client.get("/v1/deployments?limit=100").json["data"]:
         client.delete(f"/v1/deployments/{found['id']}")
@@ -91,7 +135,7 @@ class CuttingProxy:
 
 
 @pytest.fixture
-def cutting(server: Server) -> Iterator[CuttingProxy]:  # noqa: F811
+def cutting(server: Server) -> Iterator[CuttingProxy]:
     proxy = CuttingProxy(server.port)
     threading.Thread(target=proxy.serve, daemon=True).start()
     yield proxy

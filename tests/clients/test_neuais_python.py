@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -80,15 +83,16 @@ def test_logs_are_followed_over_cut_connections(
 ):
     agent = client.agents.wait_until_running(deploy().id)
     with Client(place.key, base_url=f"http://127.0.0.1:{cutting.port}/neuais") as cut_client:
-        stream = cut_client.agents.stream_logs(agent.id, tail=0)
+        lines = cut_client.agents.stream_logs(agent.id, after=0)
+        stream = (line.message for line in lines if line.message != "started")
         heard: list[str] = []
 
         for number in range(3):
             say(agent, f"before-{number}")
-            heard.append(next(stream).message)
+            heard.append(next(stream))
             cutting.cut()
             say(agent, f"behind-{number}")
-            heard.append(next(stream).message)
+            heard.append(next(stream))
 
     assert heard == [f"{word}-{number}" for number in range(3) for word in ("before", "behind")]
 
@@ -110,9 +114,8 @@ async def test_the_same_with_await(place: Place, cutting: CuttingProxy):
             "other", runtime="python", binary_url=place.program, config={"memory": "64Mi"}
         )
         agent = await client.agents.wait_until_running(made.id)
-        stream = client.agents.stream_logs(agent.id, tail=0)
-        say(agent, "one")
-        assert (await anext(stream)).message == "one"
+        stream = client.agents.stream_logs(agent.id, after=0)
+        assert (await anext(stream)).message == "started"
         cutting.cut()
         say(agent, "two")
         assert (await anext(stream)).message == "two"
@@ -194,6 +197,90 @@ def test_a_create_that_is_sent_twice_makes_one(client: Client, deploy: Callable[
 
     assert deploy(config={"replicas": 0}, idempotency_key="once").id == first.id
     assert client.agents.list().total == 1
+
+
+def test_webhooks_tell_what_happens_and_are_verified(client: Client, place: Place, deploy: Callable[..., Agent]):
+    made = client.webhooks.create(
+        place.receiver, events=["agent.created", "agent.deleted"], secret="your-webhook-secret"
+    )
+    agent = deploy(config={"replicas": 0})
+
+    [received] = come(place, 1)
+
+    event = neuais.verify_signature(received["body"].encode(), received["headers"], "your-webhook-secret")
+    assert (event.event, event.data["agent_id"], event.data["name"]) == ("agent.created", agent.id, "my-agent")
+    with pytest.raises(neuais.InvalidSignature):
+        neuais.verify_signature(received["body"].encode(), received["headers"], "another")
+    assert [(found.id, found.has_secret, found.extra) for found in client.webhooks.iterate()] == [(made.id, True, {})]
+    delivery = until_delivered(client, made.id)
+    assert (delivery.event, delivery.response_status, delivery.extra) == ("agent.created", 204, {})
+    assert client.webhooks.redeliver(made.id, delivery.id).id == delivery.id
+    again = come(place, 2)[1]
+    assert again["headers"][neuais.ID_HEADER] == received["headers"][neuais.ID_HEADER] == delivery.id[4:]
+    whole = client.webhooks.delivery(made.id, delivery.id)
+    assert (whole.payload or {})["event"] == "agent.created"
+    assert whole.log[0].status == 204
+    assert client.webhooks.redeliver_failed(made.id).count == 0
+    assert client.webhooks.get(made.id).status == "active"
+    client.webhooks.delete(made.id)
+    assert list(client.webhooks.list()) == []
+
+
+def come(place: Place, count: int) -> list[dict[str, Any]]:
+    """What the receiver got, once it is so much."""
+    deadline = time.monotonic() + 20
+    while True:
+        with urllib.request.urlopen(place.receiver, timeout=5) as answer:
+            found = json.load(answer)
+        if len(found) >= count:
+            return found
+        assert time.monotonic() < deadline, found
+        time.sleep(0.05)
+
+
+def until_delivered(client: Client, webhook: str) -> neuais.Delivery:
+    deadline = time.monotonic() + 20
+    while True:
+        [found] = client.webhooks.deliveries(webhook)
+        if found.status == "delivered":
+            return found
+        assert time.monotonic() < deadline, found
+        time.sleep(0.05)
+
+
+def test_users_come_and_go(client: Client):
+    email = f"{uuid4().hex}@example.com"
+    made = client.users.create(email, password="secure-password", role="developer", name="Ada")
+
+    assert (made.role, made.name, made.status, made.extra) == ("developer", "Ada", "active", {})
+    assert client.users.get(made.id, fields=["email"]).email == email
+    assert client.users.update(made.id, role="viewer").role == "viewer"
+    assert email in [user.email for user in client.users.iterate(sort="created_at", page_size=1)]
+    [owner] = [user for user in client.users.list() if user.role == "owner"]
+    assert client.users.delete(made.id).message
+    with pytest.raises(neuais.Conflict):
+        client.users.delete(owner.id)
+    with pytest.raises(neuais.InvalidRequest) as refused:
+        client.users.create("nobody", password="secure-password")
+    assert refused.value.field == "email"
+
+
+def test_services_and_bills_are_told(client: Client):
+    services = client.services.list(sort="name")
+    auth = client.services.status("auth")
+    usage = client.billing.usage()
+
+    names = {"auth", "iam", "kms", "billing", "compute", "storage", "database", "ai-network"}
+    assert {service.name for service in services} == names
+    assert (auth.status, auth.extra) == ("healthy", {})
+    assert auth.checks
+    assert auth.checks[0].latency_ms >= 0
+    assert usage.extra == usage.usage.extra == usage.cost.extra == {}
+    assert usage.cost.total == pytest.approx(usage.cost.compute + usage.cost.storage + usage.cost.network)
+    assert client.billing.usage(period="last_month").period < usage.period
+    assert list(client.billing.iterate_invoices()) == []
+    with pytest.raises(neuais.NotFound):
+        client.billing.invoice("inv_00000000-0000-7000-8000-000000000000")
 
 
 def test_someone_signs_in(place: Place, server: Server):

@@ -211,6 +211,9 @@ def test_a_stream_that_is_refused_says_why(client: Client, odd: OddServer):
 
     with pytest.raises(neuais.NotFound):
         next(client.agents.stream_logs("agt_1"))
+    odd.says(Said(body={"logs": []}))
+    with pytest.raises(neuais.UnexpectedAnswer):
+        next(client.agents.stream_logs("agt_1"))
 
 
 def test_a_token_is_fetched_once_and_renewed_when_it_is_refused_or_old(odd: OddServer):

@@ -70,6 +70,7 @@ def test_the_typescript_client_does_what_it_says(compiled: None, place: Place, s
         NEUAIS_URL=place.url,
         NEUAIS_KEY=place.key,
         NEUAIS_PROGRAM=place.program,
+        NEUAIS_RECEIVER=place.receiver,
         NEUAIS_EMAIL=owner.email,
         NEUAIS_PASSWORD=owner.password,
     )

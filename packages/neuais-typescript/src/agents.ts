@@ -111,6 +111,7 @@ export class Agents {
   /**
    * Lines as they are written, behind the last `tail`, until the agent is deleted or `signal` fires.
    *
+   * It begins when the first line is asked for: with `tail: 0`, what was written before is not told.
    * A connection that breaks, or falls silent, is taken up again behind the last line, so that none is missed and none
    * comes twice.
    */

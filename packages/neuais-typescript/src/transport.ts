@@ -85,6 +85,10 @@ export class Transport {
       signal,
     })
     if (!response.ok) throw errorOf(response.status, parsed(await response.text()), response.headers)
+    if (!response.headers.get('content-type')?.startsWith('text/event-stream')) {
+      await response.body?.cancel()
+      throw new UnexpectedAnswerError(`${this.base}${call.path} answered with something else than an event stream.`)
+    }
     return response
   }
 

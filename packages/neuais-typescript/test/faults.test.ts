@@ -203,6 +203,8 @@ describe('against a server that misbehaves', () => {
   it('says why a stream is refused, and ends it when it is told to', async () => {
     odd.says(refused(404, 'not_found'))
     assert.ok((await caught(client.agents.streamLogs('agt_1').next())) instanceof NotFoundError)
+    odd.says({ status: 200, body: { logs: [] } })
+    assert.ok((await caught(client.agents.streamLogs('agt_1').next())) instanceof UnexpectedAnswerError)
 
     odd.says({ status: 200, chunks: [event(1, 'one')], afterMs: 0 }, { status: 200, chunks: [], afterMs: 60_000 })
     const stop = new AbortController()

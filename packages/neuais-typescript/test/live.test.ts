@@ -1,4 +1,5 @@
-/** Against a running server that runs programs: NEUAIS_URL, NEUAIS_KEY of a workspace of its own, NEUAIS_PROGRAM. */
+/** Against a running server that runs programs: NEUAIS_URL, NEUAIS_KEY of a workspace of its own, NEUAIS_PROGRAM,
+ * NEUAIS_RECEIVER for webhooks, NEUAIS_EMAIL and NEUAIS_PASSWORD of someone in another workspace. */
 
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
@@ -6,10 +7,12 @@ import { after, before, describe, it } from 'node:test'
 import {
   ConflictError,
   InvalidRequestError,
+  InvalidSignatureError,
   LiveError,
   NeuaisClient,
   NotFoundError,
   UnauthorizedError,
+  verifySignature,
   type Agent,
   type CreateAgent,
 } from '../src/index.js'
@@ -18,6 +21,7 @@ import { CuttingProxy } from './cutting-proxy.js'
 const baseUrl = process.env['NEUAIS_URL'] ?? ''
 const key = process.env['NEUAIS_KEY'] ?? ''
 const program = process.env['NEUAIS_PROGRAM'] ?? ''
+const receiver = process.env['NEUAIS_RECEIVER'] ?? ''
 const NOBODY = 'agt_00000000-0000-7000-8000-000000000000'
 
 async function say(agent: Agent, text: string): Promise<void> {
@@ -28,6 +32,25 @@ async function say(agent: Agent, text: string): Promise<void> {
 
 async function refusal(work: Promise<unknown>): Promise<unknown> {
   return work.then(() => assert.fail('nothing was refused'), (error: unknown) => error)
+}
+
+interface Received {
+  headers: Record<string, string>
+  body: string
+}
+
+/** What the receiver of webhooks got. */
+async function come(): Promise<Received[]> {
+  return (await (await fetch(receiver)).json()) as Received[]
+}
+
+async function until<T>(look: () => Promise<T>, isDone: (found: T) => boolean): Promise<T> {
+  for (const deadline = Date.now() + 20_000; ; ) {
+    const found = await look()
+    if (isDone(found)) return found
+    assert.ok(Date.now() < deadline, JSON.stringify(found))
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
 }
 
 describe('against a server', { skip: baseUrl === '' ? 'NEUAIS_URL names no server' : false }, () => {
@@ -72,9 +95,13 @@ describe('against a server', { skip: baseUrl === '' ? 'NEUAIS_URL names no serve
 
   it('follows logs over cut connections, until the agent is deleted', async () => {
     const agent = await client.agents.waitUntilRunning((await deploy('followed')).id)
-    const stream = cut.agents.streamLogs(agent.id, { tail: 0 })
+    const stream = cut.agents.streamLogs(agent.id, { after: 0 })
     const heard: string[] = []
-    const next = async (): Promise<void> => void heard.push((await stream.next()).value?.message ?? 'the end')
+    const next = async (): Promise<void> => {
+      const { value } = await stream.next()
+      if (value?.message === 'started') await next()
+      else heard.push(value?.message ?? 'the end')
+    }
 
     for (const number of [0, 1, 2]) {
       await say(agent, `before-${number}`)
@@ -152,6 +179,65 @@ describe('against a server', { skip: baseUrl === '' ? 'NEUAIS_URL names no serve
     assert.ok((await refusal(client.agents.get(NOBODY))) instanceof NotFoundError)
     assert.ok((await refusal(new NeuaisClient('wrong', { baseUrl }).agents.list())) instanceof UnauthorizedError)
     await assert.rejects(new NeuaisClient('wrong', { baseUrl }).live(), UnauthorizedError)
+  })
+
+  it('tells webhooks what happens, and verifies it', async () => {
+    const secret = 'your-webhook-secret'
+    const made = await client.webhooks.create({ url: receiver, events: ['agent.deleted'], secret })
+    const agent = await deploy('short-lived', { config: { replicas: 0 } })
+    await client.agents.delete(agent.id)
+
+    const [received] = await until(come, (found) => found.length === 1)
+
+    assert.ok(received !== undefined)
+    const event = await verifySignature(received.body, received.headers, secret)
+    assert.deepEqual([event.event, event.data.agent_id, event.data.name], ['agent.deleted', agent.id, 'short-lived'])
+    await assert.rejects(verifySignature(received.body, received.headers, 'another'), InvalidSignatureError)
+    const [delivery] = await until(
+      () => client.webhooks.deliveries(made.id),
+      (found) => found[0]?.status === 'delivered',
+    )
+    assert.ok(delivery !== undefined)
+    assert.deepEqual([delivery.event, delivery.response_status], ['agent.deleted', 204])
+    assert.equal((await client.webhooks.redeliver(made.id, delivery.id)).id, delivery.id)
+    await until(come, (found) => found.length === 2)
+    const whole = await client.webhooks.delivery(made.id, delivery.id)
+    assert.deepEqual([whole.payload?.event, whole.log[0]?.status], ['agent.deleted', 204])
+    assert.equal((await client.webhooks.redeliverFailed(made.id)).count, 0)
+    assert.equal((await client.webhooks.get(made.id)).status, 'active')
+    assert.deepEqual((await client.webhooks.list()).map((one) => one.id), [made.id])
+    await client.webhooks.delete(made.id)
+    assert.equal((await client.webhooks.list()).total, 0)
+  })
+
+  it('lets users come and go', async () => {
+    const email = `ada-${Date.now()}@example.com`
+    const made = await client.users.create({ email, password: 'secure-password', role: 'developer', name: 'Ada' })
+
+    assert.deepEqual([made.email, made.role, made.name, made.status], [email, 'developer', 'Ada', 'active'])
+    assert.deepEqual(await client.users.get(made.id, { fields: ['email'] }), { email })
+    assert.equal((await client.users.update(made.id, { role: 'viewer' })).role, 'viewer')
+    const roles: string[] = []
+    for await (const user of client.users.iterate({ sort: 'created_at', pageSize: 1 })) roles.push(user.role)
+    assert.deepEqual(roles, ['owner', 'viewer'])
+    await client.users.delete(made.id)
+    const [owner] = await client.users.list()
+    assert.ok((await refusal(client.users.delete(owner?.id ?? ''))) instanceof ConflictError)
+  })
+
+  it('tells of services and bills', async () => {
+    const services = await client.services.list({ sort: 'name' })
+    const auth = await client.services.status('auth')
+    const { cost, period } = await client.billing.usage()
+
+    assert.ok(services.some((service) => service.name === 'compute'))
+    assert.equal(auth.status, 'healthy')
+    assert.ok(auth.checks.every((check) => check.latency_ms >= 0))
+    assert.ok(Math.abs(cost.total - cost.compute - cost.storage - cost.network) < 1e-6)
+    assert.ok((await client.billing.usage({ period: 'last_month' })).period < period)
+    assert.equal((await client.billing.invoices()).length, 0)
+    const nothing = 'inv_00000000-0000-7000-8000-000000000000'
+    assert.ok((await refusal(client.billing.invoice(nothing))) instanceof NotFoundError)
   })
 
   it('signs in', async () => {

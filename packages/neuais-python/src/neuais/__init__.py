@@ -60,11 +60,14 @@ from neuais.models import (
     Webhook,
     WebhookEvent,
 )
-from neuais.signatures import verify_signature
+from neuais.signatures import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, verify_signature
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "ID_HEADER",
+    "SIGNATURE_HEADER",
+    "TIMESTAMP_HEADER",
     "Agent",
     "AgentConfig",
     "ApiError",

@@ -13,7 +13,7 @@ import httpx2
 
 from neuais._decoding import decode
 from neuais._requests import Call, Options, body_of, pause_before, refusal
-from neuais.errors import ApiError, ConnectionFailed, NeuaisError, TimedOut, Unauthorized
+from neuais.errors import ApiError, ConnectionFailed, NeuaisError, TimedOut, Unauthorized, UnexpectedAnswer
 from neuais.models import Token
 
 _RENEWED_BEFORE_SECONDS = 60.0
@@ -84,6 +84,8 @@ class AsyncTransport:
                 if not response.is_success:
                     await response.aread()
                     raise refusal(response)
+                if not response.headers.get("content-type", "").startswith("text/event-stream"):
+                    raise UnexpectedAnswer(f"{url} answered with something else than an event stream.")
                 yield httpx2.EventSource(response)
         except httpx2.TransportError as error:
             raise ConnectionFailed(f"The stream of {url} broke off: {error}.") from error

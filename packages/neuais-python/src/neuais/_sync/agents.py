@@ -168,6 +168,7 @@ class Agents:
     ) -> Generator[LogLine]:
         """Lines as they are written, behind the last `tail`, until the agent is deleted.
 
+        It begins when the first line is asked for: with `tail=0`, what was written before is not told.
         A connection that breaks, or falls silent, is taken up again behind the last line, so that none is missed and
         none comes twice. after: the `id` of a line to go on behind; there is no tail then.
         """
