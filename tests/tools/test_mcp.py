@@ -375,7 +375,9 @@ async def test_a_program_of_the_operators_file_runs_with_a_clean_environment(
         died = await house.call(principal, "files__die")
         back = await house.call(principal, "files__echo", text="again")
         (shown,) = house.servers.operator_servers(principal)
+        listed = {tool.name: tool for tool in house.servers.operator_tools(principal)}
 
+    assert (listed["files__put"].own_name, listed["files__put"].permission) == ("put", Permission.ASK)
     assert "TOKEN" in seen.text.split()
     assert not {"GLIA_SECRET_KEY", "FILES_TOKEN"} & set(seen.text.split())
     assert put.permission is Permission.ASK

@@ -12,6 +12,7 @@ import { Failure, Loading } from "./states";
 import { Button } from "./ui/button";
 
 const MOST_ROWS = 100;
+const BOX = "flex h-80 items-center justify-center";
 
 /** A file that a tool has made: a picture, a table, a text, and in any case a download. */
 export function Artifact({ run, file }: { run: string; file: File }) {
@@ -79,7 +80,13 @@ function Content({ run, file: { id, name }, look }: { run: string; file: File; l
     gcTime: 60_000,
   });
   if (file.error) return <Failure error={file.error} onRetry={() => void file.refetch()} />;
-  if (!file.data) return <Loading what={name} />;
+  if (!file.data) {
+    return (
+      <div className={look === "image" ? BOX : undefined}>
+        <Loading what={name} />
+      </div>
+    );
+  }
   return <FileView file={file.data} look={look} name={name} />;
 }
 
@@ -95,8 +102,12 @@ function Picture({ file, name }: { file: Blob; name: string }) {
     setUrl(made);
     return () => URL.revokeObjectURL(made);
   }, [file]);
-  if (!url) return null;
-  return <img src={url} alt={name} className="mx-auto max-h-[32rem] max-w-full rounded bg-white object-contain" />;
+  // A box of its own height, so that nothing below moves when the picture comes.
+  return (
+    <div className={BOX}>
+      {url && <img src={url} alt={name} className="max-h-full max-w-full rounded bg-white object-contain" />}
+    </div>
+  );
 }
 
 function Written({ file, look, name }: { file: Blob; look: Look; name: string }) {

@@ -7032,7 +7032,8 @@ export interface components {
          * PermissionsBody
          * @description Which tools the agent may call `always`, when a person agreed (`ask`), or `never`.
          *
-         *     default: for tools that are not named. tools: by name. expires_after_seconds: how long a call waits for a decision.
+         *     default: for tools that are not named. tools: by name, or by a pattern such as `shop__*`. expires_after_seconds: how
+         *     long a call waits for a decision.
          */
         PermissionsBody: {
             /**

@@ -82,7 +82,14 @@ function Found({ sandbox }: { sandbox: Sandbox }) {
           {/* The terminal stays while one looks elsewhere: what runs in it goes on. */}
           <div className={show === "terminal" ? undefined : "hidden"}>
             <Card className="overflow-hidden">
-              {sandbox.status === "stopped" ? <Stopped /> : <Terminal sandbox={sandbox.id} />}
+              {sandbox.status === "stopped" ? (
+                <Stopped />
+              ) : (
+                <>
+                  {sandbox.status === "paused" && <Paused />}
+                  <Terminal sandbox={sandbox.id} />
+                </>
+              )}
             </Card>
           </div>
           {show !== "terminal" && <Other sandbox={sandbox} show={show} />}
@@ -109,16 +116,17 @@ function Found({ sandbox }: { sandbox: Sandbox }) {
 
 const Stopped = () => <p className="p-6 text-center text-soft">It has stopped for good. Its log and snapshots stay.</p>;
 
+const Paused = () => (
+  <p className="bg-warn-soft px-4 py-2.5 text-warn">
+    It is paused: nothing in it runs or can be read until it goes on.
+  </p>
+);
+
 function Other({ sandbox, show }: { sandbox: Sandbox; show: Exclude<View, "terminal"> }) {
   switch (show) {
     case "files":
-      return sandbox.status === "stopped" ? (
-        <Card>
-          <Stopped />
-        </Card>
-      ) : (
-        <FileView sandbox={sandbox.id} />
-      );
+      if (sandbox.status !== "stopped" && sandbox.status !== "paused") return <FileView sandbox={sandbox.id} />;
+      return <Card>{sandbox.status === "paused" ? <Paused /> : <Stopped />}</Card>;
     case "egress":
       return (
         <Card title="Egress log">

@@ -57,8 +57,9 @@ class PermissionRule:
 class Permissions:
     """Which tools the agent may call `always`, when a person agreed (`ask`), or `never`.
 
-    The first rule that matches decides; then `tools`, by name; then the stricter of `default` and the tool's own
-    permission. expires_after_seconds: how long a call waits for a decision before it counts as denied.
+    The first rule that matches decides; then `tools`, by name, or by the strictest fitting pattern such as `shop__*`;
+    then the stricter of `default` and the tool's own permission. expires_after_seconds: how long a call waits for a
+    decision before it counts as denied.
     """
 
     default: Permission = Permission.ALWAYS

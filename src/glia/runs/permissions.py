@@ -43,13 +43,21 @@ class Gate:
         for rule in self._permissions.rules:
             if fnmatchcase(name, rule.tool) and matches(rule, given):
                 return Verdict(rule.permission, _because(rule))
-        if name in self._permissions.tools:
-            permission = self._permissions.tools[name]
+        permission = self._named(name)
+        if permission is not None:
             return Verdict(permission, f"The agent's permission for {name} is `{permission}`.")
         own = Permission.ALWAYS if tool is None else tool.permission
         if _STRICTNESS[own] > _STRICTNESS[self._permissions.default]:
             return Verdict(own, f"The tool {name} has the permission `{own}`.")
         return Verdict(self._permissions.default, f"The agent's default permission is `{self._permissions.default}`.")
+
+    def _named(self, name: str) -> Permission | None:
+        """What is said about the tool itself, else the strictest of what patterns such as `shop__*` say about it."""
+        named = self._permissions.tools
+        if name in named:
+            return named[name]
+        fitting = [permission for pattern, permission in named.items() if fnmatchcase(name, pattern)]
+        return max(fitting, key=_STRICTNESS.__getitem__, default=None)
 
 
 def may_ask(permissions: Permissions, tools: Collection[Tool]) -> bool:

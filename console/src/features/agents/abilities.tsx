@@ -1,8 +1,11 @@
 import { Card } from "@/components/page";
-import { Check, Field, Input, Select } from "@/components/ui/field";
+import { Check, Field, Input } from "@/components/ui/field";
 import { counted } from "@/lib/format";
-import type { Draft, Permission } from "./draft";
+import { Answer } from "./answer";
+import type { Draft } from "./draft";
 import type { Found } from "./editor";
+import { NamedTool } from "./named-tool";
+import { Rules } from "./rules";
 
 interface Props {
   draft: Draft;
@@ -10,12 +13,6 @@ interface Props {
   choices: Found;
   problem: (field: string) => string | null;
 }
-
-const ANSWERS: [Permission, string][] = [
-  ["always", "call without asking"],
-  ["ask", "ask a person first"],
-  ["never", "never call"],
-];
 
 const toggled = (list: string[], name: string, isOn: boolean) =>
   isOn ? [...list, name] : list.filter((each) => each !== name);
@@ -91,6 +88,14 @@ export function Abilities({ draft, change, choices, problem }: Props) {
               );
             })}
           </ul>
+          {draft.tools !== null && (
+            <NamedTool onName={(name) => !used.includes(name) && change({ tools: [...used, name] })} />
+          )}
+          <Rules
+            rules={draft.rules}
+            onRules={(rules) => change({ rules })}
+            problem={problem("permissions.rules") ?? problem("permissions")}
+          />
         </div>
       </Card>
       <Card title="Limits of a run">
@@ -143,25 +148,3 @@ const Limit = ({ onValue, ...rest }: LimitProps) => (
     onChange={(event) => onValue(event.target.value)}
   />
 );
-
-interface AnswerProps {
-  id?: string;
-  "aria-label"?: string;
-  className?: string;
-  value: Permission | "";
-  onAnswer: (answer: Permission) => void;
-  withDefault?: boolean;
-}
-
-function Answer({ onAnswer, withDefault, ...rest }: AnswerProps) {
-  return (
-    <Select {...rest} onChange={(event) => onAnswer(event.target.value as Permission)}>
-      {withDefault && <option value="">as above</option>}
-      {ANSWERS.map(([value, text]) => (
-        <option key={value} value={value}>
-          {text}
-        </option>
-      ))}
-    </Select>
-  );
-}

@@ -1,5 +1,6 @@
 import { queryOptions } from "@tanstack/react-query";
 import { api, data, type Schema } from "@/lib/api";
+import { counted } from "@/lib/format";
 import { listModels } from "@/lib/models";
 
 export type Agent = Schema["AgentOut"];
@@ -27,19 +28,33 @@ export const choicesQuery = queryOptions({
   queryKey: ["agents", "choices"],
   queryFn: async () => {
     const query = { limit: 500 };
-    const [models, builtIn, custom, bases] = await Promise.all([
+    const [models, builtIn, custom, recipes, servers, operators, toolsets, bases] = await Promise.all([
       listModels(),
       data(api.GET("/v1/tools/built-in")),
       data(api.GET("/v1/tools", { params: { query } })),
+      data(api.GET("/v1/tool-recipes")),
+      data(api.GET("/v1/mcp-servers", { params: { query } })),
+      data(api.GET("/v1/mcp-servers/operator")),
+      data(api.GET("/v1/toolsets", { params: { query } })),
       data(api.GET("/v1/knowledge-bases", { params: { query } })),
     ]);
     const tools = [
       ...builtIn.data.map(({ name, description, is_default }) => ({ name, description, is_default })),
-      ...custom.data.map(({ name, description }) => ({ name, description, is_default: false })),
+      ...[...servers.data, ...operators.data].map(({ name, title, tool_count }) =>
+        every(name, `all ${counted(tool_count, "tool")} of ${title ?? name}`),
+      ),
+      ...toolsets.data.map(({ name, tool_count }) => every(name, `all ${counted(tool_count, "tool")} of this toolset`)),
+      ...[...recipes.data, ...custom.data.filter((tool) => tool.toolset_id === null)].map(({ name, description }) => ({
+        name,
+        description,
+        is_default: false,
+      })),
     ];
     return { models: models.data.filter((model) => model.purpose === "chat"), tools, bases: bases.data };
   },
 });
+
+const every = (name: string, description: string) => ({ name: `${name}__*`, description, is_default: false });
 
 export const createAgent = (body: Schema["AgentBody"]) => data(api.POST("/v1/agents", { body }));
 

@@ -1,5 +1,6 @@
 import type { Schema } from "@/lib/api";
 import type { Agent } from "./api";
+import { type Rule, readValue, ruleOf } from "./rule";
 
 export type Permission = "always" | "ask" | "never";
 
@@ -17,6 +18,7 @@ export interface Draft {
   maxCostDollars: string;
   permission: Permission;
   toolPermissions: Record<string, Permission>;
+  rules: Rule[];
 }
 
 export const BLANK: Draft = {
@@ -31,6 +33,7 @@ export const BLANK: Draft = {
   maxCostDollars: "",
   permission: "always",
   toolPermissions: {},
+  rules: [],
 };
 
 export function draftOf(agent: Agent): Draft {
@@ -46,6 +49,7 @@ export function draftOf(agent: Agent): Draft {
     maxCostDollars: agent.limits.max_cost_micros === null ? "" : String(agent.limits.max_cost_micros / 1e6),
     permission: agent.permissions.default,
     toolPermissions: agent.permissions.tools,
+    rules: agent.permissions.rules.map(ruleOf),
   };
 }
 
@@ -65,7 +69,12 @@ export function bodyOf(draft: Draft, agent: Agent | null): Schema["AgentBody"] {
     tools: draft.tools,
     knowledge_base_ids: draft.bases,
     limits,
-    permissions: { ...agent?.permissions, default: draft.permission, tools: draft.toolPermissions },
+    permissions: {
+      ...agent?.permissions,
+      default: draft.permission,
+      tools: draft.toolPermissions,
+      rules: draft.rules.map(({ key: _, value, ...rule }) => ({ ...rule, value: readValue(value) })),
+    },
   };
 }
 

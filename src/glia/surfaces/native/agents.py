@@ -65,7 +65,8 @@ class RuleBody(Body):
 class PermissionsBody(Body):
     """Which tools the agent may call `always`, when a person agreed (`ask`), or `never`.
 
-    default: for tools that are not named. tools: by name. expires_after_seconds: how long a call waits for a decision.
+    default: for tools that are not named. tools: by name, or by a pattern such as `shop__*`. expires_after_seconds: how
+    long a call waits for a decision.
     """
 
     default: str = Permissions.default.value
