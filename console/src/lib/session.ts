@@ -1,7 +1,7 @@
+import type { Tokens } from "./renewal";
+
 // Who is signed in: kept for this tab only, so that a closed tab leaves nothing behind.
-export type Credentials =
-  | { kind: "key"; key: string }
-  | { kind: "tokens"; access: string; refresh: string; expiresAt: number };
+export type Credentials = { kind: "key"; key: string } | Tokens;
 
 const PLACE = "glia.credentials";
 const listeners = new Set<() => void>();
