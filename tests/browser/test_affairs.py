@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from glia.settings import Settings
-
 from tests.browser.conftest import Journey
 from tests.surfaces.conftest import Client, start_server
 

@@ -1,7 +1,7 @@
 import createClient from "openapi-fetch";
 import { Renewal, type Tokens } from "./renewal";
 import type { components, paths } from "./schema.gen";
-import { credentials, keepCredentials } from "./session";
+import { credentials, keepCredentials, renewCredentials } from "./session";
 
 export type Schema = components["schemas"];
 
@@ -39,7 +39,7 @@ const renewal = new Renewal({
     const found = credentials();
     return found?.kind === "tokens" ? found : null;
   },
-  keep: keepCredentials,
+  keep: renewCredentials,
   ask: refreshed,
   channel: typeof BroadcastChannel === "undefined" ? null : new BroadcastChannel("glia.renewal"),
   locks: navigator.locks,

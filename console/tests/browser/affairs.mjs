@@ -13,7 +13,7 @@ export async function budget(page) {
   await page.getByText("Needs 1 calls; 1 calls of 1 calls spent").waitFor();
   await waiting.click();
   await page.getByRole("heading", { name: "Runs that wait for it" }).waitFor();
-  await page.getByLabel("Calls").fill("5");
+  await page.getByLabel("Calls", { exact: true }).fill("5");
   await page.getByRole("button", { name: "Save" }).click();
   await page.getByText("No run waits for it.").waitFor();
   await page.goto(`${GLIA_URL}/runs/${RUN}`);
@@ -55,7 +55,7 @@ export async function schedule(page) {
   await firings.getByRole("link").first().click();
   await page.getByRole("heading", { name: /^Run/ }).waitFor();
   await page.goBack();
-  await page.getByRole("button", { name: "Change" }).click();
+  await page.getByRole("button", { name: "Change", exact: true }).click();
   await page.getByRole("dialog").getByLabel("Name").fill("Evening report");
   await page.getByRole("dialog").getByRole("button", { name: "Save" }).click();
   await page.getByRole("heading", { name: /Evening report/ }).waitFor();
@@ -146,7 +146,7 @@ async function say(content) {
 /** A graph is drawn, executed, waits for a person, and shows each step's state. */
 export async function workflow(page, context) {
   await signedIn(page, "/automation/workflows/new");
-  await page.getByRole("button", { name: "Check" }).click();
+  await page.getByRole("button", { name: "Check", exact: true }).click();
   await page.getByText("Nothing is wrong with it.").waitFor();
   await page.getByRole("button", { name: "Make workflow" }).click();
   await page.getByRole("button", { name: "Execute" }).click();
@@ -158,7 +158,7 @@ export async function workflow(page, context) {
   await signedIn(other, "/approvals");
   await other.getByRole("button", { name: "Approve" }).click();
   await page.getByRole("button", { name: /check wait_approval · completed/ }).waitFor();
-  await page.getByRole("region", { name: "Output" }).first().getByText("42").waitFor();
+  await page.getByRole("region", { name: "Output" }).last().getByText("42").waitFor();
   await page.getByRole("button", { name: "Execute again" }).click();
   await page.getByRole("button", { name: "Cancel" }).click();
   await page.getByText("cancelled", { exact: true }).first().waitFor();
@@ -174,7 +174,7 @@ export async function two_tabs(page, context) {
   const kept = await page.evaluate(() => sessionStorage.getItem("glia.credentials"));
   const aged = JSON.stringify({ ...JSON.parse(kept), expiresAt: Date.now() });
   const other = await context.newPage();
-  await other.goto(`${GLIA_URL}/health`);
+  await other.goto(GLIA_URL);
   for (const tab of [page, other]) await tab.evaluate((text) => sessionStorage.setItem("glia.credentials", text), aged);
   await page.goto(`${GLIA_URL}/agents`);
   await page.getByRole("heading", { name: "Agents", level: 1 }).waitFor();
