@@ -143,8 +143,6 @@ def test_the_screens_are_accessible_and_fit_a_phone(journey: Journey, client: Cl
         "/settings/models",
         f"/settings/audit?entry={entry}",
         "/settings/health",
-        "/usage/budgets?make=true",
-        "/settings/keys?make=true",
     ]
     half = len(paths) // 2
 

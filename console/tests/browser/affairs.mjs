@@ -10,7 +10,7 @@ export async function budget(page) {
   await signedIn(page, "/usage/budgets");
   const waiting = page.getByRole("link", { name: "Raise its budget" });
   await waiting.waitFor();
-  await page.getByText("Needs 1 calls; 1 calls of 1 calls spent").waitFor();
+  await page.getByText("Needs 1 call; 1 call of 1 call spent").waitFor();
   await waiting.click();
   await page.getByRole("heading", { name: "Runs that wait for it" }).waitFor();
   await page.getByLabel("Calls", { exact: true }).fill("5");
