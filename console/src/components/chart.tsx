@@ -1,4 +1,5 @@
 import { type ReactNode, useId, useState } from "react";
+import { cn } from "@/lib/cn";
 import { niceTop, ticks } from "@/lib/scale";
 import { Card } from "./page";
 import { Table } from "./table";
@@ -140,7 +141,13 @@ export function Days(props: Props) {
           <div className="flex min-w-0 flex-1">
             {props.bars.map((bar, index) => (
               <span key={bar.key} className="relative h-4 flex-1">
-                {index % every === 0 && <span className="absolute left-0 whitespace-nowrap">{bar.key.slice(5)}</span>}
+                {index % every === 0 && (
+                  <span
+                    className={cn("absolute left-0 whitespace-nowrap", index % (every * 2) !== 0 && "hidden sm:inline")}
+                  >
+                    {bar.key.slice(5)}
+                  </span>
+                )}
               </span>
             ))}
           </div>

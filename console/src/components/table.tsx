@@ -37,7 +37,7 @@ export function Table<T>({ name, rows, columns, keyOf, isMarked }: Props<T>) {
           {rows.map((row) => (
             <tr key={keyOf(row)} className={cn("hover:bg-raised", isMarked?.(row) && "bg-accent-soft")}>
               {columns.map((column) => (
-                <td key={column.name} className={cn("px-4 py-2 align-top", side(column))}>
+                <td key={column.name} className={cn("px-4 py-2 align-middle", side(column))}>
                   {column.show(row)}
                 </td>
               ))}

@@ -1,6 +1,7 @@
 import createClient from "openapi-fetch";
+import { Renewal, type Tokens } from "./renewal";
 import type { components, paths } from "./schema.gen";
-import { credentials, keepCredentials } from "./session";
+import { credentials, keepCredentials, renewCredentials } from "./session";
 
 export type Schema = components["schemas"];
 
@@ -23,31 +24,43 @@ export const serverUrl = () => new URL(".", document.baseURI).href.replace(/\/$/
 const SOON_MS = 30_000;
 let refreshing: Promise<void> | null = null;
 
-async function refresh(token: string) {
+async function refreshed(token: string): Promise<Tokens | null> {
   const response = await fetch(`${serverUrl()}/v1/auth/refresh`, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({ refresh_token: token }),
   });
   if (response.status === 400 || response.status === 401) keepCredentials(null);
-  if (!response.ok) return;
-  keepTokens(await response.json());
+  return response.ok ? tokensOf(await response.json()) : null;
 }
 
+const renewal = new Renewal({
+  current: () => {
+    const found = credentials();
+    return found?.kind === "tokens" ? found : null;
+  },
+  keep: renewCredentials,
+  ask: refreshed,
+  channel: typeof BroadcastChannel === "undefined" ? null : new BroadcastChannel("glia.renewal"),
+  locks: navigator.locks,
+});
+
+const tokensOf = (tokens: Schema["TokensOut"]): Tokens => ({
+  kind: "tokens",
+  access: tokens.access_token,
+  refresh: tokens.refresh_token,
+  expiresAt: Date.now() + tokens.expires_in * 1000,
+});
+
 export function keepTokens(tokens: Schema["TokensOut"]) {
-  keepCredentials({
-    kind: "tokens",
-    access: tokens.access_token,
-    refresh: tokens.refresh_token,
-    expiresAt: Date.now() + tokens.expires_in * 1000,
-  });
+  keepCredentials(tokensOf(tokens));
 }
 
 /** The header that signs a request, after renewing an access token that is about to end. */
 export async function authorization(): Promise<Record<string, string>> {
   let found = credentials();
   if (found?.kind === "tokens" && found.expiresAt - Date.now() < SOON_MS) {
-    refreshing ??= refresh(found.refresh).finally(() => {
+    refreshing ??= renewal.renew(found.refresh).finally(() => {
       refreshing = null;
     });
     await refreshing;

@@ -1,7 +1,7 @@
+import type { Tokens } from "./renewal";
+
 // Who is signed in: kept for this tab only, so that a closed tab leaves nothing behind.
-export type Credentials =
-  | { kind: "key"; key: string }
-  | { kind: "tokens"; access: string; refresh: string; expiresAt: number };
+export type Credentials = { kind: "key"; key: string } | Tokens;
 
 const PLACE = "glia.credentials";
 const listeners = new Set<() => void>();
@@ -18,7 +18,18 @@ function read(): Credentials | null {
 
 export const credentials = () => current;
 
+/** Somebody signed in or out: what was loaded for whoever it was before is dropped. */
 export function keepCredentials(next: Credentials | null) {
+  write(next);
+  for (const listener of listeners) listener();
+}
+
+/** The same person with new tokens, of which nobody needs to hear: what is loading goes on. */
+export function renewCredentials(next: Tokens) {
+  write(next);
+}
+
+function write(next: Credentials | null) {
   current = next;
   try {
     if (next) sessionStorage.setItem(PLACE, JSON.stringify(next));
@@ -26,7 +37,6 @@ export function keepCredentials(next: Credentials | null) {
   } catch {
     // as above
   }
-  for (const listener of listeners) listener();
 }
 
 export function onCredentials(listener: () => void) {

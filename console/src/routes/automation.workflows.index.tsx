@@ -25,7 +25,7 @@ function Workflows() {
       <Shown of={workflows} what="workflows">
         {({ data }) =>
           data.length ? (
-            <ul className="grid gap-3 sm:grid-cols-2 lg:grid-cols-3">
+            <ul className="grid grid-cols-1 gap-3 sm:grid-cols-2 lg:grid-cols-3">
               {data.map((workflow) => (
                 <li key={workflow.id}>
                   <Link

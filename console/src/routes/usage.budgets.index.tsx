@@ -62,7 +62,7 @@ function Budgets() {
       <Shown of={budgets} what="budgets">
         {({ data }) =>
           data.length ? (
-            <ul className="grid gap-3 md:grid-cols-2">
+            <ul className="grid grid-cols-1 gap-3 md:grid-cols-2">
               {data.map((budget) => (
                 <li key={budget.id}>
                   <Link

@@ -1,4 +1,4 @@
-import { count, money } from "@/lib/format";
+import { count, counted, money } from "@/lib/format";
 import type { Budget } from "./api";
 
 export interface Limit {
@@ -45,4 +45,4 @@ export function limitsOf(budget: Budget): Limit[] {
 }
 
 export const inUnit = (unit: string, value: number) =>
-  unit === "micros" ? money(value) : `${count(value)} ${unit === "calls" ? "calls" : "tokens"}`;
+  unit === "micros" ? money(value) : counted(value, unit === "calls" ? "call" : "token");

@@ -59,7 +59,9 @@ export function Graph({ steps, states, shown, onShow }: Props) {
                       key={`${edge.from}>${edge.to}`}
                       x={target.x + NODE.width / 2 + 8}
                       y={target.y - 12}
-                      className="fill-soft text-[11px]"
+                      className="fill-soft stroke-panel text-[11px]"
+                      strokeWidth={4}
+                      paintOrder="stroke"
                     >
                       {edge.label}
                     </text>
