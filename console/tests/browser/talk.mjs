@@ -65,18 +65,18 @@ export async function steer(page) {
 /** A message is asked again in other words, in a branch that stands beside the original. */
 export async function branch_and_compare(page) {
   await signedIn(page, `/chat/${SESSION}`);
-  await page.getByText("What is 2 + 2?").waitFor();
-  await page.locator(".prose").first().waitFor();
-  await page.getByRole("button", { name: "Edit" }).first().click();
+  await page.locator(".prose").nth(1).waitFor();
+  await page.getByRole("button", { name: "Edit" }).nth(1).click();
   await page.getByLabel("Your message, changed").fill("What is 30 * 3?");
   await page.getByRole("button", { name: "Ask in a branch" }).click();
   await page.waitForURL((url) => url.pathname.startsWith("/chat/") && !url.pathname.endsWith(SESSION));
   await page.locator(".prose").getByText("90").first().waitFor();
   await page.getByRole("link", { name: "Compare" }).click();
   await page.getByRole("heading", { level: 1, name: "Compare" }).waitFor();
-  await page.getByText("What is 2 + 2?").waitFor();
+  await page.getByText("What is 5 * 5?").waitFor();
   await page.getByText("What is 30 * 3?").waitFor();
   await page.getByText("90").first().waitFor();
+  assert.equal(await page.getByText("What is 2 + 2?").count(), 0, "what both share is not shown");
   await looked(page, [new URL(page.url()).pathname + new URL(page.url()).search]);
 }
 
