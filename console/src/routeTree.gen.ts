@@ -13,6 +13,7 @@ import { Route as IndexRouteImport } from './routes/index'
 import { Route as ApprovalsRouteImport } from './routes/approvals'
 import { Route as AutomationRouteImport } from './routes/automation'
 import { Route as ChatRouteImport } from './routes/chat'
+import { Route as CompareRouteImport } from './routes/compare'
 import { Route as SearchRouteImport } from './routes/search'
 import { Route as SettingsRouteImport } from './routes/settings'
 import { Route as UsageRouteImport } from './routes/usage'
@@ -83,6 +84,11 @@ const AutomationRoute = AutomationRouteImport.update({
 const ChatRoute = ChatRouteImport.update({
   id: '/chat',
   path: '/chat',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const CompareRoute = CompareRouteImport.update({
+  id: '/compare',
+  path: '/compare',
   getParentRoute: () => rootRouteImport,
 } as any)
 const SearchRoute = SearchRouteImport.update({
@@ -350,6 +356,7 @@ export interface FileRoutesByFullPath {
   '/approvals': typeof ApprovalsRoute
   '/automation': typeof AutomationRouteWithChildren
   '/chat': typeof ChatRouteWithChildren
+  '/compare': typeof CompareRoute
   '/search': typeof SearchRoute
   '/settings': typeof SettingsRouteWithChildren
   '/usage': typeof UsageRouteWithChildren
@@ -405,6 +412,7 @@ export interface FileRoutesByFullPath {
 export interface FileRoutesByTo {
   '/': typeof IndexRoute
   '/approvals': typeof ApprovalsRoute
+  '/compare': typeof CompareRoute
   '/search': typeof SearchRoute
   '/agents/$agent': typeof AgentsAgentRoute
   '/agents/new': typeof AgentsNewRoute
@@ -461,6 +469,7 @@ export interface FileRoutesById {
   '/approvals': typeof ApprovalsRoute
   '/automation': typeof AutomationRouteWithChildren
   '/chat': typeof ChatRouteWithChildren
+  '/compare': typeof CompareRoute
   '/search': typeof SearchRoute
   '/settings': typeof SettingsRouteWithChildren
   '/usage': typeof UsageRouteWithChildren
@@ -520,6 +529,7 @@ export interface FileRouteTypes {
     | '/approvals'
     | '/automation'
     | '/chat'
+    | '/compare'
     | '/search'
     | '/settings'
     | '/usage'
@@ -575,6 +585,7 @@ export interface FileRouteTypes {
   to:
     | '/'
     | '/approvals'
+    | '/compare'
     | '/search'
     | '/agents/$agent'
     | '/agents/new'
@@ -630,6 +641,7 @@ export interface FileRouteTypes {
     | '/approvals'
     | '/automation'
     | '/chat'
+    | '/compare'
     | '/search'
     | '/settings'
     | '/usage'
@@ -688,6 +700,7 @@ export interface RootRouteChildren {
   ApprovalsRoute: typeof ApprovalsRoute
   AutomationRoute: typeof AutomationRouteWithChildren
   ChatRoute: typeof ChatRouteWithChildren
+  CompareRoute: typeof CompareRoute
   SearchRoute: typeof SearchRoute
   SettingsRoute: typeof SettingsRouteWithChildren
   UsageRoute: typeof UsageRouteWithChildren
@@ -742,6 +755,13 @@ declare module '@tanstack/react-router' {
       path: '/chat'
       fullPath: '/chat'
       preLoaderRoute: typeof ChatRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/compare': {
+      id: '/compare'
+      path: '/compare'
+      fullPath: '/compare'
+      preLoaderRoute: typeof CompareRouteImport
       parentRoute: typeof rootRouteImport
     }
     '/search': {
@@ -1200,6 +1220,7 @@ const rootRouteChildren: RootRouteChildren = {
   ApprovalsRoute: ApprovalsRoute,
   AutomationRoute: AutomationRouteWithChildren,
   ChatRoute: ChatRouteWithChildren,
+  CompareRoute: CompareRoute,
   SearchRoute: SearchRoute,
   SettingsRoute: SettingsRouteWithChildren,
   UsageRoute: UsageRouteWithChildren,

@@ -47,3 +47,44 @@ def test_a_link_to_an_event_opens_it(journey: Journey, client: Client, converse:
     client.until(f"/v1/runs/{run}", lambda found: found["status"] == "completed")
 
     journey("runs", "event_link", run=run)
+
+
+def _slow(client: Client, words: int) -> None:
+    settings = {"max_output_tokens": words}
+    client.made("/v1/agents", {"name": "Slow", "model": "openai/slow", "settings": settings, "tools": []})
+
+
+def test_a_stopped_answer_keeps_what_was_seen(journey: Journey, client: Client, converse: Converse) -> None:
+    _slow(client, 400)
+
+    journey("talk", "stop", session=converse("slow"))
+
+
+def test_a_message_to_a_run_at_work_steers_it(journey: Journey, client: Client, converse: Converse) -> None:
+    _slow(client, 40)
+
+    journey("talk", "steer", session=converse("slow"))
+
+
+def test_a_second_device_shows_the_same_text(journey: Journey, client: Client, converse: Converse) -> None:
+    _slow(client, 40)
+
+    journey("talk", "second_device", session=converse("slow"))
+
+
+def test_an_edited_message_is_asked_in_a_branch_and_compared(
+    journey: Journey, client: Client, converse: Converse, say: Say
+) -> None:
+    client.made("/v1/agents", {"name": "Helper"})
+    session = converse("helper")
+    for question in ("What is 2 + 2?", "What is 5 * 5?"):
+        run = say(session, question)
+        client.until(f"/v1/runs/{run}", lambda found: found["status"] == "completed")
+
+    journey("talk", "branch_and_compare", session=session)
+
+
+def test_what_a_model_writes_does_no_harm(journey: Journey, client: Client, converse: Converse) -> None:
+    client.made("/v1/agents", {"name": "Echo", "model": "openai/echo", "tools": []})
+
+    journey("talk", "hostile", session=converse("echo"))

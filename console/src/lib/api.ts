@@ -5,6 +5,13 @@ import { credentials, keepCredentials, renewCredentials } from "./session";
 
 export type Schema = components["schemas"];
 
+/** What a GET of the path answers with. A schema's own name may change when another one of that name comes. */
+export type Answer<Path extends keyof paths> = paths[Path]["get"] extends {
+  responses: { 200: { content: { "application/json": infer Body } } };
+}
+  ? Body
+  : never;
+
 /** The server's own words about what went wrong. */
 export class ApiError extends Error {
   constructor(

@@ -3278,6 +3278,26 @@ export interface paths {
         patch: operations["rename_workspace_v1_workspaces__workspace__patch"];
         trace?: never;
     };
+    "/v1/sessions/{session}/compare": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compare
+         * @description What two sessions did after what they share.
+         */
+        get: operations["compare_v1_sessions__session__compare_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -5100,6 +5120,10 @@ export interface components {
             };
             /** Last Seq */
             last_seq: number;
+            /** Parent Session Id */
+            parent_session_id: string | null;
+            /** Forked At */
+            forked_at: number | null;
             /**
              * Created At
              * Format: date-time
@@ -7893,6 +7917,8 @@ export interface components {
         /**
          * SessionOut
          * @description agent_id: null for a session that holds a job. last_seq: of its newest event; 0 when there is none.
+         *
+         *     parent_session_id: the session that this one was forked from; forked_at: the last event that both share.
          */
         SessionOut: {
             /**
@@ -7915,6 +7941,10 @@ export interface components {
             };
             /** Last Seq */
             last_seq: number;
+            /** Parent Session Id */
+            parent_session_id: string | null;
+            /** Forked At */
+            forked_at: number | null;
             /**
              * Created At
              * Format: date-time
@@ -7925,6 +7955,32 @@ export interface components {
              * Format: date-time
              */
             updated_at: string;
+        };
+        /**
+         * SideOut
+         * @description messages: role and content of each. tools: names of the tools that were called, in order.
+         */
+        SideOut: {
+            /**
+             * Session Id
+             * Format: uuid
+             */
+            session_id: string;
+            /** Messages */
+            messages: [
+                string,
+                string
+            ][];
+            /** Tools */
+            tools: string[];
+            /** Model Calls */
+            model_calls: number;
+            /** Input Tokens */
+            input_tokens: number;
+            /** Output Tokens */
+            output_tokens: number;
+            /** Cost Micros */
+            cost_micros: number | null;
         };
         /**
          * SignInBody
@@ -9660,6 +9716,16 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+        };
+        /**
+         * ComparisonOut
+         * @description shared: the newest event that both have; the rest is what each did after it.
+         */
+        glia__surfaces__native__forks__ComparisonOut: {
+            /** Shared */
+            shared: number;
+            first: components["schemas"]["SideOut"];
+            second: components["schemas"]["SideOut"];
         };
         /**
          * CheckOut
@@ -16698,6 +16764,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["WorkspaceOut"];
+                };
+            };
+        };
+    };
+    compare_v1_sessions__session__compare_get: {
+        parameters: {
+            query: {
+                /** @description The other session's id. */
+                with: string;
+            };
+            header?: never;
+            path: {
+                session: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["glia__surfaces__native__forks__ComparisonOut"];
                 };
             };
         };

@@ -33,6 +33,15 @@ function SessionPage() {
             Agent
           </Link>
         )}
+        {session.data?.parent_session_id && (
+          <Link
+            to="/compare"
+            search={{ first: session.data.parent_session_id, second: id }}
+            className={buttonStyle({ look: "quiet" })}
+          >
+            Compare
+          </Link>
+        )}
         <CopyCurl method="POST" path={`/v1/sessions/${id}/messages`} body={{ content: "What may a hotel cost?" }} />
       </header>
       <Talk

@@ -91,6 +91,8 @@ class RunLog:
 
         unless_news: False comes back, and nothing was written, when others wrote into the session meanwhile.
         """
+        if unless_news and self._news_after is not None:
+            return False  # others wrote between pieces of text that are stored already
         ending = Ending(status, error, also, unless_news=unless_news)
         return await self._write(payloads, ending, spent=spent, usage=usage, stored=stored)
 

@@ -44,7 +44,8 @@ async def get(tx: Transaction, id: UUID) -> Session | None:
     return await tx.one_or_none(
         Session,
         """
-        select id, project_id, agent_id, agent_version, title, metadata, last_seq, created_at, updated_at, is_system
+        select id, project_id, agent_id, agent_version, title, metadata, last_seq, created_at, updated_at, is_system,
+               parent_session_id, forked_at
         from sessions where id = %(id)s and deleted_at is null""",
         id=id,
     )
@@ -55,7 +56,8 @@ async def list_page(tx: Transaction, window: Window, agent_id: UUID | None) -> l
     return await tx.many(
         Session,
         """
-        select id, project_id, agent_id, agent_version, title, metadata, last_seq, created_at, updated_at, is_system
+        select id, project_id, agent_id, agent_version, title, metadata, last_seq, created_at, updated_at, is_system,
+               parent_session_id, forked_at
         from sessions
         where deleted_at is null and agent_id is not null
           and (%(agent_id)s::uuid is null or agent_id = %(agent_id)s)
@@ -71,7 +73,8 @@ async def list_recent(tx: Transaction, wanted: SessionFilter, *, limit: int, off
     return await tx.many(
         Session,
         """
-        select id, project_id, agent_id, agent_version, title, metadata, last_seq, created_at, updated_at
+        select id, project_id, agent_id, agent_version, title, metadata, last_seq, created_at, updated_at,
+               parent_session_id, forked_at
         from sessions
         where deleted_at is null and agent_id is not null
           and (%(agent_id)s::uuid is null or agent_id = %(agent_id)s)
@@ -96,7 +99,8 @@ async def update(tx: Transaction, id: UUID, *, title: str | None, metadata: dict
         update sessions set title = coalesce(%(title)s, title), metadata = coalesce(%(metadata)s, metadata),
           updated_at = clock_timestamp()
         where id = %(id)s and deleted_at is null
-        returning id, project_id, agent_id, agent_version, title, metadata, last_seq, created_at, updated_at""",
+        returning id, project_id, agent_id, agent_version, title, metadata, last_seq, created_at, updated_at, is_system,
+          parent_session_id, forked_at""",
         id=id,
         title=title,
         metadata=None if metadata is None else json(metadata),

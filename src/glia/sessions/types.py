@@ -26,7 +26,8 @@ class Session:
     """agent_id: None for a session that holds a job instead of a conversation. agent_version: the version at which the
     conversation stays; None when each run takes the newest. is_system: it holds background work, no conversation.
 
-    last_seq: the sequence number of the newest event; 0 when there is none yet.
+    last_seq: the sequence number of the newest event; 0 when there is none yet. parent_session_id, forked_at: the
+    session whose history it shares, and up to which event; None for one that began by itself.
     """
 
     id: SessionId
@@ -39,3 +40,5 @@ class Session:
     agent_version: int | None = None
     is_system: bool = False
     metadata: dict[str, object] = field(default_factory=dict[str, object])
+    parent_session_id: UUID | None = None
+    forked_at: int | None = None

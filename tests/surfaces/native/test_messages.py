@@ -86,3 +86,21 @@ def test_a_recipe_is_a_tool_of_agents(client: Client, open_session: Open) -> Non
     assert client.patch("/v1/tool-recipes/sums", {"is_enabled": False}).json["is_enabled"] is False
     assert client.post("/v1/agents", {"name": "X", "tools": ["sum"]}).status == 400
     assert client.made("/v1/agents", {"name": "Y", "tools": ["sum?"]})["tools"] == ["sum?"]
+
+
+def test_what_is_said_while_the_last_answer_is_written_is_answered_too(client: Client) -> None:
+    settings = {"max_output_tokens": 24}
+    client.made("/v1/agents", {"name": "Slow", "model": "openai/slow", "settings": settings, "tools": []})
+    session = client.made("/v1/sessions", {"agent_id": "slow"})["id"]
+    run = client.post(f"/v1/sessions/{session}/messages", {"content": "Begin", "background": True}).json["run_id"]
+    events = f"/v1/runs/{run}/events?limit=100"
+
+    def kinds() -> list[str]:
+        return [event["type"] for event in client.get(events).json["data"]]
+
+    client.until(events, lambda found: any(event["type"] == "text.delta" for event in found["data"]))
+    steered = {"content": "In French", "background": True, "when_busy": "steer"}
+    assert client.post(f"/v1/sessions/{session}/messages", steered).json["outcome"] == "steered"
+    client.until(f"/v1/runs/{run}", lambda found: found["status"] == "completed")
+
+    assert kinds().count("model.responded") == 2

@@ -1,11 +1,11 @@
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
-import { api, data, type Schema } from "@/lib/api";
+import { type Answer, api, data, type Schema } from "@/lib/api";
 import { send } from "@/lib/upload";
 
 export type Deployment = Schema["DeploymentOut"];
 export type Status = Deployment["status"];
 export type Replica = Schema["ReplicaOut"];
-export type Version = Schema["glia__surfaces__native__deployments__VersionOut"];
+export type Version = Answer<"/v1/deployments/{deployment}/versions">["data"][number];
 export type Line = Schema["LineOut"];
 export type Series = Schema["SeriesOut"];
 export type Period = "1h" | "24h" | "7d";

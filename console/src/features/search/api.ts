@@ -38,7 +38,7 @@ export function addressOf({ kind, id, parent_id }: Thing): string {
     case "document":
       return `/knowledge/${parent_id}?document=${id}`;
     case "memory":
-      return `/memory?memory=${id}`;
+      return `/memory/facts/${id}`;
     case "deployment":
       return `/fleet/${id}`;
   }

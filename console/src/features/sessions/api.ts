@@ -1,6 +1,6 @@
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
-import { type ApiError, api, data } from "@/lib/api";
+import { type Answer, type ApiError, api, data } from "@/lib/api";
 import { type Connection, follow } from "@/lib/sse";
 import { EMPTY, read, type Transcript } from "./transcript";
 
@@ -63,3 +63,14 @@ export function useTranscript(session: string | null): Followed {
   }, [session]);
   return state;
 }
+
+/** messages: role and content of each. */
+export type Side = Omit<Answer<"/v1/sessions/{session}/compare">["first"], "messages"> & { messages: string[][] };
+
+/** What two sessions did after what they share. */
+export const comparisonQuery = (session: string, other: string) =>
+  queryOptions({
+    queryKey: ["session", session, "comparison", other],
+    queryFn: () =>
+      data(api.GET("/v1/sessions/{session}/compare", { params: { path: { session }, query: { with: other } } })),
+  });

@@ -29,7 +29,10 @@ class SessionBody(Body):
 
 
 class SessionOut(Out):
-    """agent_id: null for a session that holds a job. last_seq: of its newest event; 0 when there is none."""
+    """agent_id: null for a session that holds a job. last_seq: of its newest event; 0 when there is none.
+
+    parent_session_id: the session that this one was forked from; forked_at: the last event that both share.
+    """
 
     id: UUID
     agent_id: UUID | None
@@ -37,6 +40,8 @@ class SessionOut(Out):
     title: str
     metadata: dict[str, Any]
     last_seq: int
+    parent_session_id: UUID | None
+    forked_at: int | None
     created_at: Time
     updated_at: Time
 
