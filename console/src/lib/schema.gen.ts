@@ -2120,6 +2120,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/sessions/{session}/compare": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compare
+         * @description What two sessions did after what they share.
+         */
+        get: operations["compare_v1_sessions__session__compare_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sessions/{session}/events": {
         parameters: {
             query?: never;
@@ -3276,26 +3296,6 @@ export interface paths {
          * @description Rename the workspace. Its slug stays.
          */
         patch: operations["rename_workspace_v1_workspaces__workspace__patch"];
-        trace?: never;
-    };
-    "/v1/sessions/{session}/compare": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Compare
-         * @description What two sessions did after what they share.
-         */
-        get: operations["compare_v1_sessions__session__compare_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
         trace?: never;
     };
 }
@@ -14413,6 +14413,38 @@ export interface operations {
             };
         };
     };
+    compare_v1_sessions__session__compare_get: {
+        parameters: {
+            query: {
+                /** @description The other session's id. */
+                with: string;
+            };
+            header?: never;
+            path: {
+                session: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["glia__surfaces__native__forks__ComparisonOut"];
+                };
+            };
+        };
+    };
     events_v1_sessions__session__events_get: {
         parameters: {
             query?: {
@@ -16764,38 +16796,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["WorkspaceOut"];
-                };
-            };
-        };
-    };
-    compare_v1_sessions__session__compare_get: {
-        parameters: {
-            query: {
-                /** @description The other session's id. */
-                with: string;
-            };
-            header?: never;
-            path: {
-                session: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["glia__surfaces__native__forks__ComparisonOut"];
                 };
             };
         };
