@@ -19,9 +19,6 @@ from glia.surfaces.neuais.logs import Wanted, last_lines, line_json
 from glia.surfaces.neuais.words import agent_id
 from glia.wiring import House
 
-_SAME_ROUND: Final = timedelta(seconds=15)
-"""Between two samples of a replica. One without a sample for so long has ended, and counts no more."""
-
 _LINES_AT_ONCE: Final = 500
 MOST_BEHIND: Final = 5000
 """Lines. Who did not read for a while, and is further behind than that, is told how many were left out."""
@@ -87,6 +84,8 @@ class Feeds:
     def __init__(self, house: House, readings: Readings, show: Callable[[Deployment], AgentOut], say: Say) -> None:
         self._house = house
         self._readings = readings
+        # A replica without a sample for so long has ended, and counts no more.
+        self._round = timedelta(seconds=house.settings.fleet.sample_seconds)
         self._show = show
         self._say = say
         self.subscriptions: dict[str, Subscription] = {}
@@ -175,7 +174,7 @@ class Feeds:
             newest = max(sample.at for sample in samples)
             if id not in one.sampled or newest > one.sampled[id]:
                 one.sampled[id] = newest
-                alive = [sample for sample in samples if newest - sample.at < _SAME_ROUND]
+                alive = [sample for sample in samples if newest - sample.at < self._round]
                 data = {"timestamp": wire_time(newest), **samples_json(alive, one.metric)}
                 await self._say(frame(METRICS_CHANNEL, **{**one.about(), "agent": agent_id(id)}, data=data))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
+from math import ceil
 from typing import Final, Generic, TypeVar
 from uuid import UUID
 
@@ -21,7 +22,6 @@ _LINES_SECONDS: Final = 0.3
 _ASKED_AT_ONCE: Final = 8
 _MOST_KEPT: Final = 100
 _SAMPLES_SECONDS: Final = 2.0
-_SAMPLES_WITHIN_SECONDS: Final = 45
 _WATCHED_SECONDS: Final = 2.0
 
 
@@ -107,8 +107,8 @@ class Readings:
         async def ask() -> Mapping[UUID, Sequence[Sample]]:
             _, agents = await self.agents(principal)
             by_agent: dict[UUID, list[Sample]] = {}
-            feed = self._house.deployment_feed
-            for sample in await feed.samples(principal, list(agents), seconds=_SAMPLES_WITHIN_SECONDS):
+            feed, seconds = self._house.deployment_feed, ceil(3 * self._house.settings.fleet.sample_seconds)
+            for sample in await feed.samples(principal, list(agents), seconds=seconds):
                 by_agent.setdefault(sample.deployment_id, []).append(sample)
             return by_agent
 
