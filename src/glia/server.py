@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import resource
 import socket
 from collections.abc import Generator, Mapping
@@ -53,6 +54,8 @@ class Server:
 
 
 def _grpc(house: House, front: Front, host: str, port: int, http_port: int) -> GrpcServer:
+    # It would prepare each start of a program for forks that go on in Python, and log that it cannot.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
     from glia.surfaces.neuais.rpc.server import GrpcServer
 
     return GrpcServer(house, front, host=host, port=port, http_port=http_port)
