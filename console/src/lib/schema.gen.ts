@@ -5256,6 +5256,23 @@ export interface components {
              */
             at: string;
         };
+        /**
+         * HealthCheckOut
+         * @description detail: for people; empty when there is nothing to say.
+         */
+        HealthCheckOut: {
+            /** Name */
+            name: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "healthy" | "degraded" | "down";
+            /** Latency Ms */
+            latency_ms: number;
+            /** Detail */
+            detail: string;
+        };
         /** HitOut */
         HitOut: {
             /** Uri */
@@ -7876,7 +7893,7 @@ export interface components {
              */
             checked_at: string;
             /** Checks */
-            checks: components["schemas"]["glia__surfaces__native__health__CheckOut"][];
+            checks: components["schemas"]["HealthCheckOut"][];
         };
         /**
          * SessionBody
@@ -9726,23 +9743,6 @@ export interface components {
             shared: number;
             first: components["schemas"]["SideOut"];
             second: components["schemas"]["SideOut"];
-        };
-        /**
-         * CheckOut
-         * @description detail: for people; empty when there is nothing to say.
-         */
-        glia__surfaces__native__health__CheckOut: {
-            /** Name */
-            name: string;
-            /**
-             * Status
-             * @enum {string}
-             */
-            status: "healthy" | "degraded" | "down";
-            /** Latency Ms */
-            latency_ms: number;
-            /** Detail */
-            detail: string;
         };
         /** SearchOut */
         glia__surfaces__native__knowledge__SearchOut: {

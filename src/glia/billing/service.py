@@ -17,6 +17,7 @@ from glia.billing.errors import AlreadyPaid, InvoiceNotFound
 from glia.billing.months import bounds_of, month_before, month_of
 from glia.billing.prices import checked_config, effective
 from glia.billing.types import Invoice, InvoiceLine, OwnPrices, Prices, Usage
+from glia.identity.service import note_change
 from glia.identity.types import Principal
 from glia.kit.clock import now
 from glia.kit.db import Database, Transaction
@@ -80,6 +81,8 @@ class Billing:
         async with self._db.transaction(principal.workspace_id) as tx:
             own = await queries.own_prices(tx, principal.workspace_id) or OwnPrices()
             await queries.set_prices(tx, principal.workspace_id, OwnPrices(**{**own.__dict__, **changes}))
+            said = {name: None if price is None else str(price) for name, price in changes.items()}
+            await note_change(tx, principal, "billing.prices_set", f"workspace:{principal.workspace_id}", **said)
         return await self.prices(principal)
 
     async def invoices(self, principal: Principal, window: Window) -> Page[Invoice]:
@@ -105,6 +108,7 @@ class Billing:
             if not await queries.pay(tx, id, by=principal.name, note=note):
                 raise AlreadyPaid(f"The invoice of {found.period} is paid already, or there is nothing to pay.")
             await queries.post_payment(tx, principal.workspace_id, found, id=new_id(), by=principal.name)
+            await note_change(tx, principal, "invoice.paid", f"invoice:{id}", period=found.period)
             return await _invoice(tx, id)
 
     async def _prices(self, tx: Transaction, workspace_id: UUID) -> Prices:

@@ -45,7 +45,7 @@ class PricesOut(Out):
     own: list[str]
 
 
-class UsedOut(Out):
+class BillingPartOut(Out):
     """kind: `deployment`, or `objects` for all that is stored. booked_micros: of its price, what the ledger has."""
 
     kind: Literal["deployment", "objects"]
@@ -63,7 +63,7 @@ class UsedOut(Out):
     booked_micros: int
 
 
-class UsageOut(Out):
+class BillingUsageOut(Out):
     """A month in UTC, up to now. Micro-dollars; an hour is booked in the ledger once it is over.
 
     is_closed: the month has its invoice, or needs none, and changes no more.
@@ -81,7 +81,7 @@ class UsageOut(Out):
     network_micros: int
     total_micros: int
     booked_micros: int
-    parts: list[UsedOut]
+    parts: list[BillingPartOut]
 
 
 class InvoiceOut(Out):
@@ -119,7 +119,7 @@ async def usage(
     house: TheHouse,
     principal: ThePrincipal,
     period: Annotated[str, Query(description="`current`, `last_month`, or a month such as `2024-01`.")] = "current",
-) -> UsageOut:
+) -> BillingUsageOut:
     """What was used in a month and what it costs, in all and by deployment."""
     return usage_out(await house.billing.usage(principal, period))
 
@@ -157,14 +157,16 @@ async def pay(invoice: str, house: TheHouse, principal: ThePrincipal, body: Paym
     return InvoiceOut.of(await house.billing.pay(principal, parse_id(invoice, "invoice"), note))
 
 
-def usage_out(usage: Usage) -> UsageOut:
-    shown: dict[str, Any] = {name: getattr(usage, name) for name in UsageOut.model_fields if name != "parts"}
-    return UsageOut(**shown, parts=[_used(part) for part in usage.parts])
+def usage_out(usage: Usage) -> BillingUsageOut:
+    shown: dict[str, Any] = {name: getattr(usage, name) for name in BillingUsageOut.model_fields if name != "parts"}
+    return BillingUsageOut(**shown, parts=[_used(part) for part in usage.parts])
 
 
-def _used(part: Used) -> UsedOut:
-    shown: dict[str, Any] = {name: getattr(part, name) for name in UsedOut.model_fields if name not in {"kind", "id"}}
-    return UsedOut(**shown, kind=part.subject_kind, id=part.subject_id)
+def _used(part: Used) -> BillingPartOut:
+    shown: dict[str, Any] = {
+        name: getattr(part, name) for name in BillingPartOut.model_fields if name not in {"kind", "id"}
+    }
+    return BillingPartOut(**shown, kind=part.subject_kind, id=part.subject_id)
 
 
 def _fields(invoice: Invoice) -> dict[str, Any]:

@@ -15,7 +15,7 @@ router = APIRouter(prefix="/v1/health", tags=["health"], route_class=WatchedRout
 HealthName = Literal["healthy", "degraded", "down"]
 
 
-class CheckOut(Out):
+class HealthCheckOut(Out):
     """detail: for people; empty when there is nothing to say."""
 
     name: str
@@ -33,7 +33,7 @@ class ServiceOut(Out):
     uptime_seconds: float
     latency_ms: float
     checked_at: Time
-    checks: list[CheckOut]
+    checks: list[HealthCheckOut]
 
 
 @router.get("/services")

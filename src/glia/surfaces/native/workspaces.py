@@ -32,14 +32,14 @@ class WorkspaceChanges(Body):
     name: str
 
 
-class PlanBody(Body):
+class WorkspacePlanBody(Body):
     """plan: null for the server's. requests_per_minute: of an enterprise, instead of the server's."""
 
     plan: PlanName | None = Field(...)
     requests_per_minute: int | None = None
 
 
-class PlanOut(Out):
+class WorkspacePlanOut(Out):
     """What all requests of the workspace together may be a minute, on surfaces that count by plan.
 
     is_own: the workspace has a plan of its own, rather than the server's.
@@ -102,18 +102,22 @@ async def rename_workspace(
 
 
 @router.get("/workspaces/{workspace}/plan")
-async def get_plan(workspace: str, house: TheHouse, principal: ThePrincipal) -> PlanOut:
+async def get_plan(workspace: str, house: TheHouse, principal: ThePrincipal) -> WorkspacePlanOut:
     """What the workspace may ask for."""
     await house.identity.workspaces.get(principal, parse_id(workspace, "workspace"))
-    return PlanOut.of(await house.identity.plans.get(principal))
+    return WorkspacePlanOut.of(await house.identity.plans.get(principal))
 
 
 @router.put("/workspaces/{workspace}/plan")
-async def set_plan(workspace: str, body: PlanBody, house: TheHouse, principal: ThePrincipal) -> PlanOut:
+async def set_plan(
+    workspace: str, body: WorkspacePlanBody, house: TheHouse, principal: ThePrincipal
+) -> WorkspacePlanOut:
     """Give the workspace a plan; for whoever operates the server, see also `glia workspace plan`."""
     await house.identity.workspaces.get(principal, parse_id(workspace, "workspace"))
     plan = None if body.plan is None else Plan(body.plan)
-    return PlanOut.of(await house.identity.plans.set(principal, plan, requests_per_minute=body.requests_per_minute))
+    return WorkspacePlanOut.of(
+        await house.identity.plans.set(principal, plan, requests_per_minute=body.requests_per_minute)
+    )
 
 
 @router.post("/projects", status_code=201)
