@@ -6,13 +6,14 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from uuid import UUID
 
 import psycopg
 import structlog
 
 from glia.deployments import node_queries
 from glia.deployments.minder import Minder
-from glia.deployments.node_queries import Assigned, NewLine
+from glia.deployments.node_queries import Assigned, NewLine, Sample
 from glia.kit.db import Database
 from glia.kit.errors import GliaError
 
@@ -20,6 +21,7 @@ log = structlog.get_logger(__name__)
 
 _UNENDED_SECONDS = 2.0
 _ERROR = 3
+_LEAST_SECONDS = 0.5
 
 
 class Keeping:
@@ -79,25 +81,31 @@ class Keeping:
             async with self._db.transaction(row.workspace_id) as tx:
                 await node_queries.keep_lines(tx, row.deployment_id, row.id, lines, place)
 
-    async def sample(self, minder: Minder) -> None:
-        """What it used since the last time."""
-        if minder.running is None:
-            return
-        now, used, before = time.monotonic(), minder.running.usage(), minder.used
-        minder.used = now, used
-        if before is None or now - before[0] < 0.5:
-            return
-        seconds = now - before[0]
-        row = minder.row
-        async with self._db.transaction(row.workspace_id) as tx:
-            await node_queries.keep_sample(
-                tx,
-                row.deployment_id,
-                row.id,
-                cpu=max(0.0, used.cpu_seconds - before[1].cpu_seconds) / seconds * 100,
-                memory_mib=used.memory_bytes / (1024 * 1024),
-                network=max(0, used.network_bytes - before[1].network_bytes) / seconds,
-            )
+    async def sample(self, minders: Sequence[Minder]) -> None:
+        """What they used since the last time; one transaction for each workspace."""
+        by_workspace: dict[UUID, list[Sample]] = {}
+        for minder in minders:
+            if (sample := _sample_of(minder)) is not None:
+                by_workspace.setdefault(minder.row.workspace_id, []).append(sample)
+        for workspace_id, samples in by_workspace.items():
+            async with self._db.transaction(workspace_id) as tx:
+                await node_queries.keep_samples(tx, samples)
+
+
+def _sample_of(minder: Minder) -> Sample | None:
+    """None for the first look at it."""
+    measured, before = minder.measured(), minder.used
+    minder.used = measured
+    if measured is None or before is None or measured.at - before.at < _LEAST_SECONDS:
+        return None
+    seconds, used = measured.at - before.at, measured.used
+    return Sample(
+        minder.row.deployment_id,
+        minder.row.id,
+        cpu_percent=max(0.0, used.cpu_seconds - before.used.cpu_seconds) / seconds * 100,
+        memory_mib=used.memory_bytes / (1024 * 1024),
+        network_bytes_per_second=max(0, used.network_bytes - before.used.network_bytes) / seconds,
+    )
 
 
 def _ours(text: str) -> NewLine:

@@ -18,7 +18,7 @@ from glia.deployments.egress import WaysOut
 from glia.deployments.errors import BinaryRefused
 from glia.deployments.lines import Splitter
 from glia.deployments.node_queries import Assigned, NewLine
-from glia.deployments.types import Ended, FleetBackend, Launch, Running, Used
+from glia.deployments.types import Ended, FleetBackend, Launch, Running
 from glia.kit.errors import GliaError
 
 log = structlog.get_logger(__name__)
@@ -27,6 +27,8 @@ _STABLE_SECONDS = 10.0
 _LONGEST_PAUSE_SECONDS = 60.0
 _UNWELL_TIMES = 3
 _FLUSH_SECONDS = 5.0
+_FRESH_SECONDS = 0.3
+_SILENT_LOOKS = 3
 _DRAIN_LEAST_SECONDS = 1.0
 
 
@@ -63,7 +65,8 @@ class Minder:
         self.is_dirty, self.has_started = False, False
         self.place, self.splitter = row.log_place, Splitter()
         self.pending: tuple[list[NewLine], tuple[int, int]] | None = None
-        self.used: tuple[float, Used] | None = None
+        self.used: metering.Mark | None = None
+        self._measured: metering.Mark | None = None
         self.fed_at = 0.0
         self.is_wanted = True
         self.ended: Ended | None = None
@@ -81,11 +84,20 @@ class Minder:
             if self.ended is not None:
                 self._woken.set()
 
+    def measured(self) -> metering.Mark | None:
+        """What it has used since its start; figures and bills share one look at it. None while it does not run."""
+        if self.running is None:
+            return None
+        now = time.monotonic()
+        if self._measured is None or now - self._measured.at > _FRESH_SECONDS:
+            self._measured = metering.Mark(now, self.running.usage())
+        return self._measured
+
     def meter(self) -> None:
         """Notes what was used since the last time; until its end, if it has ended."""
         if self.running is None or self._mark is None:
             return
-        now = metering.Mark(time.monotonic(), self.running.usage())
+        now = self._measured = metering.Mark(time.monotonic(), self.running.usage())
         self._tools.metered(metering.stretch_of(self.row, self._mark, now))
         self._mark = now
 
@@ -213,8 +225,11 @@ class Minder:
     def _next_look(self, unwell: int, age: float) -> float:
         if self.is_ready:
             stable_in = self._ready_at + _STABLE_SECONDS - time.monotonic()
-            usual = self._config.health_seconds if self.failures == 0 else max(0.5, stable_in + 0.1)
-            return min(1.0, usual) if unwell else min(usual, self._config.health_seconds)
+            # What opens no port, and need not, is asked seldom: its end is noticed without asking.
+            is_silent = not self.listens and not self.row.must_listen and not unwell
+            usual = self._config.health_seconds * _SILENT_LOOKS if is_silent else self._config.health_seconds
+            usual = usual if self.failures == 0 else max(0.5, stable_in + 0.1)
+            return min(1.0, usual) if unwell else usual
         return 0.1 if age < 5 else 0.5
 
     async def _problem(self, age: float) -> str:
@@ -265,7 +280,7 @@ class Minder:
                 await self._tools.flushed(self, last_line)
         except TimeoutError:
             log.warning("the last output of a replica was lost", replica=str(self.row.id))
-        self.running, self.ended, self.pending, self.used = None, None, None, None
+        self.running, self.ended, self.pending, self.used, self._measured = None, None, None, None, None
         await asyncio.to_thread(running.forget)
 
     # --- Stopping -----------------------------------------------------------------------------------------------------

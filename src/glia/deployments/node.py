@@ -36,9 +36,9 @@ from glia.kit.ids import new_id
 
 log = structlog.get_logger(__name__)
 
-_SYNC_SECONDS = 2.0
+_SYNC_SECONDS = 3.0
 _PULSE_SECONDS = 0.2
-_SELDOM_SECONDS = 1.0
+_SELDOM_SECONDS = 2.0
 _TRIM_SECONDS = 60.0
 _NEEDLESS_SECONDS = 30.0
 _PROBE_AGAIN_SECONDS = 30.0
@@ -327,8 +327,7 @@ class Node:
             if now - self._sampled_at > self._config.sample_seconds:
                 self._sampled_at = now
                 await self._meter()
-                for minder in list(self._minders.values()):
-                    await self._keeping.sample(minder)
+                await self._keeping.sample(list(self._minders.values()))
             if now - self._trimmed_at > _TRIM_SECONDS:
                 self._trimmed_at = now
                 await self._trim()

@@ -281,22 +281,38 @@ async def keep_lines(
     return bool(is_known)
 
 
-async def keep_sample(
-    tx: Transaction, deployment_id: UUID, replica_id: UUID, *, cpu: float, memory_mib: float, network: float | None
-) -> None:
+@dataclass(frozen=True)
+class Sample:
+    deployment_id: UUID
+    replica_id: UUID
+    cpu_percent: float
+    memory_mib: float
+    network_bytes_per_second: float | None
+
+
+async def keep_samples(tx: Transaction, samples: Sequence[Sample]) -> None:
+    """Of the transaction's workspace."""
     await tx.execute(
         """
         insert into deployment_metrics
           (workspace_id, deployment_id, replica_id, at, cpu_percent, memory_mib, network_bytes_per_second)
-        select workspace_id, id, %(replica_id)s, now(), %(cpu)s, %(memory)s, %(network)s
-        from deployments where id = %(deployment_id)s
+        select d.workspace_id, d.id, s.replica_id, now(), s.cpu, s.memory, s.network
+        from unnest(%(deployments)s::uuid[], %(replicas)s::uuid[], %(cpu)s::real[], %(memory)s::real[],
+                    %(network)s::real[]) s(deployment_id, replica_id, cpu, memory, network)
+          join deployments d on d.id = s.deployment_id
         on conflict do nothing""",
-        deployment_id=deployment_id,
-        replica_id=replica_id,
-        cpu=cpu,
-        memory=memory_mib,
-        network=network,
+        deployments=[each.deployment_id for each in samples],
+        replicas=[each.replica_id for each in samples],
+        cpu=[each.cpu_percent for each in samples],
+        memory=[each.memory_mib for each in samples],
+        network=[each.network_bytes_per_second for each in samples],
     )
+
+
+async def keep_sample(
+    tx: Transaction, deployment_id: UUID, replica_id: UUID, *, cpu: float, memory_mib: float, network: float | None
+) -> None:
+    await keep_samples(tx, [Sample(deployment_id, replica_id, cpu, memory_mib, network)])
 
 
 async def trim(tx: Transaction, *, log_lines: int, log_days: int) -> None:

@@ -102,7 +102,9 @@ class Bell:
         self.rung_at, self.is_owed = time.monotonic(), False
         try:
             self.socket.sendto(self.name + note, self.place)
-        except OSError:  # nobody listens, or too many ring: it looks by itself now and then
+        except BlockingIOError:  # too many ring at once
+            self.is_owed = not note
+        except OSError:  # nobody listens: whoever does next looks at all
             return
 
     def soon(self) -> None:
