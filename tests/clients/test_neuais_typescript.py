@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from websockets.sync.server import ServerConnection
 
 from tests.clients.conftest import Place, blocks_of
+from tests.clients.odd_socket import ASKED, TOLD, asked, breaking, odd_socket
 from tests.surfaces.conftest import Server
 
 PACKAGE = Path(__file__).parents[2] / "packages" / "neuais-typescript"
@@ -59,6 +62,24 @@ def _node(*arguments: str, **environment: str) -> str:
 
 def test_the_typescript_client_bears_a_server_that_misbehaves(compiled: None):
     assert "# skipped 0" in _node("--test", "dist/test/faults.test.js")
+
+
+def test_a_live_connection_of_the_typescript_client_outlives_what_it_may(compiled: None):
+    def expires(connection: ServerConnection) -> None:
+        odd.hear(connection, type="subscribed", subscription="sub_1")
+        connection.close(4401, "The token has expired.")
+
+    def refuses(connection: ServerConnection) -> None:
+        connection.close(4403, "You may not.")
+
+    with odd_socket() as odd:
+        odd.talks = [*breaking(odd), expires, refuses]
+        url = f"http://127.0.0.1:{odd.port}"
+        told = _node("--test", "dist/test/ends.test.js", NEUAIS_ODD_URL=url, NEUAIS_TOLD=json.dumps(TOLD))
+
+    assert "# skipped 0" in told
+    assert asked(odd)[:5] == ASKED
+    assert set(odd.tokens) == {"secret"}
 
 
 def test_the_typescript_client_does_what_it_says(compiled: None, place: Place, server: Server):

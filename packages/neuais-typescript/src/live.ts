@@ -35,6 +35,7 @@ export class Live implements AsyncIterable<LiveEvent> {
   #reader: Waiting<void> | undefined
   #socket: WebSocket | undefined
   #silence: ReturnType<typeof setTimeout> | undefined
+  #silent: () => void = () => undefined
   #token = ''
   #made = 0
   #isClosed = false
@@ -200,16 +201,22 @@ export class Live implements AsyncIterable<LiveEvent> {
           resolve()
         } else this.#heard(frame)
       }
-      socket.onclose = ({ code, reason }: CloseEvent) => {
+      const ended = (code: number, reason: string): void => {
         clearTimeout(this.#silence)
+        socket.onclose = socket.onerror = socket.onmessage = null
         const status = ENDED_FOR_GOOD[code]
         const body = refusal === undefined ? undefined : { error: { ...refusal, message: refusal.message } }
-        const error = status === undefined
-          ? (refusal ?? new ConnectionError(`The connection broke off: ${reason || code}.`))
-          : errorOf(status, body ?? { error: { message: reason } }, new Headers())
+        const error =
+          status === undefined
+            ? (refusal ?? new ConnectionError(`The connection broke off: ${reason || code}.`))
+            : errorOf(status, body ?? { error: { message: reason } }, new Headers())
         if (this.#socket === socket) void this.#again(error)
         else reject(error)
       }
+      socket.onclose = ({ code, reason }: CloseEvent) => ended(code, reason)
+      // Some tell of a handshake that failed by this alone. After an open socket's error comes its end.
+      socket.onerror = () => this.#socket === socket || ended(1006, 'it was not opened')
+      this.#silent = () => ended(1006, 'it fell silent')
       this.#watch(socket)
     })
   }
@@ -240,8 +247,7 @@ export class Live implements AsyncIterable<LiveEvent> {
     clearTimeout(this.#silence)
     this.#silence = setTimeout(() => {
       socket.close()
-      socket.onclose?.({ code: 1006, reason: 'silence' } as CloseEvent) // it may never be told
-      socket.onclose = null
+      this.#silent() // the socket may never tell
     }, SILENCE_MS)
   }
 
