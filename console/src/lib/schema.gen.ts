@@ -2120,6 +2120,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/sessions/{session}/compare": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compare
+         * @description What two sessions did after what they share.
+         */
+        get: operations["compare_v1_sessions__session__compare_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sessions/{session}/events": {
         parameters: {
             query?: never;
@@ -3278,26 +3298,6 @@ export interface paths {
         patch: operations["rename_workspace_v1_workspaces__workspace__patch"];
         trace?: never;
     };
-    "/v1/sessions/{session}/compare": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Compare
-         * @description What two sessions did after what they share.
-         */
-        get: operations["compare_v1_sessions__session__compare_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -3934,7 +3934,7 @@ export interface components {
         };
         /**
          * BlockVersionOut
-         * @description changed_by: `agent:<id>` when an agent did, in run_id. restores: the version that an undo went back to.
+         * @description changed_by: `agent:<id>` when an agent did, in run_id by tool_call_id. restores: the version that an undo went back to.
          */
         BlockVersionOut: {
             /** Version */
@@ -3949,6 +3949,8 @@ export interface components {
             changed_by: string;
             /** Run Id */
             run_id: string | null;
+            /** Tool Call Id */
+            tool_call_id: string | null;
             /**
              * Created At
              * Format: date-time
@@ -5197,6 +5199,8 @@ export interface components {
             source_seq: number | null;
             /** Run Id */
             run_id: string | null;
+            /** Tool Call Id */
+            tool_call_id: string | null;
             /** Version */
             version: number;
             /** Reinforced */
@@ -6574,7 +6578,7 @@ export interface components {
          * MemoryOut
          * @description session_id, source_seq, run_id: the session, the event in it and the run it comes from; null for a person's.
          *
-         *     strength: importance after decay. topic, value: what it says about what, where that could be told.
+         *     tool_call_id: in that run, of the call by which the agent saved it. strength: importance after decay. topic, value: what it says about what, where that could be told.
          */
         MemoryOut: {
             /**
@@ -6615,6 +6619,8 @@ export interface components {
             source_seq: number | null;
             /** Run Id */
             run_id: string | null;
+            /** Tool Call Id */
+            tool_call_id: string | null;
             /** Version */
             version: number;
             /** Reinforced */
@@ -14413,6 +14419,38 @@ export interface operations {
             };
         };
     };
+    compare_v1_sessions__session__compare_get: {
+        parameters: {
+            query: {
+                /** @description The other session's id. */
+                with: string;
+            };
+            header?: never;
+            path: {
+                session: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["glia__surfaces__native__forks__ComparisonOut"];
+                };
+            };
+        };
+    };
     events_v1_sessions__session__events_get: {
         parameters: {
             query?: {
@@ -16764,38 +16802,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["WorkspaceOut"];
-                };
-            };
-        };
-    };
-    compare_v1_sessions__session__compare_get: {
-        parameters: {
-            query: {
-                /** @description The other session's id. */
-                with: string;
-            };
-            header?: never;
-            path: {
-                session: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["glia__surfaces__native__forks__ComparisonOut"];
                 };
             };
         };
