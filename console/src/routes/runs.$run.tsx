@@ -45,10 +45,8 @@ function Found({ run }: { run: Run }) {
   const { event: asked, deltas, call } = Route.useSearch();
   const navigate = useNavigate({ from: "/runs/$run" });
   const { events, error, isRead } = useEvents(run);
-  const seq =
-    asked ??
-    (call && events.find((event) => event.type === "tool.called" && event.data.tool_call_id === call)?.seq) ??
-    undefined;
+  const called = call && events.find((event) => event.type === "tool.called" && event.data.tool_call_id === call);
+  const seq = asked ?? (called ? called.seq : undefined);
   const timeline = useMemo(() => spansOf(events), [events]);
   const listed = useMemo(
     () => (deltas ? events : events.filter((event) => !event.type.endsWith(".delta") || event.seq === seq)),
