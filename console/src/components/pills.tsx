@@ -11,10 +11,10 @@ export const pillStyle = cn(
 /** A view is the current one when the address has what its link says, what it leaves away included. */
 export const pillOptions = { includeSearch: true, explicitUndefined: true } as const;
 
-/** Views of one screen side by side. On a phone they scroll. */
+/** Views of one screen side by side. */
 export function Pills({ name, className, children }: { name: string; className?: string; children: ReactNode }) {
   return (
-    <nav aria-label={name} className={cn("mb-4 flex gap-1.5 overflow-x-auto pb-1", className)}>
+    <nav aria-label={name} className={cn("mb-4 flex flex-wrap gap-1.5", className)}>
       {children}
     </nav>
   );

@@ -3934,7 +3934,7 @@ export interface components {
         };
         /**
          * BlockVersionOut
-         * @description changed_by: `agent:<id>` when an agent did, in run_id. restores: the version that an undo went back to.
+         * @description changed_by: `agent:<id>` when an agent did, in run_id by tool_call_id. restores: the version that an undo went back to.
          */
         BlockVersionOut: {
             /** Version */
@@ -3949,6 +3949,8 @@ export interface components {
             changed_by: string;
             /** Run Id */
             run_id: string | null;
+            /** Tool Call Id */
+            tool_call_id: string | null;
             /**
              * Created At
              * Format: date-time
@@ -5197,6 +5199,8 @@ export interface components {
             source_seq: number | null;
             /** Run Id */
             run_id: string | null;
+            /** Tool Call Id */
+            tool_call_id: string | null;
             /** Version */
             version: number;
             /** Reinforced */
@@ -6591,7 +6595,7 @@ export interface components {
          * MemoryOut
          * @description session_id, source_seq, run_id: the session, the event in it and the run it comes from; null for a person's.
          *
-         *     strength: importance after decay. topic, value: what it says about what, where that could be told.
+         *     tool_call_id: in that run, of the call by which the agent saved it. strength: importance after decay. topic, value: what it says about what, where that could be told.
          */
         MemoryOut: {
             /**
@@ -6632,6 +6636,8 @@ export interface components {
             source_seq: number | null;
             /** Run Id */
             run_id: string | null;
+            /** Tool Call Id */
+            tool_call_id: string | null;
             /** Version */
             version: number;
             /** Reinforced */

@@ -18,13 +18,16 @@ import { count, counted, money } from "@/lib/format";
 interface Search {
   event?: number;
   deltas?: true;
+  /** A tool call of the run; its event is shown. */
+  call?: string;
 }
 
 export const Route = createFileRoute("/runs/$run")({
   component: RunPage,
-  validateSearch: ({ event, deltas }: Record<string, unknown>): Search => ({
+  validateSearch: ({ event, deltas, call }: Record<string, unknown>): Search => ({
     event: Number(event) > 0 ? Number(event) : undefined,
     deltas: deltas === true ? true : undefined,
+    call: typeof call === "string" ? call : undefined,
   }),
 });
 
@@ -39,9 +42,11 @@ function RunPage() {
 }
 
 function Found({ run }: { run: Run }) {
-  const { event: seq, deltas } = Route.useSearch();
+  const { event: asked, deltas, call } = Route.useSearch();
   const navigate = useNavigate({ from: "/runs/$run" });
   const { events, error, isRead } = useEvents(run);
+  const called = call && events.find((event) => event.type === "tool.called" && event.data.tool_call_id === call);
+  const seq = asked ?? (called ? called.seq : undefined);
   const timeline = useMemo(() => spansOf(events), [events]);
   const listed = useMemo(
     () => (deltas ? events : events.filter((event) => !event.type.endsWith(".delta") || event.seq === seq)),

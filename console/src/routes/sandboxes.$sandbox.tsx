@@ -95,9 +95,11 @@ function Found({ sandbox }: { sandbox: Sandbox }) {
           {show !== "terminal" && <Other sandbox={sandbox} show={show} />}
         </div>
         <div className="min-w-0 space-y-5">
-          <Card title="Use">
-            <Usage sandbox={sandbox} />
-          </Card>
+          {sandbox.status !== "stopped" && (
+            <Card title="Use">
+              <Usage sandbox={sandbox} />
+            </Card>
+          )}
           {sandbox.session_id && (
             <Card title="Whose it is">
               <Owner session={sandbox.session_id} />
@@ -136,15 +138,11 @@ function Other({ sandbox, show }: { sandbox: Sandbox; show: Exclude<View, "termi
     case "snapshots":
       return (
         <Card title="Snapshots">
-          <Snapshots sandbox={sandbox.id} />
+          <Snapshots sandbox={sandbox.id} canMake={sandbox.status !== "stopped"} />
         </Card>
       );
     case "ports":
-      return (
-        <Card title="Ports">
-          <Ports sandbox={sandbox.id} />
-        </Card>
-      );
+      return <Card title="Ports">{sandbox.status === "stopped" ? <Stopped /> : <Ports sandbox={sandbox.id} />}</Card>;
   }
 }
 

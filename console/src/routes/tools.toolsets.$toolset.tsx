@@ -101,7 +101,7 @@ function Policy({ id, name, permission }: { id: string; name: string; permission
   return (
     <PermissionSelect
       aria-label={`May agents call ${name}?`}
-      className="w-44"
+      className="mb-2 ml-3 w-56 sm:mb-0"
       value={permission}
       disabled={changing.isPending}
       onPermission={(next) => next && changing.mutate(next)}

@@ -52,7 +52,7 @@ export async function facts(page) {
   assert.match(page.url(), /query=/);
   await page.goto(`${GLIA_URL}/memory`);
   await page.getByRole("link", { name: "saved by the agent" }).first().click();
-  await page.getByRole("heading", { name: "Timeline" }).waitFor();
+  await page.getByRole("heading", { name: "tool.called" }).waitFor();
 }
 
 export async function connect(page) {

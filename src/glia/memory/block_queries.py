@@ -146,7 +146,7 @@ async def list_versions(tx: Transaction, id: UUID) -> list[BlockVersion]:
     return await tx.many(
         BlockVersion,
         """
-        select version, content, change, restores, changed_by, run_id, created_at
+        select version, content, change, restores, changed_by, run_id, source_key, created_at
         from memory_block_versions where block_id = %(id)s order by version desc limit 1000""",
         id=id,
     )
@@ -156,7 +156,7 @@ async def get_version(tx: Transaction, id: UUID, version: int) -> BlockVersion |
     return await tx.one_or_none(
         BlockVersion,
         """
-        select version, content, change, restores, changed_by, run_id, created_at
+        select version, content, change, restores, changed_by, run_id, source_key, created_at
         from memory_block_versions where block_id = %(id)s and version = %(version)s""",
         id=id,
         version=version,

@@ -24,8 +24,8 @@ from glia.memory.types import (
 COLUMNS: LiteralString = """
   m.id, m.number, m.agent_id, m.user_name, m.tier, m.bucket, m.content, m.metadata, m.importance,
   round(memory_strength(m.importance, m.tier, m.used_at, m.accesses, now())::numeric, 3)::float8 as strength,
-  m.status, m.superseded_by, m.topic, m.value, m.origin, m.session_id, m.source_seq, m.run_id, m.version, m.reinforced,
-  m.accesses, m.useful, m.not_useful, m.used_at, m.expires_at, m.created_at, m.updated_at"""
+  m.status, m.superseded_by, m.topic, m.value, m.origin, m.session_id, m.source_seq, m.run_id, m.source_key, m.version,
+  m.reinforced, m.accesses, m.useful, m.not_useful, m.used_at, m.expires_at, m.created_at, m.updated_at"""
 
 # What a scope shows. Whoever asks as an agent in a session sees nothing that belongs to other users or sessions.
 VISIBLE: LiteralString = """

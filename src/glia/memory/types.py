@@ -41,6 +41,12 @@ class Status(StrEnum):
     FORGOTTEN = "forgotten"
 
 
+def call_of(source_key: str | None, run_id: UUID | None) -> str | None:
+    """The tool call in an idempotency key of that run, `<run>:<call>`; None for keys of other makers."""
+    run, _, call = (source_key or "").partition(":")
+    return call if call and run == str(run_id) else None
+
+
 class By(StrEnum):
     """Who wrote a memory."""
 
@@ -58,7 +64,7 @@ class Memory:
     strength: importance after decay, 0 to 1. topic, value: what it says about what, where that could be told.
     session_id, source_seq, run_id: the session, the event in it and the run it came from; None when a person wrote it.
     number: counts memories, for clients that name them so. reinforced: how often it was learnt again.
-    accesses: how often an agent found it, used_at when last.
+    accesses: how often an agent found it, used_at when last. source_key: as in Origin.
     """
 
     id: MemoryId
@@ -79,6 +85,7 @@ class Memory:
     session_id: UUID | None
     source_seq: int | None
     run_id: UUID | None
+    source_key: str | None
     version: int
     reinforced: int
     accesses: int
@@ -88,6 +95,11 @@ class Memory:
     expires_at: datetime | None
     created_at: datetime
     updated_at: datetime
+
+    @property
+    def tool_call_id(self) -> str | None:
+        """The call by which its agent saved it, in the run `run_id`."""
+        return call_of(self.source_key, self.run_id)
 
     @property
     def only_in(self) -> UUID | None:
@@ -374,7 +386,13 @@ class BlockVersion:
     restores: int | None
     changed_by: str
     run_id: UUID | None
+    source_key: str | None
     created_at: datetime
+
+    @property
+    def tool_call_id(self) -> str | None:
+        """The call by which the agent wrote it, in the run `run_id`."""
+        return call_of(self.source_key, self.run_id)
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,10 @@ export const choicesQuery = queryOptions({
     const tools = [
       ...builtIn.data.map(({ name, description, is_default }) => ({ name, description, is_default })),
       ...[...servers.data, ...operators.data].map(({ name, title, tool_count }) =>
-        every(name, `all ${counted(tool_count, "tool")} of ${title ?? name}`),
+        every(
+          name,
+          tool_count ? `all ${counted(tool_count, "tool")} of ${title ?? name}` : "has not listed its tools yet",
+        ),
       ),
       ...toolsets.data.map(({ name, tool_count }) => every(name, `all ${counted(tool_count, "tool")} of this toolset`)),
       ...[...recipes.data, ...custom.data.filter((tool) => tool.toolset_id === null)].map(({ name, description }) => ({

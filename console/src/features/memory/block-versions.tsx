@@ -55,7 +55,12 @@ function Row({ block, version, before, agents }: Props) {
           {version.run_id && (
             <>
               {" "}
-              <Link to="/runs/$run" params={{ run: version.run_id }} className={`text-sm ${linkStyle}`}>
+              <Link
+                to="/runs/$run"
+                params={{ run: version.run_id }}
+                search={{ call: version.tool_call_id ?? undefined }}
+                className={`text-sm ${linkStyle}`}
+              >
                 See the run
               </Link>
             </>

@@ -72,7 +72,7 @@ export function Origin({ memory }: { memory: Memory }) {
       <Link
         to="/runs/$run"
         params={{ run: memory.run_id }}
-        search={memory.source_seq ? { event: memory.source_seq } : {}}
+        search={{ event: memory.source_seq ?? undefined, call: memory.tool_call_id ?? undefined }}
         className={linkStyle}
       >
         {WORDS[memory.origin]}

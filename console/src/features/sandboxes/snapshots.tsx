@@ -11,7 +11,7 @@ import { saveAt } from "@/lib/saving";
 import { deleteSnapshot, makeSnapshot, restoreSnapshot, type Snapshot, snapshotsQuery } from "./api";
 
 /** The files of /workspace as they were, and the way back to them. */
-export function Snapshots({ sandbox }: { sandbox: string }) {
+export function Snapshots({ sandbox, canMake }: { sandbox: string; canMake: boolean }) {
   const queries = useQueryClient();
   const snapshots = useQuery(snapshotsQuery(sandbox));
   const making = useMutation({
@@ -22,24 +22,26 @@ export function Snapshots({ sandbox }: { sandbox: string }) {
   });
   return (
     <div>
-      <form
-        className="flex gap-2 border-b border-line p-4"
-        onSubmit={(event) => {
-          event.preventDefault();
-          making.mutate(String(new FormData(event.currentTarget).get("name") ?? "").trim());
-          event.currentTarget.reset();
-        }}
-      >
-        <Input
-          name="name"
-          aria-label="Name of the snapshot"
-          placeholder="Name, such as before the upgrade"
-          maxLength={200}
-        />
-        <Button type="submit" look="main" disabled={making.isPending}>
-          <Camera aria-hidden /> {making.isPending ? "Keeping…" : "Keep the files"}
-        </Button>
-      </form>
+      {canMake && (
+        <form
+          className="flex gap-2 border-b border-line p-4"
+          onSubmit={(event) => {
+            event.preventDefault();
+            making.mutate(String(new FormData(event.currentTarget).get("name") ?? "").trim());
+            event.currentTarget.reset();
+          }}
+        >
+          <Input
+            name="name"
+            aria-label="Name of the snapshot"
+            placeholder="Name, such as before the upgrade"
+            maxLength={200}
+          />
+          <Button type="submit" look="main" disabled={making.isPending}>
+            <Camera aria-hidden /> {making.isPending ? "Keeping…" : "Keep the files"}
+          </Button>
+        </form>
+      )}
       <Shown of={snapshots} what="snapshots">
         {({ data }) =>
           data.length ? (

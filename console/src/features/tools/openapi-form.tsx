@@ -111,7 +111,7 @@ export function OpenApiForm({ toolset, onMade }: Props) {
               <PermissionSelect
                 {...given}
                 value={draft.permission}
-                standard="reading without asking, the rest asks"
+                standard="without asking, or as before"
                 onPermission={(permission) => change({ permission })}
               />
             )}

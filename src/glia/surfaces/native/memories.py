@@ -65,7 +65,8 @@ class MemorySearchBody(Body):
 class MemoryOut(Out):
     """session_id, source_seq, run_id: the session, the event in it and the run it comes from; null for a person's.
 
-    strength: importance after decay. topic, value: what it says about what, where that could be told.
+    tool_call_id: in that run, of the call by which the agent saved it. strength: importance after decay. topic, value:
+    what it says about what, where that could be told.
     """
 
     id: UUID
@@ -86,6 +87,7 @@ class MemoryOut(Out):
     session_id: UUID | None
     source_seq: int | None
     run_id: UUID | None
+    tool_call_id: str | None
     version: int
     reinforced: int
     accesses: int

@@ -60,7 +60,8 @@ class BlockOut(Out):
 
 
 class BlockVersionOut(Out):
-    """changed_by: `agent:<id>` when an agent did, in run_id. restores: the version that an undo went back to."""
+    """changed_by: `agent:<id>` when an agent did, in run_id by tool_call_id. restores: the version that an undo went
+    back to."""
 
     version: int
     content: str
@@ -68,6 +69,7 @@ class BlockVersionOut(Out):
     restores: int | None
     changed_by: str
     run_id: UUID | None
+    tool_call_id: str | None
     created_at: Time
 
 
