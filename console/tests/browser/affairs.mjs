@@ -24,15 +24,6 @@ export async function budget(page) {
   assert.match(page.url(), new RegExp(RUN));
 }
 
-/** An agent's own limit holds a run up; it is given more and goes on. */
-export async function budget_of_agent(page) {
-  await signedIn(page, "/usage/budgets");
-  await page.getByRole("button", { name: "Give more and resume" }).click();
-  await page.getByRole("dialog").getByLabel("Dollars").fill("5");
-  await page.getByRole("dialog").getByRole("button", { name: "Resume" }).click();
-  await page.getByText("The run looks again.").waitFor();
-}
-
 export async function schedule(page) {
   await signedIn(page, "/automation/triggers");
   await page.getByRole("link", { name: "New trigger" }).first().click();

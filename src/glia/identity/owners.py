@@ -48,7 +48,7 @@ async def check_change(
 ) -> None:
     """Raises Forbidden, InvalidRequest, LastAdmin or LastOwner for a change that must not be."""
     check_owner(wanted.role, is_owner=wanted.is_owner)
-    is_self = before.id == principal.user_id
+    is_self = before.id == principal.user_id and principal.key_id is None  # a found key must not become its user
     if not is_self or wanted.role is not before.role:
         # Whoever sets the password or email of an admin can become that admin.
         require_within(principal, SCOPES_OF[before.role])

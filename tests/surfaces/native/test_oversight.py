@@ -90,7 +90,10 @@ def test_the_only_admin_stays_one_and_nobody_raises_themselves(client: Client, s
     key = client.made("/v1/keys", {"name": "People", "scopes": ["identity:*"]})["key"]
 
     assert client.patch(f"/v1/users/{admin}", {"role": "user"}).status == 409
-    assert server.client(key).patch(f"/v1/users/{admin}", {"name": "Mine"}).status == 403
+    email = f"{client.get('/v1/me').json['workspace_id']}@example.com"
+    other = client.made("/v1/users", {"email": email, "password": "correct horse"})["id"]
+    assert server.client(key).patch(f"/v1/users/{other}", {"role": "admin"}).status == 403
+    assert server.client(key).patch(f"/v1/users/{admin}", {"password": "battery staple"}).status == 403
 
 
 def test_a_sign_in_is_seen_and_ended(client: Client, server: Server):
