@@ -312,7 +312,8 @@ async def test_every_line_is_kept_once_whatever_happens_to_connections(
                 if n == 10:
                     scripted.do(scripted.api.cut)
                 await asyncio.sleep(0.01)
-            await until(lambda sent=len(wanted): len(kept.messages) >= sent - 30)
+            least = len(wanted) - 30
+            await until(lambda least=least: len(kept.messages) >= least)
 
     async with followed(scripted, cluster, kept):
         await until(lambda: len(kept.messages) >= len(wanted))
