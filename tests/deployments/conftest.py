@@ -22,6 +22,8 @@ import pytest
 from glia.kit.ids import new_id
 from tests.surfaces.conftest import Client, Server, client, credentials, server  # noqa: F401
 
+pytest.register_assert_rewrite("tests.deployments.conformance")
+
 WEB = b"""
 import http.client, os, sys, time, json, socket, threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer

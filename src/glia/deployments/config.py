@@ -15,7 +15,7 @@ class KubernetesConfig:
     native_image, python_image, node_image: what programs run in. download_image: has sh, wget, sha256sum and tar.
     pull_secret: the name of a Secret with the credentials for those images. service_account: of the pods.
     runtime_class: such as `gvisor`. user: the number of the user that programs run as, never 0.
-    network: `closed` keeps programs from opening connections, but to this server; `open` does not.
+    network: `closed` holds programs to what their deployment says, `open` lets them reach everybody.
     start_seconds: the longest that a replica may take to become ready, images included. drain_seconds: how long a
     replica still serves after it was taken out of rotation, before SIGTERM. request_seconds: for each call of the
     cluster."""
@@ -33,7 +33,7 @@ class KubernetesConfig:
     service_account: str | None = None
     runtime_class: str | None = None
     user: int = 65532
-    network: str = "closed"
+    network: Literal["closed", "open"] = "closed"
     start_seconds: float = 300.0
     drain_seconds: int = 3
     request_seconds: float = 15.0

@@ -43,7 +43,7 @@ LABELS = f"{INSTALLATION}=here"
 CONFIG = KubernetesConfig(start_seconds=3, drain_seconds=0)
 VERSION = Version(
     VERSION_ID, WORKSPACE, UUID(int=1), ID, "python", "https://example.org/a.py", None, None, "0.5", "64Mi", (), 8080,
-    "/health", True, b"",
+    "/health", True, "none", b"",
 )  # fmt: skip
 PREPARED = Prepared(VERSION, ("python3", "/app/program"), "0" * 64, "", {"SAYS": "hé"})
 WISH = Wish(ID, WORKSPACE, 1, "", True, "deploying", "", VERSION_ID, 1, None, None, False)
@@ -113,6 +113,17 @@ async def test_objects_are_hardened_and_hold_what_was_wished(scripted: FakeClust
     assert {"to": [{"ipBlock": {"cidr": "10.0.0.1/32"}}], "ports": [{"protocol": "TCP", "port": 80}]} in policy[
         "egress"
     ]
+
+
+def test_only_what_may_reach_the_internet_has_a_way_there() -> None:
+    closed = manifests.policy(PLACE, VERSION, ([], 80))["spec"]["egress"]
+    public = manifests.policy(PLACE, replace(VERSION, network="public"), ([], 80))["spec"]["egress"]
+    everybody = manifests.policy(PLACE, VERSION, None)["spec"]["egress"]
+
+    assert all(rule.get("to") or rule["ports"][0]["port"] == 53 for rule in closed)
+    assert len(public) == len(closed) + 1
+    assert "10.0.0.0/8" in public[-1]["to"][0]["ipBlock"]["except"]
+    assert everybody == [{}]
 
 
 async def test_writing_the_same_again_changes_nothing_and_others_fields_stay(
@@ -312,8 +323,8 @@ async def test_every_line_is_kept_once_whatever_happens_to_connections(
                 if n == 10:
                     scripted.do(scripted.api.cut)
                 await asyncio.sleep(0.01)
-            sent = len(wanted)
-            await until(lambda: len(kept.messages) >= sent - 30)  # noqa: B023 - asked before it changes
+            least = len(wanted) - 30
+            await until(lambda least=least: len(kept.messages) >= least)
 
     async with followed(scripted, cluster, kept):
         await until(lambda: len(kept.messages) >= len(wanted))

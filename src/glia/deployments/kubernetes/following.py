@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime
 
 import psycopg
@@ -33,7 +33,7 @@ _NANOS = 1_000_000_000
 _BATCH_LINES = 2000
 _BATCH_SECONDS = 0.1
 _AGAIN_SECONDS = 1.0
-_PAUSE_SECONDS = 0.2
+_END_SECONDS = 2.0
 _ERROR = 3
 
 
@@ -134,7 +134,6 @@ class Follower:
             if pod.has_output and self._done_starts < pod.starts:
                 try:
                     await self._read(pod)
-                    await asyncio.sleep(_PAUSE_SECONDS)  # until the pod says what the end of its output means
                     continue
                 except ObjectMissing:
                     if self.is_gone or pod.is_leaving:
@@ -168,6 +167,15 @@ class Follower:
         if not self.pod.is_up or self.pod.starts > pod.starts or self.is_gone:
             self._done_starts = max(self._done_starts, pod.starts)
             await self._say_end(pod.starts)
+
+    async def _told_of_end(self, pod: Pod) -> None:
+        """Its output usually ends a moment before the pod says so; whoever asked again meanwhile would get that of the
+        next start."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_END_SECONDS):
+                while self.pod.is_up and self.pod.starts == pod.starts and not self.is_gone:
+                    self._woken.clear()
+                    await self._woken.wait()
 
     async def _say_end(self, starts: int) -> None:
         """A line of ours behind those of a program that ended and is started again, once."""
@@ -203,6 +211,8 @@ class Follower:
                     if waiting is not None:
                         waiting.cancel()
                         await asyncio.gather(waiting, return_exceptions=True)
+            if not is_previous:
+                await self._told_of_end(pod)
             if not self.pod.is_up or self.pod.starts > pod.starts or is_previous or self.is_gone:
                 self._take(self._splitter.flush())
         finally:

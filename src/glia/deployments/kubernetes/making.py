@@ -144,6 +144,10 @@ class Maker:
         log.warning("a deployment could not be made in the cluster", deployment=str(wish.id), reason=reason)
 
     async def _prepare(self, version: Version) -> Prepared:
+        if version.network == "hosts" and self._config.kubernetes.network == "closed":
+            raise ClusterRefused(
+                "Kubernetes cannot hold a program to the names of hosts: let its `network` be `none` or `public`."
+            )
         wanted = Wanted(
             version.workspace_id,
             version.project_id,

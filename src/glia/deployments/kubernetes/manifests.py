@@ -37,6 +37,21 @@ URL_KEY = "glia.url"
 _VARIABLE = "env."
 _STORAGE_MIB = 1024
 _TOOLS_MEMORY = "64Mi"
+_INTERNET = (
+    (
+        "0.0.0.0/0",
+        [
+            "0.0.0.0/8",
+            "10.0.0.0/8",
+            "100.64.0.0/10",
+            "127.0.0.0/8",
+            "169.254.0.0/16",
+            "172.16.0.0/12",
+            "192.168.0.0/16",
+        ],
+    ),
+    ("::/0", ["::1/128", "fc00::/7", "fe80::/10"]),
+)
 _DOWNLOAD = """set -eu
 cd /app
 n=0
@@ -70,22 +85,26 @@ def service(place: Place, version: Version) -> Thing:
 
 
 def policy(place: Place, version: Version, server: tuple[list[str], int] | None) -> Thing:
-    """Nothing goes out but questions for names and, by address and by label, downloads from the server. server: its
-    addresses and its port; None opens everything."""
+    """Nothing goes out but questions for names, downloads from the server, by address and by label, and, for a program
+    that may, what goes to the internet. server: its addresses and its port; None opens everything."""
     labels = labels_of(place, version.deployment_id)
-    names = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
-    egress: list[Thing] = [{}]
-    if server is not None:
-        addresses, port = server
-        ports = [{"protocol": "TCP", "port": port}]
-        blocks = [{"ipBlock": {"cidr": f"{each}/{128 if ':' in each else 32}"}} for each in addresses]
-        ours = {"podSelector": {"matchLabels": {"app.kubernetes.io/name": "glia"}}, "namespaceSelector": {}}
-        egress = [{"ports": names}, {"to": [ours]}]
-        if blocks:  # an empty list would mean everybody
-            egress.append({"to": blocks, "ports": ports})
+    egress: list[Thing] = [{}] if server is None else _ways_out(version, *server)
     spec = {"podSelector": {"matchLabels": _selector(place, version)}, "policyTypes": ["Egress"], "egress": egress}
     name = object_name(version.deployment_id)
     return _object("networking.k8s.io/v1", "NetworkPolicy", name, place, labels, spec=spec)
+
+
+def _ways_out(version: Version, addresses: list[str], port: int) -> list[Thing]:
+    names = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
+    ours = {"podSelector": {"matchLabels": {"app.kubernetes.io/name": "glia"}}, "namespaceSelector": {}}
+    ways: list[Thing] = [{"ports": names}, {"to": [ours]}]
+    if addresses:  # an empty list would mean everybody
+        blocks = [{"ipBlock": {"cidr": f"{each}/{128 if ':' in each else 32}"}} for each in addresses]
+        ways.append({"to": blocks, "ports": [{"protocol": "TCP", "port": port}]})
+    if version.network == "public":
+        blocks = [{"ipBlock": {"cidr": everything, "except": private}} for everything, private in _INTERNET]
+        ways.append({"to": blocks, "ports": [{"protocol": "TCP", "port": each} for each in (80, 443)]})
+    return ways
 
 
 def deployment(

@@ -95,7 +95,8 @@ async def versions(tx: Transaction, ids: Sequence[UUID]) -> list[Version]:
         Version,
         """
         select v.id, v.workspace_id, d.project_id, v.deployment_id, v.runtime, v.binary_url, v.sha256, v.digest, v.cpu,
-               v.memory, v.command, v.port, v.health_path, v.must_listen, v.sealed_environment
+               v.memory, v.command, v.port, v.health_path, v.must_listen, v.network,
+               v.sealed_environment
         from deployment_versions v join deployments d on d.id = v.deployment_id where v.id = any(%(ids)s)""",
         ids=list(ids),
     )

@@ -37,6 +37,7 @@ class Version:
     port: int
     health_path: str
     must_listen: bool
+    network: str
     sealed_environment: bytes
 
 
