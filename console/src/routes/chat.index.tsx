@@ -1,6 +1,7 @@
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { createFileRoute, Link, useNavigate } from "@tanstack/react-router";
 import { toast } from "sonner";
+import { CopyCurl } from "@/components/copy-curl";
 import { Page } from "@/components/page";
 import { Empty, Shown } from "@/components/states";
 import { buttonStyle } from "@/components/ui/button";
@@ -19,7 +20,7 @@ function Choose() {
     onError: (error) => toast.error(error.message),
   });
   return (
-    <Page title="Chat" lead="Whom do you want to talk to?">
+    <Page title="Chat" lead="Whom do you want to talk to?" actions={<CopyCurl path="/v1/sessions" />}>
       <Shown of={agents} what="agents">
         {({ data }) =>
           data.length ? (

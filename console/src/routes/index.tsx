@@ -1,5 +1,6 @@
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { createFileRoute, Link, useNavigate } from "@tanstack/react-router";
+import { CopyCurl } from "@/components/copy-curl";
 import { Card, Page } from "@/components/page";
 import { Empty, Shown } from "@/components/states";
 import { buttonStyle } from "@/components/ui/button";
@@ -20,7 +21,7 @@ export const Route = createFileRoute("/")({ component: Home });
 function Home() {
   const agents = useQuery(agentsQuery);
   return (
-    <Page title="Home">
+    <Page title="Home" actions={<CopyCurl path="/v1/workers" />}>
       <Shown of={agents} what="agents">
         {({ data }) =>
           data.length ? <Overview names={new Map(data.map(({ id, name }) => [id, name]))} /> : <Beginning />
