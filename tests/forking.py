@@ -40,7 +40,7 @@ class Forked:
             {
                 "start": {
                     "arguments": list(arguments),
-                    "environment": dict(environment),
+                    "environment": {**environment, "GLIA_SKIP_CONSOLE": "1"},  # whether it is built is not for tests
                     "log": str(log.absolute()),
                     "folder": str(folder.absolute()),
                 }

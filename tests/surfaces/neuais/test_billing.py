@@ -24,6 +24,13 @@ def metered(server: Server, agent: dict[str, Any], hour: datetime, core_hours: f
             where id = %(id)s""",
             {"hour": hour, "core": core_hours * 3600, "net": int(gb * 1e9), "id": agent["id"].removeprefix("agt_")},
         )
+        # The server may have passed here already, and would put all this on the next month's invoice.
+        admin.execute(
+            """
+            delete from billing_accounts a using deployments d where d.id = %s and a.workspace_id = d.workspace_id
+              and not exists (select from invoices i where i.workspace_id = d.workspace_id)""",
+            (agent["id"].removeprefix("agt_"),),
+        )
 
 
 def closed(server: Server, agent: dict[str, Any], moment: datetime) -> None:

@@ -10,6 +10,7 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from glia.identity.types import Role, UserChanges
+from glia.kit.errors import InvalidRequest
 from glia.kit.ids import parse_id
 from glia.surfaces.native.words import ListOf, TheWindow, page_of
 from glia.surfaces.shared.bodies import Body, Changes, Out, TheHouse, ThePrincipal, Time, WatchedRoute, given
@@ -100,10 +101,12 @@ async def update(user: str, body: UserChangesBody, house: TheHouse, principal: T
 
     A lower role revokes those of their keys that may more than it.
     """
-    changes = given(body)
+    changes, id = given(body), parse_id(user, "user")
     if "role" in changes:
         changes["role"] = Role(body.role)
-    return UserOut.of(await house.identity.users.update(principal, parse_id(user, "user"), UserChanges(**changes)))
+    if id == principal.user_id and "password" in changes and "current_password" not in changes:
+        raise InvalidRequest("To change your own password, give `current_password` too.", field="current_password")
+    return UserOut.of(await house.identity.users.update(principal, id, UserChanges(**changes)))
 
 
 @router.delete("/{user}", status_code=204, response_class=Response)
