@@ -3934,7 +3934,8 @@ export interface components {
         };
         /**
          * BlockVersionOut
-         * @description changed_by: `agent:<id>` when an agent did, in run_id by tool_call_id. restores: the version that an undo went back to.
+         * @description changed_by: `agent:<id>` when an agent did, in run_id by tool_call_id. restores: the version that an undo went
+         *     back to.
          */
         BlockVersionOut: {
             /** Version */
@@ -6595,7 +6596,8 @@ export interface components {
          * MemoryOut
          * @description session_id, source_seq, run_id: the session, the event in it and the run it comes from; null for a person's.
          *
-         *     tool_call_id: in that run, of the call by which the agent saved it. strength: importance after decay. topic, value: what it says about what, where that could be told.
+         *     tool_call_id: in that run, of the call by which the agent saved it. strength: importance after decay. topic, value:
+         *     what it says about what, where that could be told.
          */
         MemoryOut: {
             /**
