@@ -49,7 +49,7 @@ function Found({ job }: { job: JobTree }) {
         <Actions job={job} />
         <CopyCurl path={`/v1/jobs/${job.id}/tree`} />
       </div>
-      <h2 className="flex flex-wrap items-center gap-3 text-xl font-semibold break-words">
+      <h2 className="flex flex-wrap items-center gap-3 text-xl font-semibold wrap-anywhere">
         {job.title} <Status value={job.status} />
       </h2>
       {job.error && <p className="rounded-lg bg-bad-soft px-4 py-3 break-words text-bad">{job.error}</p>}

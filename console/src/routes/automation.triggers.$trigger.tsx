@@ -67,7 +67,7 @@ function Found({ trigger }: { trigger: Trigger }) {
         <Actions trigger={trigger} onEdit={() => void navigate({ search: { edit: true } })} />
         <CopyCurl path={`/v1/triggers/${trigger.id}`} />
       </div>
-      <h2 className="flex flex-wrap items-center gap-3 text-xl font-semibold break-words">
+      <h2 className="flex flex-wrap items-center gap-3 text-xl font-semibold wrap-anywhere">
         {trigger.name} <Status value={trigger.status} className={trigger.status === "active" ? "text-good" : ""} />
       </h2>
       {trigger.pause_reason && <p className="rounded-lg bg-warn-soft px-4 py-3 text-warn">{trigger.pause_reason}</p>}

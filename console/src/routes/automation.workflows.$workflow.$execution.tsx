@@ -62,7 +62,7 @@ function Found({ execution }: { execution: Execution }) {
         <Actions execution={execution} slug={slug} />
         <CopyCurl path={`/v1/workflows/${slug}/executions/${execution.id}`} />
       </div>
-      <h2 className="flex flex-wrap items-center gap-3 text-xl font-semibold break-words">
+      <h2 className="flex flex-wrap items-center gap-3 text-xl font-semibold wrap-anywhere">
         {version.data?.name ?? slug} <Status value={execution.status} />
       </h2>
       {execution.error && (

@@ -68,7 +68,7 @@ function Found({ workflow }: { workflow: Workflow }) {
         <CopyCurl path={`/v1/workflows/${workflow.slug}`} />
       </div>
       <div>
-        <h2 className="text-xl font-semibold break-words">{workflow.name}</h2>
+        <h2 className="text-xl font-semibold wrap-anywhere">{workflow.name}</h2>
         <p className="text-soft">
           {workflow.description && `${workflow.description} · `}version {workflow.version} of{" "}
           {moment(workflow.updated_at)}

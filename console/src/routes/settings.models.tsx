@@ -54,7 +54,7 @@ function Models() {
                         <Link
                           to="/usage/calls"
                           search={{ model: model.id }}
-                          className="break-all text-accent underline underline-offset-2"
+                          className="inline-block min-w-44 break-all text-accent underline underline-offset-2"
                         >
                           {model.id}
                         </Link>

@@ -70,7 +70,7 @@ function Found({ user }: { user: User }) {
         )}
         <CopyCurl path={`/v1/users/${user.id}`} />
       </div>
-      <h2 className="flex flex-wrap items-center gap-3 text-xl font-semibold break-words">
+      <h2 className="flex flex-wrap items-center gap-3 text-xl font-semibold wrap-anywhere">
         {user.name || user.email} {isMe && <span className="text-base font-normal text-soft">you</span>}
         <Status value={user.is_active ? "active" : "deactivated"} className={user.is_active ? "text-good" : ""} />
       </h2>
