@@ -58,7 +58,7 @@ export async function looks(page) {
   await looked(page, ["/fleet", "/fleet/new", "/fleet/tick"]);
   await page.setViewportSize({ width: 1440, height: 1700 });
   await page.emulateMedia({ colorScheme: "light" });
-  await page.getByRole("img", { name: /^Processor: now/ }).waitFor();
+  await page.getByRole("img", { name: /^Processor, of a core: now/ }).waitFor();
   await page.getByRole("log", { name: "Lines" }).getByText("A line that says something").nth(3).waitFor();
   await checked(page, "deployment-whole");
 }

@@ -8,7 +8,7 @@ import { figuresQuery, type Period } from "./api";
 const PERIODS: Record<Period, number> = { "1h": 3600, "24h": 86_400, "7d": 604_800 };
 
 const KINDS = [
-  { key: "cpu", name: "Processor", format: (value: number) => `${value.toFixed(1)} % of a core` },
+  { key: "cpu", name: "Processor, of a core", format: (value: number) => `${value.toFixed(1)} %` },
   { key: "memory", name: "Memory", format: (value: number) => `${Math.round(value)} MiB` },
   { key: "network", name: "Network", format: (value: number) => `${bytes(value)}/s` },
 ];

@@ -7,7 +7,11 @@ export function Replicas({ deployment, replicas }: { deployment: Deployment; rep
   if (!replicas.length) {
     return (
       <p className="p-6 text-center text-soft">
-        {deployment.status === "stopped" ? "It is stopped, so nothing runs." : "Nothing runs of it yet."}
+        {deployment.status === "stopped"
+          ? "It is stopped, so nothing runs."
+          : deployment.replicas === 0
+            ? "No replica is wanted."
+            : "Nothing runs of it yet."}
       </p>
     );
   }
