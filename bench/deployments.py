@@ -34,7 +34,7 @@ from processes import cpu_seconds
 from serving import Glia, glia
 
 SERVER_CORE, LOAD_CORE = 0, 1
-ROUNDS = 10
+ROUNDS, KILLS = 10, 5
 IDLE_SECONDS = 60
 UNITS, CLIENTS = 3000, 8
 
@@ -153,7 +153,7 @@ def kill(fleet: Fleet, options: argparse.Namespace) -> None:
     fleet.deploy("kill", "python", "web.py", replicas=1)
     there, serving = list[float](), list[float]()
     mark = fleet.ask("GET", "/v1/deployments/kill/replicas")["data"][0]["id"].replace("-", "")
-    for _ in range(ROUNDS):
+    for _ in range(KILLS):
         time.sleep(1)
         (pid,) = programs(mark)
         began = time.perf_counter()
