@@ -72,17 +72,17 @@ def row_of(pod: Pod, wish: Wish, history: History, problem: str) -> Row:
         pod.address,
         (0, 0),
         pod.started_at,
+        pod.failure,
     )
 
 
 def row_of_trouble(wish: Wish, trouble: Trouble) -> Row:
     """A replica that cannot even be asked for."""
     id = uuid5(wish.id, f"{wish.version_id}/{wish.generation}")
-    state = "failed" if trouble.is_final else "backoff"
+    state, reason = "failed" if trouble.is_final else "backoff", trouble.reason[:1000]
     return Row(
-        id, wish.workspace_id, wish.id, wish.version_id, wish.generation, state, False, True,
-        trouble.reason[:1000],
-        trouble.failures, 0, "", (0, 0), None, trouble.reason[:1000],
+        id, wish.workspace_id, wish.id, wish.version_id, wish.generation, state, False, True, reason,
+        trouble.failures, 0, "", (0, 0), None, reason,
     )  # fmt: skip
 
 

@@ -31,7 +31,7 @@ class Row:
     address: str
     log_place: tuple[int, int]
     started_at: datetime | None
-    last_failure: str = ""
+    last_failure: str
 
 
 async def hold(tx: Transaction, row: Mapping[str, Any]) -> bool:
