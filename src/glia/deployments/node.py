@@ -123,6 +123,8 @@ class Node:
                     log.error("no database for too long; stopping the programs")
                     await self._end_all()
                     return
+                if self._minders or self._orphans:
+                    self._needed_at = time.monotonic()  # also while nobody can say what is wanted
                 if self._me.is_lent and time.monotonic() - self._needed_at > _NEEDLESS_SECONDS:
                     return
                 await self._pause(ending)

@@ -120,6 +120,8 @@ class ClusterNode:
                 while not stop.is_set():
                     await self._probe()
                     await self._sync()
+                    if self._deployments.things or self._pods.things:
+                        self._needed_at = time.monotonic()  # also while nobody can say what is wanted
                     if self._me.is_lent and time.monotonic() - self._needed_at > _NEEDLESS_SECONDS:
                         break
                     await self._pause(ending)
@@ -187,7 +189,7 @@ class ClusterNode:
             if (self._deployments.is_known and self._pods.is_known) or self._problem:
                 await self._tell(tx, tick)
         self._held_until = at + self._config.lease_seconds * 0.8
-        if wishes or self._deployments.things or self._pods.things:
+        if wishes:
             self._needed_at = time.monotonic()
         return tick
 
