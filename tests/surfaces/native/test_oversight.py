@@ -96,6 +96,17 @@ def test_the_only_admin_stays_one_and_nobody_raises_themselves(client: Client, s
     assert server.client(key).patch(f"/v1/users/{admin}", {"password": "battery staple"}).status == 403
 
 
+def test_nobody_changes_their_own_password_without_the_present_one(client: Client, server: Server):
+    email = f"{client.get('/v1/me').json['workspace_id']}@example.com"
+    user = client.made("/v1/users", {"email": email, "password": "correct horse"})["id"]
+    tokens = client.post("/v1/auth/login", {"email": email, "password": "correct horse"}).json
+    own, new = server.client(tokens["access_token"]), {"password": "battery staple"}
+
+    assert own.patch(f"/v1/users/{user}", new).error["field"] == "current_password"
+    assert own.patch(f"/v1/users/{user}", {**new, "current_password": "a guess"}).error["field"] == "current_password"
+    assert own.patch(f"/v1/users/{user}", {**new, "current_password": "correct horse"}).status == 200
+
+
 def test_a_sign_in_is_seen_and_ended(client: Client, server: Server):
     email = f"{client.get('/v1/me').json['workspace_id']}@example.com"
     user = client.made("/v1/users", {"email": email, "password": "correct horse"})["id"]

@@ -104,7 +104,8 @@ async def update(user: str, body: UserChangesBody, house: TheHouse, principal: T
     changes, id = given(body), parse_id(user, "user")
     if "role" in changes:
         changes["role"] = Role(body.role)
-    if id == principal.user_id and "password" in changes and "current_password" not in changes:
+    is_self = id == principal.user_id and principal.key_id is None
+    if is_self and "password" in changes and "current_password" not in changes:
         raise InvalidRequest("To change your own password, give `current_password` too.", field="current_password")
     return UserOut.of(await house.identity.users.update(principal, id, UserChanges(**changes)))
 
