@@ -14,6 +14,7 @@ import structlog
 from glia.deployments import node_queries
 from glia.deployments.minder import Minder
 from glia.deployments.node_queries import Assigned, NewLine, Sample
+from glia.deployments.types import Running
 from glia.kit.db import Database
 from glia.kit.errors import GliaError
 
@@ -22,6 +23,7 @@ log = structlog.get_logger(__name__)
 _UNENDED_SECONDS = 2.0
 _ERROR = 3
 _LEAST_SECONDS = 0.5
+_MOST_AT_ONCE = 8
 
 
 class Keeping:
@@ -35,8 +37,7 @@ class Keeping:
         if minder.pending is None:
             if minder.running is None:
                 return False
-            pieces, place = minder.running.output(minder.place)
-            lines = [line for at, data in pieces for line in minder.splitter.feed(at, data)]
+            pieces, lines, place = _read(minder, minder.running)
             now = time.monotonic()
             if pieces:
                 minder.fed_at = now
@@ -90,6 +91,21 @@ class Keeping:
         for workspace_id, samples in by_workspace.items():
             async with self._db.transaction(workspace_id) as tx:
                 await node_queries.keep_samples(tx, samples)
+
+
+def _read(minder: Minder, running: Running) -> tuple[list[tuple[float, bytes]], list[NewLine], tuple[int, int]]:
+    """A megabyte, or more of a line that does not end: nothing of that is to be kept. What was read, the lines in it,
+    and the place behind it."""
+    pieces, place = running.output(minder.place)
+    lines = [line for at, data in pieces for line in minder.splitter.feed(at, data)]
+    for _ in range(_MOST_AT_ONCE):
+        if lines or not pieces:
+            break
+        more, place = running.output(place)
+        lines = [line for at, data in more for line in minder.splitter.feed(at, data)]
+        if not more:
+            break
+    return pieces, lines, place
 
 
 def _sample_of(minder: Minder) -> Sample | None:
