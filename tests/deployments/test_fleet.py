@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 import time
 
 from websockets.sync.client import connect
@@ -66,22 +65,6 @@ def test_a_websocket_carries_messages_both_ways(fleet: Fleet) -> None:
     assert (text, data) == ("hello", b"\0\1")
 
 
-def test_a_killed_replica_is_replaced_within_seconds(fleet: Fleet) -> None:
-    name = fleet.deploy("web.py")
-    fleet.running(name)
-    before = fleet.client.get(f"/v1/deployments/{name}/replicas").json["data"][0]
-
-    assert fleet.post(name, "die") == 502
-    after = fleet.client.until(
-        f"/v1/deployments/{name}/replicas",
-        lambda found: found["data"][0]["restarts"] > 0 and found["data"][0]["is_ready"],
-    )
-
-    assert after["data"][0]["id"] == before["id"]
-    assert fleet.call(name) == b"hello /"
-    assert fleet.client.get(f"/v1/deployments/{name}").json["status"] == "running"
-
-
 def test_too_much_memory_ends_a_replica_and_says_so(fleet: Fleet) -> None:
     name = fleet.deploy("web.py")
     fleet.running(name)
@@ -94,42 +77,6 @@ def test_too_much_memory_ends_a_replica_and_says_so(fleet: Fleet) -> None:
     fleet.running(name)
 
 
-def test_a_crash_loop_is_an_error_with_its_reason(fleet: Fleet) -> None:
-    name = fleet.deploy("crash.py")
-
-    shown = fleet.until(name, "error")
-
-    assert "exit status 4" in shown["reason"]
-    assert fleet.lines(name, "level=error")[0]["message"] == "ERROR no config"
-
-
-def test_a_broken_change_is_undone_and_a_good_one_is_rolled(fleet: Fleet) -> None:
-    name = fleet.deploy("web.py", environment={"SAYS": "one"})
-    fleet.running(name)
-    answers: set[bytes] = set()
-    is_over = threading.Event()
-
-    def ask() -> None:
-        while not is_over.is_set():
-            answers.add(fleet.call(name))
-
-    asking = threading.Thread(target=ask)
-    asking.start()
-    fleet.client.patch(f"/v1/deployments/{name}", {"binary_url": f"{fleet.shop}/crash.py"})
-    undone = fleet.client.until(f"/v1/deployments/{name}", lambda found: "undone" in found["reason"], 30)
-    fleet.client.patch(f"/v1/deployments/{name}", {"environment": {"SAYS": "two"}})
-    fleet.client.until(f"/v1/deployments/{name}", lambda _: b"two /" in answers, 30)
-    fleet.running(name)
-    is_over.set()
-    asking.join()
-
-    assert undone["status"] == "running"
-    assert undone["version"] == 1
-    assert "exit status 4" in undone["reason"]
-    assert answers == {b"one /", b"two /"}
-    assert fleet.client.get(f"/v1/deployments/{name}").json["reason"] == ""
-
-
 def test_a_change_that_never_is_healthy_is_undone(fleet: Fleet) -> None:
     name = fleet.deploy("web.py", health_path="/health")
     fleet.running(name)
@@ -139,23 +86,6 @@ def test_a_change_that_never_is_healthy_is_undone(fleet: Fleet) -> None:
 
     assert "503" in undone["reason"] or "not ready" in undone["reason"]
     assert fleet.call(name) == b"hello /"
-
-
-def test_programs_outlive_their_supervisor_which_finds_them_again(fleet: Fleet) -> None:
-    name = fleet.deploy("web.py")
-    fleet.running(name)
-    before = fleet.client.get(f"/v1/deployments/{name}/replicas").json["data"][0]
-
-    fleet.node.kill()
-    while_gone = fleet.call(name, "say?meanwhile")
-    fleet.node.start("--region", "north")
-    fleet.said(name, "meanwhile", 40)
-    after = fleet.client.get(f"/v1/deployments/{name}/replicas").json["data"][0]
-
-    assert while_gone == b"hello /say?meanwhile"
-    assert (after["id"], after["restarts"]) == (before["id"], before["restarts"])
-    assert after["started_at"] == before["started_at"]
-    assert [line["message"] for line in fleet.lines(name)] == ["started", "meanwhile"]
 
 
 def test_stop_and_start_are_repeatable_and_a_stubborn_program_is_killed(fleet: Fleet) -> None:
@@ -250,14 +180,6 @@ def test_lines_are_followed_and_resumed(fleet: Fleet) -> None:
     assert seconds < 3
 
 
-def test_a_region_without_nodes_is_an_error_and_one_with_a_node_runs(fleet: Fleet) -> None:
-    south = fleet.deploy("sleep.py", region="south")
-    north = fleet.deploy("sleep.py", region="north")
-
-    assert "'south'" in fleet.until(south, "error")["reason"]
-    fleet.running(north)
-
-
 def test_a_lost_nodes_replicas_start_elsewhere(fleet: Fleet, server: Server) -> None:
     other = NodeProcess(fleet.node.database, fleet.node.allow)
     other.start("--region", "east")
@@ -283,18 +205,3 @@ def test_a_lost_nodes_replicas_start_elsewhere(fleet: Fleet, server: Server) -> 
         other.end()
 
     assert len(found["data"]) == 2
-
-
-def test_deleting_ends_the_programs(fleet: Fleet) -> None:
-    name = fleet.deploy("web.py")
-    fleet.running(name)
-    replicas = fleet.node.folder / "s" / "replicas"
-    assert list(replicas.iterdir())
-
-    assert fleet.client.delete(f"/v1/deployments/{name}").status == 204
-
-    deadline = time.monotonic() + 20
-    while list(replicas.iterdir()):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    assert Client(fleet.client.port).get(f"/deployments/{name}/").status == 404
