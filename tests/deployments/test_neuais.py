@@ -14,11 +14,11 @@ from websockets.sync.client import connect
 from glia import server as processes
 from glia.wiring import House
 from tests.deployments.conftest import Fleet
-from tests.surfaces.conftest import Client, Server, server  # noqa: F401
+from tests.surfaces.conftest import Client, Server
 
 
 @pytest.fixture
-def port(server: Server) -> Iterator[int]:  # noqa: F811
+def port(server: Server) -> Iterator[int]:
     stop = asyncio.Event()
 
     async def start(house: House) -> tuple[asyncio.Task[None], int]:
