@@ -306,6 +306,7 @@ class Minder:
         running = self.running
         if running is None:
             return
+        self.meter()  # what went over its network is not known once it has ended
         await asyncio.to_thread(running.terminate)
         deadline = time.monotonic() + self._config.stop_seconds
         while running.ended() is None and time.monotonic() < deadline:

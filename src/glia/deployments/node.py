@@ -91,7 +91,7 @@ class Node:
         self._told = set[UUID]()
         self._heard_at = self._needed_at = time.monotonic()
         self._probed_at = 0.0
-        self._trimmed_at = self._sampled_at = time.monotonic()
+        self._sampled_at = time.monotonic()
 
     def wake(self, _note: str = "") -> None:
         self._changed.set()
@@ -115,9 +115,10 @@ class Node:
         await self._probe()
         self._orphans = dict(await asyncio.to_thread(self._backend.adopt))
         pulse = asyncio.create_task(self._pulse(), name="glia-node-pulse")
+        trimming = asyncio.create_task(self._trim_seldom(), name="glia-node-trim")
         ending = asyncio.create_task(stop.wait())
         try:
-            while not stop.is_set() and not pulse.done():
+            while not (stop.is_set() or pulse.done() or trimming.done()):
                 await self._sync()
                 if time.monotonic() - self._heard_at > self._config.alone_seconds:
                     log.error("no database for too long; stopping the programs")
@@ -128,14 +129,17 @@ class Node:
                 if self._me.is_lent and time.monotonic() - self._needed_at > _NEEDLESS_SECONDS:
                     return
                 await self._pause(ending)
-            if pulse.done():
-                pulse.result()  # a bug: it never ends by itself
+            for task in (pulse, trimming):
+                if task.done():
+                    task.result()  # a bug: it never ends by itself
         finally:
-            ending.cancel()
-            pulse.cancel()
+            for task in (ending, pulse, trimming):
+                task.cancel()
             for minder in self._minders.values():
                 minder.task.cancel()
-            await asyncio.gather(ending, pulse, *(m.task for m in self._minders.values()), return_exceptions=True)
+            await asyncio.gather(
+                ending, pulse, trimming, *(m.task for m in self._minders.values()), return_exceptions=True
+            )
             await self._ways_out.close_all()
             await self._meter()
 
@@ -330,9 +334,6 @@ class Node:
                 self._sampled_at = now
                 await self._meter()
                 await self._keeping.sample(list(self._minders.values()))
-            if now - self._trimmed_at > _TRIM_SECONDS:
-                self._trimmed_at = now
-                await self._trim()
         except _MISHAPS as error:
             log.warning("figures could not be kept", error=str(error))
 
@@ -346,6 +347,15 @@ class Node:
             async with self._db.across_workspaces() as tx:
                 if await node_queries.may_plan(tx):
                     await metering_queries.add_stored(tx, self._me.id)
+
+    async def _trim_seldom(self) -> None:
+        """Beside the pulse: however long the database takes, replicas are looked after."""
+        while True:
+            await asyncio.sleep(_TRIM_SECONDS)
+            try:
+                await self._trim()
+            except _MISHAPS as error:
+                log.warning("what is old could not be removed", error=str(error))
 
     async def _trim(self) -> None:
         async with self._db.across_workspaces() as tx:
