@@ -3,6 +3,7 @@ import { createRouter, RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { Toaster } from "sonner";
+import { NoPage } from "@/components/no-page";
 import { Failure, Loading } from "@/components/states";
 import { ApiError } from "@/lib/api";
 import { onCredentials } from "@/lib/session";
@@ -24,7 +25,7 @@ const router = createRouter({
   basepath: new URL(document.baseURI).pathname.replace(/\/$/, "") || "/",
   context: { queries },
   defaultErrorComponent: ({ error }) => <Failure error={error instanceof Error ? error : new Error(String(error))} />,
-  defaultNotFoundComponent: () => <Failure error={new Error("There is no such page.")} />,
+  defaultNotFoundComponent: NoPage,
   defaultPendingComponent: () => <Loading what="this page" />,
   scrollRestoration: true,
 });
