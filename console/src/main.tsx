@@ -24,7 +24,9 @@ const router = createRouter({
   routeTree,
   basepath: new URL(document.baseURI).pathname.replace(/\/$/, "") || "/",
   context: { queries },
-  defaultErrorComponent: ({ error }) => <Failure error={error instanceof Error ? error : new Error(String(error))} />,
+  defaultErrorComponent: ({ error }) => (
+    <Failure error={error instanceof Error ? error : new Error(String(error))} onRetry={() => location.reload()} />
+  ),
   defaultNotFoundComponent: NoPage,
   defaultPendingComponent: () => <Loading what="this page" />,
   scrollRestoration: true,
@@ -36,6 +38,10 @@ declare module "@tanstack/react-router" {
   }
 }
 
+// The router would load the page anew, and with the server gone that leaves nothing but the browser's own error.
+addEventListener("vite:preloadError", (event) => {
+  event.payload.message = "This screen could not be loaded: the server cannot be reached, or the console was updated.";
+});
 showTheme();
 onCredentials(() => queries.clear());
 const root = document.getElementById("root");
