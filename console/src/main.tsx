@@ -3,6 +3,7 @@ import { createRouter, RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { Toaster } from "sonner";
+import { NoPage } from "@/components/no-page";
 import { Failure, Loading } from "@/components/states";
 import { ApiError } from "@/lib/api";
 import { onCredentials } from "@/lib/session";
@@ -23,8 +24,10 @@ const router = createRouter({
   routeTree,
   basepath: new URL(document.baseURI).pathname.replace(/\/$/, "") || "/",
   context: { queries },
-  defaultErrorComponent: ({ error }) => <Failure error={error instanceof Error ? error : new Error(String(error))} />,
-  defaultNotFoundComponent: () => <Failure error={new Error("There is no such page.")} />,
+  defaultErrorComponent: ({ error }) => (
+    <Failure error={error instanceof Error ? error : new Error(String(error))} onRetry={() => location.reload()} />
+  ),
+  defaultNotFoundComponent: NoPage,
   defaultPendingComponent: () => <Loading what="this page" />,
   scrollRestoration: true,
 });
@@ -35,6 +38,10 @@ declare module "@tanstack/react-router" {
   }
 }
 
+// The router would load the page anew, and with the server gone that leaves nothing but the browser's own error.
+addEventListener("vite:preloadError", (event) => {
+  event.payload.message = "This screen could not be loaded: the server cannot be reached, or the console was updated.";
+});
 showTheme();
 onCredentials(() => queries.clear());
 const root = document.getElementById("root");

@@ -1,5 +1,6 @@
-import type { ReactNode } from "react";
+import { type ReactNode, useRef } from "react";
 import { cn } from "@/lib/cn";
+import { useTitleOf } from "@/lib/title";
 
 interface Props {
   title: ReactNode;
@@ -9,12 +10,16 @@ interface Props {
 }
 
 export function Page({ title, lead, actions, children }: Props) {
+  const heading = useRef<HTMLHeadingElement>(null);
+  useTitleOf(heading);
   return (
     <div className="mx-auto w-full max-w-6xl px-4 py-6 md:px-8 md:py-8">
       <header className="mb-6 flex flex-wrap items-center gap-x-4 gap-y-3">
         <div className="min-w-0 flex-1 basis-60">
-          <h1 className="text-2xl font-semibold tracking-tight break-words">{title}</h1>
-          {lead && <div className="mt-0.5 text-soft">{lead}</div>}
+          <h1 ref={heading} className="text-2xl font-semibold tracking-tight wrap-anywhere">
+            {title}
+          </h1>
+          {lead && <div className="mt-0.5 text-soft wrap-anywhere">{lead}</div>}
         </div>
         {actions && <div className="flex flex-wrap gap-2">{actions}</div>}
       </header>

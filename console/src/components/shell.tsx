@@ -10,6 +10,8 @@ import { Button } from "./ui/button";
 interface Props {
   /** How many approvals wait. */
   waiting: number;
+  /** Whether the server has stopped to answer. */
+  isOffline: boolean;
   onSignOut: () => void;
   /** What stands beside the colours and signing out, such as a button that searches. */
   tools?: ReactNode;
@@ -23,7 +25,7 @@ export function usePlaces(): PlaceGroup[] {
 }
 
 /** Navigation at the side, or at the bottom of a small screen; the page beside it. */
-export function Shell({ waiting, onSignOut, tools, children }: Props) {
+export function Shell({ waiting, isOffline, onSignOut, tools, children }: Props) {
   const groups = usePlaces();
   const atHand = groups.flatMap(({ places }) => places).filter(({ to }) => AT_HAND.includes(to));
   return (
@@ -52,6 +54,11 @@ export function Shell({ waiting, onSignOut, tools, children }: Props) {
         </div>
       </nav>
       <main id="page" className="flex min-h-0 min-w-0 flex-1 flex-col overflow-y-auto">
+        {isOffline && (
+          <p role="status" className="sticky top-0 z-30 bg-warn-soft px-4 py-1.5 text-center text-sm text-warn">
+            The server cannot be reached. What you see may be old; it is tried again by itself.
+          </p>
+        )}
         <div className="flex shrink-0 items-center justify-between border-b border-line bg-panel px-4 py-1 md:hidden">
           <p className="flex items-center gap-2 font-semibold">
             <img src={icon} alt="" className="size-6" /> Glia

@@ -1,4 +1,5 @@
-import { Link, type LinkProps } from "@tanstack/react-router";
+import { Link, type LinkProps, useLocation } from "@tanstack/react-router";
+import { useEffect, useRef } from "react";
 import { cn } from "@/lib/cn";
 import { buttonStyle } from "./ui/button";
 
@@ -10,8 +11,15 @@ interface Tab {
 
 /** The parts of a screen, each with an address of its own. */
 export function Tabs({ name, tabs }: { name: string; tabs: readonly Tab[] }) {
+  const nav = useRef<HTMLElement>(null);
+  const path = useLocation({ select: ({ pathname }) => pathname });
+  // On a small screen they scroll sideways: the one that is open is brought into sight.
+  useEffect(() => {
+    if (path)
+      nav.current?.querySelector("[aria-current=page]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [path]);
   return (
-    <nav aria-label={name} className="mb-5 flex gap-1 overflow-x-auto border-b border-line pb-2">
+    <nav ref={nav} aria-label={name} className="mb-5 flex gap-1 overflow-x-auto border-b border-line pb-2">
       {tabs.map(({ to, name: title, exact }) => (
         <Link
           key={to}

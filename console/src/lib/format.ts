@@ -14,6 +14,9 @@ export function money(micros: number | null | undefined): string {
   return dollars < 0.01 ? `$${dollars.toFixed(6).replace(/0+$/, "")}` : `$${dollars.toFixed(2)}`;
 }
 
+/** What something cost, where no other word says that it is a cost. */
+export const cost = (micros: number | null | undefined) => (micros == null ? "cost unknown" : money(micros));
+
 export function bytes(size: number): string {
   const units = ["B", "kB", "MB", "GB"];
   let unit = 0;

@@ -27,7 +27,7 @@ const WRITING =
   "input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable], [role=dialog], [role=alertdialog]";
 const SEQUENCE_MS = 1200;
 
-/** Calls `onKeys` with `mod+k`, `?`, `/`, or `g` and the letter after it. What it takes, it answers with true. */
+/** Calls `onKeys` with `mod+k`, a key that stands alone such as `?`, or `g` and the letter after it. What it takes, it answers with true. */
 export function useKeys(onKeys: (keys: string) => boolean) {
   const latest = useRef(onKeys);
   latest.current = onKeys;

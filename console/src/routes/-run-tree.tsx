@@ -4,7 +4,7 @@ import { Shown } from "@/components/states";
 import { Status } from "@/components/status";
 import { runTreeQuery } from "@/features/jobs/api";
 import { outline } from "@/features/jobs/tree";
-import { ago, counted, money } from "@/lib/format";
+import { ago, cost, counted } from "@/lib/format";
 import { useNames } from "./-names";
 import { runLink } from "./-run-link";
 
@@ -31,7 +31,7 @@ export function RunTree({ run }: { run: string }) {
                   {runLink(item.id, item.agent_id ? names.agent(item.agent_id) : item.kind)}
                 </span>
                 <span className="text-sm text-soft tabular-nums">
-                  {counted(item.usage.model_calls, "model call")} · {money(item.cost_micros)} · {ago(item.created_at)}
+                  {counted(item.usage.model_calls, "model call")} · {cost(item.cost_micros)} · {ago(item.created_at)}
                 </span>
                 <Status value={item.status} />
               </li>

@@ -5,7 +5,7 @@ import { Shell } from "@/components/shell";
 import { pendingQuery } from "@/features/approvals/api";
 import { SignIn } from "@/features/auth/sign-in";
 import { forgetRecents } from "@/features/search/recent";
-import { api } from "@/lib/api";
+import { ApiError, api } from "@/lib/api";
 import { credentials, keepCredentials, onCredentials } from "@/lib/session";
 import { settleAll } from "@/lib/undo";
 import { Commands, type Opened, SearchButton } from "./-commands";
@@ -31,6 +31,7 @@ function Inside() {
   };
   return (
     <Shell
+      isOffline={waiting.error instanceof ApiError && waiting.error.status === 0}
       waiting={waiting.data?.data.length ?? 0}
       onSignOut={() => void onSignOut()}
       tools={<SearchButton onOpen={setOpen} />}

@@ -31,7 +31,7 @@ function Agents() {
       <Shown of={agents} what="agents">
         {({ data }) =>
           data.length ? (
-            <ul className="grid gap-3 sm:grid-cols-2 lg:grid-cols-3">
+            <ul className="grid grid-cols-1 gap-3 sm:grid-cols-2 lg:grid-cols-3">
               {data.map((agent) => (
                 <li key={agent.id}>
                   <Link

@@ -23,6 +23,7 @@ import { StepPanel } from "@/features/workflows/step-panel";
 import { duration, moment, pretty } from "@/lib/format";
 import { runLink } from "./-run-link";
 import { RunTree } from "./-run-tree";
+import { Waits } from "./-waits";
 
 export const Route = createFileRoute("/automation/workflows/$workflow/$execution")({
   component: ExecutionPage,
@@ -119,7 +120,7 @@ function Found({ execution }: { execution: Execution }) {
                   ? duration((finished_at ? Date.parse(finished_at) : Date.now()) - Date.parse(started_at))
                   : "–",
               ],
-              ["Waits for", execution.waiting_for.join(", ") || "nothing"],
+              ["Waits for", <Waits key="waits" what={execution.waiting_for} />],
               ...(execution.parent_run_id ? [["Begun by", runLink(execution.parent_run_id, "a run")] as const] : []),
             ]}
           />

@@ -1,11 +1,13 @@
 import { useQuery } from "@tanstack/react-query";
 import { createFileRoute, Link } from "@tanstack/react-router";
 import { ChevronLeft } from "lucide-react";
+import { useRef } from "react";
 import { CopyCurl } from "@/components/copy-curl";
 import { buttonStyle } from "@/components/ui/button";
 import { agentsQuery } from "@/features/agents/api";
 import { sessionQuery } from "@/features/sessions/api";
 import { cn } from "@/lib/cn";
+import { useTitleOf } from "@/lib/title";
 import { Talk } from "./-talk";
 
 export const Route = createFileRoute("/chat/$session")({ component: SessionPage });
@@ -13,6 +15,8 @@ export const Route = createFileRoute("/chat/$session")({ component: SessionPage 
 function SessionPage() {
   const { session: id } = Route.useParams();
   const session = useQuery(sessionQuery(id));
+  const heading = useRef<HTMLHeadingElement>(null);
+  useTitleOf(heading);
   const agents = useQuery(agentsQuery);
   const agent = agents.data?.data.find((each) => each.id === session.data?.agent_id);
   return (
@@ -25,7 +29,7 @@ function SessionPage() {
         >
           <ChevronLeft aria-hidden />
         </Link>
-        <h1 className="min-w-0 flex-1 truncate font-semibold">
+        <h1 ref={heading} className="min-w-0 flex-1 truncate font-semibold">
           {session.data?.title || agent?.name || "Conversation"}
         </h1>
         {agent && (

@@ -24,7 +24,7 @@ function Choose() {
       <Shown of={agents} what="agents">
         {({ data }) =>
           data.length ? (
-            <ul className="grid gap-3 sm:grid-cols-2">
+            <ul className="grid grid-cols-1 gap-3 sm:grid-cols-2">
               {data.map((agent) => (
                 <li key={agent.id}>
                   <button

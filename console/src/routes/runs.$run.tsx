@@ -8,12 +8,14 @@ import { Card, Page } from "@/components/page";
 import { Failure, Loading, Shown } from "@/components/states";
 import { Status } from "@/components/status";
 import { Button, buttonStyle } from "@/components/ui/button";
+import { agentsQuery } from "@/features/agents/api";
 import { cancelRun, downloadRun, forkAt, isOpen, type Run, resumeRun, runQuery, useEvents } from "@/features/runs/api";
 import { EventList } from "@/features/runs/event-list";
 import { Inspector } from "@/features/runs/inspector";
 import { spansOf } from "@/features/runs/timeline";
 import { TimelineView } from "@/features/runs/timeline-view";
-import { count, counted, money } from "@/lib/format";
+import { cost, count, counted } from "@/lib/format";
+import { Waits } from "./-waits";
 
 interface Search {
   event?: number;
@@ -47,6 +49,8 @@ function Found({ run }: { run: Run }) {
   const { events, error, isRead } = useEvents(run);
   const called = call && events.find((event) => event.type === "tool.called" && event.data.tool_call_id === call);
   const seq = asked ?? (called ? called.seq : undefined);
+  const agents = useQuery({ ...agentsQuery, enabled: run.agent_id !== null });
+  const agent = agents.data?.data.find(({ id }) => id === run.agent_id);
   const timeline = useMemo(() => spansOf(events), [events]);
   const listed = useMemo(
     () => (deltas ? events : events.filter((event) => !event.type.endsWith(".delta") || event.seq === seq)),
@@ -55,19 +59,24 @@ function Found({ run }: { run: Run }) {
   const shown = events.find((event) => event.seq === seq);
   const show = (next: number) => void navigate({ search: (before) => ({ ...before, event: next }), replace: true });
   const { usage } = run;
-  const facts = `${counted(usage.model_calls, "model call")} · ${counted(usage.tool_calls, "tool call")} · ${counted(usage.input_tokens + usage.output_tokens, "token")} · ${money(run.cost_micros)}`;
+  const facts = `${counted(usage.model_calls, "model call")} · ${counted(usage.tool_calls, "tool call")} · ${counted(usage.input_tokens + usage.output_tokens, "token")} · ${cost(run.cost_micros)}`;
   return (
     <Page
       title={
         <span className="flex flex-wrap items-center gap-3">
-          {run.kind === "agent" ? "Run" : run.kind} <Status value={run.status} />
+          {agent ? `Run of ${agent.name}` : run.kind === "agent" ? "Run" : run.kind} <Status value={run.status} />
         </span>
       }
       lead={
         <>
           <span className="tabular-nums">{facts}</span>
           {run.attempt > 1 && ` · attempt ${run.attempt}`}
-          {run.status === "waiting" && ` · waits for ${run.waiting_for.join(", ")}`}
+          {run.status === "waiting" && (
+            <>
+              {" · waits for "}
+              <Waits what={run.waiting_for} />
+            </>
+          )}
         </>
       }
       actions={<Actions run={run} at={shown?.seq ?? events.at(-1)?.seq} />}

@@ -8,7 +8,7 @@ import { Status } from "@/components/status";
 import { Table } from "@/components/table";
 import { Button, buttonStyle } from "@/components/ui/button";
 import { type Only, recordsQuery, usageQuery } from "@/features/usage/api";
-import { count, counted, duration, moment, money } from "@/lib/format";
+import { cost, count, counted, duration, moment, money } from "@/lib/format";
 import { useNames } from "./-names";
 
 const NAMES = ["since", "until", "model", "agent_id", "key_id", "run_id"] as const;
@@ -64,7 +64,7 @@ function Calls() {
               <>
                 <p className="border-b border-line px-4 py-2 text-sm text-soft">
                   {counted(total.calls, "call")} · {counted(total.input_tokens + total.output_tokens, "token")} ·{" "}
-                  {money(total.cost_micros)}
+                  {cost(total.cost_micros)}
                   {data.length >= 1000 && " · the 1,000 busiest runs"}
                 </p>
                 <Table

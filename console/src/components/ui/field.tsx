@@ -3,6 +3,8 @@ import { cn } from "@/lib/cn";
 
 const box =
   "w-full rounded-lg border border-line bg-panel px-3 py-2 text-ink aria-invalid:border-bad disabled:opacity-60 min-h-9";
+/** As high as a button beside it. */
+const line = "h-9 py-1";
 
 interface FieldProps {
   label: string;
@@ -30,11 +32,11 @@ export function Field({ label, hint, error, children }: FieldProps) {
 }
 
 export const Input = ({ className, ...rest }: ComponentProps<"input">) => (
-  <input className={cn(box, className)} {...rest} />
+  <input className={cn(box, line, className)} {...rest} />
 );
 
 export const Select = ({ className, ...rest }: ComponentProps<"select">) => (
-  <select className={cn(box, "pr-8", className)} {...rest} />
+  <select className={cn(box, line, "pr-8", className)} {...rest} />
 );
 
 export const TextArea = ({ className, ...rest }: ComponentProps<"textarea">) => (

@@ -13,6 +13,8 @@ const EFFECTS: Record<string, string> = {
 };
 
 export function ApprovalCard({ approval, link }: { approval: Approval; link: ReactNode }) {
+  // A step that only asks calls nothing: there are no arguments to change, and nothing to allow for good.
+  const isStep = approval.run_kind === "workflow" && approval.tool === "wait_approval";
   return (
     <Card>
       <div className="space-y-3 p-4">
@@ -22,15 +24,21 @@ export function ApprovalCard({ approval, link }: { approval: Approval; link: Rea
           <span className="text-sm text-soft">{ago(approval.created_at)}</span>
         </div>
         <p className="text-sm text-soft">
-          {approval.agent_name ?? "A run without an agent"} asks. {approval.reason && `${approval.reason} `}
-          {EFFECTS[approval.effect] && `The call ${EFFECTS[approval.effect]}.`}
+          {approval.agent_name ?? (isStep ? "A workflow" : "A run without an agent")} asks.{" "}
+          {approval.reason && `${approval.reason} `}
+          {!isStep && EFFECTS[approval.effect] && `The call ${EFFECTS[approval.effect]}.`}
           {approval.expires_at &&
             approval.status === "pending" &&
             ` Counts as denied at ${moment(approval.expires_at)}.`}
         </p>
-        <Code name="Arguments" text={pretty(approval.edited_arguments ?? approval.arguments)} />
+        {!isStep && <Code name="Arguments" text={pretty(approval.edited_arguments ?? approval.arguments)} />}
         {approval.status === "pending" ? (
-          <Decide id={approval.id} tool={approval.tool} given={approval.arguments} />
+          <Decide
+            id={approval.id}
+            tool={approval.tool}
+            given={isStep ? undefined : approval.arguments}
+            isOnce={isStep}
+          />
         ) : (
           <p className="text-sm text-soft">
             {approval.decided_by && `By ${approval.decided_by}. `}

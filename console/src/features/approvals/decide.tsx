@@ -12,6 +12,8 @@ interface Props {
   tool: string;
   /** What the model wrote; when it is not known here, it cannot be changed here. */
   given?: unknown;
+  /** Whether the question is asked but this once, so that nothing can be allowed for good. */
+  isOnce?: boolean;
 }
 
 function parsed(text: string): Record<string, unknown> | null {
@@ -26,7 +28,7 @@ function parsed(text: string): Record<string, unknown> | null {
 }
 
 /** Allow a call, with other arguments if need be, or deny it with words that the model reads. */
-export function Decide({ id, tool, given }: Props) {
+export function Decide({ id, tool, given, isOnce }: Props) {
   const queries = useQueryClient();
   const [edited, setEdited] = useState<string | null>(null);
   const [note, setNote] = useState("");
@@ -60,17 +62,19 @@ export function Decide({ id, tool, given }: Props) {
         </div>
       )}
       <TextArea
-        aria-label="Note for the model"
+        aria-label={isOnce ? "Note" : "Note for the model"}
         rows={1}
-        placeholder="Note for the model (optional)"
+        placeholder={isOnce ? "Note (optional)" : "Note for the model (optional)"}
         value={note}
         onChange={(event) => setNote(event.target.value)}
       />
-      <CheckBox
-        label={`Allow ${tool} from now on without asking`}
-        checked={isAlways}
-        onChange={(event) => setIsAlways(event.target.checked)}
-      />
+      {!isOnce && (
+        <CheckBox
+          label={`Allow ${tool} from now on without asking`}
+          checked={isAlways}
+          onChange={(event) => setIsAlways(event.target.checked)}
+        />
+      )}
       <div className="grid grid-cols-2 gap-2 sm:flex">
         <Button
           look="main"

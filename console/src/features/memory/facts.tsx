@@ -26,7 +26,7 @@ export function Fact({ memory, agents }: { memory: Memory | FoundMemory; agents:
           {memory.content}
         </Link>
         <p className="mt-0.5 flex flex-wrap gap-x-2 text-sm text-soft">
-          <span>{whose(memory, agents)}</span>
+          <span className="wrap-anywhere">{whose(memory, agents)}</span>
           <span aria-hidden>·</span>
           <span>
             {memory.tier}, {memory.bucket}

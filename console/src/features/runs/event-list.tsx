@@ -1,6 +1,7 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { type KeyboardEvent, useEffect, useRef } from "react";
 import { cn } from "@/lib/cn";
+import { useKeys } from "@/lib/keys";
 import type { LogEvent } from "@/lib/log";
 import { gistOf } from "./timeline";
 
@@ -25,12 +26,15 @@ export function EventList({ events, shown, onShow }: Props) {
   useEffect(() => {
     if (place >= 0) list.scrollToIndex(place, { align: "auto" });
   }, [place, list]);
+  const step = (by: number | undefined) => {
+    const next = by && events[Math.min(Math.max(place + by, 0), events.length - 1)];
+    if (next) onShow(next.seq);
+    return Boolean(next);
+  };
+  // Wherever one is on the screen; the arrows belong to the list alone, for elsewhere they scroll.
+  useKeys((key) => step({ j: 1, k: -1 }[key]));
   const onKey = (event: KeyboardEvent) => {
-    const step = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 }[event.key];
-    const next = step && events[Math.min(Math.max(place + step, 0), events.length - 1)];
-    if (!next) return;
-    event.preventDefault();
-    onShow(next.seq);
+    if (step({ ArrowDown: 1, ArrowUp: -1 }[event.key])) event.preventDefault();
   };
   return (
     <div

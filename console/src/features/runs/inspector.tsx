@@ -2,12 +2,13 @@ import { useQuery } from "@tanstack/react-query";
 import { Artifact } from "@/components/artifact";
 import { Code } from "@/components/code";
 import { Shown } from "@/components/states";
+import { ApiError } from "@/lib/api";
 import { count, duration, moment, money, pretty } from "@/lib/format";
 import type { LogEvent } from "@/lib/log";
 import type { File } from "@/lib/look";
 import { modelCallQuery } from "./api";
 
-/** Everything about one event; for a model's answer also what exactly it had been sent. */
+/** Everything about one event; for a model's call also what exactly it was sent. */
 export function Inspector({ event, run }: { event: LogEvent; run: string }) {
   return (
     <div className="space-y-4 p-4">
@@ -17,7 +18,10 @@ export function Inspector({ event, run }: { event: LogEvent; run: string }) {
           event {event.seq} · {moment(event.at)} · {event.at.slice(17, 23)} s
         </p>
       </header>
-      {event.type === "model.responded" && <ModelCall event={event} run={run} />}
+      {event.type === "model.responded" && <CallFacts event={event} />}
+      {(event.type === "model.requested" || event.type === "model.responded") && (
+        <Sent run={run} step={event.data.step} />
+      )}
       {filesOf(event).map((file) => (
         <Artifact key={file.id} run={run} file={file} />
       ))}
@@ -32,8 +36,7 @@ function filesOf({ type, data }: LogEvent): File[] {
   return type === "tool.returned" ? (data.artifacts ?? []) : [];
 }
 
-function ModelCall({ event, run }: { event: LogEvent; run: string }) {
-  const sent = useQuery(modelCallQuery(run, event.data.step));
+function CallFacts({ event }: { event: LogEvent }) {
   const { input_tokens, output_tokens, cached_input_tokens, is_estimated } = event.data.usage;
   const facts = [
     ["model", event.data.model],
@@ -48,43 +51,50 @@ function ModelCall({ event, run }: { event: LogEvent; run: string }) {
     ["ended", event.data.finish_reason],
   ];
   return (
-    <>
-      <dl className="grid grid-cols-[auto_1fr] gap-x-4 gap-y-1 text-sm">
-        {facts.map(([name, value]) => (
-          <div key={name} className="contents">
-            <dt className="text-soft">{name}</dt>
-            <dd className="break-words tabular-nums">{value}</dd>
-          </div>
-        ))}
-      </dl>
-      <Shown of={sent} what="what the model was sent">
-        {(call) => (
-          <>
-            <section>
-              <h4 className="mb-2 text-sm font-medium">Context window, by part</h4>
-              <ul className="space-y-1.5 text-sm">
-                {call.parts.map((part, index) => (
-                  // biome-ignore lint/suspicious/noArrayIndexKey: parts of a stored request never change their order
-                  <li key={index} className="grid grid-cols-[minmax(0,1fr)_5rem_4.5rem] items-center gap-2">
-                    <span className="truncate">
-                      {part.kind}
-                      {part.name && <span className="text-soft"> {part.name}</span>}
-                    </span>
-                    <span className="h-2 rounded bg-raised" aria-hidden>
-                      <span className="block h-full rounded bg-lane-model" style={{ width: `${part.share * 100}%` }} />
-                    </span>
-                    <span className="text-right text-soft tabular-nums">{count(part.tokens)}</span>
-                  </li>
-                ))}
-              </ul>
-            </section>
-            <Part name="Instructions" text={call.instructions} />
-            <Part name="Messages" text={pretty(call.messages)} />
-            <Part name={`Tools (${call.tools.length})`} text={pretty(call.tools)} />
-          </>
-        )}
-      </Shown>
-    </>
+    <dl className="grid grid-cols-[auto_1fr] gap-x-4 gap-y-1 text-sm">
+      {facts.map(([name, value]) => (
+        <div key={name} className="contents">
+          <dt className="text-soft">{name}</dt>
+          <dd className="break-words tabular-nums">{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+/** What exactly the model was sent for a call, part by part. */
+function Sent({ run, step }: { run: string; step: number }) {
+  const sent = useQuery(modelCallQuery(run, step));
+  if (sent.error instanceof ApiError && sent.error.status === 404)
+    return <p className="text-sm text-soft">What the model was sent is shown once it has answered.</p>;
+  return (
+    <Shown of={sent} what="what the model was sent">
+      {(call) => (
+        <>
+          <section>
+            <h4 className="mb-2 text-sm font-medium">Context window, by part</h4>
+            <ul className="space-y-1.5 text-sm">
+              {call.parts.map((part, index) => (
+                // biome-ignore lint/suspicious/noArrayIndexKey: parts of a stored request never change their order
+                <li key={index} className="grid grid-cols-[minmax(0,1fr)_5rem_4.5rem] items-center gap-2">
+                  <span className="truncate">
+                    {part.kind}
+                    {part.name && <span className="text-soft"> {part.name}</span>}
+                  </span>
+                  <span className="h-2 rounded bg-raised" aria-hidden>
+                    <span className="block h-full rounded bg-lane-model" style={{ width: `${part.share * 100}%` }} />
+                  </span>
+                  <span className="text-right text-soft tabular-nums">{count(part.tokens)}</span>
+                </li>
+              ))}
+            </ul>
+          </section>
+          <Part name="Instructions" text={call.instructions} />
+          <Part name="Messages" text={pretty(call.messages)} />
+          <Part name={`Tools (${call.tools.length})`} text={pretty(call.tools)} />
+        </>
+      )}
+    </Shown>
   );
 }
 

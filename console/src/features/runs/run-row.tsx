@@ -14,8 +14,9 @@ export function RunRow({ run, agentName }: { run: Run; agentName: string | undef
       >
         <span className="min-w-0 flex-1 basis-40 truncate font-medium">{agentName ?? run.kind}</span>
         <Status value={run.status} />
-        <span className="w-full text-sm text-soft tabular-nums sm:w-auto sm:min-w-72 sm:text-right">
-          {tokens > 0 && `${counted(tokens, "token")} · ${money(run.cost_micros)} · `}
+        <span className="w-full text-sm text-soft tabular-nums sm:w-auto sm:min-w-80 sm:text-right">
+          {tokens > 0 &&
+            `${counted(tokens, "token")} · ${run.cost_micros == null ? "" : `${money(run.cost_micros)} · `}`}
           {run.finished_at &&
             run.started_at &&
             `${duration(Date.parse(run.finished_at) - Date.parse(run.started_at))} · `}

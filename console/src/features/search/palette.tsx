@@ -110,7 +110,10 @@ function Inside({ onClose, choices, onThing, onAll }: Omit<Props, "isOpen">) {
           />
         ))}
       </div>
-      <p role="status" className="min-h-8 border-t border-line px-4 py-1.5 text-xs text-soft">
+      <p
+        role="status"
+        className="min-h-8 border-t border-line px-4 py-1.5 text-xs text-soft empty:min-h-0 empty:border-0 empty:py-0"
+      >
         {things.error instanceof ApiError && typed
           ? things.error.message
           : typed && things.isFetching

@@ -4,7 +4,7 @@ import { Artifact } from "@/components/artifact";
 import { Code } from "@/components/code";
 import { Markdown } from "@/components/markdown";
 import { Status } from "@/components/status";
-import { counted, duration, money, pretty } from "@/lib/format";
+import { cost, counted, duration, pretty } from "@/lib/format";
 import type { Citation } from "@/lib/log";
 import type { Block, ToolBlock, TurnItem } from "./transcript";
 
@@ -44,7 +44,7 @@ export const TurnView = memo(function TurnView({ turn, onCitation, runLink, appr
       <footer className="flex min-h-6 flex-wrap items-center gap-x-3 text-sm text-soft">
         {turn.usage && (
           <span className="tabular-nums">
-            {counted(turn.usage.input_tokens + turn.usage.output_tokens, "token")} · {money(turn.costMicros)}
+            {counted(turn.usage.input_tokens + turn.usage.output_tokens, "token")} · {cost(turn.costMicros)}
             {turn.endedAt && ` · ${duration(Date.parse(turn.endedAt) - Date.parse(turn.startedAt))}`}
           </span>
         )}
