@@ -24,7 +24,7 @@ from glia.surfaces.neuais.rpc.server import GrpcPortTaken, GrpcServer
 from glia.surfaces.neuais.rpc.table import BINDINGS
 from glia.wiring import House
 from tests.failures.process import free_port
-from tests.surfaces.conftest import Server
+from tests.surfaces.conftest import Client, Server
 
 from .conftest import PROGRAM, Neuais, Written
 
@@ -176,6 +176,22 @@ def test_a_followed_agent_that_is_deleted_ends_the_stream(theirs: Theirs, neuais
     neuais.delete(f"/v1/agents/{agent['id']}")
 
     assert list(followed) == []
+
+
+def test_a_revoked_key_ends_its_stream_and_says_so(
+    port: int, made: tuple[ModuleType, ModuleType], client: Client, neuais: Neuais
+) -> None:
+    agent, key = neuais.agent(), client.made("/v1/keys", {"name": "Reader", "role": "read-only"})
+    reader = Theirs(port, made, key["key"])
+    with reader.channel:
+        followed = reader("AgentService.StreamLogs", id=agent["id"])
+        next(iter(followed.initial_metadata()))
+
+        assert client.delete(f"/v1/keys/{key['id']}").status == 204
+
+        with pytest.raises(grpc.RpcError) as caught:
+            next(followed)
+        assert caught.value.code() == grpc.StatusCode.UNAUTHENTICATED  # type: ignore[attr-defined]
 
 
 def test_faults_have_their_codes_and_name_the_field(theirs: Theirs, neuais: Neuais) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -132,11 +132,16 @@ class GrpcServer:
                 return ParseDict(json.loads(await given.whole()), answer_type(), ignore_unknown_fields=True)
 
         async def stream(request: Message, context: ServicerContext[Message, Message]) -> AsyncGenerator[Message]:
-            async with ask(self._app, self._asked(call, request, context)) as given:
+            asked = self._asked(call, request, context)
+            async with ask(self._app, asked) as given:
                 await _begin(call, given, context)
                 async with aclosing(_events(given)) as events:
                     async for event in events:
                         yield ParseDict(event, answer_type(), ignore_unknown_fields=True)
+            # A stream of server-sent events just ends, whether the agent is gone or the caller may read no more.
+            async with ask(self._app, replace(asked, query=b"tail=0")) as given:
+                if given.status in {401, 403}:
+                    await _begin(call, given, context)
 
         if call.method.server_streaming:
             return grpc.unary_stream_rpc_method_handler(stream, **coders)
