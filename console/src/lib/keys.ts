@@ -1,5 +1,5 @@
 // Keys that work anywhere. Those without Ctrl can be switched off, for people whose keyboards say what they did not mean.
-import { useEffect, useRef, useSyncExternalStore } from "react";
+import { useLayoutEffect, useRef, useSyncExternalStore } from "react";
 
 const PLACE = "glia.keys";
 const listeners = new Set<() => void>();
@@ -31,8 +31,9 @@ const SEQUENCE_MS = 1200;
 export function useKeys(onKeys: (keys: string) => boolean) {
   const latest = useRef(onKeys);
   latest.current = onKeys;
-  useEffect(() => {
-    let begunAt = 0;
+  // Before the screen is painted: who sees it may press a key.
+  useLayoutEffect(() => {
+    let begunAt = Number.NEGATIVE_INFINITY;
     const onKey = (event: KeyboardEvent) => {
       if (event.defaultPrevented || event.isComposing || event.altKey) return;
       const key = event.key.toLowerCase();
@@ -43,8 +44,10 @@ export function useKeys(onKeys: (keys: string) => boolean) {
       const isWriting = event.target instanceof Element && event.target.closest(WRITING) !== null;
       if (isWriting || !areKeysOn()) return;
       const isSecond = event.timeStamp - begunAt < SEQUENCE_MS;
-      begunAt = !isSecond && key === "g" ? event.timeStamp : 0;
-      if (begunAt) return;
+      const isFirst = !isSecond && key === "g";
+      // Never 0: that is when the page was opened, and a key soon after it would count as a second one.
+      begunAt = isFirst ? event.timeStamp : Number.NEGATIVE_INFINITY;
+      if (isFirst) return;
       if (latest.current(isSecond ? `g ${key}` : key)) event.preventDefault();
     };
     addEventListener("keydown", onKey);

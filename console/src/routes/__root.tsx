@@ -1,20 +1,27 @@
 import { useQuery } from "@tanstack/react-query";
 import { createRootRoute, Outlet } from "@tanstack/react-router";
-import { useState, useSyncExternalStore } from "react";
+import { lazy, Suspense, useState, useSyncExternalStore } from "react";
 import { Shell } from "@/components/shell";
 import { pendingQuery } from "@/features/approvals/api";
-import { SignIn } from "@/features/auth/sign-in";
 import { forgetRecents } from "@/features/search/recent";
 import { ApiError, api } from "@/lib/api";
 import { credentials, keepCredentials, onCredentials } from "@/lib/session";
 import { settleAll } from "@/lib/undo";
 import { Commands, type Opened, SearchButton } from "./-commands";
 
+// Whoever is signed in need not load it.
+const SignIn = lazy(() => import("@/features/auth/sign-in").then((found) => ({ default: found.SignIn })));
+
 export const Route = createRootRoute({ component: Root });
 
 function Root() {
   const found = useSyncExternalStore(onCredentials, credentials);
-  return found ? <Inside /> : <SignIn />;
+  if (found) return <Inside />;
+  return (
+    <Suspense>
+      <SignIn />
+    </Suspense>
+  );
 }
 
 function Inside() {

@@ -7,6 +7,7 @@ const { RUN } = process.env;
 export async function event_link(page) {
   await signedIn(page, `/runs/${RUN}?event=2`);
   await page.getByRole("heading", { name: "run.created" }).waitFor();
+  await page.getByRole("option").filter({ hasText: "run.started" }).waitFor();
   await page.keyboard.press("j");
   await page.getByRole("heading", { name: "run.started" }).waitFor();
   assert.match(page.url(), /event=3/);
