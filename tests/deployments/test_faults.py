@@ -232,7 +232,7 @@ class OwnServer:
             self.port = listener.getsockname()[1]
 
     def start(self) -> None:
-        url = psycopg.conninfo.make_conninfo(os.environ["GLIA_TEST_APP_URL"], dbname=self.server.database)
+        url = psycopg.conninfo.make_conninfo(os.environ["GLIA_TEST_ADMIN_URL"], dbname=self.server.database)
         settings = {"GLIA_DATABASE_URL": url, "GLIA_FLEET__NODE": "off", "GLIA_SKIP_CONSOLE": "1"}
         command = [sys.executable, "-m", "glia", "serve", "--data-dir", str(self.folder), "--port", str(self.port)]
         with (self.folder / "log").open("ab") as log:

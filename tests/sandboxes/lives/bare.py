@@ -89,6 +89,7 @@ class BareBox:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
                 start_new_session=True,
+                preexec_fn=_default_signals,
             )
         except FileNotFoundError:
             raise CommandNotFound(f"There is no program {command.argv[0]!r}.") from None
@@ -330,3 +331,8 @@ class BareBackend:
     async def close(self) -> None:
         for box in list(self.living.values()):
             await box.kill()
+
+
+def _default_signals() -> None:
+    """Whoever starts the tests in the background makes all below them deaf to an interrupt."""
+    signals.signal(signals.SIGINT, signals.SIG_DFL)

@@ -18,7 +18,15 @@ else:
 MARK = "SANDBOX_COMMAND"
 
 # Python ignores some signals, and so do we; a program that we start expects the defaults.
-RESET_SIGNALS = (signal.SIGPIPE, signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGXFSZ)
+RESET_SIGNALS = (
+    signal.SIGPIPE,
+    signal.SIGCHLD,
+    signal.SIGINT,
+    signal.SIGQUIT,
+    signal.SIGTERM,
+    signal.SIGHUP,
+    signal.SIGXFSZ,
+)
 
 
 def run_command(link: Link, cwd: bytes, timeout_ms: bytes, output_bytes: bytes, count: bytes, *rest: bytes) -> None:
