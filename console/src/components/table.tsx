@@ -18,11 +18,12 @@ interface Props<T> {
   isMarked?: (row: T) => boolean;
 }
 
-/** A table that scrolls by itself when it is wider than the screen. */
+/** A table that scrolls by itself when it is wider than the screen. `relative`, or text for screen readers only would
+ * widen the page. */
 export function Table<T>({ name, rows, columns, keyOf, isMarked }: Props<T>) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard
-    <section tabIndex={0} aria-label={name} className="overflow-x-auto rounded-b-xl">
+    <section tabIndex={0} aria-label={name} className="relative overflow-x-auto rounded-b-xl">
       <table className="w-full text-sm">
         <thead>
           <tr className="border-b border-line text-left text-soft">
