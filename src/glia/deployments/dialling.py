@@ -75,6 +75,16 @@ async def _ask(address: str) -> socket.socket:
         finally:
             loop.remove_reader(control.fileno())
         said, fds, _, _ = socket.recv_fds(control, 1, 1)
+    found = _handed_over(said, fds)
+    found.setblocking(False)
+    if found.family != socket.AF_INET or found.type & socket.SOCK_STREAM == 0:  # whatever the program slipped us
+        found.close()
+        raise ConnectionRefusedError
+    return found
+
+
+def _handed_over(said: bytes, fds: list[int]) -> socket.socket:
+    """The one socket that came with the answer; whatever else came is closed. Raises ConnectionRefusedError."""
     try:
         if said != b"k" or len(fds) != 1 or not stat.S_ISSOCK(os.fstat(fds[0]).st_mode):
             raise ConnectionRefusedError
@@ -83,10 +93,6 @@ async def _ask(address: str) -> socket.socket:
     finally:
         for fd in fds:
             os.close(fd)
-    found.setblocking(False)
-    if found.family != socket.AF_INET or found.type & socket.SOCK_STREAM == 0:  # whatever the program slipped us
-        found.close()
-        raise ConnectionRefusedError
     return found
 
 
@@ -114,14 +120,7 @@ def way_out(address: str) -> socket.socket:
         control.connect(path)
         control.sendall(b"e")
         said, fds, _, _ = socket.recv_fds(control, 1, 1)
-    try:
-        if said != b"k" or len(fds) != 1 or not stat.S_ISSOCK(os.fstat(fds[0]).st_mode):
-            raise ConnectionRefusedError
-        found = socket.socket(fileno=fds[0])
-        fds.clear()
-    finally:
-        for fd in fds:
-            os.close(fd)
+    found = _handed_over(said, fds)
     is_listening = found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
     if found.family != socket.AF_INET or not is_listening:  # whatever the program slipped us
         found.close()

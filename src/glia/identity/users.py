@@ -127,11 +127,7 @@ class Users:
         """
         principal.require("identity:write")
         async with self._db.transaction(principal.workspace_id) as tx:
-            admins = await queries.active_admins(tx)
-            found = await queries.user(tx, id)
-            if found is None:
-                raise _missing(id)
-            await require_replaceable(tx, principal, found, admins)
+            found = await _replaceable(tx, principal, id)
             stopped = await queries.deactivate_user(tx, id)
             if stopped is None:
                 return found
@@ -180,11 +176,7 @@ class Users:
         """
         principal.require("identity:write")
         async with self._db.transaction(principal.workspace_id) as tx:
-            admins = await queries.active_admins(tx)
-            found = await queries.user(tx, id)
-            if found is None:
-                raise _missing(id)
-            await require_replaceable(tx, principal, found, admins)
+            await _replaceable(tx, principal, id)
             # Revoked first: the row's end leaves keys behind that belong to nobody.
             keys = await queries.revoke_keys_of(tx, id)
             await user_queries.delete(tx, id)
@@ -266,3 +258,13 @@ def _taken(email: str) -> EmailTaken:
 
 def _missing(id: UUID) -> UserNotFound:
     return UserNotFound(f"There is no active user '{id}' in this workspace.", user_id=str(id))
+
+
+async def _replaceable(tx: Transaction, principal: Principal, id: UUID) -> User:
+    """The user, whom the workspace can do without. Raises UserNotFound, LastAdmin, LastOwner and Forbidden."""
+    admins = await queries.active_admins(tx)
+    found = await queries.user(tx, id)
+    if found is None:
+        raise _missing(id)
+    await require_replaceable(tx, principal, found, admins)
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 from uuid import UUID
@@ -57,3 +57,15 @@ def page_of(rows: Sequence[T], window: Window, id_of: Callable[[T], UUID]) -> Pa
     items = list(rows[: window.limit])
     has_more = len(rows) > window.limit
     return Page(items, has_more, cursor_of(id_of(items[-1])) if has_more else None)
+
+
+async def all_items(pages: Callable[[Window], Awaitable[Page[T]]]) -> list[T]:
+    """Every item of a list that is short enough to be held whole. pages: gives one page, such as a service's `list`."""
+    found: list[T] = []
+    after: UUID | None = None
+    while True:
+        page = await pages(Window(LARGEST_LIMIT, after))
+        found += page.items
+        if not page.has_more:
+            return found
+        after = read_cursor(page.next_cursor)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import partial
 from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 
 from glia.billing.types import Invoice, InvoiceLine, Usage
-from glia.identity.types import Principal
-from glia.kit.pages import LARGEST_LIMIT, Window, read_cursor
+from glia.kit.pages import all_items
 from glia.surfaces.neuais.pages import TellingRoute, TheListing, page_model
 from glia.surfaces.neuais.words import agent_id, id_of
 from glia.surfaces.shared.bodies import Out, TheHouse, ThePrincipal, Time
-from glia.wiring import House
+from glia.surfaces.shared.money import usd
 
 router = APIRouter(prefix="/v1/billing", tags=["billing"], route_class=TellingRoute)
 
@@ -90,7 +90,7 @@ async def usage(
 @router.get("/invoices", response_model=page_model("invoices", InvoiceOut))
 async def invoices(house: TheHouse, principal: ThePrincipal, listing: TheListing) -> JSONResponse:
     """List invoices, the newest month first."""
-    found = await _all_invoices(house, principal)
+    found = await all_items(partial(house.billing.invoices, principal))
     return listing.answer("invoices", [invoice_out(one) for one in found], InvoiceOut, statuses=_STATUSES)
 
 
@@ -99,18 +99,6 @@ async def invoice(invoice: str, house: TheHouse, principal: ThePrincipal) -> Inv
     """One invoice with its lines."""
     found, lines = await house.billing.invoice(principal, id_of(invoice, "invoice", _PREFIX))
     return InvoiceWithLinesOut(**invoice_out(found).__dict__, lines=[_line_out(line) for line in lines])
-
-
-async def _all_invoices(house: House, principal: Principal) -> list[Invoice]:
-    """One a month."""
-    found: list[Invoice] = []
-    after = None
-    while True:
-        page = await house.billing.invoices(principal, Window(LARGEST_LIMIT, after))
-        found += page.items
-        if not page.has_more:
-            return found
-        after = read_cursor(page.next_cursor)
 
 
 def usage_out(found: Usage) -> UsageOut:
@@ -123,10 +111,10 @@ def usage_out(found: Usage) -> UsageOut:
             network_gb=_short(found.network_gb),
         ),
         cost=CostOut(
-            compute=dollars(found.compute_micros + found.memory_micros),
-            storage=dollars(found.storage_micros),
-            network=dollars(found.network_micros),
-            total=dollars(found.total_micros),
+            compute=usd(found.compute_micros + found.memory_micros),
+            storage=usd(found.storage_micros),
+            network=usd(found.network_micros),
+            total=usd(found.total_micros),
         ),
     )
 
@@ -135,7 +123,7 @@ def invoice_out(found: Invoice) -> InvoiceOut:
     return InvoiceOut(
         id=f"{_PREFIX}{found.id}",
         period=found.period,
-        amount=dollars(found.amount_micros),
+        amount=usd(found.amount_micros),
         currency="USD",
         status=found.status,
         due_date=found.due_date,
@@ -152,12 +140,8 @@ def _line_out(line: InvoiceLine) -> InvoiceLineOut:
         name=line.name,
         quantity=float(line.quantity),
         unit=line.unit,
-        amount=dollars(line.amount_micros),
+        amount=usd(line.amount_micros),
     )
-
-
-def dollars(micros: int) -> float:
-    return micros / 1_000_000
 
 
 def _short(number: float) -> float:

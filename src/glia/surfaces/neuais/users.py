@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final, Literal
 
 from fastapi import APIRouter
@@ -10,7 +11,7 @@ from pydantic import Field
 
 from glia.identity.types import Principal, Role, User, UserChanges
 from glia.kit.errors import InvalidRequest
-from glia.kit.pages import LARGEST_LIMIT, Window, read_cursor
+from glia.kit.pages import all_items
 from glia.surfaces.neuais.pages import FieldsText, TellingRoute, TheListing, fields_of, page_model, selected
 from glia.surfaces.neuais.words import id_of
 from glia.surfaces.shared.bodies import Body, Changes, Out, TheHouse, ThePrincipal, Time, given
@@ -72,7 +73,7 @@ class UserMessageOut(Out):
 @router.get("", response_model=page_model("users", UserOut))
 async def list_users(house: TheHouse, principal: ThePrincipal, listing: TheListing) -> JSONResponse:
     """List users, newest first; for admins."""
-    found = await _all_users(house, principal)
+    found = await all_items(partial(house.identity.users.list, principal))
     return listing.answer("users", [user_out(one) for one in found], UserOut, statuses=_STATUSES)
 
 
@@ -118,17 +119,6 @@ async def _found(house: House, principal: Principal, text: str) -> User:
     if text == "me" and principal.user_id is not None:
         return await house.identity.users.get(principal, principal.user_id)
     return await house.identity.users.get(principal, id_of(text, "user", _PREFIX))
-
-
-async def _all_users(house: House, principal: Principal) -> list[User]:
-    found: list[User] = []
-    after = None
-    while True:
-        page = await house.identity.users.list(principal, Window(LARGEST_LIMIT, after))
-        found += page.items
-        if not page.has_more:
-            return found
-        after = read_cursor(page.next_cursor)
 
 
 def user_out(user: User) -> UserOut:

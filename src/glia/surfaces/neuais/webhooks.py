@@ -14,7 +14,7 @@ from glia.identity.types import Principal
 from glia.kit.clock import now
 from glia.kit.errors import InvalidRequest
 from glia.kit.outbound import OutboundRefused
-from glia.kit.pages import LARGEST_LIMIT, Window, read_cursor
+from glia.kit.pages import LARGEST_LIMIT, Window
 from glia.surfaces.neuais.pages import TellingRoute, TheListing, page_model
 from glia.surfaces.neuais.words import SURFACE, id_of
 from glia.surfaces.shared.bodies import Body, Out, TheHouse, ThePrincipal, Time
@@ -187,7 +187,7 @@ async def redeliver(webhook: str, delivery: str, house: TheHouse, principal: The
 
 async def _newest(house: House, principal: Principal, webhook: str) -> list[Delivery]:
     id = id_of(webhook, "webhook", _PREFIX)
-    page = await house.webhooks.deliveries(principal, id, Window(_SHOWN_DELIVERIES, read_cursor(None)))
+    page = await house.webhooks.deliveries(principal, id, Window(_SHOWN_DELIVERIES))
     return page.items
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, cast
 
 from glia.identity.types import Principal
 from glia.kit.errors import Conflict, InvalidRequest
-from glia.kit.pages import LARGEST_LIMIT, Window, read_cursor
+from glia.kit.pages import all_items
 from glia.surfaces.neuronagent.retrieving import base_named
 from glia.surfaces.neuronagent.tool_words import ABSENT, BASES, HANDLERS, RENAMED, SEARCHES, handler_of
 from glia.tools.errors import ToolNotFound
@@ -43,7 +44,7 @@ async def all_tools(house: House, principal: Principal) -> list[Registered]:
     """Built-in tools, the workspace's own of every surface, by name."""
     found = [Registered(_built_in(tool)) for tool in house.tools.built_in]
     found += [_recipe(house, recipe) for recipe in await house.recipes.list(principal)]
-    found += [_custom(custom) for custom in await _customs(house, principal)]
+    found += [_custom(custom) for custom in await all_items(partial(house.tools.list, principal))]
     return sorted(found, key=lambda tool: tool.name)
 
 
@@ -225,17 +226,6 @@ def _custom(custom: CustomTool) -> Registered:
     enabled = custom.permission is not Permission.NEVER
     wire = _wire(custom.name, custom.description, dict(custom.schema), "http", config, enabled=enabled)
     return Registered({**wire, "created_at": custom.created_at, "updated_at": custom.updated_at}, custom=custom)
-
-
-async def _customs(house: House, principal: Principal) -> list[CustomTool]:
-    found: list[CustomTool] = []
-    after = None
-    while True:
-        page = await house.tools.list(principal, Window(LARGEST_LIMIT, after))
-        found += page.items
-        if not page.has_more:
-            return found
-        after = read_cursor(page.next_cursor)
 
 
 async def _update_custom(house: House, principal: Principal, custom: CustomTool, fields: Wire) -> Registered:
