@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from glia.agents.types import Permission, Permissions
 from glia.identity.types import Principal
 from glia.kit.db import Database
 from glia.kit.errors import DatabaseUnavailable, StorageFull, UpstreamFailed
@@ -17,7 +18,7 @@ from glia.runs import log, queries
 from glia.runs.engine import EngineConfig
 from glia.runs.events import RunCancelled, RunCompleted, RunFailed, TextDelta
 from glia.runs.types import Run, RunStatus
-from glia.tools.types import ToolContext, ToolResult
+from glia.tools.types import Effect, ToolContext, ToolResult
 from tests.conftest import DatabaseUrls
 from tests.runs.mishaps import ended, reached, trigger, until
 from tests.runs.rig import Say, ScriptedModel, make_tool, rig
@@ -317,3 +318,24 @@ async def test_a_note_that_makes_no_sense_does_not_end_the_listening(database_ur
     finally:
         await notifications.stop()
         await database.close()
+
+
+async def test_a_cancel_that_comes_just_before_a_run_begins_to_wait_ends_it(
+    db: Database, database_urls: DatabaseUrls, principal: Principal
+) -> None:
+    async def cancelled_elsewhere() -> None:
+        async with db.transaction(principal.workspace_id) as tx:
+            run = await tx.value("select id from runs")
+            assert await queries.request_cancel(tx, run) is RunStatus.RUNNING
+
+    async def pay(_context: ToolContext, _arguments: str) -> ToolResult:
+        raise AssertionError("It needs an approval.")
+
+    model = ScriptedModel(Say(calls=(("pay", {}),), before=cancelled_elsewhere))
+    tool = make_tool("pay", pay, Effect.ONCE)
+    async with rig(db, database_urls.app, model, tools=[tool]) as house:
+        session = await house.session(principal, tools=("pay",), permissions=Permissions(tools={"pay": Permission.ASK}))
+        accepted = await house.send(principal, session)
+
+        assert (await ended(house, principal, accepted.run_id)).status is RunStatus.CANCELLED
+        assert "run.waiting" in await house.types(principal, session)

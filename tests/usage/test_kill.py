@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from uuid import uuid4
+
+import psycopg
 
 from glia.identity.types import Principal
 from glia.kit.db import Database
@@ -15,6 +19,7 @@ from glia.usage.types import BudgetSpec
 from tests.conftest import DatabaseUrls
 from tests.usage.test_ledger import check
 
+_NAME = f"spender-{uuid4().hex}"
 _SPENDER = """
 import asyncio, random, sys
 from dataclasses import replace
@@ -55,7 +60,7 @@ async def test_what_a_killed_process_leaves_behind_adds_up(
     await ledger.grant(principal, 10**8)
 
     for _ in range(3):
-        await _spend_and_die(db, principal, database_urls.app)
+        await _spend_and_die(db, principal, database_urls)
         await check(db, principal)
 
     async with db.transaction(principal.workspace_id) as tx:
@@ -70,7 +75,7 @@ async def test_what_a_killed_process_leaves_behind_adds_up(
     await check(db, principal)
 
 
-async def _spend_and_die(db: Database, principal: Principal, url: str) -> None:
+async def _spend_and_die(db: Database, principal: Principal, urls: DatabaseUrls) -> None:
     """Lets a process spend for a while and kills it with -9."""
 
     async def count() -> int:
@@ -79,27 +84,29 @@ async def _spend_and_die(db: Database, principal: Principal, url: str) -> None:
 
     before = await count()
     spender = subprocess.Popen(
-        [sys.executable, "-c", _SPENDER, url, str(principal.workspace_id), str(principal.project_id)],
+        [sys.executable, "-c", _SPENDER, urls.app, str(principal.workspace_id), str(principal.project_id)],
         cwd=Path(__file__).parents[2],
+        env={**os.environ, "PGAPPNAME": _NAME},
     )
     try:
         async with asyncio.timeout(60):
             while await count() < before + 60:
                 assert spender.poll() is None
                 await asyncio.sleep(0.005)
+        assert await _connections(urls) > 0
     finally:
         spender.send_signal(signal.SIGKILL)
         spender.wait(10)
-    # The server may still be ending what the process had begun.
-    async with asyncio.timeout(20):
-        while await _busy(db):
+    # The server still does what the process had asked for, until it finds that nobody is there.
+    async with asyncio.timeout(60):
+        while await _connections(urls):
             await asyncio.sleep(0.02)
 
 
-async def _busy(db: Database) -> bool:
-    async with db.across_workspaces() as tx:
-        return bool(
-            await tx.value(
-                "select count(*) > 1 from pg_stat_activity where datname = current_database() and state <> 'idle'"
-            )
-        )
+async def _connections(urls: DatabaseUrls) -> int:
+    """Those of the spender. Only an administrator sees what other connections are called."""
+    async with await psycopg.AsyncConnection.connect(urls.admin) as admin:
+        found = await admin.execute("select count(*) from pg_stat_activity where application_name = %s", (_NAME,))
+        row = await found.fetchone()
+        assert row is not None
+        return row[0]

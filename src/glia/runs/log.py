@@ -108,8 +108,14 @@ class RunLog:
 
         also: checks, with the run's row held, whether that has happened already; then it calls `queries.resume`.
         """
+
+        async def check(tx: Transaction) -> None:
+            if also is not None:
+                await also(tx)
+            await queries.resume_cancelled(tx, self.run.id)
+
         waiting = RunWaiting(list(waiting_for), wake_at, detail)
-        ending = Ending(RunStatus.WAITING, None, also, waiting_for, wake_at)
+        ending = Ending(RunStatus.WAITING, None, check, waiting_for, wake_at)
         await self._write([*payloads, waiting], ending, spent=NOTHING, usage=None, stored=None)
         self.is_suspended = True
 

@@ -400,6 +400,13 @@ async def resume(tx: Transaction, id: UUID, reason: str | None = None) -> bool:
     return bool(await tx.value("select glia.resume_run(%(id)s, %(reason)s)", id=id, reason=reason))
 
 
+async def resume_cancelled(tx: Transaction, id: UUID) -> None:
+    """Lets a run go on that began to wait after someone had wanted it cancelled, so that its worker ends it."""
+    await tx.execute(
+        "select glia.resume_run(id) from runs where id = %(id)s and cancel_requested_at is not null", id=id
+    )
+
+
 async def resume_all(tx: Transaction, reason: str) -> None:
     """Lets every run of the workspace go on that waits for this."""
     await tx.execute(
