@@ -333,7 +333,7 @@ async def test_a_cancel_that_comes_just_before_a_run_begins_to_wait_ends_it(
 
     model = ScriptedModel(Say(calls=(("pay", {}),), before=cancelled_elsewhere))
     tool = make_tool("pay", pay, Effect.ONCE)
-    async with rig(db, database_urls.app, model, tools=[tool]) as house:
+    async with rig(db, database_urls.app, model, tools=[tool], lease_seconds=120, beat_seconds=60) as house:
         session = await house.session(principal, tools=("pay",), permissions=Permissions(tools={"pay": Permission.ASK}))
         accepted = await house.send(principal, session)
 
