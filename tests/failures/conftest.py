@@ -19,7 +19,7 @@ from glia.identity.types import Principal
 from glia.kit.db import Database
 from glia.kit.errors import DatabaseUnavailable
 from glia.kit.outbound import Outbound, OutboundPolicy
-from glia.runs import queries
+from glia.runs import log_queries, queries
 from glia.runs.events import Event
 from glia.runs.types import Run
 from glia.sessions.service import Sessions
@@ -106,7 +106,7 @@ class Installation:
     async def events(self, session: UUID) -> list[Event]:
         who = await self.principal()
         async with self.db.transaction(who.workspace_id) as tx:
-            return await queries.read_log(tx, session, after=0, limit=10_000)
+            return await log_queries.read_log(tx, session, after=0, limit=10_000)
 
     async def run(self, id: str) -> Run:
         who = await self.principal()

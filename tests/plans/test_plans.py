@@ -18,7 +18,8 @@ from glia.kit.pages import Window
 from glia.plans.asking import Thinkers
 from glia.plans.service import PlanNotebook, Plans, Reflections
 from glia.plans.types import Judgeable, Plan, PlanFilter, PlanStatus
-from glia.runs.events import PlanMade, PlanStep, StepUsage
+from glia.runs.events import PlanMade
+from glia.runs.model_events import PlanStep, StepUsage
 from glia.runs.plain_thoughts import plain_judgement, plain_plan
 from glia.tools.service import Tools
 from glia.tools.types import ToolContext, ToolResult

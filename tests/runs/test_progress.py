@@ -22,12 +22,12 @@ from glia.runs.events import (
     RunCancelled,
     RunCompleted,
     RunStarted,
-    StepUsage,
     TextDelta,
     ToolCalled,
     ToolReturned,
     encode,
 )
+from glia.runs.model_events import StepUsage
 from glia.runs.progress import Progress, fold
 
 RUN = uuid4()

@@ -16,7 +16,8 @@ from glia.agents.types import AgentSpec
 from glia.identity.types import Principal
 from glia.kit.db import Database
 from glia.kit.outbound import Outbound, OutboundPolicy
-from glia.runs.events import ContextCompacted, Event, PlanMade, StepUsage, encode
+from glia.runs.events import ContextCompacted, Event, PlanMade, encode
+from glia.runs.model_events import StepUsage
 from glia.runs.types import Accepted
 from glia.tools.types import ToolContext, ToolResult
 from glia.traces.config import TraceConfig, read_config

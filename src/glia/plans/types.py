@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from glia.runs.events import PlanStep
+from glia.runs.model_events import PlanStep
 
 
 class PlanStatus(StrEnum):

@@ -12,7 +12,7 @@ from glia.identity.types import Principal, system_principal
 from glia.kit.db import Database, Transaction
 from glia.kit.errors import Conflict, InvalidRequest
 from glia.kit.ids import new_id
-from glia.runs import accept_queries, approval_queries, queries
+from glia.runs import accept_queries, approval_queries, log_queries, queries
 from glia.runs.documents import DOCUMENT, Seal, document_input
 from glia.runs.engine import CANCEL_CHANNEL, WORK_CHANNEL, Engine
 from glia.runs.errors import RunNotFound, SessionBusy, SessionQueueFull
@@ -237,7 +237,7 @@ class Accepting:
         """The run that an earlier try with the same key began."""
         async with self._db.transaction(principal.workspace_id) as tx:
             run = await get_run(tx, cast(UUID, acceptance.run_id))
-            return Accepted(run.id, run.session_id, await queries.before_run(tx, run.id), "known")
+            return Accepted(run.id, run.session_id, await log_queries.before_run(tx, run.id), "known")
 
     async def _interrupt(self, principal: Principal, accepted: Accepted) -> None:
         """Stops the run at work, so that the one that was queued first begins."""

@@ -10,7 +10,8 @@ import msgspec
 from glia.kit.errors import GliaError, UpstreamFailed
 from glia.models.service import Models, ResolvedModel
 from glia.models.types import Message, ModelRequest, ModelResponse, ModelSettings, TokenUsage
-from glia.runs.events import StepUsage, ToolReturned
+from glia.runs.events import ToolReturned
+from glia.runs.model_events import StepUsage
 from glia.runs.purse import Purse
 from glia.runs.types import Run, Spent
 from glia.tools.types import Charge

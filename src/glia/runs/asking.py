@@ -10,7 +10,7 @@ from uuid import UUID
 from glia.identity.types import Principal
 from glia.kit.ids import new_id
 from glia.models.types import AssistantMessage, Message, SystemMessage, ToolMessage, UserMessage
-from glia.runs import accept_queries, fork_queries, queries
+from glia.runs import accept_queries, fork_queries, log_queries, queries
 from glia.runs.accepting import Accepting, check, get_run, messages_for, no_session
 from glia.runs.conversation import Conversation
 from glia.runs.engine import WORK_CHANNEL
@@ -131,14 +131,14 @@ class Asking(Accepting):
         """The number of a run's last event, None while it has not ended."""
         principal.require("runs:read")
         async with self._db.transaction(principal.workspace_id) as tx:
-            last = await queries.answer_of(tx, run.id)
+            last = await log_queries.answer_of(tx, run.id)
         return None if last is None else last.seq
 
     async def accepted(self, principal: Principal, run: Run) -> Accepted:
         """For following a run that was begun earlier, from its first event on."""
         principal.require("runs:read")
         async with self._db.transaction(principal.workspace_id) as tx:
-            return Accepted(run.id, run.session_id, await queries.before_run(tx, run.id), "known")
+            return Accepted(run.id, run.session_id, await log_queries.before_run(tx, run.id), "known")
 
     async def is_newest(self, principal: Principal, run: Run) -> bool:
         """Whether nothing was said in the session after this run."""

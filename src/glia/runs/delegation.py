@@ -17,7 +17,7 @@ from glia.agents.types import Agent, AgentVersion
 from glia.identity.types import Principal
 from glia.kit.db import Database
 from glia.kit.pages import Window
-from glia.runs import queries
+from glia.runs import log_queries, queries
 from glia.runs.events import RunCompleted, RunFailed
 from glia.runs.types import Accepted, Run, Said
 from glia.tools.service import tool
@@ -106,7 +106,7 @@ class Subagents:
             parent_run_id=context.run_id,
         )
         async with self._db.transaction(context.workspace_id) as tx:
-            last = await queries.answer_of(tx, child.run_id)
+            last = await log_queries.answer_of(tx, child.run_id)
         if last is None:
             return ToolResult("", child=ChildRun(child.run_id, child.session_id))
         match last.payload:

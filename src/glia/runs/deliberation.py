@@ -13,7 +13,8 @@ from glia.kit.db import Transaction
 from glia.models.service import ResolvedModel
 from glia.models.types import Message, SystemMessage, UserMessage
 from glia.runs.asides import Aside, free
-from glia.runs.events import PlanMade, PlanStep, ReflectionMade
+from glia.runs.events import PlanMade, ReflectionMade
+from glia.runs.model_events import PlanStep
 from glia.runs.plain_thoughts import plain_judgement, plain_plan
 from glia.runs.types import Run
 from glia.tools.types import Tool

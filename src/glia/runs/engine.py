@@ -15,7 +15,7 @@ from glia.kit import telemetry
 from glia.kit.clock import wire_time
 from glia.kit.db import Database, Transaction
 from glia.kit.errors import DatabaseUnavailable, GliaError, StorageFull
-from glia.runs import lease_queries, queries
+from glia.runs import lease_queries, log_queries, queries
 from glia.runs.config import EngineConfig
 from glia.runs.errors import CrashLoop, Fenced, LimitReached
 from glia.runs.events import Event, Payload, RunCancelled, RunError, RunFailed, RunStarted
@@ -344,7 +344,7 @@ class Engine:
             await pen.finish(plain, status=RunStatus.FAILED, error=error)
 
 
-def _crash_loop(run: Run, last: queries.LastSign | None) -> CrashLoop:
+def _crash_loop(run: Run, last: log_queries.LastSign | None) -> CrashLoop:
     known = "No attempt stored anything."
     if last is not None:
         tool = "" if last.tool is None else f" for the tool {last.tool!r}"

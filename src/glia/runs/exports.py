@@ -21,7 +21,7 @@ from glia.kit import clock
 from glia.kit.db import Database, Transaction
 from glia.kit.errors import InvalidRequest
 from glia.kit.ids import new_id
-from glia.runs import fork_queries, queries
+from glia.runs import fork_queries, log_queries, queries
 from glia.runs.errors import RunNotFound
 from glia.runs.events import Event
 from glia.runs.fork_queries import EndedRun
@@ -97,7 +97,7 @@ class Exports:
             run = await queries.get(tx, run_id)
             if run is None:
                 raise RunNotFound(f"There is no run '{run_id}' in this workspace.", run_id=str(run_id))
-            last = await queries.answer_of(tx, run_id)
+            last = await log_queries.answer_of(tx, run_id)
             upto = 2**62 if last is None else last.seq
             events = await fork_queries.read_history(tx, run.session_id, upto=upto, limit=MOST_EVENTS)
             return await self._export(principal, tx, run.kind, {}, events)

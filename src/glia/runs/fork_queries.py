@@ -10,7 +10,8 @@ from uuid import UUID
 
 from glia.kit.db import Transaction, json
 from glia.runs.events import Event
-from glia.runs.queries import CONVERSATION_TYPES, RUN_COLUMNS
+from glia.runs.log_queries import CONVERSATION_TYPES
+from glia.runs.queries import RUN_COLUMNS
 from glia.runs.types import Run
 
 _LINEAGE: LiteralString = """
@@ -34,7 +35,7 @@ async def read_history(
 
 
 async def read_conversation(tx: Transaction, session_id: UUID, run_id: UUID | None) -> list[Event]:
-    """As queries.read_conversation, for a session whose history has several pieces."""
+    """As log_queries.read_conversation, for a session whose history has several pieces."""
     return await tx.many(
         Event,
         "with history as ("

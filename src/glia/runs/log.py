@@ -13,7 +13,7 @@ from uuid import UUID
 from glia.kit import telemetry
 from glia.kit.db import Database, Transaction, seen_through
 from glia.kit.errors import DatabaseUnavailable
-from glia.runs import approval_queries, fork_queries, queries
+from glia.runs import approval_queries, fork_queries, log_queries, queries
 from glia.runs.errors import Fenced
 from glia.runs.events import Event, Payload, Preview, RunWaiting, TextDelta, ThinkingDelta, encode
 from glia.runs.lease import Lease
@@ -191,7 +191,7 @@ class RunLog:
             return []
         after, self._news_after = self._news_after, None
         async with self._db.transaction(self.run.workspace_id) as tx:
-            said = await queries.read_messages(tx, self.run.session_id, after=after)
+            said = await log_queries.read_messages(tx, self.run.session_id, after=after)
         if said:
             self.seq = max(self.seq or 0, said[-1].seq)
         return said
@@ -233,12 +233,12 @@ class RunLog:
         if isinstance(waiting, list) and waiting:
             return str(cast(list[dict[str, object]], waiting)[-1].get("content", ""))
         async with self._db.transaction(self.run.workspace_id) as tx:
-            return await queries.last_said(tx, self.run.session_id)
+            return await log_queries.last_said(tx, self.run.session_id)
 
-    async def last_sign(self) -> queries.LastSign | None:
+    async def last_sign(self) -> log_queries.LastSign | None:
         """What is known of the attempt before, if it got as far as storing anything."""
         async with self._db.transaction(self.run.workspace_id) as tx:
-            return await queries.last_sign(tx, self.run.session_id, self.run.id)
+            return await log_queries.last_sign(tx, self.run.session_id, self.run.id)
 
     async def read(self) -> list[Event]:
         """Everything in the session that a model needs to know, this run's finished steps included."""
@@ -246,7 +246,7 @@ class RunLog:
         if story is None:
             async with self._db.transaction(self.run.workspace_id) as tx:
                 where = (self.run.session_id, self.run.id)
-                story = await queries.read_conversation(tx, *where)
+                story = await log_queries.read_conversation(tx, *where)
                 if story and story[0].seq > 1:  # what came before lies in another session, or was compacted
                     story = await fork_queries.read_conversation(tx, *where)
         self._news_after = None

@@ -13,7 +13,7 @@ from glia.kit.db import Database
 from glia.kit.errors import NotFound
 from glia.models.service import estimate_tokens
 from glia.models.types import AssistantMessage, Message, ToolMessage
-from glia.runs import fork_queries, queries
+from glia.runs import fork_queries, log_queries, queries
 from glia.runs.conversation import SUMMARY, Conversation, tokens_of
 from glia.runs.errors import RunNotFound
 from glia.runs.events import Event, ModelResponded, PlanMade, ReflectionMade
@@ -123,7 +123,7 @@ class ModelCalls:
         async with self._db.transaction(principal.workspace_id) as tx:
             if await queries.get(tx, run_id) is None:
                 raise RunNotFound(f"There is no run '{run_id}' in this workspace.", run_id=str(run_id))
-            return await queries.read_steps(tx, run_id)
+            return await log_queries.read_steps(tx, run_id)
 
 
 def _cap(response: ModelResponded) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from glia.runs.events import PlanStep
+from glia.runs.model_events import PlanStep
 from glia.tools.types import Tool
 
 _BETWEEN_STEPS = re.compile(

@@ -30,11 +30,11 @@ from glia.runs.events import (
     RunCancelled,
     RunCompleted,
     RunFailed,
-    StepUsage,
     ToolCalled,
     ToolReturned,
     UnknownPayload,
 )
+from glia.runs.model_events import StepUsage
 from glia.tools.types import Source
 
 

@@ -10,7 +10,7 @@ from glia.identity.types import Principal
 from glia.kit.db import Database, Transaction
 from glia.kit.errors import Conflict, Unavailable
 from glia.kit.pages import Page, Window, page_of
-from glia.runs import fork_queries, queries
+from glia.runs import fork_queries, log_queries, queries
 from glia.runs.accepting import LONGEST_MESSAGE, get_run, no_session
 from glia.runs.asking import Asking, Heard, Question
 from glia.runs.documents import Seal
@@ -66,7 +66,7 @@ class Runs(Asking):
         principal.require("runs:read")
         async with self._db.transaction(principal.workspace_id) as tx:
             run = await get_run(tx, id)
-            return Accepted(run.id, run.session_id, await queries.before_run(tx, id), "known")
+            return Accepted(run.id, run.session_id, await log_queries.before_run(tx, id), "known")
 
     async def list(
         self,
@@ -123,7 +123,7 @@ class Runs(Asking):
                 raise no_session(session_id)
             if after < forked_at:
                 return await fork_queries.read_history(tx, session_id, after=after, limit=limit)
-            return await queries.read_log(tx, session_id, after=after, limit=limit)
+            return await log_queries.read_log(tx, session_id, after=after, limit=limit)
 
     async def run_events(
         self, principal: Principal, run_id: UUID, *, after: int, limit: int, types: Sequence[str] | None = None
@@ -132,7 +132,7 @@ class Runs(Asking):
         principal.require("runs:read")
         async with self._db.transaction(principal.workspace_id) as tx:
             await get_run(tx, run_id)
-            return await queries.read_run(tx, run_id, after=after, limit=limit, types=types)
+            return await log_queries.read_run(tx, run_id, after=after, limit=limit, types=types)
 
     async def messages(self, principal: Principal, session_id: UUID) -> list[ConversationMessage]:
         """The conversation, read from the log."""
@@ -143,7 +143,7 @@ class Runs(Asking):
                 raise no_session(session_id)
             if forked_at:
                 return messages_of(await fork_queries.read_history(tx, session_id))
-            return messages_of(await queries.read_said(tx, session_id))
+            return messages_of(await log_queries.read_said(tx, session_id))
 
     async def follow(
         self,

@@ -7,10 +7,10 @@ from uuid import UUID
 
 from glia.identity.types import Principal
 from glia.kit.db import Database
-from glia.runs import queries, summary_queries
+from glia.runs import log_queries, queries, summary_queries
 from glia.runs.accepting import get_run, no_session
 from glia.runs.events import Event
-from glia.runs.queries import LastSign
+from glia.runs.log_queries import LastSign
 from glia.runs.types import ChildSession, JobFilter, Run, SessionSummary, SummaryFilter
 
 
@@ -67,8 +67,8 @@ class Summaries:
             run = await get_run(tx, run_id)
             return Standing(
                 run,
-                await queries.answer_of(tx, run_id) if run.status.is_final else None,
-                await queries.last_sign(tx, run.session_id, run_id),
+                await log_queries.answer_of(tx, run_id) if run.status.is_final else None,
+                await log_queries.last_sign(tx, run.session_id, run_id),
                 not run.status.is_final and await queries.tree_needs_someone(tx, run_id),
-                await queries.before_run(tx, run_id),
+                await log_queries.before_run(tx, run_id),
             )

@@ -12,8 +12,9 @@ from glia.kit.ids import new_id
 from glia.runs import approval_queries
 from glia.runs.calls import ToolCalls
 from glia.runs.engine import MakeWork, Work
-from glia.runs.events import AnswerMessage, CalledTool, ModelResponded, RunCompleted, RunUsage, StepUsage
+from glia.runs.events import AnswerMessage, CalledTool, ModelResponded, RunCompleted, RunUsage
 from glia.runs.log import RunLog
+from glia.runs.model_events import StepUsage
 from glia.runs.permissions import Gate
 from glia.runs.progress import Progress, fold
 from glia.runs.toolbox import Toolbox

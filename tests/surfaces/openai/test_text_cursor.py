@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import random
 
-from glia.runs.events import ModelResponded, StepUsage, TextDelta
+from glia.runs.events import ModelResponded, TextDelta
+from glia.runs.model_events import StepUsage
 from glia.surfaces.shared.text_cursor import TextCursor
 
 

@@ -12,7 +12,8 @@ from pydantic import Field
 from glia.kit.errors import InvalidRequest
 from glia.kit.ids import parse_id
 from glia.plans.types import Judgeable, PlanFilter, PlanStatus
-from glia.runs.events import PlanMade, PlanStep, StepUsage
+from glia.runs.events import PlanMade
+from glia.runs.model_events import PlanStep, StepUsage
 from glia.surfaces.native.words import ListOf, TheWindow, agent_id_of, page_of
 from glia.surfaces.shared.bodies import (
     Body,

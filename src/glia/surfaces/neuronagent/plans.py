@@ -11,7 +11,8 @@ from pydantic import Field
 
 from glia.kit.errors import InvalidRequest
 from glia.plans.types import Judgeable, Plan, PlanFilter, PlanStatus, Reflection
-from glia.runs.events import PlanMade, PlanStep, StepUsage
+from glia.runs.events import PlanMade
+from glia.runs.model_events import PlanStep, StepUsage
 from glia.surfaces.neuronagent.auth import TheCaller
 from glia.surfaces.neuronagent.memory_words import Numbers
 from glia.surfaces.neuronagent.words import ThePart, number_in, part_from, uuid_in

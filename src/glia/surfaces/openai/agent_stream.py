@@ -9,9 +9,10 @@ from contextlib import aclosing
 from glia.gateway.service import DONE, Chunks
 from glia.gateway.types import ChatCall
 from glia.identity.types import Principal
-from glia.runs.events import Event, ModelResponded, Preview, RunCancelled, RunCompleted, RunFailed, RunWaiting, as_shown
+from glia.runs.events import Event, ModelResponded, Preview, RunCancelled, RunCompleted, RunFailed, RunWaiting
 from glia.runs.events import TextDelta as StoredText
 from glia.runs.events import ThinkingDelta as StoredThinking
+from glia.runs.model_events import as_shown
 from glia.runs.service import Runs, Watcher
 from glia.runs.types import Accepted
 from glia.surfaces.openai.outcomes import bad_end, called, citations, finish_reason, usage_of

@@ -26,13 +26,12 @@ from glia.runs.events import (
     RunCreated,
     RunFailed,
     RunStarted,
-    StepUsage,
     TextDelta,
     ThinkingDelta,
     ToolCalled,
     ToolReturned,
-    as_shown,
 )
+from glia.runs.model_events import StepUsage, as_shown
 from glia.surfaces.openai.ids import item_id
 from glia.surfaces.openai.response_body import THOUGHTS
 from glia.surfaces.openai.response_calls import PHASES, call_item, finish_call
