@@ -56,6 +56,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         if self.path == "/die": os._exit(3)
         if self.path == "/sicken": sick.append(1)
+        if self.path == "/unread": return self.answer(200, "thank you")
         if self.path == "/eat":
             keep = bytearray(200 * 1024 * 1024); keep[::4096] = b"x" * len(keep[::4096])
         self.answer(200, str(len(self.rfile.read(int(self.headers["content-length"])))))

@@ -29,6 +29,17 @@ def test_a_program_serves_from_all_its_replicas_and_is_scaled(fleet: Fleet) -> N
     assert body.body == b"300000"
 
 
+def test_a_body_that_a_program_leaves_unread_is_nobodys_request(fleet: Fleet) -> None:
+    name = fleet.deploy("web.py")
+    fleet.running(name)
+
+    unread = b"GET /of-another HTTP/1.1\r\nx-swallows: "
+    first = Client(fleet.client.port).request("POST", f"/deployments/{name}/unread", raw=unread)
+    second = fleet.call(name, "mine")
+
+    assert (first.body, second) == (b"thank you", b"hello /mine")
+
+
 def test_a_program_sees_neither_the_host_nor_its_secrets(fleet: Fleet) -> None:
     name = fleet.deploy("web.py")
     fleet.running(name)

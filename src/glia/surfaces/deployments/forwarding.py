@@ -115,7 +115,8 @@ class Forwarding:
                 await send_while_read(receive, send, exchange.status, headers, _pieces(exchange))
             is_done = True
         finally:
-            if is_done and exchange.is_complete and exchange.is_clean:
+            # What a program leaves unread of a body it would take for the beginning of somebody else's request.
+            if is_done and framing is None and exchange.is_complete and exchange.is_clean:
                 self._rest(place, connection)
             else:
                 connection.abort()
