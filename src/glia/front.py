@@ -12,9 +12,11 @@ from prometheus_client import generate_latest
 from glia import __version__
 from glia.console.app import Console
 from glia.kit import telemetry
+from glia.kit.origins import AllowedOrigins
 from glia.surfaces.mcp.app import owns as is_mcp
 from glia.surfaces.openai.app import openai_document, openapi_paths, owns
 from glia.surfaces.shared.asgi import App, Receive, Scope, Send, send_bytes, send_json
+from glia.surfaces.shared.cors import across_origins
 from glia.wiring import House
 
 MAKERS: dict[str, str] = {
@@ -38,6 +40,9 @@ SURFACES = (*MAKERS, GRPC)
 """Names that `--listen NAME=PORT` takes."""
 
 _AT_ROOT = frozenset({"native", "openai", "mcp"})
+
+_OF_PROGRAMS = frozenset({"deployments", "programs"})
+"""What answers there is not ours: a deployed program says itself whose pages may call it."""
 
 
 class Lazily:
@@ -99,8 +104,10 @@ class Front:
         self._signs = VitalSigns(house)
         self._console = Console()
         self.surfaces: dict[str, App] = {}
+        allowed = AllowedOrigins.from_setting(house.settings.allowed_origins)
         for name, maker in MAKERS.items():
-            self.surfaces[name] = Lazily(maker, _making(name, house, self.surfaces))
+            made = Lazily(maker, _making(name, house, self.surfaces))
+            self.surfaces[name] = made if name in _OF_PROGRAMS else across_origins(made, allowed)
 
     def alone(self, name: str) -> App:
         """A surface on a port of its own, where it answers without its prefix."""

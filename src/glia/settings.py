@@ -11,6 +11,7 @@ from glia.billing.service import BillingConfig
 from glia.browsers.types import BrowserConfig
 from glia.deployments.config import FleetConfig
 from glia.kit.mail import MailConfig
+from glia.kit.origins import AllowedOrigins
 from glia.kit.telemetry import LogFormat
 from glia.runs.config import EngineConfig
 from glia.sandboxes.config import SandboxConfig
@@ -59,6 +60,7 @@ class Settings:
     the rules refuse such addresses. database_wait_seconds: how long a request waits for a connection before it is
     answered 503; restarts of the database that are shorter go unnoticed. The model settings are
     described in docs/models.md. public_url: where browsers find this server; the address of the request when unset.
+    allowed_origins: `https://app.example.com,...` or `*`: whose web pages may call the API, beside this server's own.
     mcp_file: JSON list of MCP servers for every workspace, programs among them. sql_databases: `name=url,...` that the
     SQL tools may read. shell_commands: that agents with the tool `run_shell` may use in their sandbox, none when empty;
     `standard` for ls, cat, grep and their like."""
@@ -72,6 +74,7 @@ class Settings:
     pg_bin: str | None = None
     outbound_allow: str = ""
     public_url: str | None = None
+    allowed_origins: str = ""
     mcp_file: str | None = None
     sql_databases: str = ""
     shell_commands: str = ""
@@ -98,3 +101,9 @@ class Settings:
     budgets: SpendingConfig = field(default_factory=SpendingConfig)
     billing: BillingConfig = field(default_factory=BillingConfig)
     log: LogSettings = field(default_factory=LogSettings)
+
+    def __post_init__(self) -> None:
+        try:
+            AllowedOrigins.from_setting(self.allowed_origins)
+        except ValueError as error:
+            raise ValueError(f"{error} - at `$.allowed_origins`") from None

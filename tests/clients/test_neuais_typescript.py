@@ -20,10 +20,12 @@ PAGES = {"readme": PACKAGE / "README.md", "guide": PACKAGE.parents[1] / "docs" /
 _NPM_SECONDS = 120
 
 
-def _run(*command: str, seconds: float = _NPM_SECONDS, **environment: str) -> subprocess.CompletedProcess[str]:
+def _run(
+    *command: str, seconds: float = _NPM_SECONDS, folder: Path = PACKAGE, **environment: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command,
-        cwd=PACKAGE,
+        cwd=folder,
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
@@ -48,7 +50,7 @@ def compiled() -> None:
     (PACKAGE / "examples").mkdir(exist_ok=True)
     for name, page in PAGES.items():
         (PACKAGE / "examples" / f"{name}.ts").write_text("\n".join(blocks_of(page, "ts")))
-    done = _run(str(PACKAGE / "node_modules" / ".bin" / "tsc"))
+    done = _run("npm", "run", "build")
     assert done.returncode == 0, done.stdout
 
 
@@ -105,6 +107,65 @@ def test_the_examples_of_a_page_do_what_they_say(compiled: None, hello: Place, p
 
     assert "hello running http://" in told
     assert "replicas must be" in told.replace("from ", "")
+
+
+PROGRAM = """
+{names}
+import {{ WebSocket as Other }} from './socket.{kind}'
+async function main(): Promise<void> {{
+  const client = new NeuaisClient('your-token', {{ baseUrl: 'http://localhost:1', WebSocket: Other }})
+  const agents: Agent[] = []
+  for (const agent of agents) console.log(agent.name)
+  const [name] = await verifySignature(Buffer.from('{{}}'), {{}}, 's').then(String, (error: Error) => [error.name])
+  console.log('{kind}', typeof client.agents.list, name)
+}}
+void main()
+"""
+SOCKET = """
+export class WebSocket {
+  readonly readyState = 0
+  onopen: ((event: Event) => void) | null = null
+  onmessage: ((event: { data: unknown }) => void) | null = null
+  onerror: ((event: { message: string }) => void) | null = null
+  onclose: ((event: { code: number; reason: string }) => void) | null = null
+  constructor(readonly url: string | URL) {}
+  send(_data: string | Uint8Array): void {}
+  close(_code?: number): void {}
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def packed(compiled: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project that has the package as it would be published, and the types of Node but not those of browsers."""
+    folder = tmp_path_factory.mktemp("project")
+    made = _run("npm", "pack", "--silent", "--ignore-scripts", "--pack-destination", str(folder))
+    assert made.returncode == 0, made.stderr
+    installed = folder / "node_modules" / "@neuais"
+    installed.mkdir(parents=True)
+    [archive] = folder.glob("*.tgz")
+    shutil.unpack_archive(archive, installed, filter="data")
+    (installed / "package").rename(installed / "sdk")
+    for name in ("@types", "undici-types"):
+        (folder / "node_modules" / name).symlink_to(PACKAGE / "node_modules" / name)
+    return folder
+
+
+def test_the_package_is_imported_and_required_and_its_types_hold_in_both(packed: Path):
+    names = "import { NeuaisClient, verifySignature, type Agent } from '@neuais/sdk'"
+    for kind in ("mjs", "cjs"):
+        (packed / f"socket.{kind[0]}ts").write_text(SOCKET)
+        (packed / f"program.{kind[0]}ts").write_text(PROGRAM.format(names=names, kind=kind))
+    strict = ["--strict", "--exactOptionalPropertyTypes", "--skipLibCheck", "false"]
+    place = ["--target", "es2022", "--lib", "es2022", "--types", "node", "--module", "node16"]
+
+    tsc = str(PACKAGE / "node_modules" / ".bin" / "tsc")
+    done = _run(tsc, *strict, *place, "program.mts", "program.cts", folder=packed)
+
+    assert done.returncode == 0, done.stdout
+    for kind in ("mjs", "cjs"):
+        told = _run("node", f"program.{kind}", folder=packed)
+        assert told.stdout.split() == [kind, "function", "InvalidSignatureError"], told.stderr
 
 
 def test_the_lock_names_no_registry():

@@ -4,7 +4,7 @@ import type { Agent } from './types.js'
 
 /** Whatever this library raises. */
 export class NeuaisError extends Error {
-  constructor(message: string, options?: ErrorOptions) {
+  constructor(message: string, options?: { cause?: unknown }) {
     super(message, options)
     this.name = new.target.name
   }

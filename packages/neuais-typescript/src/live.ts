@@ -2,7 +2,7 @@
 
 import { ApiError, ConnectionError, errorOf, LiveError, UnauthorizedError } from './errors.js'
 import type { Channel, LiveEvent, SubscribeOptions } from './live-types.js'
-import { pathOf, pause, pauseBefore, type Transport } from './transport.js'
+import { pathOf, pause, pauseBefore, type Transport, type WebSocketClass, type WebSocketLike } from './transport.js'
 import type { LogLine } from './types.js'
 
 type Frame = Record<string, unknown> & { type: string }
@@ -33,7 +33,7 @@ export class Live implements AsyncIterable<LiveEvent> {
   readonly #asked = new Map<string, Waiting<void>>()
   #unread: LiveEvent[] = []
   #reader: Waiting<void> | undefined
-  #socket: WebSocket | undefined
+  #socket: WebSocketLike | undefined
   #silence: ReturnType<typeof setTimeout> | undefined
   #silent: () => void = () => undefined
   #token = ''
@@ -180,7 +180,7 @@ export class Live implements AsyncIterable<LiveEvent> {
   }
 
   async #opened(): Promise<void> {
-    const Socket = this.#transport.options.WebSocket ?? globalThis.WebSocket
+    const Socket: WebSocketClass | undefined = this.#transport.options.WebSocket ?? globalThis.WebSocket
     if (Socket === undefined) {
       throw new LiveError('There is no WebSocket here: use Node 22 or newer, or give one to the client.')
     }
@@ -190,7 +190,7 @@ export class Live implements AsyncIterable<LiveEvent> {
     let refusal: ApiError | undefined
     await new Promise<void>((resolve, reject) => {
       socket.onopen = () => socket.send(JSON.stringify({ type: 'auth', token: this.#token }))
-      socket.onmessage = ({ data }: MessageEvent<string>) => {
+      socket.onmessage = ({ data }: { data: string }) => {
         this.#watch(socket)
         const frame = JSON.parse(data) as Frame
         if (frame.type === 'error' && frame['id'] == null) refusal = errorOf(statusOf(frame), frame, new Headers())
@@ -213,7 +213,7 @@ export class Live implements AsyncIterable<LiveEvent> {
         if (this.#socket === socket) void this.#again(error)
         else reject(error)
       }
-      socket.onclose = ({ code, reason }: CloseEvent) => ended(code, reason)
+      socket.onclose = ({ code, reason }: { code: number; reason: string }) => ended(code, reason)
       // Some tell of a handshake that failed by this alone. After an open socket's error comes its end.
       socket.onerror = () => this.#socket === socket || ended(1006, 'it was not opened')
       this.#silent = () => ended(1006, 'it fell silent')
@@ -243,7 +243,7 @@ export class Live implements AsyncIterable<LiveEvent> {
   }
 
   /** A connection over which nothing came for long, not even a heartbeat, is taken for broken. */
-  #watch(socket: WebSocket): void {
+  #watch(socket: WebSocketLike): void {
     clearTimeout(this.#silence)
     this.#silence = setTimeout(() => {
       socket.close()

@@ -19,7 +19,7 @@ export type ReceivedHeaders = Headers | Record<string, string | string[] | undef
  * someone has listened to cannot be sent again later; 300 unless given.
  */
 export async function verifySignature(
-  body: string | Uint8Array<ArrayBuffer>,
+  body: string | Uint8Array,
   headers: ReceivedHeaders,
   secret: string,
   options: { toleranceSeconds?: number } = {},

@@ -20,8 +20,21 @@ export interface ClientOptions {
   /** Instead of the global one. */
   fetch?: typeof fetch
   /** Instead of the global one, which Node has from version 22 on. */
-  WebSocket?: typeof WebSocket
+  WebSocket?: WebSocketClass
 }
+
+/** As much of a WebSocket as is used. Not the global type, which programs have only with the types of browsers. */
+export interface WebSocketLike {
+  readonly readyState: number
+  onopen: ((event: any) => void) | null
+  onmessage: ((event: any) => void) | null
+  onerror: ((event: any) => void) | null
+  onclose: ((event: any) => void) | null
+  send(data: string): void
+  close(): void
+}
+
+export type WebSocketClass = new (url: string) => WebSocketLike
 
 export interface CallOptions {
   signal?: AbortSignal
