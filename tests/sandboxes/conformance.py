@@ -27,7 +27,7 @@ from glia.sandboxes.errors import (
     TooManyFiles,
     UnknownTemplate,
 )
-from glia.sandboxes.types import MIB, Command, Exited, SandboxId, SandboxSpec, Started, Stdout
+from glia.sandboxes.types import MIB, Command, Exited, SandboxId, SandboxSpec, Size, Started, Stdout
 from tests.sandboxes.rig import SMALL, Fact, Rig, run, sh
 
 FACTS: list[Fact] = []
@@ -65,6 +65,57 @@ async def a_command_streams_its_output_and_its_end(rig: Rig) -> None:
         assert (frames[-1].code, frames[-1].signal, frames[-1].truncated) == (3, None, False)
         answer = await sh(sandbox, "echo out; echo err >&2")
         assert (answer.out, answer.err) == (b"out\n", b"err\n")
+
+
+@fact
+async def a_command_has_a_terminal_that_is_resized_and_interrupts(rig: Rig) -> None:
+    typed: asyncio.Queue[bytes | Size] = asyncio.Queue()
+
+    async def typing():
+        while True:
+            yield await typed.get()
+
+    async with rig.sandbox() as sandbox, asyncio.timeout(60):
+        command = Command(("/bin/sh", "-i"), env={"PS1": "> "}, stdin=typing(), size=Size(100, 30))
+        async with aclosing(sandbox.exec(command)) as frames:
+            assert isinstance(await anext(frames), Started)
+            screen = b""
+
+            async def until(text: bytes) -> None:
+                nonlocal screen
+                while text not in screen:
+                    frame = await anext(frames)
+                    assert isinstance(frame, Stdout), (frame, screen)
+                    screen += frame.data
+                screen = screen.partition(text)[2]
+
+            await until(b"> ")
+            typed.put_nowait(b"tty; stty size\r")
+            await until(b"/dev/pts/")
+            await until(b"30 100\r\n")
+            typed.put_nowait(Size(61, 17))
+            typed.put_nowait(b"stty size >&2; echo began; sleep 600\r")
+            await until(b"17 61\r\n")
+            await until(b"began\r\n")
+            typed.put_nowait(b"\x03")
+            await until(b"> ")
+            typed.put_nowait(b"exit 7\r")
+            while not isinstance(last := await anext(frames), Exited):
+                pass
+            assert (last.code, last.signal) == (7, None)
+
+
+@fact
+async def a_terminal_that_is_hung_up_takes_its_programs_along(rig: Rig) -> None:
+    async with rig.sandbox() as sandbox:
+        command = Command(("/bin/sh", "-c", "sleep 9876 & echo up; wait"), size=Size())
+        async with aclosing(sandbox.exec(command)) as frames, asyncio.timeout(60):
+            while not isinstance(frame := await anext(frames), Stdout) or b"up" not in frame.data:
+                pass
+            assert (await sh(sandbox, "grep -l '[9]876' /proc/[0-9]*/cmdline")).out
+        async with asyncio.timeout(60):
+            while (await sh(sandbox, "grep -l '[9]876' /proc/[0-9]*/cmdline")).out:
+                await asyncio.sleep(0.05)
 
 
 @fact

@@ -17,7 +17,7 @@ from glia.sandboxes.errors import (
     SandboxStreamClosed,
     SnapshotTooLarge,
 )
-from glia.sandboxes.types import Command, Exited, FileInfo, FileKind, Frame, Started, Stderr, Stdout
+from glia.sandboxes.types import Command, Exited, FileInfo, FileKind, Frame, Size, Started, Stderr, Stdout
 from glia.sandboxes.wire import CHUNK, Dial, Talk, ask, number, talk, unpacked
 
 WORKSPACE = "/workspace"
@@ -61,8 +61,11 @@ async def run(dial: Dial, command: Command, oom_count: OomCount) -> AsyncGenerat
     timing = int(command.timeout_seconds * 1000)
     what = f"the command {command.argv[0][:100]!r}"
     silence = command.timeout_seconds + _GRACE_SECONDS
-    parts = (cwd, timing, command.output_bytes, len(argv), *argv, *env)
-    async with talk(dial, "exec", *parts, what=what, timeout_seconds=silence) as asked:
+    parts: tuple[object, ...] = (cwd, timing, command.output_bytes, len(argv), *argv, *env)
+    if command.size is not None:
+        parts = (command.size.columns, command.size.rows, *parts)
+    operation = "exec" if command.size is None else "pty"
+    async with talk(dial, operation, *parts, what=what, timeout_seconds=silence) as asked:
         kind, content = await asked.frame()
         if kind != b"p":
             raise AgentFailed(f"The sandbox's agent sent a frame {kind!r} before {what} had started.")
@@ -78,7 +81,7 @@ async def run(dial: Dial, command: Command, oom_count: OomCount) -> AsyncGenerat
                 await feeding
 
 
-async def _feed(asked: Talk, stdin: bytes | AsyncIterable[bytes]) -> None:
+async def _feed(asked: Talk, stdin: bytes | AsyncIterable[bytes | Size]) -> None:
     """Failures show in the output, which is read at the same time."""
     with suppress(SandboxGone, AgentFailed, asyncio.IncompleteReadError, RuntimeError):
         if isinstance(stdin, bytes):
@@ -86,6 +89,9 @@ async def _feed(asked: Talk, stdin: bytes | AsyncIterable[bytes]) -> None:
                 await _feed_one(asked, b"i", stdin[start : start + CHUNK])
         else:
             async for chunk in stdin:
+                if isinstance(chunk, Size):
+                    await _feed_one(asked, b"z", f"{chunk.columns} {chunk.rows}".encode())
+                    continue
                 for start in range(0, len(chunk), CHUNK):
                     await _feed_one(asked, b"i", chunk[start : start + CHUNK])
         await _feed_one(asked, b"e", b"")
@@ -151,6 +157,8 @@ def _checked(command: Command) -> tuple[list[bytes], list[bytes]]:
     for name in command.env:
         if not name or "=" in name:
             raise InvalidRequest(f"`env` has the name {name!r}; a name is not empty and has no `=`.", field="env")
+    if command.size is not None and not all(1 <= n <= 65535 for n in (command.size.columns, command.size.rows)):
+        raise InvalidRequest("A terminal has between 1 and 65535 columns and rows.", field="columns")
     argv = [_text(argument, "argv") for argument in command.argv]
     env = [_text(f"{name}={value}", "env") for name, value in command.env.items()]
     if (size := sum(map(len, (*argv, *env)))) > _MOST_ARGUMENT_BYTES:

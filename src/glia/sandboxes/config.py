@@ -18,6 +18,8 @@ class SandboxConfig:
     snapshot_mib: the largest workspace that is kept after a run. artifact_mib: the largest file shown as an artifact.
     preview_host, preview_port: where ports inside sandboxes are shown; port 0 takes any free one.
     preview_url: how browsers reach that place, when it is not `http://preview_host:preview_port`.
+    terminal_idle_seconds: how long a terminal that is on somebody's screen goes on when nobody types in it.
+    terminal_keep_seconds: how long it goes on for who may come back, once nobody looks at it any more.
     preview_domain: a domain whose sub-domains all lead there; each preview then has an origin of its own.
     """
 
@@ -40,6 +42,8 @@ class SandboxConfig:
     preview_port: int = 0
     preview_url: str = ""
     preview_domain: str = ""
+    terminal_idle_seconds: int = 1800
+    terminal_keep_seconds: int = 300
 
     @property
     def hosts(self) -> tuple[str, ...]:

@@ -132,3 +132,23 @@ class SnapshotNotFound(NotFound):
 
 class ArtifactNotFound(NotFound):
     code = "artifact_not_found"
+
+
+class TerminalNotFound(NotFound):
+    code = "terminal_not_found"
+
+
+class TerminalEnded(GliaError):
+    """Its program is over; what it has shown can still be read for a while."""
+
+    code, status = "terminal_ended", 410
+
+
+class TerminalBusy(Conflict):
+    """Its program does not read what is typed."""
+
+    code = "terminal_busy"
+
+
+class TooManyTerminals(Conflict):
+    code = "too_many_terminals"

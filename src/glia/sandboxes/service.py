@@ -39,6 +39,7 @@ from glia.sandboxes.records import (
     WayOut,
 )
 from glia.sandboxes.snapshots import Snapshots
+from glia.sandboxes.terminals import Terminals
 from glia.sandboxes.types import MIB, Command, Frame, Probe, SandboxId, SandboxSpec, Stats, TemplateState
 from glia.sandboxes.workspace_files import WorkspaceFiles
 
@@ -52,7 +53,8 @@ _USUAL_TEMPLATES = ("python-data", "python", "shell")
 
 
 class Sandboxes:
-    """Entered through its own methods for lives, and `files`, `snapshots`, `artifacts`, `code`, `previews`."""
+    """Entered through its own methods for lives, and `files`, `snapshots`, `artifacts`, `code`, `terminals`,
+    `previews`."""
 
     def __init__(self, hosting: Hosting, files: Files, *, spool: Path, preview_key: bytes) -> None:
         """spool: a folder for what is on its way between a sandbox and the stored files."""
@@ -70,6 +72,7 @@ class Sandboxes:
         self.consoles = Consoles(hosting.db)
         self.artifacts = Artifacts(hosting.db, files, spool, hosting.config.artifact_mib * MIB)
         self.previews = Previews(hosting, self.use, preview_key)
+        self.terminals = Terminals(hosting.config, self.use)
         self.code = Code(hosting, self, self.snapshots, self.artifacts)
 
     # --- the process ------------------------------------------------------------------------------------------------
@@ -81,6 +84,7 @@ class Sandboxes:
 
     async def close(self) -> None:
         await self.previews.close()
+        await self.terminals.stop()
         await self._keeping.stop()
         await self._hosting.close()
         try:

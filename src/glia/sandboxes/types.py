@@ -50,6 +50,14 @@ class SandboxSpec:
 
 
 @dataclass(frozen=True)
+class Size:
+    """Of a terminal, in characters; each between 1 and 65535."""
+
+    columns: int = 80
+    rows: int = 24
+
+
+@dataclass(frozen=True)
 class Command:
     """One program to run inside.
 
@@ -57,14 +65,17 @@ class Command:
     env: added to the sandbox's variables. stdin: bytes, or chunks as they come; nothing by default.
     timeout_seconds: after it the command and all its descendants are killed. output_bytes: how much of stdout and
     stderr together is passed on; the rest is dropped and `Exited.truncated` says so, while the command goes on.
+    size: with it the program has a terminal, all its output comes as Stdout, and among the chunks of stdin may be
+    other sizes, to which the terminal is changed.
     """
 
     argv: tuple[str, ...]
     cwd: str = "/workspace"
     env: Mapping[str, str] = field(default_factory=dict[str, str])
-    stdin: bytes | AsyncIterable[bytes] = b""
+    stdin: bytes | AsyncIterable[bytes | Size] = b""
     timeout_seconds: float = 60.0
     output_bytes: int = 10 * MIB
+    size: Size | None = None
 
 
 @dataclass(frozen=True)

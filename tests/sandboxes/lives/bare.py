@@ -10,12 +10,16 @@ import io
 import os
 import shutil
 import signal as signals
+import socket
+import sys
 import tarfile
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, Collection
-from contextlib import suppress
+from contextlib import aclosing, suppress
+from dataclasses import replace
 from pathlib import Path
 
+from glia.sandboxes import asking
 from glia.sandboxes.errors import (
     CommandNotFound,
     FileMissing,
@@ -47,6 +51,7 @@ from glia.sandboxes.types import (
     Swept,
     TemplateState,
 )
+from glia.sandboxes.wire import Ends, hand_over
 
 
 class BareBox:
@@ -58,6 +63,8 @@ class BareBox:
         self.is_alive = True
         self.is_paused = False
         self.processes: dict[int, asyncio.subprocess.Process] = {}
+        self._agent: tuple[asyncio.subprocess.Process, socket.socket] | None = None
+        self._talks: list[Ends] = []
 
     def _check(self) -> None:
         if not self.is_alive:
@@ -74,8 +81,43 @@ class BareBox:
             raise PathRefused(f"{path!r} leads out.")
         return at
 
+    async def _on_terminal(self, command: Command) -> AsyncGenerator[Frame, None]:
+        """By the agent of real sandboxes, which runs here as any other program."""
+        here = replace(command, cwd=str(self._at(command.cwd)), env={"PATH": os.environ["PATH"], **command.env})
+        async with aclosing(asking.run(self._dial, here, lambda: 0)) as frames:
+            async for frame in frames:
+                yield frame
+
+    async def _dial(self) -> Ends:
+        self._check()
+        if self._agent is None:
+            ours, theirs = socket.socketpair()
+            argv = (sys.executable, "-m", "glia.sandboxes.agent.main", "nofile=1024", "-", "fd", str(theirs.fileno()))
+            fds = (theirs.fileno(),)
+            process = await asyncio.create_subprocess_exec(
+                *argv, pass_fds=fds, env=os.environ, preexec_fn=_default_signals
+            )
+            theirs.close()
+            self._agent = process, ours
+        ends = await hand_over(self._agent[1])
+        self._talks.append(ends)
+        return ends
+
+    async def _end_agent(self) -> None:
+        if self._agent is not None:
+            process, control = self._agent
+            for _, writer in self._talks:
+                writer.close()
+            control.close()
+            await process.wait()
+
     async def exec(self, command: Command) -> AsyncGenerator[Frame, None]:
         self._check()
+        if command.size is not None:
+            async with aclosing(self._on_terminal(command)) as frames:
+                async for frame in frames:
+                    yield frame
+            return
         here = str(self.folder)
         argv = [word.replace("/workspace", here) for word in command.argv]
         env = {name: value.replace("/workspace", here) for name, value in command.env.items()}
@@ -281,6 +323,7 @@ class BareBox:
     async def kill(self) -> None:
         self.is_alive = False
         self._backend.living.pop(self.id, None)
+        await self._end_agent()
         for process in list(self.processes.values()):
             self._kill(process)
             await process.wait()

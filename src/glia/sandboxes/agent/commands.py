@@ -16,6 +16,7 @@ else:
     import _signal as signal
 
 MARK = "SANDBOX_COMMAND"
+TIOCSWINSZ = 0x5414  # of Linux, but for MIPS, PowerPC and SPARC, on which no backend runs
 
 # Python ignores some signals, and so do we; a program that we start expects the defaults.
 RESET_SIGNALS = (
@@ -30,12 +31,7 @@ RESET_SIGNALS = (
 
 
 def run_command(link: Link, cwd: bytes, timeout_ms: bytes, output_bytes: bytes, count: bytes, *rest: bytes) -> None:
-    argv, env = rest[: int(count)], dict(os.environb)
-    for pair in rest[int(count) :]:
-        name, _, value = pair.partition(b"=")
-        env[name] = value
-    mark = os.fsencode(f"{os.getpid()}.{time.monotonic_ns()}")
-    env[MARK.encode()] = mark
+    argv, env, mark = program(count, rest)
     ins, outs, errs = os.pipe(), os.pipe(), os.pipe()
     started = time.monotonic()
     pid = spawn(argv, env, cwd or b"/workspace", (ins[0], outs[1], errs[1]))
@@ -44,16 +40,70 @@ def run_command(link: Link, cwd: bytes, timeout_ms: bytes, output_bytes: bytes, 
     link.send(b"p", packed([pid]))
     running = Running(link, pid, mark, ins[1], {outs[0]: b"o", errs[0]: b"r"}, int(output_bytes))
     running.follow(started + int(timeout_ms) / 1000)
-    code = os.waitstatus_to_exitcode(running.status)
-    flags = (int(running.is_late), int(running.is_cut))
-    link.send(b"x", packed([code, *flags, int((time.monotonic() - started) * 1e6), int(running.cpu_seconds * 1e6)]))
-    link.outlast()
+    tell_end(link, running, started)
     link.close()
     discard(running.outputs)
 
 
-def spawn(argv: tuple[bytes, ...], env: dict[bytes, bytes], cwd: bytes, standard: tuple[int, int, int]) -> int:
-    """Starts a program as the leader of a session of its own. An error of its start is raised here."""
+def run_on_terminal(
+    link: Link,
+    columns: bytes,
+    rows: bytes,
+    cwd: bytes,
+    timeout_ms: bytes,
+    output_bytes: bytes,
+    count: bytes,
+    *rest: bytes,
+) -> None:
+    """As `run_command`, with a terminal for input and both outputs. When the program ends, so does its terminal."""
+    argv, env, mark = program(count, rest)
+    ours, theirs = os.openpty()
+    resize(ours, columns, rows)
+    started = time.monotonic()
+    pid = spawn(argv, env, cwd or b"/workspace", (theirs, theirs, theirs), terminal=os.ttyname(theirs))
+    os.close(theirs)
+    link.send(b"p", packed([pid]))
+    running = Running(link, pid, mark, os.dup(ours), {ours: b"o"}, int(output_bytes))
+    running.follow(started + int(timeout_ms) / 1000)
+    tell_end(link, running, started)
+    link.close()
+
+
+def program(count: bytes, rest: tuple[bytes, ...]) -> tuple[tuple[bytes, ...], dict[bytes, bytes], bytes]:
+    """Its arguments, its variables, and the mark by which whatever it starts is known."""
+    argv, env = rest[: int(count)], dict(os.environb)
+    for pair in rest[int(count) :]:
+        name, _, value = pair.partition(b"=")
+        env[name] = value
+    mark = os.fsencode(f"{os.getpid()}.{time.monotonic_ns()}")
+    env[MARK.encode()] = mark
+    return argv, env, mark
+
+
+def tell_end(link: Link, running: Running, started: float) -> None:
+    code = os.waitstatus_to_exitcode(running.status)
+    flags = (int(running.is_late), int(running.is_cut))
+    link.send(b"x", packed([code, *flags, int((time.monotonic() - started) * 1e6), int(running.cpu_seconds * 1e6)]))
+    link.outlast()
+
+
+def resize(terminal: int, columns: bytes, rows: bytes) -> None:
+    import fcntl  # only terminals need it, and each is served by a process of its own
+    import sys
+
+    size = [min(65535, max(1, int(number))).to_bytes(2, sys.byteorder) for number in (rows, columns)]
+    fcntl.ioctl(terminal, TIOCSWINSZ, b"".join(size) + bytes(4))
+
+
+def spawn(
+    argv: tuple[bytes, ...],
+    env: dict[bytes, bytes],
+    cwd: bytes,
+    standard: tuple[int, int, int],
+    terminal: str | None = None,
+) -> int:
+    """Starts a program as the leader of a session of its own. An error of its start is raised here.
+    terminal: the name of the one that controls the session."""
     told, tell = os.pipe()
     pid = os.fork()
     if pid:
@@ -68,6 +118,8 @@ def spawn(argv: tuple[bytes, ...], env: dict[bytes, bytes], cwd: bytes, standard
     where = b"program"
     try:
         os.setsid()
+        if terminal is not None:
+            os.close(os.open(terminal, os.O_RDWR))  # the first terminal that a leader opens becomes its session's
         for target, fd in enumerate(standard):
             os.dup2(fd, target)
         for number in RESET_SIGNALS:
@@ -179,9 +231,20 @@ class Running:
             if len(self.from_host) < end:
                 break
             kind, content, self.from_host = self.from_host[:1], self.from_host[5:end], self.from_host[end:]
+            if kind == b"z":
+                self.resize(content)
+                continue
             self.is_stdin_over = self.is_stdin_over or kind == b"e"
             self.to_stdin += content
         self.feed()
+
+    def resize(self, content: bytes) -> None:
+        columns, _, rows = content.partition(b" ")
+        for fd in self.outputs:
+            try:
+                resize(fd, columns, rows)
+            except (OSError, ValueError):  # no terminal, which then has no size
+                continue
 
     def feed(self) -> None:
         if self.stdin is None:
@@ -204,6 +267,8 @@ class Running:
             data = os.read(fd, CHUNK)
         except BlockingIOError:
             return False
+        except OSError:  # how a terminal says that no program holds it any more
+            data = b""
         if not data:
             os.close(fd)
             del self.outputs[fd]

@@ -15,7 +15,7 @@ import os
 import select
 import sys
 
-from .commands import kill_all_but, run_command, send_signal
+from .commands import kill_all_but, run_command, run_on_terminal, send_signal
 from .link import CHUNK, Failed, Link, packed
 
 TYPE_CHECKING = False
@@ -115,7 +115,7 @@ def answer(link: Link, table: Mapping[bytes, Operation]) -> None:
         link.fail(name, error.strerror or str(error))
 
 
-FORKED: dict[bytes, Operation] = {b"exec": run_command, b"tcp": connect_port}
+FORKED: dict[bytes, Operation] = {b"exec": run_command, b"pty": run_on_terminal, b"tcp": connect_port}
 
 
 def serve(fd: int, closing: list[int]) -> None:

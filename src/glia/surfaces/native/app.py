@@ -43,6 +43,7 @@ from glia.surfaces.native import (
     runs,
     sandbox_files,
     sandbox_ports,
+    sandbox_terminals,
     sandboxes,
     search,
     sessions,
@@ -64,6 +65,7 @@ from glia.surfaces.native import (
 from glia.surfaces.native.document import DESCRIPTION, front_page
 from glia.surfaces.native.sandbox_exec import SandboxStreams
 from glia.surfaces.native.stream import Conversation
+from glia.surfaces.native.terminal_socket import TerminalDoor
 from glia.surfaces.native.upload import Uploads
 from glia.surfaces.shared.api import surface_api, surface_app
 from glia.surfaces.shared.asgi import App
@@ -103,6 +105,7 @@ _ROUTERS = (
     sandboxes.router,
     sandbox_files.router,
     sandbox_ports.router,
+    sandbox_terminals.router,
     storage.router,
     tools.router,
     tool_recipes.router,
@@ -170,7 +173,7 @@ def native_surface(house: House, more_paths: Json | None = None) -> App:
             *storage_routes(transfers),
         ],
     )
-    return SignedDoor(app)
+    return TerminalDoor(house, SignedDoor(app), native_error)
 
 
 async def front() -> HTMLResponse:

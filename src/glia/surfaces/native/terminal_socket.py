@@ -1,0 +1,290 @@
+"""/v1/sandboxes/{id}/terminals/{id}/socket: a terminal over a WebSocket.
+
+Binary frames are bytes of the terminal, in both directions; text frames are JSON and say the rest. The credential is a
+header of the handshake, or the first message: never part of the address, which others may write down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
+from typing import Annotated, Any
+from urllib.parse import parse_qsl
+from uuid import UUID
+
+import msgspec
+import orjson
+
+from glia.identity.types import Principal
+from glia.kit.errors import Forbidden, GliaError, InvalidRequest, NotFound, RateLimited, Unauthorized, Unavailable
+from glia.kit.ids import new_id
+from glia.sandboxes.screens import Reader
+from glia.sandboxes.terminals import LARGEST_INPUT, Terminal, check_size
+from glia.sandboxes.types import Size
+from glia.surfaces.native.sandbox_terminals import terminal_id
+from glia.surfaces.native.sandboxes import sandbox_id
+from glia.surfaces.shared.asgi import App, Message, Receive, Scope, Send, int_parameter, send_json
+from glia.surfaces.shared.gate import ErrorBody
+from glia.wiring import House
+
+_PATH = re.compile(r"/v1/sandboxes/([^/]+)/terminals/([^/]+)/socket")
+_AUTH_SECONDS = 10.0
+_WRITE_SECONDS = 15.0
+_RECHECK_SECONDS = 2.0
+_BEAT_TURNS = 7
+_MOST_SOCKETS = 400
+_POLICY, _TOO_BIG, _UNAUTHORIZED, _FORBIDDEN, _GONE = 1008, 1009, 4401, 4403, 4404
+
+
+class Said(msgspec.Struct):
+    """type: `auth` with a token, `input` with data, `resize` with columns and rows, or `ping`."""
+
+    type: Annotated[str, msgspec.Meta(max_length=20)]
+    token: Annotated[str, msgspec.Meta(max_length=8192)] = ""
+    data: str = ""
+    columns: int = 0
+    rows: int = 0
+
+
+class TerminalDoor:
+    """In front of the surface: WebSockets go to terminals, everything else to `app`."""
+
+    def __init__(self, house: House, app: App, error_body: ErrorBody) -> None:
+        self._house = house
+        self._app = app
+        self._error_body = error_body
+        self._open = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "websocket":
+            return await self._app(scope, receive, send)
+        await receive()  # websocket.connect
+        caller = _Caller(self._house)
+        try:
+            place = _PATH.fullmatch(scope["path"])
+            if place is None:
+                raise NotFound(f"There is no WebSocket at {scope['path'][:200]}; see docs/sandboxes.md.")
+            if self._open >= _MOST_SOCKETS:
+                raise Unavailable(f"{_MOST_SOCKETS} sockets are open already, the most there may be; try again later.")
+            query = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1")))
+            after = int_parameter(query, "after", 0, smallest=0, largest=1 << 62)
+            ids = sandbox_id(place[1]), terminal_id(place[2])
+            headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+            terminal = None
+            if credential := headers.get("authorization") or _bearer(headers.get("x-api-key")):
+                await caller.become(credential)
+                terminal = await self._terminal(caller, *ids)
+        except GliaError as error:
+            return await self._refuse(send, error)
+        await send({"type": "websocket.accept"})
+        self._open += 1
+        try:
+            await _Socket(caller, receive, send).serve(partial(self._terminal, caller, *ids), terminal, after)
+        finally:
+            self._open -= 1
+        return None
+
+    async def _terminal(self, caller: _Caller, sandbox: UUID, terminal: UUID) -> Terminal:
+        principal = await caller.admitted()
+        await self._house.sandboxes.require(principal, sandbox)
+        return self._house.sandboxes.terminals.attach(principal, sandbox, terminal)
+
+    async def _refuse(self, send: Send, error: GliaError) -> None:
+        """Before the upgrade, as any other error."""
+
+        async def before_upgrade(message: Message) -> None:
+            await send({**message, "type": f"websocket.{message['type']}"})
+
+        await send_json(before_upgrade, error.status, self._error_body(error, str(new_id())))
+
+
+class _Caller:
+    """Who is at the other end. Asked anew all the time, so that a revoked credential ends the socket."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._credential: str | None = None
+        self._workspace_id: UUID | None = None
+
+    async def become(self, credential: str) -> None:
+        """Raises Unauthorized, RateLimited, and Forbidden for somebody of another workspace."""
+        found = await self._house.identity.authenticate(credential, None)
+        if self._workspace_id not in {None, found.principal.workspace_id}:
+            raise Forbidden("This credential is another workspace's; open another socket for it.")
+        decision = self._house.rate_limits.allow(found.limited_as, found.rate_per_minute)
+        if not decision.is_allowed:
+            raise RateLimited(
+                f"This key may make {decision.limit} requests a minute; wait {decision.retry_after_seconds} s.",
+                retry_after_seconds=decision.retry_after_seconds,
+            )
+        self._credential, self._workspace_id = credential, found.principal.workspace_id
+
+    async def admitted(self) -> Principal:
+        """Raises Unauthorized once the credential is not valid any more, Forbidden when it may not type."""
+        principal = (await self._house.identity.authenticate(self._credential, None)).principal
+        principal.require("sandboxes:write")
+        return principal
+
+
+class _Closed(Exception):
+    """The socket is done with. code: with which it is closed; None when the client has closed it."""
+
+    def __init__(self, code: int | None, reason: str = "") -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+class _Socket:
+    def __init__(self, caller: _Caller, receive: Receive, send: Send) -> None:
+        self._caller = caller
+        self._receive = receive
+        self._send = send
+        self._writing = asyncio.Lock()
+
+    async def serve(self, find: Callable[[], Awaitable[Terminal]], terminal: Terminal | None, after: int) -> None:
+        """find: looks the terminal up, once it is known who asks. Until either side closes or the terminal ends."""
+        try:
+            if terminal is None:
+                await self._sign_in()
+                terminal = await find()
+            await self._show(terminal, after)
+        except* _Closed as ended:
+            await self._close(_first(ended))
+        except* GliaError as problems:
+            error = next(each for each in problems.exceptions if isinstance(each, GliaError))
+            with suppress(_Closed):
+                await self._error(error)
+            await self._close(_Closed(_code_of(error), error.message))
+
+    async def _sign_in(self) -> None:
+        try:
+            async with asyncio.timeout(_AUTH_SECONDS):
+                said = await self._next()
+        except TimeoutError:
+            raise _Closed(_UNAUTHORIZED, f"No credential came within {_AUTH_SECONDS:g} s.") from None
+        if not isinstance(said, Said) or said.type != "auth":
+            raise Unauthorized('Sign in first: {"type": "auth", "token": "..."}, or send the header `Authorization`.')
+        await self._caller.become(f"Bearer {said.token}")
+
+    async def _show(self, terminal: Terminal, after: int) -> None:
+        with terminal.read(after) as reader:
+            shown = terminal.shown()
+            size = {"columns": shown.size.columns, "rows": shown.size.rows}
+            await self._say({"type": "opened", "terminal_id": str(shown.id), "at": reader.at, "end": shown.end, **size})
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._write(terminal, reader))
+                group.create_task(self._beat())
+                group.create_task(self._hear(terminal))
+
+    async def _hear(self, terminal: Terminal) -> None:
+        while True:
+            try:
+                said = await self._next()
+                if isinstance(said, bytes):
+                    await _typed(terminal, said)
+                    continue
+                match said.type:
+                    case "input":
+                        await _typed(terminal, said.data.encode("utf-8", "replace"))
+                    case "resize":
+                        size = Size(said.columns, said.rows)
+                        check_size(size)
+                        await terminal.type(size)
+                    case "ping":
+                        await self._say({"type": "pong"})
+                    case "auth":
+                        await self._caller.become(f"Bearer {said.token}")
+                    case other:
+                        raise InvalidRequest(f"`type` is {other!r}; it must be input, resize, ping or auth.")
+            except Unauthorized:
+                raise
+            except GliaError as error:
+                await self._error(error)
+
+    async def _write(self, terminal: Terminal, reader: Reader) -> None:
+        told = reader.at
+        while (piece := await reader.next()) is not None:
+            if piece.at > told:
+                await self._say({"type": "dropped", "bytes": piece.at - told})
+            await self._out({"bytes": piece.data})
+            told = piece.at + len(piece.data)
+        ended = terminal.shown()
+        await self._say({"type": "exit", "code": ended.code, "signal": ended.signal, "reason": ended.reason})
+        raise _Closed(1000, "The terminal has ended.")
+
+    async def _beat(self) -> None:
+        turn = 0
+        while True:
+            await asyncio.sleep(_RECHECK_SECONDS)
+            turn += 1
+            with suppress(Unavailable):
+                await self._caller.admitted()
+            if turn % _BEAT_TURNS == 0:
+                await self._say({"type": "heartbeat"})
+
+    async def _next(self) -> Said | bytes:
+        message = await self._receive()
+        if message["type"] == "websocket.disconnect":
+            raise _Closed(None)
+        if (data := message.get("bytes")) is not None:
+            return data
+        try:
+            return msgspec.json.decode(message.get("text") or "", type=Said)
+        except msgspec.DecodeError as error:
+            raise InvalidRequest(f"A text frame is JSON with a `type`: {error}.") from None
+
+    async def _error(self, error: GliaError) -> None:
+        await self._say({"type": "error", "error": {"code": error.code, "message": error.message}})
+
+    async def _say(self, frame: dict[str, Any]) -> None:
+        await self._out({"text": orjson.dumps(frame).decode()})
+
+    async def _out(self, content: dict[str, Any]) -> None:
+        """Raises _Closed when the reader has not read for long, or is gone."""
+        try:
+            async with self._writing, asyncio.timeout(_WRITE_SECONDS):
+                await self._send({"type": "websocket.send", **content})
+        except TimeoutError:
+            raise _Closed(_POLICY, "The frames are not read.") from None
+        except (RuntimeError, OSError):
+            raise _Closed(None) from None
+
+    async def _close(self, closed: _Closed) -> None:
+        if closed.code is None:
+            return
+        with suppress(TimeoutError, RuntimeError, OSError):
+            async with asyncio.timeout(1):
+                await self._send({"type": "websocket.close", "code": closed.code, "reason": closed.reason[:120]})
+
+
+async def _typed(terminal: Terminal, data: bytes) -> None:
+    if len(data) > LARGEST_INPUT:
+        raise _Closed(_TOO_BIG, f"A frame may hold {LARGEST_INPUT} bytes; send more in several.")
+    if data:
+        await terminal.type(data)
+
+
+def _bearer(key: str | None) -> str | None:
+    return f"Bearer {key}" if key else None
+
+
+def _code_of(error: GliaError) -> int:
+    match error:
+        case Unauthorized():
+            return _UNAUTHORIZED
+        case Forbidden():
+            return _FORBIDDEN
+        case NotFound():
+            return _GONE
+        case _:
+            return _POLICY
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> _Closed:
+    """Of several reasons the one that came from the client: then there is nobody to close anything for."""
+    found = [error for error in group.exceptions if isinstance(error, _Closed)]
+    return next((error for error in found if error.code is None), found[0])
