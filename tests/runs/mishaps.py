@@ -67,13 +67,13 @@ def trigger(admin_url: str, table: str, when: str, body: str, *, timing: str = "
             admin.execute(f"drop trigger mishap on glia.{table}; drop function public.mishap()".encode())
 
 
-async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 10) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while not await condition():
             await asyncio.sleep(0.02)
 
 
-async def ended(house: Rig, principal: Principal, run: RunId, seconds: float = 10) -> Run:
+async def ended(house: Rig, principal: Principal, run: RunId, seconds: float = 60) -> Run:
     async def is_over() -> bool:
         return (await house.runs.get(principal, run)).status.is_final
 

@@ -264,7 +264,7 @@ async def test_many_runs_share_few_connections(db: Database, database_urls: Data
         async with rig(few, database_urls.app, ScriptedModel(*[Say("a b c")] * 60)) as house:
             sessions = [await house.session(principal) for _ in range(60)]
             accepted = await asyncio.gather(*[house.send(principal, s, is_background=True) for s in sessions])
-            runs = await asyncio.gather(*[ended(house, principal, a.run_id, seconds=30) for a in accepted])
+            runs = await asyncio.gather(*[ended(house, principal, a.run_id, seconds=60) for a in accepted])
             assert {(run.status, run.attempt) for run in runs} == {(RunStatus.COMPLETED, 1)}
     finally:
         await few.close()
