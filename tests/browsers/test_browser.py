@@ -198,7 +198,7 @@ async def test_a_cancelled_call_takes_its_browser_along(browsers: Browsers, site
     with pytest.raises(asyncio.CancelledError):
         await call
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await process.wait()
     assert (await agent(action="navigate", url=f"{site.url}/shop")).endswith("Shop")
 

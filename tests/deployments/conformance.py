@@ -167,7 +167,7 @@ def test_a_new_version_is_rolled_without_a_failed_request_and_a_broken_one_is_un
         each.start()
     try:
         place.client.patch(f"/v1/deployments/{name}", {"binary_url": f"{fleet.shop}/crash.py"})
-        undone = place.client.until(f"/v1/deployments/{name}", lambda found: "undone" in found["reason"], 30)
+        undone = place.client.until(f"/v1/deployments/{name}", lambda found: "undone" in found["reason"], 60)
         place.client.patch(f"/v1/deployments/{name}", {"environment": {"SAYS": "two"}})
         rolled = fleet.until(name, "running", 40, ready_replicas=2, reason="", version=3)
         place.client.until(
@@ -247,7 +247,7 @@ def test_deleting_leaves_nothing(place: Place) -> None:
 
     assert place.client.delete(f"/v1/deployments/{name}").status == 204
 
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while left := place.left():
         assert time.monotonic() < deadline, left
         time.sleep(0.1)

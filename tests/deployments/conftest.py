@@ -250,7 +250,7 @@ class Fleet:
         self.client.made("/v1/deployments", body)
         return name
 
-    def until(self, name: str, status: str, seconds: float = 45, **fields: Any) -> dict[str, Any]:
+    def until(self, name: str, status: str, seconds: float = 60, **fields: Any) -> dict[str, Any]:
         wanted = {"status": status, **fields}
         return self.client.until(
             f"/v1/deployments/{name}",
@@ -271,7 +271,7 @@ class Fleet:
     def replicas(self, name: str) -> list[dict[str, Any]]:
         return self.client.get(f"/v1/deployments/{name}/replicas").json["data"]
 
-    def until_true(self, is_done: Callable[[], bool], seconds: float = 20) -> None:
+    def until_true(self, is_done: Callable[[], bool], seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
         while not is_done():
             assert time.monotonic() < deadline
@@ -286,7 +286,7 @@ class Fleet:
         assert found.status == 200, found.body
         return found.json["data"]
 
-    def said(self, name: str, text: str, seconds: float = 10) -> list[dict[str, Any]]:
+    def said(self, name: str, text: str, seconds: float = 60) -> list[dict[str, Any]]:
         deadline = time.monotonic() + seconds
         while not any(text in line["message"] for line in self.lines(name)):
             assert time.monotonic() < deadline, [line["message"][:200] for line in self.lines(name)[-20:]]

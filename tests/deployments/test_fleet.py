@@ -93,7 +93,7 @@ def test_a_change_that_never_is_healthy_is_undone(fleet: Fleet) -> None:
     fleet.running(name)
 
     fleet.client.patch(f"/v1/deployments/{name}", {"environment": {"SICK": "yes"}})
-    undone = fleet.client.until(f"/v1/deployments/{name}", lambda found: "undone" in found["reason"], 30)
+    undone = fleet.client.until(f"/v1/deployments/{name}", lambda found: "undone" in found["reason"], 60)
 
     assert "503" in undone["reason"] or "not ready" in undone["reason"]
     assert fleet.call(name) == b"hello /"
@@ -105,7 +105,7 @@ def test_stop_and_start_are_repeatable_and_a_stubborn_program_is_killed(fleet: F
 
     first = fleet.client.post(f"/v1/deployments/{name}/stop").json
     second = fleet.client.post(f"/v1/deployments/{name}/stop").json
-    fleet.client.until(f"/v1/deployments/{name}/replicas", lambda found: found["data"] == [], 20)
+    fleet.client.until(f"/v1/deployments/{name}/replicas", lambda found: found["data"] == [], 60)
 
     assert (first["status"], second["status"]) == ("stopped", "stopped")
     assert any(line["message"] == "no" for line in fleet.lines(name))
@@ -144,7 +144,7 @@ def test_a_stored_object_is_deployed_and_anothers_is_not(fleet: Fleet) -> None:
     fleet.said(name, "from the shell", 25)
     fleet.running(name)
     fleet.client.patch(f"/v1/deployments/{name}", {"binary_url": "storage://bin/missing"})
-    undone = fleet.client.until(f"/v1/deployments/{name}", lambda found: "undone" in found["reason"], 30)
+    undone = fleet.client.until(f"/v1/deployments/{name}", lambda found: "undone" in found["reason"], 60)
 
     assert "bin/missing" in undone["reason"]
 

@@ -51,8 +51,8 @@ def test_three_replicas_are_deployed_called_followed_and_changed(fleet: Fleet, p
         with alone.stream("GET", f"{path}/logs?follow=true&level=warn") as stream:
             line = next(stream.events())["data"]
         alone.request("PUT", path, {"environment": {"SAYS": "hallo"}})
-        rolled = alone.until(path, lambda found: found["version"] == 2 and found["status"] == "running", 40)
-        deadline = time.monotonic() + 20
+        rolled = alone.until(path, lambda found: found["version"] == 2 and found["status"] == "running", 60)
+        deadline = time.monotonic() + 60
         while not {"running", "deploying"} <= {frame["data"]["status"] for frame in heard if frame["type"] == "status"}:
             assert time.monotonic() < deadline, heard
             heard.append(json.loads(socket.recv(20)))

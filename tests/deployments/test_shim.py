@@ -114,7 +114,7 @@ def test_a_full_disk_stops_no_program_and_what_was_lost_is_said(small_disk: Path
 
 def records_when_still(beside: Beside) -> bytes:
     """All that fits, once the program waits."""
-    waits, kept, deadline = beside.go.with_name("go.waits"), None, time.monotonic() + 20
+    waits, kept, deadline = beside.go.with_name("go.waits"), None, time.monotonic() + 60
     while not waits.exists() or kept != (kept := records(beside.folder)):
         assert time.monotonic() < deadline
         time.sleep(0.2)

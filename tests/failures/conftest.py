@@ -147,7 +147,7 @@ class Installation:
                     return
                 await asyncio.sleep(0.05)
 
-    async def wait_for_events(self, session: UUID, count: int, seconds: float = 20) -> None:
+    async def wait_for_events(self, session: UUID, count: int, seconds: float = 60) -> None:
         """As quickly as the database can be asked."""
         who = await self.principal()
         async with asyncio.timeout(seconds):

@@ -68,7 +68,7 @@ class Process:
         self._child.wait(10)
         self.log.unlink(missing_ok=True)
 
-    async def stop(self, seconds: float = 30) -> int:
+    async def stop(self, seconds: float = 60) -> int:
         self.signal(signal.SIGTERM)
         async with asyncio.timeout(seconds):
             while self.is_alive:

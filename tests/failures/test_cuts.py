@@ -30,7 +30,7 @@ async def test_runs_outlive_cuts_of_all_connections(place: Installation, databas
         await asyncio.sleep(0.4)
         cut += _cut_all(database_urls)
 
-    ended = await place.all_ended(runs, 30)
+    ended = await place.all_ended(runs, 60)
 
     assert cut > 10
     assert server.is_alive

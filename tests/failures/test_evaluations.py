@@ -46,7 +46,7 @@ async def test_an_evaluation_survives_its_process(
         psycopg.connect(database_urls.admin, options="-csearch_path=glia") as holder,
     ):
         await until(admin, "select count(*) = 2 from evaluation_results where status = 'running'")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while place.outside.model_calls < 2:
                 await asyncio.sleep(0.02)
         if is_answered:

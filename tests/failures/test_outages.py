@@ -88,8 +88,8 @@ async def test_runs_outlive_a_database_that_is_stopped_and_started(tmp_path: Pat
             database.start()
             await asyncio.sleep(1)
 
-        ended = await place.all_ended(runs, 30)
-        async with asyncio.timeout(10):
+        ended = await place.all_ended(runs, 60)
+        async with asyncio.timeout(60):
             await asyncio.gather(*reading)
 
         assert server.is_alive
@@ -138,8 +138,8 @@ async def test_an_embedded_database_that_dies_is_started_again_under_its_runs(tm
 
         pid = int((folder / "pg" / "postmaster.pid").read_text().split()[0])
         os.kill(pid, signal.SIGKILL)
-        ended = await place.all_ended(runs, 40)
-        async with asyncio.timeout(10):
+        ended = await place.all_ended(runs, 60)
+        async with asyncio.timeout(60):
             await asyncio.gather(*reading)
         asking.cancel()
 

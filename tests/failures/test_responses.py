@@ -44,7 +44,7 @@ async def test_a_background_response_survives_a_killed_server(place: Installatio
     place.outside.word_seconds = 0.0
 
     server = await place.serve()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         after = await _events(server, begun["id"], before[-1]["sequence_number"])
 
     numbers = [event["sequence_number"] for event in before + after]

@@ -25,7 +25,7 @@ def processes_with(mark: str) -> list[int]:
     return found
 
 
-async def counted(mark: str, wanted: int, seconds: float = 20) -> None:
+async def counted(mark: str, wanted: int, seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while len(processes_with(mark)) != wanted:
             await asyncio.sleep(0.05)

@@ -21,7 +21,7 @@ async def test_killed_while_delivering_it_delivers_after_all(place: Installation
         assert status == 201
         sessions = await place.sessions(3)
         runs = [await place.send(server, session, "call post_read") for session in sessions]
-        await place.all_ended(runs, 30)
+        await place.all_ended(runs, 60)
         await receiver.until(lambda: len(receiver.got) == 3)
 
         server.kill()

@@ -63,7 +63,7 @@ class Place:
         return [run for run in found[::-1] if run.kind == kind]
 
     async def until_executed(self, instruction: Instruction, times: int = 1) -> Instruction:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while True:
                 await self.ticker.round()
                 found = await self.instructions.get(self.principal, self.agent, instruction.id)
@@ -78,7 +78,7 @@ class Place:
 
     async def settle(self) -> None:
         """Until every run has ended and every event was looked at."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             for _ in range(5):
                 await self.ticker.round()
                 while not await self.is_quiet():

@@ -45,7 +45,7 @@ class Desk:
     reflections: Reflections
 
     async def ended(self, principal: Principal, id: UUID) -> Plan:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while not (plan := await self.plans.get(principal, id)).status.is_final:
                 await asyncio.sleep(0.02)
         return plan
@@ -108,7 +108,7 @@ async def test_cancelling_a_plan_stops_its_run(db: Database, database_urls: Data
         assert cancelled.status is PlanStatus.CANCELLED
         assert cancelled.result == {"why": "enough"}
         assert begun.run_id is not None
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (await house.rig.runs.get(principal, begun.run_id)).status != "cancelled":
                 await asyncio.sleep(0.02)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -12,7 +13,11 @@ import psycopg
 from glia.identity.types import Principal
 from glia.kit.db import Database
 from glia.runs.types import Run, RunId, RunStatus
+from tests.conftest import DatabaseUrls
 from tests.runs.rig import Rig
+
+_HOLD = 70_311
+"""The advisory lock that everything held waits for."""
 
 
 def deafen(house: Rig) -> None:
@@ -67,13 +72,65 @@ def trigger(admin_url: str, table: str, when: str, body: str, *, timing: str = "
             admin.execute(f"drop trigger mishap on glia.{table}; drop function public.mishap()".encode())
 
 
-async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 10) -> None:
+class Hold:
+    """Writes that have come as far as the trigger, and stay there until they are let go."""
+
+    def __init__(self, admin: psycopg.Connection[Any]) -> None:
+        self._admin = admin
+        self._is_closed = False
+
+    def _count(self, condition: str) -> int:
+        found = self._admin.execute(
+            "select count(*) from pg_stat_activity join pg_locks using (pid) where datname = current_database()"
+            f" and not granted and {condition}".encode()
+        ).fetchone()
+        return found[0] if found else 0
+
+    async def has(self, count: int = 1) -> None:
+        """Waits until so many writes are held."""
+
+        async def are_there() -> bool:
+            return self._count(f"locktype = 'advisory' and objid = {_HOLD}") >= count
+
+        await until(are_there)
+
+    async def has_behind(self, count: int = 1) -> None:
+        """Waits until so many others wait for the rows of what is held."""
+
+        async def are_there() -> bool:
+            return self._count("locktype in ('transactionid', 'tuple')") >= count
+
+        await until(are_there)
+
+    def let_go(self) -> None:
+        if not self._is_closed:
+            self._is_closed = True
+            self._admin.execute(f"select pg_advisory_unlock({_HOLD})".encode())
+
+
+@contextmanager
+def held(urls: DatabaseUrls, table: str, when: str, *, timing: str = "before insert") -> Iterator[Hold]:
+    """What is written to a table is held in the middle of its transaction until the test lets it go.
+
+    when: an SQL condition on `new`.
+    """
+    with psycopg.connect(urls.admin, autocommit=True) as admin:
+        admin.execute(f"select pg_advisory_lock({_HOLD})".encode())
+        hold = Hold(admin)
+        with trigger(urls.admin, table, when, f"perform pg_advisory_xact_lock_shared({_HOLD})", timing=timing):
+            try:
+                yield hold
+            finally:
+                hold.let_go()
+
+
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while not await condition():
             await asyncio.sleep(0.02)
 
 
-async def ended(house: Rig, principal: Principal, run: RunId, seconds: float = 10) -> Run:
+async def ended(house: Rig, principal: Principal, run: RunId, seconds: float = 60) -> Run:
     async def is_over() -> bool:
         return (await house.runs.get(principal, run)).status.is_final
 
@@ -90,4 +147,16 @@ async def reached(house: Rig, principal: Principal, session: UUID, type: str, co
     await until(is_there)
 
 
-__all__ = ["RunStatus", "age_claims", "deafen", "ended", "lapse", "reached", "trigger", "until", "vanish"]
+__all__ = [
+    "Hold",
+    "RunStatus",
+    "age_claims",
+    "deafen",
+    "ended",
+    "held",
+    "lapse",
+    "reached",
+    "trigger",
+    "until",
+    "vanish",
+]

@@ -121,7 +121,7 @@ class Rig:
     async def start(self, principal: Principal, agent: UUID, text: str = "Go.", **options: Any) -> Accepted:
         return await self.runs.start(principal, agent, [Said("user", text)], **options)
 
-    async def finish(self, principal: Principal, accepted: Accepted, seconds: float = 15) -> Event:
+    async def finish(self, principal: Principal, accepted: Accepted, seconds: float = 60) -> Event:
         async with asyncio.timeout(seconds):
             return await self.runs.outcome(principal, accepted)
 

@@ -32,7 +32,7 @@ class Till:
 
 
 async def waits(house: Rig, who: Principal, run: UUID) -> None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while (await house.runs.get(who, run)).status is not RunStatus.WAITING:
             await asyncio.sleep(0.01)
 

@@ -32,12 +32,12 @@ class Door:
 
     async def __call__(self, _context: ToolContext, _arguments: str) -> ToolResult:
         self.reached.set()
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             await self.opened.wait()
         return ToolResult("open")
 
     async def is_reached(self) -> None:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             await self.reached.wait()
 
 
@@ -86,7 +86,7 @@ async def test_an_interrupting_message_stops_the_run_and_keeps_what_was_said(
     async with rig(db, database_urls.app, model) as house:
         session = await house.session(principal)
         first = await house.send(principal, session, "Talk")
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while "text.delta" not in await house.types(principal, session):
                 await asyncio.sleep(0.01)
 

@@ -124,7 +124,7 @@ async def output_comes_while_the_command_runs(rig: Rig) -> None:
         rig.sandbox() as sandbox,
         aclosing(sandbox.exec(Command(("sh", "-c", "echo first; sleep 60")))) as frames,
     ):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             async for frame in frames:
                 if isinstance(frame, Stdout):
                     assert frame.data == b"first\n"
@@ -187,7 +187,7 @@ async def a_command_nobody_reads_any_more_is_killed(rig: Rig) -> None:
             async for frame in frames:
                 assert isinstance(frame, Started)
                 break
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while "sleep" in (await sh(sandbox, "cat /proc/[0-9]*/comm")).text:
                 await asyncio.sleep(0.05)
 
@@ -348,7 +348,7 @@ async def a_port_inside_is_reached(rig: Rig) -> None:
             await stream.write(b"hello" * 50_000)
             await stream.write_eof()
             got = b""
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 while chunk := await stream.read():
                     got += chunk
             await stream.close()
@@ -385,7 +385,7 @@ async def a_paused_sandbox_stands_still_and_goes_on(rig: Rig) -> None:
         assert await refusal(sandbox.list()) is SandboxPaused
         await sandbox.resume()
         seen = (await sh(sandbox, "cat count")).text
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (await sh(sandbox, "cat count")).text in (seen, ""):
                 await asyncio.sleep(0.05)
 
@@ -408,7 +408,7 @@ async def a_kill_ends_a_running_command_for_its_reader(rig: Rig) -> None:
     reading = asyncio.ensure_future(refusal(run(sandbox, Command(("sleep", "600")))))
     await asyncio.sleep(0.3)
     await sandbox.kill()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         assert await reading is SandboxGone
 
 

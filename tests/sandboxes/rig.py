@@ -138,7 +138,7 @@ async def sh(sandbox: Sandbox, script: str, **options: Any) -> Answer:
     return await run(sandbox, Command(("sh", "-c", script), **options))
 
 
-async def eventually(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+async def eventually(condition: Callable[[], bool], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.02)

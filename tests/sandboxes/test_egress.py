@@ -32,7 +32,7 @@ class Way:
         reader, writer = await asyncio.open_unix_connection(self.socket)
         try:
             writer.write(raw)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 return await reader.read()
         except ConnectionError:
             return b""  # it was turned away before it was read
@@ -47,7 +47,7 @@ class Way:
         reader, writer = await asyncio.open_unix_connection(self.socket)
         try:
             writer.write(f"CONNECT {authority} HTTP/1.1\r\n\r\n".encode())
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 head = await reader.readuntil(b"\r\n\r\n")
                 if b" 200 " not in head:
                     return head + await reader.read()

@@ -114,7 +114,7 @@ class Client:
             headers={"Content-Type": "multipart/form-data; boundary=XyZ", **(headers or {})},
         )
 
-    def until(self, path: str, is_done: Callable[[Any], bool], seconds: float = 20) -> Any:
+    def until(self, path: str, is_done: Callable[[Any], bool], seconds: float = 60) -> Any:
         """Asks again until the answer is as wanted."""
         deadline = time.monotonic() + seconds
         while True:

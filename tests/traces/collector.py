@@ -109,7 +109,7 @@ class Collector:
         """Those that were taken."""
         return [span for headers, body in self.requests for span in _spans(headers, body)]
 
-    async def until(self, is_done: Callable[[], bool], seconds: float = 20) -> None:
+    async def until(self, is_done: Callable[[], bool], seconds: float = 60) -> None:
         async with asyncio.timeout(seconds):
             while not is_done():
                 await asyncio.sleep(0.02)

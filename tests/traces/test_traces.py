@@ -205,7 +205,7 @@ async def test_a_trace_that_its_caller_does_not_record_is_not_sent(place: Place)
     await place.traces.adopt(place.principal, accepted.run_id, CALLER[:-2] + "00")
     await place.rig.finish(place.principal, accepted)
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while place.count("trace_outbox"):
             await asyncio.sleep(0.05)
 
@@ -290,7 +290,7 @@ async def test_a_run_that_ended_while_nobody_could_send_it_is_sent_later(place: 
 
     await place.traces.start()
     spans = await place.spans(5)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while place.count("trace_outbox"):
             await asyncio.sleep(0.05)
 
@@ -316,7 +316,7 @@ async def test_what_the_collector_refuses_for_good_is_dropped_alone(place: Place
 
     await place.traces.start()
     await place.spans(10)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while place.count("trace_outbox"):
             await asyncio.sleep(0.05)
 

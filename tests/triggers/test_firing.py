@@ -289,7 +289,7 @@ async def test_too_many_failures_in_a_row_pause_it(place: Place):
         await place.tick()
         await place.end((await place.history(trigger))[-1].run_id, status)
         assert (await place.again(trigger)).status == "active"
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (paused := await place.again(trigger)).status != "paused":
             await place.tick()
 
@@ -334,7 +334,7 @@ async def test_a_change_wakes_the_other_processes(place: Place, database_urls: D
     await notifications.start()
     with suppress(asyncio.CancelledError):
         await place.make()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await heard.wait()
     await notifications.stop()
 
@@ -350,7 +350,7 @@ async def test_the_ticker_takes_up_what_waits_since_it_went_to_sleep(place: Plac
         waiting = await place.triggers.fire(place.principal, trigger.id)
         assert waiting.outcome == "waiting"
         await place.end(first.run_id)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while await place.outcomes(trigger) != ["started", "started"]:
                 await asyncio.sleep(0.05)
     finally:
@@ -374,7 +374,7 @@ async def test_the_ticker_fires_what_is_made_while_it_sleeps(place: Place):
         await asyncio.sleep(0.1)
         trigger = await place.make(Interval(1))
         place.ticker.wake()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not await place.history(trigger):
                 await asyncio.sleep(0.05)
     finally:

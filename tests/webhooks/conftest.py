@@ -69,7 +69,7 @@ class Post:
             found = await self.deliveries(webhook)
             return len(found) >= count and all(delivery.status != "pending" for delivery in found)
 
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not await is_settled():
                 await asyncio.sleep(0.02)
         return found

@@ -49,7 +49,7 @@ class Receiver:
     def at(self, path: str) -> list[Got]:
         return [got for got in self.got if got.path == path]
 
-    async def until(self, is_done: Callable[[], bool], seconds: float = 20) -> None:
+    async def until(self, is_done: Callable[[], bool], seconds: float = 60) -> None:
         async with asyncio.timeout(seconds):
             while not is_done():
                 await asyncio.sleep(0.02)

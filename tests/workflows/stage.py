@@ -54,7 +54,7 @@ async def make(house: Rig, who: Principal, *steps: dict[str, Any], **more: Any) 
     return await house.workflows.create(who, WorkflowSpec("Flow", {"steps": list(steps), **more}))
 
 
-async def ended(house: Rig, who: Principal, workflow: Workflow, accepted: Accepted, seconds: float = 20) -> Execution:
+async def ended(house: Rig, who: Principal, workflow: Workflow, accepted: Accepted, seconds: float = 60) -> Execution:
     return await until(house, who, workflow, accepted, lambda found: found.status.is_final, seconds)
 
 
@@ -64,7 +64,7 @@ async def until(
     workflow: Workflow,
     accepted: Accepted,
     is_so: Callable[[Execution], bool],
-    seconds: float = 20,
+    seconds: float = 60,
 ) -> Execution:
     async with asyncio.timeout(seconds):
         while not is_so(found := await house.workflows.execution(who, workflow.id, accepted.run_id)):

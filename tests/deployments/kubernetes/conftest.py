@@ -73,7 +73,7 @@ def place(kube_server: Server, kube_node: NodeProcess, cluster: FakeCluster, sho
     yield Place(Fleet(client, kube_node, shop), left, kube_node.start, "north")
     for found in client.get("/v1/deployments?limit=100").json["data"]:
         client.delete(f"/v1/deployments/{found['id']}")
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while left() and time.monotonic() < deadline:
         time.sleep(0.05)
 

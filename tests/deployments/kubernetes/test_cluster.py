@@ -56,7 +56,7 @@ async def cluster(scripted: FakeCluster, tmp_path: Path) -> AsyncIterator[Cluste
     await found.close()
 
 
-async def until(is_done: Callable[[], Any], seconds: float = 15) -> Any:
+async def until(is_done: Callable[[], Any], seconds: float = 60) -> Any:
     async with asyncio.timeout(seconds):
         while not (found := is_done()):
             await asyncio.sleep(0.02)

@@ -28,7 +28,7 @@ def kill_server(postgres: EmbeddedPostgres) -> int:
     pid = postgres.pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    until = time.monotonic() + 5
+    until = time.monotonic() + 60
     while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
         assert time.monotonic() < until
         time.sleep(0.005)

@@ -53,7 +53,7 @@ async def say(preview: Preview, raw: str) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(raw.encode())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return await reader.read()
     finally:
         writer.close()
@@ -224,7 +224,7 @@ async def test_a_websocket_goes_both_ways(rig: Rig, principal: Principal) -> Non
         port, path = address(preview.url)
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(f"GET {path}ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n".encode())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             head = await reader.readuntil(b"\r\n\r\n")
             assert await reader.readexactly(5) == b"first"
             writer.write(b"hello")

@@ -87,7 +87,7 @@ def test_a_reader_that_leaves_leaves_the_run_alone(client, slow_agent, open_sess
         run = next(stream.events())["data"]["run_id"]
 
     assert client.until(f"/v1/runs/{run}", lambda found: found["finished_at"])["status"] == "completed"
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while server.house.live.watchers:
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -114,7 +114,7 @@ def test_two_hundred_readers_of_one_session_all_see_everything(client, slow_agen
     for reader in readers:
         reader.sendall(head)
         waiting.register(reader, selectors.EVENT_READ)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while server.house.live.watchers < 200:
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -38,13 +38,13 @@ class Live:
     def say(self, type: str, **fields: Any) -> None:
         self.connection.send(json.dumps({"type": type, **fields}))
 
-    def hear(self, type: str, seconds: float = 10) -> Frame:
+    def hear(self, type: str, seconds: float = 60) -> Frame:
         """The next frame, which is of this type."""
         found = json.loads(self.connection.recv(seconds))
         assert found["type"] == type, found
         return found
 
-    def until(self, is_it: Callable[[Frame], bool], seconds: float = 15) -> Frame:
+    def until(self, is_it: Callable[[Frame], bool], seconds: float = 60) -> Frame:
         deadline = time.monotonic() + seconds
         while True:
             found = json.loads(self.connection.recv(max(0.1, deadline - time.monotonic())))
@@ -66,7 +66,7 @@ class Live:
         assert set(found["error"]) == {"code", "message", "details"}
         return found
 
-    def code(self, seconds: float = 10) -> int:
+    def code(self, seconds: float = 60) -> int:
         """With which it is closed."""
         with pytest.raises(ConnectionClosed) as closed:
             self.until(lambda _: False, seconds)

@@ -50,7 +50,7 @@ class Receiver:
         return f"http://127.0.0.1:{self.port}/webhook"
 
     def until(self, is_enough: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not is_enough():
             assert time.monotonic() < deadline, self.got
             time.sleep(0.03)

@@ -228,7 +228,7 @@ def test_a_resource_lives_as_long_as_it_is_told(hub: Hub, client: Client) -> Non
 def test_a_sandbox_that_expired_is_no_resource(hub: Hub) -> None:
     made = hub.made("/v1/resources", {"template": "shell", "timeout": 1})
 
-    hub.until("/v1/resources", lambda found: found == [], seconds=30)
+    hub.until("/v1/resources", lambda found: found == [], seconds=60)
 
     refusal(hub.post(f"/v1/resources/{made['id']}/exec", {"cmd": "true"}), 404)
 

@@ -35,7 +35,7 @@ async def turn(socket: Any, content: str) -> list[dict[str, Any]]:
 
 async def frames(socket: Any) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not found or not (found[-1].get("complete") or found[-1]["type"] == "error"):
             found.append(json.loads(await socket.recv()))
     return found

@@ -21,7 +21,7 @@ def begin(place: Place, kind: str, status: int = 201, agent: str | None = None, 
 
 
 def ended(place: Place, id: str) -> Any:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while (task := place.get(f"/async-tasks/{id}"))["status"] in {"pending", "running"}:
         assert time.monotonic() < deadline, task
         time.sleep(0.05)

@@ -54,7 +54,7 @@ def test_deliveries_tell_what_happened_and_what_came_of_it(place: Place) -> None
     place.say(place.session(agent), "What is 17 * 23?")
     place.delete(f"/agents/{agent}")
 
-    path, deadline = f"/webhooks/{webhook}/deliveries", time.monotonic() + 15
+    path, deadline = f"/webhooks/{webhook}/deliveries", time.monotonic() + 60
     found = place.get(path)
     while any(one["status"] == "pending" for one in found):
         assert time.monotonic() < deadline, found

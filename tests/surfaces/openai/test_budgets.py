@@ -33,7 +33,7 @@ def state(live: Live, budget: Budget) -> tuple[int, int]:
 
 
 def settled(live: Live, budget: Budget, is_done: Callable[[tuple[int, int]], bool]) -> tuple[int, int]:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not is_done(found := state(live, budget)):
         assert time.monotonic() < deadline, found
         time.sleep(0.02)

@@ -59,7 +59,7 @@ def calls(here: Live, *names: str, arguments: str = '{"city": "Paris"}') -> None
 
 
 def until_over(api: OpenAI, id: str) -> Any:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while (found := api.responses.retrieve(id)).status in ("queued", "in_progress"):
         assert time.monotonic() < end
         time.sleep(0.03)
