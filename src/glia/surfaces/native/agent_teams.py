@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from glia.kit.ids import parse_id
-from glia.surfaces.native.agents import AgentOut, agent_out
+from glia.surfaces.native.agent_shapes import AgentOut, agent_out
 from glia.surfaces.native.words import ListOf, agent_id_of
 from glia.surfaces.shared.bodies import Body, Out, TheHouse, ThePrincipal, Time, WatchedRoute, number_of
 
