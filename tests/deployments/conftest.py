@@ -117,8 +117,18 @@ def end(*_): print("goodbye", flush=True); sys.exit(0)
 signal.signal(15, end)
 while True: time.sleep(1)
 """,
+    "six.py": b"""
+import os, socket
+from http.server import BaseHTTPRequestHandler, HTTPServer
+class Server(HTTPServer): address_family = socket.AF_INET6
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self): self.send_response(200); self.end_headers(); self.wfile.write(b"six")
+Server(("::1", int(os.environ["PORT"])), Handler).serve_forever()
+""",
+    "tape": b"main.py" + bytes(505),
     "text": b"just text",
     "empty": b"",
+    "promised": b"",
     "native": b"#!/bin/sh\necho from the shell; exec sleep 1000000\n",
     "wrong-processor": b"\x7fELF\x02\x01" + bytes(12) + b"\xf3\x00" + bytes(40),
 }
@@ -132,7 +142,7 @@ def shop() -> Iterator[str]:
         def do_GET(self) -> None:
             content = FILES.get(self.path[1:])
             self.send_response(404 if content is None else 200)
-            self.send_header("content-length", str(len(content or b"")))
+            self.send_header("content-length", "1000000000" if self.path == "/promised" else str(len(content or b"")))
             self.end_headers()
             self.wfile.write(content or b"")
 

@@ -138,9 +138,10 @@ def _serves(pid: int, name: str, fleet: Fleet) -> bool:
 
 def test_programs_that_are_too_large_are_refused_before_they_fill_the_disk(fleet: Fleet) -> None:
     huge, bomb = fleet.deploy("huge.py"), fleet.deploy("bomb.zip")
-    small = fleet.deploy("web.py")
+    promised, small = fleet.deploy("promised"), fleet.deploy("web.py")
 
     assert f"larger than {2 * MIB} bytes" in fleet.until(huge, "error")["reason"]
+    assert f"larger than {2 * MIB} bytes" in fleet.until(promised, "error")["reason"]
     assert "unpacks to more" in fleet.until(bomb, "error")["reason"]
     fleet.running(small)
 

@@ -53,6 +53,13 @@ def test_a_program_sees_neither_the_host_nor_its_secrets(fleet: Fleet) -> None:
     assert fleet.call(name, "out?8080") == b"in"
 
 
+def test_a_program_that_listens_on_its_second_loopback_is_reached(fleet: Fleet) -> None:
+    name = fleet.deploy("six.py", health_path="/")
+    fleet.running(name)
+
+    assert fleet.call(name) == b"six"
+
+
 def test_events_arrive_as_they_are_sent(fleet: Fleet) -> None:
     name = fleet.deploy("web.py")
     fleet.running(name)
@@ -120,18 +127,19 @@ def test_downloads_that_are_not_what_they_should_be_are_errors(fleet: Fleet) -> 
     gone = fleet.deploy("nothing.py")
     text = fleet.deploy("text", "native")
     other = fleet.deploy("wrong-processor", "rust")
-    empty = fleet.deploy("empty")
+    empty, tape = fleet.deploy("empty"), fleet.deploy("tape")
     name = f"{wrong}-private"
     body = {"name": name, "runtime": "python", "binary_url": "http://169.254.169.254/latest"}
     fleet.client.made("/v1/deployments", body)
 
-    reasons = {each: fleet.until(each, "error")["reason"] for each in (wrong, gone, text, other, empty, name)}
+    reasons = {each: fleet.until(each, "error")["reason"] for each in (wrong, gone, text, other, empty, tape, name)}
 
     assert hashlib.sha256(FILES["web.py"]).hexdigest() in reasons[wrong]
     assert "404" in reasons[gone]
     assert "no executable" in reasons[text]
     assert "processor" in reasons[other]
     assert "is empty" in reasons[empty]
+    assert "neither a script nor an archive" in reasons[tape]
     assert "link-local" in reasons[name]
 
 

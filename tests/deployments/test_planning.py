@@ -15,7 +15,7 @@ WISH = Wish(new_id(), WORKSPACE, 1, "", True, "deploying", "", NEW, 2, GOOD, 1, 
 
 def replica(version: UUID, generation: int, **more: object) -> ReplicaRow:
     row = ReplicaRow(
-        new_id(), WORKSPACE, WISH.id, version, generation, NODE, True, "running", True, "", 0, True, age_seconds=5.0
+        new_id(), WORKSPACE, WISH.id, version, generation, NODE, True, "running", True, "", 0, True, True, 5.0
     )
     return replace(row, **more)  # type: ignore[arg-type]
 
@@ -53,3 +53,16 @@ def test_an_old_replica_that_is_ill_goes_when_a_new_one_serves() -> None:
 
     assert before.retire == ()
     assert after.retire == (old.id,)
+
+
+def test_a_change_waits_for_a_long_download_and_not_as_long_for_a_start() -> None:
+    old = replica(GOOD, 1)
+    new = replica(NEW, 2, state="starting", is_ready=False, has_begun=False, age_seconds=600.0)
+
+    downloading = plan_for(WISH, [old, new], problem="", start_seconds=60)
+    begun = plan_for(WISH, [old, replace(new, has_begun=True, age_seconds=61.0)], problem="", start_seconds=60)
+    endless = plan_for(WISH, [old, replace(new, age_seconds=961.0)], problem="", start_seconds=60)
+
+    assert (downloading.version_id, downloading.retire) == (NEW, ())
+    assert (begun.version_id, begun.retire) == (GOOD, (new.id,))
+    assert (endless.version_id, endless.retire) == (GOOD, (new.id,))

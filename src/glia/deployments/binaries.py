@@ -19,12 +19,12 @@ from uuid import UUID
 
 from glia.deployments.checks import EXECUTABLES
 from glia.deployments.errors import BinaryRefused
+from glia.deployments.planning import DOWNLOAD_SECONDS
 from glia.identity.types import system_principal
 from glia.kit.errors import GliaError, Unavailable
 from glia.kit.outbound import Outbound, OutboundRefused
 from glia.storage.service import Objects
 
-_DOWNLOAD_SECONDS = 900.0
 _UNNEEDED_SECONDS = 3600.0  # a download that has just ended is not yet known to the database
 _REDIRECTS = 5
 _MOST_MEMBERS = 50_000
@@ -92,7 +92,7 @@ class Binaries:
         beside = self._folder / f"new-{secrets.token_hex(8)}"
         beside.mkdir(mode=0o755)
         try:
-            async with asyncio.timeout(_DOWNLOAD_SECONDS):
+            async with asyncio.timeout(DOWNLOAD_SECONDS):
                 digest = await self._write(wanted, beside / _PROGRAM)
             if wanted.sha256 is not None and digest != wanted.sha256:
                 raise BinaryRefused(
@@ -105,7 +105,7 @@ class Binaries:
                 beside.rename(place)
             return Kept(digest, await asyncio.to_thread(_size, place), place)
         except TimeoutError:
-            raise Unavailable(f"The download of {wanted.url!r} took longer than {_DOWNLOAD_SECONDS:g} s.") from None
+            raise Unavailable(f"The download of {wanted.url!r} took longer than {DOWNLOAD_SECONDS:g} s.") from None
         finally:
             shutil.rmtree(beside, ignore_errors=True)
 
@@ -115,13 +115,16 @@ class Binaries:
             async with self._opened(wanted) as chunks:
                 async for chunk in chunks:
                     size += len(chunk)
-                    if size > self._most:
-                        raise BinaryRefused(f"{wanted.url!r} is larger than {self._most} bytes, the most allowed.")
+                    self._check_size(wanted.url, size)
                     digest.update(chunk)
                     await asyncio.to_thread(file.write, chunk)
         if not size:
             raise BinaryRefused(f"{wanted.url!r} is empty.")
         return digest.hexdigest()
+
+    def _check_size(self, url: str, size: int) -> None:
+        if size > self._most:
+            raise BinaryRefused(f"{url!r} is larger than {self._most} bytes, the most allowed.")
 
     def _opened(self, wanted: Wanted) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
         return self._stored(wanted) if wanted.url.startswith("storage://") else self._fetched(wanted.url)
@@ -146,6 +149,8 @@ class Binaries:
                     raise Unavailable(f"{url!r} answered {response.status}.")
                 if response.status != 200:
                     raise BinaryRefused(f"{url!r} answered {response.status}; it must be there for everybody.")
+                said = response.headers.get("content-length", "0")
+                self._check_size(url, int(said) if said.isdecimal() else 0)
                 yield response.chunks()
         except OutboundRefused as error:
             raise BinaryRefused(error.message) from error
@@ -192,6 +197,8 @@ def _unpack(runtime: str, folder: Path, most_bytes: int) -> None:
         return
     is_zip, is_tar = head.startswith(b"PK\x03\x04"), head.startswith(b"\x1f\x8b")
     if not is_zip and not is_tar:
+        if b"\0" in head:
+            raise BinaryRefused("The download is neither a script nor an archive of the kind zip or tar.gz.")
         program.chmod(0o644)
         return
     packed = program.rename(folder.with_name(f"{folder.name}.packed"))

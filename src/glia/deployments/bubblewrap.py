@@ -22,6 +22,7 @@ from uuid import UUID
 import msgspec
 
 from glia.deployments import dialling
+from glia.deployments.checks import PROXY_PORT
 from glia.deployments.types import MIB, Ended, Launch, Running, Used
 from glia.kit.errors import GliaError
 from glia.sandboxes.bubblewrap import processes
@@ -45,9 +46,8 @@ _INSIDE = Path(__file__).with_name("inside.py")
 _PIDS = 512
 _TRIAL_SECONDS = 15.0
 _MOST_RINGS = 256
-_PROXY_PORT = 3128
 _WAY_OUT = {
-    **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), f"http://127.0.0.1:{_PROXY_PORT}"),
+    **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), f"http://127.0.0.1:{PROXY_PORT}"),
     **dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost"),
 }
 _AFTER_END_SECONDS = (0.002, 0.01, 0.03, 0.1)
@@ -375,7 +375,7 @@ def _spawn(
             "setpriv", *user, "--no-new-privs", "--",
             outside.bwrap, "--args", str(args), "--seccomp", str(seccomp), "--info-fd", str(info_in), "--",
             interior.python, "-I", "-S", "-c", _INSIDE.read_text(), rlimits(spec, outside), str(launch.port),
-            str(_PROXY_PORT if launch.has_way_out else 0), str(listener.fileno()), *launch.argv,
+            str(PROXY_PORT if launch.has_way_out else 0), str(listener.fileno()), *launch.argv,
         ]  # fmt: skip
         passed = [args, seccomp, info_in, listener.fileno()]
         command = [sys.executable, "-I", "-S", str(_SHIM), str(folder), str(UNREAD_BYTES), str(bell), str(info)]

@@ -10,15 +10,22 @@ from urllib.parse import urlsplit
 
 from glia.deployments.types import MIB, DeploymentSpec, Program
 from glia.kit.errors import InvalidRequest
+from glia.kit.outbound import UrlRefused
+from glia.kit.outbound.target import parse
 from glia.sandboxes.egress.rules import read_allow_list
 
 EXECUTABLES = ("rust", "go", "native")
 RUNTIMES = (*EXECUTABLES, "python", "node")
 NETWORKS = ("none", "hosts", "public")
 MOST_REPLICAS = 100
+FIRST_PORT = 1024
+PROXY_PORT = 3128
+"""Where a program asks for others, inside its own network."""
+
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _REGION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _MEMORY = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?)(Ki|Mi|Gi)")
+_PATH = re.compile(r"/[!-\"$-~]{0,999}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _UNITS = {"Ki": 1024, "Mi": MIB, "Gi": 1024 * MIB}
 _OURS = frozenset({"PORT", "LD_PRELOAD"})
@@ -87,11 +94,12 @@ def check_program(program: Program) -> Program:
         raise refused("sha256", "must be 64 hex digits")
     cpus_of(program.cpu)
     memory_of(program.memory)
-    if not 1 <= program.port <= 65535:
-        raise refused("port", "must be between 1 and 65535")
+    if not FIRST_PORT <= program.port <= 65535:
+        raise refused("port", f"must be between {FIRST_PORT} and 65535; programs have no right to lower ones")
     path = program.health_path
-    if not path.startswith("/") or len(path) > 1000 or not path.isascii() or not path.isprintable() or " " in path:
-        raise refused("health_path", "must be a path that begins with / and has neither spaces nor control characters")
+    if not _PATH.fullmatch(path):
+        reason = "must be a path that begins with / and has neither spaces nor # nor control characters"
+        raise refused("health_path", reason)
     if len(program.command) > 100 or any(len(part) > 4096 or "\0" in part for part in program.command):
         raise refused("command", "may have 100 arguments of 4096 characters, none with a zero byte")
     _check_network(program)
@@ -101,6 +109,8 @@ def check_program(program: Program) -> Program:
 def _check_network(program: Program) -> None:
     if program.network not in NETWORKS:
         raise refused("network", f"must be one of {', '.join(NETWORKS)}")
+    if program.network != "none" and program.port == PROXY_PORT:
+        raise refused("port", f"must be another than {PROXY_PORT}, where the way out is that `network` opens")
     if (program.network == "hosts") != bool(program.network_hosts):
         raise refused("network_hosts", "must name hosts when `network` is `hosts`, and only then")
     try:
@@ -120,5 +130,9 @@ def _check_url(url: str) -> None:
         if not url.removeprefix("storage://").strip("/"):
             raise refused("binary_url", "must name an object: storage://<pathname>")
         return
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https"):
         raise refused("binary_url", "must begin with http://, https:// or storage://")
+    try:
+        parse(url)
+    except UrlRefused as error:
+        raise refused("binary_url", f"cannot be used: {error.message.rstrip('.')}") from None

@@ -64,7 +64,7 @@ class FleetConfig:
     alone_seconds: float = 600.0
     health_seconds: float = 10.0
     start_seconds: float = 60.0
-    settle_seconds: float = 3.0
+    settle_seconds: float = 5.0
     stop_seconds: float = 10.0
     sample_seconds: float = 15.0
     log_lines: int = 100_000

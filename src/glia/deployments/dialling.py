@@ -77,7 +77,9 @@ async def _ask(address: str) -> socket.socket:
         said, fds, _, _ = socket.recv_fds(control, 1, 1)
     found = _handed_over(said, fds)
     found.setblocking(False)
-    if found.family != socket.AF_INET or found.type & socket.SOCK_STREAM == 0:  # whatever the program slipped us
+    if (
+        found.family not in (socket.AF_INET, socket.AF_INET6) or found.type & socket.SOCK_STREAM == 0
+    ):  # whatever the program slipped us
         found.close()
         raise ConnectionRefusedError
     return found

@@ -3,7 +3,7 @@
 Its text is handed to the interpreter by `-c`, so it needs nothing but the standard library. Arguments: RLIMITS (as
 `name=number` with commas), PORT, the port of the way out or 0, the number of a listening unix socket, then the
 program's command line. On each connection to that socket the host writes one byte: `c` gets a descriptor connected to
-127.0.0.1:PORT, `e` the socket that listens for the program's own requests, `t` sends SIGTERM to the program.
+PORT, `e` the socket that listens for the program's own requests, `t` sends SIGTERM to the program.
 """
 
 import os
@@ -43,6 +43,23 @@ def way_out(port: int) -> "socket.socket | None":
     return listener
 
 
+def reach(port: int) -> "socket.socket | None":
+    """Connected, or about to be. Some programs listen on IPv6's loopback only, where `localhost` leads them."""
+    for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+        try:
+            inner = socket.socket(family, socket.SOCK_STREAM)
+        except OSError:  # this kernel has no IPv6
+            return None
+        inner.setblocking(False)
+        code = inner.connect_ex((address, port))
+        if code == 115 and select.select([], [inner], [], 0)[1]:  # it knows by now, unless the program is busy
+            code = inner.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code in (0, 115):
+            return inner
+        inner.close()
+    return None
+
+
 def serve(host: socket.socket, port: int, pid: int, way: "socket.socket | None") -> None:
     host.settimeout(1)
     try:
@@ -53,13 +70,11 @@ def serve(host: socket.socket, port: int, pid: int, way: "socket.socket | None")
         elif asked == b"e" and way is not None:
             socket.send_fds(host, [b"k"], [way.fileno()])
         elif asked == b"c":
-            inner = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-            inner.setblocking(False)
-            code = inner.connect_ex(("127.0.0.1", port))
-            if code in (0, 115):  # connected, or about to be
-                socket.send_fds(host, [b"k"], [inner.fileno()])
-            else:
+            inner = reach(port)
+            if inner is None:
                 host.sendall(b"x")
+                return
+            socket.send_fds(host, [b"k"], [inner.fileno()])
             inner.close()
     except OSError:
         return

@@ -185,15 +185,14 @@ class Node:
 
     async def _report(self, tx: Transaction) -> None:
         told: list[tuple[Minder, int, bool]] = []
-        for minder in self._minders.values():
-            if not minder.is_dirty:
-                continue
+        dirty = [minder for minder in self._minders.values() if minder.is_dirty]
+        for minder in sorted(dirty, key=lambda minder: minder.row.id):  # as whoever else locks replicas
             told.append((minder, minder.restarts, minder.has_started))
             minder.is_dirty = False
             await node_queries.report(tx, minder.row.id, minder.report())
-            if minder.listens and not minder.row.listens:
-                await node_queries.note_listening(tx, minder.row.deployment_id)
             await node_queries.tell(tx, minder.row.deployment_id)
+        for id in {minder.row.deployment_id for minder in dirty if minder.listens and not minder.row.listens}:
+            await node_queries.note_listening(tx, id)
 
         def kept() -> None:
             for minder, restarts, has_started in told:

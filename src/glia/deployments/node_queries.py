@@ -39,7 +39,8 @@ class Wish:
 
 @dataclass(frozen=True)
 class ReplicaRow:
-    """is_held: its node has said recently that it lives. age_seconds: since it was planned."""
+    """is_held: its node has said recently that it lives. has_begun: its program was started once.
+    age_seconds: since then, else since it was planned."""
 
     id: UUID
     workspace_id: UUID
@@ -53,6 +54,7 @@ class ReplicaRow:
     reason: str
     failures: int
     is_held: bool
+    has_begun: bool
     age_seconds: float
 
 
@@ -142,16 +144,19 @@ async def replicas(tx: Transaction) -> list[ReplicaRow]:
         """
         select r.id, r.workspace_id, r.deployment_id, r.version_id, r.generation, r.node_id, r.is_wanted, r.state,
                r.is_ready, r.reason, r.failures, n.lease_until > now() as is_held,
-               extract(epoch from now() - r.created_at)::float8 as age_seconds
+               r.begun_at is not null as has_begun,
+               extract(epoch from now() - coalesce(r.begun_at, r.created_at))::float8 as age_seconds
         from deployment_replicas r join fleet_nodes n on n.id = r.node_id order by r.id""",
     )
 
 
 async def add_replica(tx: Transaction, wish: Wish, id: UUID, node_id: UUID) -> None:
+    """None when the deployment was deleted meanwhile."""
     await tx.execute(
         """
         insert into deployment_replicas (id, workspace_id, deployment_id, version_id, generation, node_id)
-        values (%(id)s, %(workspace_id)s, %(deployment_id)s, %(version_id)s, %(generation)s, %(node_id)s)""",
+        select %(id)s, %(workspace_id)s, id, %(version_id)s, %(generation)s, %(node_id)s
+        from deployments where id = %(deployment_id)s for key share""",
         id=id,
         workspace_id=wish.workspace_id,
         deployment_id=wish.id,
@@ -210,6 +215,7 @@ async def report(tx: Transaction, id: UUID, row: Mapping[str, Any]) -> None:
         update deployment_replicas set state = %(state)s, is_ready = %(is_ready)s and is_wanted, reason = %(reason)s,
           failures = %(failures)s, address = %(address)s, restarts = restarts + %(restarted)s,
           started_at = case when %(started)s then now() else started_at end,
+          begun_at = coalesce(begun_at, case when %(started)s then now() end),
           last_failure = coalesce(nullif(%(last_failure)s, ''), last_failure)
         where id = %(id)s""",
         **row,

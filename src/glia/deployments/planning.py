@@ -1,7 +1,7 @@
 """What is to be done about a deployment, from what is wanted and what is there. Pure rules.
 
 A change replaces replica by replica: one new one is added, and when it is ready an old one goes. A new one that fails
-three times, whose program is refused, or that is not ready in time, undoes the change.
+three times, whose program is refused, or that is not ready in time after its download, undoes the change.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from glia.deployments.node_queries import NodeRow, ReplicaRow, Wish
 
 LOOP_FAILURES = 5
 """After so many failures in a row a deployment is said to be in error."""
+
+DOWNLOAD_SECONDS = 900.0
+"""The longest that the download of a program may take."""
 
 _UNDO_FAILURES = 3
 _UNDONE = "The last change was undone"
@@ -80,7 +83,8 @@ def _why_undo(new: Sequence[ReplicaRow], start_seconds: float) -> str:
     for row in new:
         if row.state == "failed" or row.failures >= _UNDO_FAILURES:
             return row.reason
-        if not row.is_ready and row.age_seconds > start_seconds:
+        longest = start_seconds if row.has_begun else start_seconds + DOWNLOAD_SECONDS
+        if not row.is_ready and row.age_seconds > longest:
             return row.reason or f"it was not ready within {start_seconds:g} s"
     return ""
 

@@ -87,6 +87,12 @@ async def lock(tx: Transaction, id: UUID) -> bool:
     return await tx.value("select id from deployments where id = %(id)s for update", id=id) is not None
 
 
+async def lock_all(tx: Transaction, id: UUID) -> None:
+    """Whatever is written of it at the same time, in the order in which nodes do: its lines, its replicas, itself."""
+    await tx.execute("select pg_advisory_xact_lock(hashtext('glia logs ' || %(id)s))", id=str(id))
+    await tx.execute("select from deployment_replicas where deployment_id = %(id)s order by id for update", id=id)
+
+
 async def get(tx: Transaction, id: UUID) -> Deployment | None:
     return await tx.one_or_none(Deployment, _SEEN + "where d.id = %(id)s", id=id)
 

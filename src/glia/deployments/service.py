@@ -238,8 +238,10 @@ class Deployments:
         """With its logs and figures. Its programs are ended as by `stop`."""
         principal.require("deployments:write")
         async with self._db.transaction(principal.workspace_id) as tx:
-            found = await _found(tx, reference, is_locked=True)
-            await queries.delete(tx, found.id)
+            found = await _found(tx, reference)
+            await queries.lock_all(tx, found.id)
+            if not await queries.delete(tx, found.id):
+                raise _missing(reference)
             await queries.tell(tx, found.id)
 
     # --- Logs and figures ---------------------------------------------------------------------------------------------

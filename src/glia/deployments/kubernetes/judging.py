@@ -90,7 +90,7 @@ def seen(row: Row, node_id: UUID, age_seconds: float) -> ReplicaRow:
     """As the plan sees it."""
     return ReplicaRow(
         row.id, row.workspace_id, row.deployment_id, row.version_id, row.generation, node_id, row.is_wanted, row.state,
-        row.is_ready, row.reason, row.failures, True, age_seconds,
+        row.is_ready, row.reason, row.failures, True, True, age_seconds,
     )  # fmt: skip
 
 

@@ -7,12 +7,11 @@ from functools import partial
 
 from glia.deployments.rotation import Place, Rotation
 from glia.kit.errors import GliaError, NotFound, Unavailable
-from glia.surfaces.deployments.forwarding import Forwarding
+from glia.surfaces.deployments.forwarding import PATIENCE_SECONDS, Forwarding
 from glia.surfaces.deployments.sockets import relay
 from glia.surfaces.shared.asgi import App, Receive, Scope, Send, send_json
 from glia.wiring import House
 
-_PATIENCE_SECONDS = 3.0
 _AGAIN_SECONDS = 0.1
 
 
@@ -64,7 +63,7 @@ async def choose(rotation: Rotation, route: str, tried: set[Place]) -> Place:
     """The least loaded that was not tried; waits a moment while none is ready, as after a crash.
     Raises NotFound, Unavailable."""
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + _PATIENCE_SECONDS
+    deadline = loop.time() + PATIENCE_SECONDS
     while True:
         places = await rotation.places(route)
         if places is None:

@@ -16,11 +16,13 @@ from glia.surfaces.shared.sse import send_while_read
 
 Choose = Callable[[set[Place]], Awaitable[Place]]
 
+PATIENCE_SECONDS = 3.0
+"""For a replica that takes a connection."""
+
 _IDLE_SECONDS = 900.0
 _BODY_PAUSE_SECONDS = 60.0
 _REST_SECONDS = 2.0
 _MOST_RESTING = 64
-_TRIES = 4
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 _HOP = frozenset(
     {
@@ -72,7 +74,9 @@ class Forwarding:
         Raises NotFound, Unavailable, BadAnswer, LateAnswer."""
         tried: set[Place] = set()
         has_died = False
-        for left in range(_TRIES - 1, -1, -1):
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + PATIENCE_SECONDS
+        while True:
             place = await choose(tried)
             self._rotation.begin(place)
             try:
@@ -84,7 +88,7 @@ class Forwarding:
                 tried.add(place)
             except ReplicaGone:
                 tried.add(place)
-                if not left:
+                if loop.time() > deadline:
                     raise Unavailable("No replica takes connections at its port.") from None
             except Gone:
                 return

@@ -10,7 +10,8 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.typing import Subprotocol
 
 from glia.deployments.rotation import Place, ReplicaGone, Rotation
-from glia.surfaces.deployments.forwarding import Choose
+from glia.kit.errors import Unavailable
+from glia.surfaces.deployments.forwarding import PATIENCE_SECONDS, Choose
 from glia.surfaces.shared.asgi import Receive, Scope, Send
 
 _OPEN_SECONDS = 30.0
@@ -29,6 +30,8 @@ async def relay(rotation: Rotation, choose: Choose, scope: Scope, receive: Recei
     """Raises NotFound, Unavailable before it is accepted."""
     await receive()  # websocket.connect
     tried: set[Place] = set()
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + PATIENCE_SECONDS
     while True:
         place = await choose(tried)
         rotation.begin(place)
@@ -39,6 +42,8 @@ async def relay(rotation: Rotation, choose: Choose, scope: Scope, receive: Recei
                 await _both_ways(inner, receive, send)
         except ReplicaGone:
             tried.add(place)
+            if loop.time() > deadline:
+                raise Unavailable("No replica takes connections at its port.") from None
         except (InvalidHandshake, OSError, TimeoutError):
             await send({"type": "websocket.close", "code": 1011, "reason": "The program did not take the WebSocket."})
             return
