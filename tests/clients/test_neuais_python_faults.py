@@ -81,6 +81,8 @@ def test_a_field_that_was_not_selected_says_so(client: Client, odd: OddServer):
     assert odd.asked[0].path == "/v1/agents?status=running&limit=5&sort=created_at%3Adesc&fields=id"
     with pytest.raises(AttributeError, match="sent no `status`"):
         _ = agent.status
+    with pytest.raises(AttributeError, match="sent no `endpoints`"):
+        _ = agent.endpoints  # which has a default where the server says nothing of it
 
 
 @pytest.mark.parametrize("passing", [refused(429, "rate_limit_exceeded"), Said(502), Said(503), Said(504), HANGS_UP])

@@ -11191,7 +11191,7 @@ export interface operations {
             query?: {
                 /** @description How many lines, the last ones. */
                 tail?: number;
-                /** @description `30m`, `1h`, `2d`, or a time. */
+                /** @description `30m`, `1h`, `1h30m`, `2d`, or a time. */
                 since?: string | null;
                 /** @description Only lines of this level and above. */
                 level?: "debug" | "info" | "warn" | "error";

@@ -209,6 +209,11 @@ def test_faults_have_their_codes_and_name_the_field(theirs: Theirs, neuais: Neua
     assert (code, told["error-code"]) == (grpc.StatusCode.ALREADY_EXISTS, "conflict")
     code, told, _ = theirs.refused("AgentService.GetAgent", id="agt_none")
     assert (code, told["error-code"]) == (grpc.StatusCode.NOT_FOUND, "not_found")
+    code, told, message = theirs.refused("AgentService.GetAgent")
+    assert (code, told["error-field"]) == (grpc.StatusCode.INVALID_ARGUMENT, "id")
+    assert "route" not in message
+    code, told, _ = theirs.refused("WebhookService.GetDelivery", webhook_id="whk_none")
+    assert (code, told["error-field"]) == (grpc.StatusCode.INVALID_ARGUMENT, "id")
     code, told, _ = theirs.refused("AgentService.ScaleAgent", id="agt_none/../..")
     assert code in {grpc.StatusCode.NOT_FOUND, grpc.StatusCode.INVALID_ARGUMENT}
 

@@ -97,6 +97,8 @@ def test_a_wrong_credential_is_refused(neuais: Neuais):
     with pytest.raises(InvalidStatus) as refused, opened(neuais, key="glia_" + "x" * 40):
         pass
     assert refused.value.response.status_code == 401
+    assert refused.value.response.headers["www-authenticate"] == "Bearer"
+    assert refused.value.response.headers["x-request-id"]
     assert json.loads(refused.value.response.body)["error"]["code"] == "unauthorized"
     with pytest.raises(InvalidStatus) as refused, opened(neuais, "/v1/nothing"):
         pass
@@ -193,6 +195,7 @@ def test_what_is_no_message_is_told_and_the_socket_goes_on(neuais: Neuais, neuai
             ({"type": "subscribe", "channel": "metrics", "metric": "heat"}, "metric"),
             ({"type": "subscribe", "channel": "status", "colour": "red"}, "colour"),
             ({"type": "ping", "id": 5}, "id"),
+            ({"type": "auth"}, "token"),
         ):
             live.connection.send(json.dumps(fields))
             assert live.hear("error")["error"]["details"]["field"] == field, fields

@@ -11,7 +11,6 @@ import pytest
 import websockets
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from glia.surfaces.neuronagent import sockets
 from tests.surfaces.conftest import Client, Server
 from tests.surfaces.neuronagent.conftest import Neuron
 
@@ -217,21 +216,6 @@ async def test_a_hundred_sockets_are_served_at_once(client: Neuron) -> None:
             return str(number * 2) in (await turn(socket, f"What is {number}*2?"))[-1]["content"]
 
     assert all(await asyncio.gather(*(converse(number, session) for number, session in enumerate(sessions))))
-
-
-async def test_a_reader_that_does_not_read_is_let_go(client: Neuron, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sockets, "_WRITE_SECONDS", 0.2)
-    sent: list[str] = []
-
-    async def never(_message: Any) -> None:
-        await asyncio.sleep(60)
-
-    socket = sockets._Socket(None, None, None, None, never)  # type: ignore[arg-type] - only its writing is looked at
-    with pytest.raises(sockets._Closed) as closed:
-        await socket._say({"type": "chunk", "content": "x"})
-
-    assert closed.value.code == 1008
-    assert sent == []
 
 
 def test_origins_are_those_that_the_operator_lists() -> None:

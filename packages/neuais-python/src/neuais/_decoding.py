@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import date, datetime
 from functools import cache
@@ -42,8 +42,11 @@ class Model:
 M = TypeVar("M", bound=Model)
 
 
-def decode(model: type[M], data: object) -> M:
-    """Raises UnexpectedAnswer for something else than an object, or a time that is none."""
+def decode(model: type[M], data: object, selected: Sequence[str] | None = None) -> M:
+    """selected: the fields that were asked for; the others have no value, not even their default. None for all.
+
+    Raises UnexpectedAnswer for something else than an object, or a time that is none.
+    """
     if not isinstance(data, Mapping):
         raise UnexpectedAnswer(f"Where a {model.__name__} should be, the server sent {data!r:.200}.")
     given = cast("Mapping[str, Any]", data)
@@ -54,6 +57,8 @@ def decode(model: type[M], data: object) -> M:
             value: object = {name: value for name, value in given.items() if name not in hints}
         elif known.name in given:
             value = _value(hints[known.name], given[known.name], known.name)
+        elif selected is not None and known.name not in selected:
+            continue
         elif known.default is not MISSING:
             value = known.default
         elif known.default_factory is not MISSING:
@@ -78,6 +83,10 @@ def encode(value: object) -> object:
 
 @cache
 def _hints(model: type[Model]) -> dict[str, Any]:
+    # A default that stays on its class would be read where a value was left away.
+    for known in fields(model):
+        if known.name in vars(model):
+            delattr(model, known.name)
     return get_type_hints(model)
 
 

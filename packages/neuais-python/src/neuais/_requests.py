@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -29,7 +29,6 @@ LONGEST_RETRY_AFTER_SECONDS = 60.0
 _PASSING = frozenset({429, 502, 503, 504})
 _REPEATABLE = frozenset({"GET", "PUT", "DELETE"})
 
-T = TypeVar("T")
 Fields = Sequence[str]
 
 
@@ -190,20 +189,12 @@ def _is_passing(error: ApiError) -> bool:
     return error.status in _PASSING or (error.status == 409 and error.retry_after is not None)
 
 
-def one(model: type[M]) -> Callable[[Any], M]:
-    return lambda body: decode(model, body)
-
-
-def page(model: type[M], name: str) -> Callable[[Any], Page[M]]:
-    """name: what the list is called in the envelope."""
-    return lambda body: page_of(model, name, body)
-
-
-def page_of(model: type[M], name: str, body: Any) -> Page[M]:
+def page_of(model: type[M], name: str, body: Any, selected: Fields | None = None) -> Page[M]:
+    """name: what the list is called in the envelope. selected: the fields that were asked for; None for all."""
     if not isinstance(body, dict) or not isinstance(body.get(name), list):  # pyright: ignore[reportUnknownMemberType]
         raise UnexpectedAnswer(f"Where a list of {name} should be, the server sent {body!r:.200}.")
     envelope = cast("dict[str, Any]", body)
-    items = tuple(decode(model, row) for row in envelope[name])
+    items = tuple(decode(model, row, selected) for row in envelope[name])
     offset = envelope.get("offset", 0)
     total = envelope.get("total", offset + len(items))
     has_more = envelope.get("has_more", offset + len(items) < total)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -35,15 +34,13 @@ from glia.surfaces.shared.bodies import (
     id_of,
     number_of,
 )
+from glia.surfaces.shared.durations import ago
 
 router = APIRouter(prefix="/v1/deployments", tags=["deployments"], route_class=WatchedRoute)
 
 usage_router = APIRouter(prefix="/v1/deployment-usage", tags=["deployments"], route_class=WatchedRoute)
 
 _HEARTBEAT_EVERY = 70
-_DURATION = re.compile(r"([0-9]{1,6})([smhd])")
-_LONGEST_SINCE_SECONDS = 3650 * 86_400
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 class DeploymentBody(Body):
@@ -352,7 +349,7 @@ async def logs(
         WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 10_000}),
         Query(description="How many lines, the last ones."),
     ] = None,
-    since: Annotated[str | None, Query(description="`30m`, `1h`, `2d`, or a time.")] = None,
+    since: Annotated[str | None, Query(description="`30m`, `1h`, `1h30m`, `2d`, or a time.")] = None,
     level: _LEVEL = None,
     text: Annotated[str | None, Query(description="Only lines that hold it, in any case.", max_length=200)] = None,
     replica_id: Annotated[UUID | None, Query(description="Only lines of this replica.")] = None,
@@ -476,11 +473,7 @@ def line_json(line: LogLine) -> dict[str, Any]:
 
 
 def since_of(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    if (found := _DURATION.fullmatch(text)) is not None:
-        return datetime.now(UTC) - timedelta(seconds=min(int(found[1]) * _UNITS[found[2]], _LONGEST_SINCE_SECONDS))
-    return moment_of(text, "since")
+    return None if text is None else ago(text) or moment_of(text, "since")
 
 
 def _series(total: list[Point], single: list[Point]) -> SeriesOut:

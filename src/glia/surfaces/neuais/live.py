@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from typing import Any, Final, NoReturn, assert_never
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, suppress
+from typing import Final, NoReturn, assert_never
 from urllib.parse import parse_qsl
 from uuid import UUID
 
@@ -24,7 +24,6 @@ from glia.kit.errors import (
     Unauthorized,
     Unavailable,
 )
-from glia.kit.ids import new_id
 from glia.surfaces.neuais.agents import Show, reference_of
 from glia.surfaces.neuais.limits import PlanLimits, limit_headers
 from glia.surfaces.neuais.live_feeds import Feeds, Subscription, begun
@@ -44,12 +43,12 @@ from glia.surfaces.neuais.live_words import (
     stamped,
 )
 from glia.surfaces.neuais.words import neuais_error, status_of
-from glia.surfaces.shared.asgi import Receive, Request, Scope, Send, send_json
+from glia.surfaces.shared.asgi import Receive, Request, Scope, Send
 from glia.surfaces.shared.objects import origin_of
+from glia.surfaces.shared.sockets import LATER, TOO_BIG, Closed, Room, Session, refuse
 from glia.wiring import House
 
 PATH: Final = "/v1/ws"
-MOST_SOCKETS: Final = 1000
 MOST_SUBSCRIPTIONS: Final = 1000
 _MOST_WAITING: Final = 256
 _AUTH_SECONDS: Final = 10.0
@@ -60,7 +59,6 @@ _RECHECK_SECONDS: Final = 1.0
 _TROUBLED_SECONDS: Final = 3.0
 HEARTBEAT_SECONDS: Final = 15
 
-_POLICY, _TOO_BIG, _LATER = 1008, 1009, 1013
 _UNAUTHORIZED, _FORBIDDEN = 4401, 4403
 
 router = APIRouter(tags=["websocket"])
@@ -86,27 +84,23 @@ class Sockets:
         self._house = house
         self._limits = PlanLimits(house)
         self._readings = Readings(house)
-        self._open = 0
+        self._room = Room()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect
         caller = _Caller(self._house, self._limits, Request({**scope, "method": "GET"}, receive))
-        try:
-            if scope["path"] != PATH:
-                raise NotFound(f"There is no WebSocket at {scope['path'][:200]}; use {PATH}.")
-            if self._open >= MOST_SOCKETS:
-                raise Unavailable(f"{MOST_SOCKETS} sockets are open already, the most there may be; try again later.")
-            if credential := _credential(scope):
-                await caller.become(credential)
-        except GliaError as error:
-            return await _refuse(send, error, caller.headers)
-        await send({"type": "websocket.accept", "headers": caller.headers})
-        self._open += 1
-        try:
+        with ExitStack() as stack:
+            try:
+                if scope["path"] != PATH:
+                    raise NotFound(f"There is no WebSocket at {scope['path'][:200]}; use {PATH}.")
+                stack.enter_context(self._room.place())
+                if credential := _credential(scope):
+                    await caller.become(credential)
+            except GliaError as error:
+                await refuse(send, error, neuais_error, status_of=status_of, headers=caller.headers)
+                return
+            await send({"type": "websocket.accept", "headers": caller.headers})
             await _Socket(self._house, self._readings, caller, scope, receive, send).serve()
-        finally:
-            self._open -= 1
-        return None
 
 
 def _credential(scope: Scope) -> str | None:
@@ -117,16 +111,6 @@ def _credential(scope: Scope) -> str | None:
     query = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1")))
     token = (headers.get(b"x-api-key") or b"").decode("latin-1") or query.get("token")
     return f"Bearer {token}" if token else None
-
-
-async def _refuse(send: Send, error: GliaError, headers: Sequence[tuple[bytes, bytes]]) -> None:
-    """Before the upgrade, as any other error."""
-
-    async def before_upgrade(message: Any) -> None:
-        """Any: an ASGI message."""
-        await send({**message, "type": f"websocket.{message['type']}"})
-
-    await send_json(before_upgrade, status_of(error), neuais_error(error, str(new_id())), headers)
 
 
 class _Caller:
@@ -175,45 +159,24 @@ class _Caller:
             )
 
 
-class _Closed(Exception):
-    """The socket is done with. code: with which it is closed; None when the client has closed it."""
-
-    def __init__(self, code: int | None, reason: str = "") -> None:
-        super().__init__(reason)
-        self.code = code
-        self.reason = reason
-
-
-class _Socket:
+class _Socket(Session):
     def __init__(
         self, house: House, readings: Readings, caller: _Caller, scope: Scope, receive: Receive, send: Send
     ) -> None:
+        super().__init__(receive, send, write_seconds=_WRITE_SECONDS)
         self._house = house
         self._caller = caller
-        self._receive = receive
-        self._send = send
         self._out: asyncio.Queue[str] = asyncio.Queue(_MOST_WAITING)
         self._feeds = Feeds(house, readings, _show_for(scope, house), self._say)
         self._made = 0
 
     async def serve(self) -> None:
-        """Until either side closes."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._write())
-                group.create_task(self._hear())
-        except* _Closed as ended:
-            closed = _first(ended)
-            if closed.code is not None:
-                await self._close(closed)
+        """Until either side closes. The last thing said is the error that is the reason."""
+        await self.run(self._write_out(), self._hear(), unsaid=self._unsaid)
 
-    async def _close(self, closed: _Closed) -> None:
-        """After what is still to be said, as the error that is the reason."""
-        with suppress(TimeoutError, RuntimeError, OSError):
-            async with asyncio.timeout(1):
-                while not self._out.empty():
-                    await self._send({"type": "websocket.send", "text": self._out.get_nowait()})
-                await self._send({"type": "websocket.close", "code": closed.code, "reason": closed.reason[:120]})
+    def _unsaid(self) -> Iterator[str]:
+        while not self._out.empty():
+            yield self._out.get_nowait()
 
     # --- what the client says ---------------------------------------------------------------------------------------
 
@@ -231,7 +194,7 @@ class _Socket:
             async with asyncio.timeout(_AUTH_SECONDS):
                 said = await self._next()
         except TimeoutError:
-            raise _Closed(_UNAUTHORIZED, f"No credential came within {_AUTH_SECONDS:g} s.") from None
+            raise Closed(_UNAUTHORIZED, f"No credential came within {_AUTH_SECONDS:g} s.") from None
         if not isinstance(said, Auth):
             error: GliaError = Unauthorized('Sign in first: {"type": "auth", "token": "..."}.')
             await self._fail(_UNAUTHORIZED, error, said.id)
@@ -244,7 +207,7 @@ class _Socket:
 
     async def _fail(self, code: int, error: GliaError, id: str | None = None) -> NoReturn:
         await self._say(error_frame(error, id))
-        raise _Closed(code, error.message)
+        raise Closed(code, error.message)
 
     async def _welcome(self, id: str | None) -> None:
         await self._say(frame("authenticated", id=id, heartbeat_seconds=HEARTBEAT_SECONDS, channels=CHANNELS))
@@ -252,9 +215,7 @@ class _Socket:
     async def _next(self) -> Said:
         """Tells the client of frames that are no messages, and goes on."""
         while True:
-            message = await self._receive()
-            if message["type"] == "websocket.disconnect":
-                raise _Closed(None)
+            message = await self.heard()
             try:
                 return read(message)
             except Unreadable as error:
@@ -262,7 +223,7 @@ class _Socket:
                     await self._fail(_UNAUTHORIZED, error, error.id)
                 await self._say(error_frame(error, error.id))
             except TooLarge as error:
-                raise _Closed(_TOO_BIG, error.message) from None
+                raise Closed(TOO_BIG, error.message) from None
 
     async def _answer(self, said: Said) -> None:
         try:
@@ -345,36 +306,16 @@ class _Socket:
         if time.monotonic() - began > _STALLED_SECONDS:
             self._feeds.is_stalled = True
 
-    async def _write(self) -> None:
+    async def _write_out(self) -> None:
         while True:
-            text = await self._out.get()
-            try:
-                async with asyncio.timeout(_WRITE_SECONDS):
-                    await self._send({"type": "websocket.send", "text": text})
-            except TimeoutError:
-                raise _Closed(_POLICY, "The frames are not read.") from None
-            except (RuntimeError, OSError):
-                raise _Closed(None) from None
+            await self.write(await self._out.get())
 
 
 def _code_of(error: GliaError) -> int:
-    return {401: _UNAUTHORIZED, 403: _FORBIDDEN}.get(error.status, _LATER)
+    return {401: _UNAUTHORIZED, 403: _FORBIDDEN}.get(error.status, LATER)
 
 
 def _show_for(scope: Scope, house: House) -> Show:
     scheme = "https" if scope.get("scheme") in {"wss", "https"} else "http"
     prefix: str = scope.get("state", {}).get("prefix", "")
     return Show(origin_of({**scope, "scheme": scheme}, house.settings.public_url).removesuffix(prefix))
-
-
-def _first(group: BaseExceptionGroup[_Closed]) -> _Closed:
-    """Of several reasons the one that came from the client: then there is nobody to close anything for."""
-    found = list(_leaves(group))
-    return next((error for error in found if error.code is None), found[0])
-
-
-def _leaves(group: BaseExceptionGroup[_Closed]) -> list[_Closed]:
-    found: list[_Closed] = []
-    for error in group.exceptions:
-        found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
-    return found

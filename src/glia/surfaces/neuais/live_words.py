@@ -119,6 +119,8 @@ def _said(found: dict[str, object], id: str | None, given: object) -> Said:
         reason = f"must be a text of at most {_LONGEST_ID} characters"
         raise InvalidRequest(f"`id` {reason}.", field="id", reason=reason)
     said, unknown = convert({name: value for name, value in found.items() if value is not None}, _KINDS[kind])
+    if isinstance(said, Auth) and not said.token:
+        raise InvalidRequest("`token` is missing.", field="token", reason="is missing")
     if isinstance(said, Subscribe):
         unknown += _check(said, found)
     if unknown:

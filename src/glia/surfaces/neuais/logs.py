@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -28,14 +27,11 @@ from glia.surfaces.neuais.pages import TellingRoute
 from glia.surfaces.shared import sse
 from glia.surfaces.shared.asgi import Receive, Scope, Send
 from glia.surfaces.shared.bodies import Out, TheHouse, ThePrincipal, Time, number_of
+from glia.surfaces.shared.durations import ago
 
 router = APIRouter(prefix="/v1/agents", tags=["logs"], route_class=TellingRoute)
 
 DEFAULT_TAIL: Final = 100
-_LONGEST_SINCE: Final = timedelta(days=3650)
-_DURATION: Final = re.compile(r"(?:[0-9]{1,9}[smhd])+", re.ASCII)
-_PART: Final = re.compile(r"([0-9]+)([smhd])", re.ASCII)
-_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _LARGEST_ID: Final = 2**62
 _RECHECK_SECONDS: Final = 1.0
 _QUIET_PAGES: Final = 60
@@ -85,9 +81,8 @@ def since_of(text: str | None) -> datetime | None:
     """`1h`, `30m`, `15s`, `1h30m`, or a moment in ISO 8601. Raises InvalidRequest."""
     if text is None:
         return None
-    if _DURATION.fullmatch(text):
-        seconds = sum(int(count) * _UNITS[unit] for count, unit in _PART.findall(text))
-        return datetime.now(UTC) - min(timedelta(seconds=min(seconds, 10**10)), _LONGEST_SINCE)
+    if (moment := ago(text)) is not None:
+        return moment
     try:
         moment = datetime.fromisoformat(text)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)

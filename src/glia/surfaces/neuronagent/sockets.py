@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import parse_qsl
@@ -13,24 +13,22 @@ import orjson
 import structlog
 
 from glia.identity.types import Principal
-from glia.kit.errors import Forbidden, GliaError, InvalidRequest, NotFound, RateLimited, Unauthorized, Unavailable
-from glia.kit.ids import new_id
+from glia.kit.errors import Forbidden, GliaError, InvalidRequest, NotFound, RateLimited, Unauthorized
 from glia.surfaces.neuronagent.auth import is_read_only
 from glia.surfaces.neuronagent.config import Config
 from glia.surfaces.neuronagent.sending import MessageBody, Sending, check_content
 from glia.surfaces.neuronagent.turns import Frame, Turn, frames
 from glia.surfaces.neuronagent.words import neuronagent_error, uuid_in
 from glia.surfaces.shared.asgi import Message, Receive, Scope, Send
+from glia.surfaces.shared.sockets import POLICY, TOO_BIG, Closed, Room, Session, refuse
 from glia.wiring import House
 
 log = structlog.get_logger(__name__)
 
 PATHS = ("/ws", "/api/v1/ws")
-MOST_SOCKETS = 1000
 MOST_WAITING = 10
 LARGEST_FRAME = 512 * 1024
 _WRITE_SECONDS = 10.0
-_POLICY, _TOO_BIG = 1008, 1009
 
 
 class Sockets:
@@ -38,20 +36,19 @@ class Sockets:
         self._house = house
         self._sending = sending
         self._config = config
-        self._open = 0
+        self._room = Room()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect
-        try:
-            caller, session_id = await self._admit(scope)
-        except GliaError as error:
-            return await _refuse(send, error)
-        await send({"type": "websocket.accept"})
-        self._open += 1
-        try:
+        with ExitStack() as stack:
+            try:
+                caller, session_id = await self._admit(scope)
+                stack.enter_context(self._room.place())
+            except GliaError as error:
+                await refuse(send, error, neuronagent_error)
+                return
+            await send({"type": "websocket.accept"})
             await _Socket(self._sending, caller, session_id, receive, send).serve()
-        finally:
-            self._open -= 1
 
     async def _admit(self, scope: Scope) -> tuple[_Caller, UUID]:
         """Who opens the socket, and for which session. Raises what is wrong with it."""
@@ -69,8 +66,6 @@ class Sockets:
         session = await self._house.sessions.get(principal, uuid_in(session_id, "session_id"))
         if session.agent_id is None:
             raise InvalidRequest("The session has no agent that could answer.", field="session_id")
-        if self._open >= MOST_SOCKETS:
-            raise Unavailable(f"{MOST_SOCKETS} sockets are open already, the most there may be; try again later.")
         return caller, session.id
 
 
@@ -106,57 +101,21 @@ def _credential(headers: dict[str, str], query: dict[str, str]) -> str:
     return f"Bearer {key}"
 
 
-async def _refuse(send: Send, error: GliaError) -> None:
-    """Before the upgrade, as any other error."""
-    body = orjson.dumps(neuronagent_error(error, str(new_id())))
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    if isinstance(error, RateLimited):
-        headers.append((b"retry-after", str(max(1, round(error.retry_after_seconds))).encode()))
-    await send({"type": "websocket.http.response.start", "status": error.status, "headers": headers})
-    await send({"type": "websocket.http.response.body", "body": body})
-
-
-class _Closed(Exception):
-    """The socket is done with. code: with which it is closed; None when the client has closed it."""
-
-    def __init__(self, code: int | None, reason: str = "") -> None:
-        super().__init__(reason)
-        self.code = code
-        self.reason = reason
-
-
-class _Socket:
+class _Socket(Session):
     def __init__(self, sending: Sending, caller: _Caller, session_id: UUID, receive: Receive, send: Send) -> None:
+        super().__init__(receive, send, write_seconds=_WRITE_SECONDS)
         self._sending = sending
         self._caller = caller
         self._session_id = session_id
-        self._receive = receive
-        self._send = send
         self._waiting: asyncio.Queue[str] = asyncio.Queue(MOST_WAITING)
-        self._writing = asyncio.Lock()
 
     async def serve(self) -> None:
         """Until either side closes. A run that is at work goes on, and its answer is among the session's messages."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._hear())
-                group.create_task(self._answer())
-        except* _Closed as ended:
-            closed = _first(ended)
-            if closed.code is not None:
-                await self._close(closed)
-
-    async def _close(self, closed: _Closed) -> None:
-        with suppress(TimeoutError, RuntimeError, OSError):
-            async with asyncio.timeout(1):
-                await self._send({"type": "websocket.close", "code": closed.code, "reason": closed.reason[:120]})
+        await self.run(self._hear(), self._answer())
 
     async def _hear(self) -> None:
         while True:
-            message = await self._receive()
-            if message["type"] == "websocket.disconnect":
-                raise _Closed(None)
-            await self._take(message)
+            await self._take(await self.heard())
 
     async def _take(self, message: Message) -> None:
         try:
@@ -178,7 +137,7 @@ class _Socket:
                 await self._turn(principal, MessageBody(text))
             except Unauthorized as error:
                 await self._error(error)
-                raise _Closed(_POLICY, "The key is no longer valid.") from None
+                raise Closed(POLICY, "The key is no longer valid.") from None
             except GliaError as error:
                 await self._error(error)
 
@@ -217,21 +176,14 @@ class _Socket:
         await self._say({"type": "error", "error": error.message})
 
     async def _say(self, frame: dict[str, Any]) -> None:
-        """Raises _Closed when the reader has not read for ten seconds, or is gone."""
-        try:
-            async with self._writing, asyncio.timeout(_WRITE_SECONDS):
-                await self._send({"type": "websocket.send", "text": orjson.dumps(frame).decode()})
-        except TimeoutError:
-            raise _Closed(_POLICY, "The frames are not read.") from None
-        except (RuntimeError, OSError):
-            raise _Closed(None) from None
+        await self.write(orjson.dumps(frame).decode())
 
 
 def _content(message: Message) -> str:
-    """Raises InvalidRequest for a frame without a `content` that is text, and _Closed for one that is too large."""
+    """Raises InvalidRequest for a frame without a `content` that is text, and Closed for one that is too large."""
     raw: str | bytes = message.get("text") or message.get("bytes") or ""
     if len(raw) > LARGEST_FRAME or len(raw.encode() if isinstance(raw, str) else raw) > LARGEST_FRAME:
-        raise _Closed(_TOO_BIG, f"A frame may have {LARGEST_FRAME} bytes.")
+        raise Closed(TOO_BIG, f"A frame may have {LARGEST_FRAME} bytes.")
     try:
         found: object = orjson.loads(raw)
     except orjson.JSONDecodeError:
@@ -243,9 +195,3 @@ def _content(message: Message) -> str:
         raise InvalidRequest("`content` holds a NUL character; leave it away.", field="content")
     check_content(content)
     return content
-
-
-def _first(group: BaseExceptionGroup[_Closed]) -> _Closed:
-    """Of several reasons the one that came from the client: then there is nobody to close anything for."""
-    found = [error for error in group.exceptions if isinstance(error, _Closed)]
-    return next((error for error in found if error.code is None), found[0])

@@ -64,7 +64,7 @@ class AsyncAgents:
         return self._listing.every(page_size, status=status, region=region, sort=sort, fields=fields)
 
     async def get(self, id: str, *, fields: Fields | None = None) -> Agent:
-        return decode(Agent, await self._transport.call(get(path_of("agents", id), fields=fields)))
+        return decode(Agent, await self._transport.call(get(path_of("agents", id), fields=fields)), fields)
 
     async def create(
         self,

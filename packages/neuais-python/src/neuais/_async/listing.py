@@ -7,7 +7,7 @@ from typing import Generic
 
 from neuais._async.transport import AsyncTransport
 from neuais._decoding import M
-from neuais._requests import get, new_ones, page_of
+from neuais._requests import Fields, get, new_ones, page_of
 from neuais.models import Page
 
 
@@ -20,14 +20,15 @@ class AsyncListing(Generic[M]):
         self._path = path
         self._name = name
 
-    async def page(self, **query: object) -> Page[M]:
-        return page_of(self._model, self._name, await self._transport.call(get(self._path, **query)))
+    async def page(self, *, fields: Fields | None = None, **query: object) -> Page[M]:
+        found = await self._transport.call(get(self._path, **query, fields=fields))
+        return page_of(self._model, self._name, found, fields)
 
-    async def every(self, page_size: int, **query: object) -> AsyncIterator[M]:
+    async def every(self, page_size: int, *, fields: Fields | None = None, **query: object) -> AsyncIterator[M]:
         offset = 0
         seen: set[str] = set()
         while True:
-            found = await self.page(limit=page_size, offset=offset, **query)
+            found = await self.page(limit=page_size, offset=offset, fields=fields, **query)
             for item in new_ones(found.items, seen):
                 yield item
             offset += len(found)

@@ -40,7 +40,7 @@ class AsyncUsers:
         return self._listing.every(page_size, status=status, sort=sort, fields=fields)
 
     async def get(self, id: str, *, fields: Fields | None = None) -> User:
-        return decode(User, await self._transport.call(get(path_of("users", id), fields=fields)))
+        return decode(User, await self._transport.call(get(path_of("users", id), fields=fields)), fields)
 
     async def create(
         self,

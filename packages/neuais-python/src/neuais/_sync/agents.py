@@ -61,7 +61,7 @@ class Agents:
         return self._listing.every(page_size, status=status, region=region, sort=sort, fields=fields)
 
     def get(self, id: str, *, fields: Fields | None = None) -> Agent:
-        return decode(Agent, self._transport.call(get(path_of("agents", id), fields=fields)))
+        return decode(Agent, self._transport.call(get(path_of("agents", id), fields=fields)), fields)
 
     def create(
         self,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Generic
 
 from neuais._decoding import M
-from neuais._requests import get, new_ones, page_of
+from neuais._requests import Fields, get, new_ones, page_of
 from neuais._sync.transport import Transport
 from neuais.models import Page
 
@@ -20,14 +20,15 @@ class Listing(Generic[M]):
         self._path = path
         self._name = name
 
-    def page(self, **query: object) -> Page[M]:
-        return page_of(self._model, self._name, self._transport.call(get(self._path, **query)))
+    def page(self, *, fields: Fields | None = None, **query: object) -> Page[M]:
+        found = self._transport.call(get(self._path, **query, fields=fields))
+        return page_of(self._model, self._name, found, fields)
 
-    def every(self, page_size: int, **query: object) -> Iterator[M]:
+    def every(self, page_size: int, *, fields: Fields | None = None, **query: object) -> Iterator[M]:
         offset = 0
         seen: set[str] = set()
         while True:
-            found = self.page(limit=page_size, offset=offset, **query)
+            found = self.page(limit=page_size, offset=offset, fields=fields, **query)
             for item in new_ones(found.items, seen):
                 yield item
             offset += len(found)

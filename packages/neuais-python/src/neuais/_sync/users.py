@@ -40,7 +40,7 @@ class Users:
         return self._listing.every(page_size, status=status, sort=sort, fields=fields)
 
     def get(self, id: str, *, fields: Fields | None = None) -> User:
-        return decode(User, self._transport.call(get(path_of("users", id), fields=fields)))
+        return decode(User, self._transport.call(get(path_of("users", id), fields=fields)), fields)
 
     def create(
         self,

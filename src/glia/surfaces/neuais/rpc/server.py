@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 from urllib.parse import quote, urlencode
 
 import grpc
@@ -20,10 +20,11 @@ from grpc.aio import ServicerContext
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from glia.kit.errors import Conflict
+from glia.kit.errors import Conflict, InvalidRequest
 from glia.surfaces.neuais.rpc import neuais_pb2
 from glia.surfaces.neuais.rpc.calls import Answer, Asked, ask
 from glia.surfaces.neuais.rpc.table import BINDINGS
+from glia.surfaces.neuais.words import neuais_error
 from glia.surfaces.shared.asgi import App
 from glia.wiring import House
 
@@ -74,10 +75,13 @@ class Call:
         return self.http_method == "POST" and "{" not in self.path
 
     def asked(self, request: Message, headers: Mapping[str, str], client: tuple[str, int]) -> Asked:
+        """Raises InvalidRequest when a name that belongs into the path is empty: that would be another operation."""
         fields: dict[str, Any] = MessageToDict(request, preserving_proto_field_name=True)
         path, body = self.path, b""
         for name in [field.name for field in self.method.input_type.fields if f"{{{field.name}}}" in path]:
-            path = path.replace(f"{{{name}}}", quote(str(fields.pop(name, "")), safe=""))
+            if not fields.get(name):
+                raise InvalidRequest(f"`{name}` is empty.", field=name, reason="is empty")
+            path = path.replace(f"{{{name}}}", quote(str(fields.pop(name)), safe=""))
         if self.http_method in {"GET", "DELETE"}:
             query = "&".join(part for part in (self.query, urlencode(fields)) if part)
         else:
@@ -127,12 +131,12 @@ class GrpcServer:
         }
 
         async def answer(request: Message, context: ServicerContext[Message, Message]) -> Message:
-            async with ask(self._app, self._asked(call, request, context)) as given:
+            async with ask(self._app, await self._asked(call, request, context)) as given:
                 await _begin(call, given, context)
                 return ParseDict(json.loads(await given.whole()), answer_type(), ignore_unknown_fields=True)
 
         async def stream(request: Message, context: ServicerContext[Message, Message]) -> AsyncGenerator[Message]:
-            asked = self._asked(call, request, context)
+            asked = await self._asked(call, request, context)
             async with ask(self._app, asked) as given:
                 await _begin(call, given, context)
                 async with aclosing(_events(given)) as events:
@@ -147,10 +151,14 @@ class GrpcServer:
             return grpc.unary_stream_rpc_method_handler(stream, **coders)
         return grpc.unary_unary_rpc_method_handler(answer, **coders)
 
-    def _asked(self, call: Call, request: Message, context: ServicerContext[Message, Message]) -> Asked:
+    async def _asked(self, call: Call, request: Message, context: ServicerContext[Message, Message]) -> Asked:
+        """Ends the call when it names nothing that could be asked for."""
         told = {str(name): str(value) for name, value in context.invocation_metadata() or ()}
         headers = {name: told[name] for name in _PASSED_ON if name in told} | {"host": self._origin}
-        return call.asked(request, headers, _client_of(context.peer()))
+        try:
+            return call.asked(request, headers, _client_of(context.peer()))
+        except InvalidRequest as error:
+            await _refuse(call, 400, neuais_error(error, "")["error"], (), context)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serves until told to stop, then gives open calls three seconds to finish."""
@@ -183,12 +191,18 @@ async def _begin(call: Call, given: Answer, context: ServicerContext[Message, Me
     if given.status < 400:
         await context.send_initial_metadata(shown)
         return
-    error: dict[str, Any] = json.loads(await given.whole())["error"]
+    await _refuse(call, given.status, json.loads(await given.whole())["error"], shown, context)
+
+
+async def _refuse(
+    call: Call, status: int, error: Any, shown: tuple[tuple[str, str], ...], context: ServicerContext[Message, Message]
+) -> NoReturn:
+    """error: as the surface tells it, `{code, message, details}`. shown: what headers tell."""
     details: dict[str, str] = error["details"]
     told = {"error-code": error["code"], "error-field": details.get("field"), "error-reason": details.get("reason")}
     faults = tuple((name, value.encode("ascii", "backslashreplace").decode()) for name, value in told.items() if value)
-    code = STATUSES.get(given.status, grpc.StatusCode.INTERNAL)
-    if given.status == 409 and call.makes:
+    code = STATUSES.get(status, grpc.StatusCode.INTERNAL)
+    if status == 409 and call.makes:
         code = grpc.StatusCode.ALREADY_EXISTS
     await context.abort(code, error["message"], shown + faults)
 
