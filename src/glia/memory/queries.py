@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import LiteralString
 from uuid import UUID
@@ -242,7 +243,7 @@ async def reinforce(tx: Transaction, id: UUID, expires_at: datetime | None) -> N
     )
 
 
-async def touch(tx: Transaction, ids: list[UUID], use: Use, *, workspace_id: UUID) -> None:
+async def touch(tx: Transaction, ids: Sequence[UUID], use: Use, *, workspace_id: UUID) -> None:
     """They were found, once for each call. What somebody else is writing right now is left out, not waited for."""
     await tx.execute(
         """
@@ -258,7 +259,7 @@ async def touch(tx: Transaction, ids: list[UUID], use: Use, *, workspace_id: UUI
           expires_at = case when expires_at is null then null else
             greatest(expires_at, now() + case tier when 'working' then interval '1 hour' else interval '7 days' end) end
         from found where m.id = found.memory_id""",
-        ids=ids,
+        ids=list(ids),
         workspace_id=workspace_id,
         session_id=use.session_id,
         run_id=use.run_id,
