@@ -1,6 +1,6 @@
 import { Terminal } from "lucide-react";
-import { toast } from "sonner";
 import { serverUrl } from "@/lib/api";
+import { toast } from "@/lib/toast";
 import { Button } from "./ui/button";
 
 /** What the console asks, as a command. The key stays a variable: what is copied gets pasted into chats. */

@@ -2,7 +2,6 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { createFileRoute, Link, useNavigate } from "@tanstack/react-router";
 import { ListTree, Trash2 } from "lucide-react";
 import { useState } from "react";
-import { toast } from "sonner";
 import { Card, Page } from "@/components/page";
 import { Shown } from "@/components/states";
 import { Button, buttonStyle } from "@/components/ui/button";
@@ -12,6 +11,7 @@ import { Editor } from "@/features/agents/editor";
 import { Versions } from "@/features/agents/versions";
 import { Settings } from "@/features/memory/settings";
 import { createSession } from "@/features/sessions/api";
+import { toast } from "@/lib/toast";
 import { Talk } from "@/routes/-talk";
 
 export const Route = createFileRoute("/agents/$agent")({ component: AgentPage });

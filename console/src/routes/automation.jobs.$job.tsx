@@ -1,7 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { createFileRoute, Link, useNavigate } from "@tanstack/react-router";
 import { ArrowLeft, RotateCcw, Square, Trash2 } from "lucide-react";
-import { toast } from "sonner";
 import { Code } from "@/components/code";
 import { CopyCurl } from "@/components/copy-curl";
 import { Details } from "@/components/details";
@@ -14,6 +13,7 @@ import { cancelJob, deleteJob, isEnded, isTask, type JobTree, retryTask, treeQue
 import { JobLine } from "@/features/jobs/job-line";
 import { lines } from "@/features/jobs/tree";
 import { counted, moment, pretty } from "@/lib/format";
+import { toast } from "@/lib/toast";
 import { useNames } from "./-names";
 import { runLink } from "./-run-link";
 import { RunTree } from "./-run-tree";

@@ -2,7 +2,6 @@ import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tansta
 import { createFileRoute, Link, useNavigate } from "@tanstack/react-router";
 import { ArrowLeft, KeyRound, Pause, Pencil, Play, Trash2, Zap } from "lucide-react";
 import { useState } from "react";
-import { toast } from "sonner";
 import { Code } from "@/components/code";
 import { CopyCurl } from "@/components/copy-curl";
 import { Details } from "@/components/details";
@@ -30,6 +29,7 @@ import { toldWhen } from "@/features/triggers/when";
 import { workflowsQuery } from "@/features/workflows/api";
 import { serverUrl } from "@/lib/api";
 import { count, moment, pretty } from "@/lib/format";
+import { toast } from "@/lib/toast";
 import { useNames } from "./-names";
 import { runLink } from "./-run-link";
 

@@ -1,7 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { createFileRoute, Link, useNavigate } from "@tanstack/react-router";
 import { ArrowLeft, RotateCcw, Square } from "lucide-react";
-import { toast } from "sonner";
 import { Code } from "@/components/code";
 import { CopyCurl } from "@/components/copy-curl";
 import { Details } from "@/components/details";
@@ -21,6 +20,7 @@ import { Graph } from "@/features/workflows/graph";
 import type { StepDefinition } from "@/features/workflows/layout";
 import { StepPanel } from "@/features/workflows/step-panel";
 import { duration, moment, pretty } from "@/lib/format";
+import { toast } from "@/lib/toast";
 import { runLink } from "./-run-link";
 import { RunTree } from "./-run-tree";
 import { Waits } from "./-waits";

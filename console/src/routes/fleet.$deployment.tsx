@@ -2,7 +2,6 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { createFileRoute, useNavigate } from "@tanstack/react-router";
 import { Trash2 } from "lucide-react";
 import { useState } from "react";
-import { toast } from "sonner";
 import { CopyCurl } from "@/components/copy-curl";
 import { Card, Page } from "@/components/page";
 import { Shown } from "@/components/states";
@@ -27,6 +26,7 @@ import { Replicas } from "@/features/deployments/replicas";
 import { Versions } from "@/features/deployments/versions";
 import { serverUrl } from "@/lib/api";
 import { counted, moment } from "@/lib/format";
+import { toast } from "@/lib/toast";
 import { later } from "@/lib/undo";
 
 const LEVELS: Level[] = ["debug", "info", "warn", "error"];

@@ -1,7 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { createFileRoute, useNavigate } from "@tanstack/react-router";
 import { Trash2, X } from "lucide-react";
-import { toast } from "sonner";
 import { CopyCurl } from "@/components/copy-curl";
 import { Card, Page } from "@/components/page";
 import { Shown } from "@/components/states";
@@ -13,6 +12,7 @@ import { HitTest } from "@/features/knowledge/hit-test";
 import { Passages } from "@/features/knowledge/passages";
 import { Uploader } from "@/features/knowledge/uploader";
 import { counted } from "@/lib/format";
+import { toast } from "@/lib/toast";
 
 interface Search {
   document?: string;

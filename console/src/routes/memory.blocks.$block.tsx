@@ -2,7 +2,6 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { createFileRoute, Link, useNavigate } from "@tanstack/react-router";
 import { Trash2, Undo2 } from "lucide-react";
 import { useMemo } from "react";
-import { toast } from "sonner";
 import { CopyCurl } from "@/components/copy-curl";
 import { linkStyle } from "@/components/facts";
 import { Card, Page } from "@/components/page";
@@ -15,6 +14,7 @@ import { BlockEditor } from "@/features/memory/block-editor";
 import { BlockVersions } from "@/features/memory/block-versions";
 import { sees } from "@/features/memory/blocks";
 import { Pins } from "@/features/memory/pins";
+import { toast } from "@/lib/toast";
 
 export const Route = createFileRoute("/memory/blocks/$block")({ component: BlockPage });
 

@@ -2,7 +2,6 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { createFileRoute, Link, useNavigate } from "@tanstack/react-router";
 import { EyeOff, RotateCcw, ThumbsDown, ThumbsUp, Trash2, Undo2 } from "lucide-react";
 import { useMemo } from "react";
-import { toast } from "sonner";
 import { CopyCurl } from "@/components/copy-curl";
 import { Facts, linkStyle } from "@/components/facts";
 import { Card, Page } from "@/components/page";
@@ -16,6 +15,7 @@ import { FactEditor } from "@/features/memory/fact-editor";
 import { FactVersions } from "@/features/memory/fact-versions";
 import { Origin, useForgetting, whose } from "@/features/memory/facts";
 import { moment, pretty } from "@/lib/format";
+import { toast } from "@/lib/toast";
 
 export const Route = createFileRoute("/memory/facts/$memory")({ component: FactPage });
 

@@ -2,7 +2,6 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { createFileRoute, Link, useNavigate } from "@tanstack/react-router";
 import { Download, GitFork, Link2, MessageSquare, Play, Square } from "lucide-react";
 import { useMemo } from "react";
-import { toast } from "sonner";
 import { CopyCurl } from "@/components/copy-curl";
 import { Card, Page } from "@/components/page";
 import { Failure, Loading, Shown } from "@/components/states";
@@ -15,6 +14,7 @@ import { Inspector } from "@/features/runs/inspector";
 import { spansOf } from "@/features/runs/timeline";
 import { TimelineView } from "@/features/runs/timeline-view";
 import { cost, count, counted } from "@/lib/format";
+import { toast } from "@/lib/toast";
 import { Waits } from "./-waits";
 
 interface Search {

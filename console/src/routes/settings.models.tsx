@@ -1,6 +1,5 @@
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { createFileRoute, Link } from "@tanstack/react-router";
-import { toast } from "sonner";
 import { CopyCurl } from "@/components/copy-curl";
 import { Card } from "@/components/page";
 import { Empty, Shown } from "@/components/states";
@@ -11,6 +10,7 @@ import { Input } from "@/components/ui/field";
 import { modelsQuery, providersQuery, tryModel } from "@/features/settings/api";
 import { counted, duration, money } from "@/lib/format";
 import type { Model } from "@/lib/models";
+import { toast } from "@/lib/toast";
 
 export const Route = createFileRoute("/settings/models")({
   component: Models,

@@ -1,7 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { createFileRoute, Link } from "@tanstack/react-router";
 import { ArrowLeft } from "lucide-react";
-import { toast } from "sonner";
 import { CopyCurl } from "@/components/copy-curl";
 import { Card } from "@/components/page";
 import { Problem } from "@/components/problem";
@@ -26,6 +25,7 @@ import {
 } from "@/features/settings/api";
 import { ROLE_TOLD } from "@/features/settings/user-form";
 import { ago, moment } from "@/lib/format";
+import { toast } from "@/lib/toast";
 
 export const Route = createFileRoute("/settings/people/$user")({ component: Person });
 

@@ -2,7 +2,6 @@ import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tansta
 import { createFileRoute, Link, useNavigate } from "@tanstack/react-router";
 import { ArrowLeft, KeyRound, Pause, Pencil, Play, RotateCcw, Send, Trash2 } from "lucide-react";
 import { useState } from "react";
-import { toast } from "sonner";
 import { CopyCurl } from "@/components/copy-curl";
 import { Details } from "@/components/details";
 import { Modal } from "@/components/modal";
@@ -27,6 +26,7 @@ import { DeliveryView } from "@/features/settings/delivery-view";
 import { WebhookForm } from "@/features/settings/webhook-form";
 import { cn } from "@/lib/cn";
 import { ago, counted, moment } from "@/lib/format";
+import { toast } from "@/lib/toast";
 import { runLink } from "./-run-link";
 import { webhookState } from "./-webhook-state";
 

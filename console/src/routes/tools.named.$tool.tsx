@@ -1,7 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { createFileRoute, Link, useNavigate } from "@tanstack/react-router";
 import { Trash2 } from "lucide-react";
-import { toast } from "sonner";
 import { Code } from "@/components/code";
 import { Facts, linkStyle } from "@/components/facts";
 import { Card, Page } from "@/components/page";
@@ -16,6 +15,7 @@ import { inWords } from "@/features/tools/permission";
 import { RecipeCard } from "@/features/tools/recipe-card";
 import { Trial } from "@/features/tools/trial";
 import { pretty } from "@/lib/format";
+import { toast } from "@/lib/toast";
 
 export const Route = createFileRoute("/tools/named/$tool")({ component: ToolPage });
 

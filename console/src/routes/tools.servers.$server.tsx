@@ -1,7 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { createFileRoute, useNavigate } from "@tanstack/react-router";
 import { Power, RefreshCw, Trash2 } from "lucide-react";
-import { toast } from "sonner";
 import { CopyCurl } from "@/components/copy-curl";
 import { Facts } from "@/components/facts";
 import { Card, Page } from "@/components/page";
@@ -15,6 +14,7 @@ import { ServerSettings } from "@/features/tools/server-settings";
 import { ServerTools } from "@/features/tools/server-tools";
 import { OAuth } from "@/features/tools/sign-in";
 import { counted, moment } from "@/lib/format";
+import { toast } from "@/lib/toast";
 
 export const Route = createFileRoute("/tools/servers/$server")({ component: ServerPage });
 

@@ -1,7 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { createFileRoute, Link, useNavigate } from "@tanstack/react-router";
 import { Power, Trash2 } from "lucide-react";
-import { toast } from "sonner";
 import { CopyCurl } from "@/components/copy-curl";
 import { Card, Page } from "@/components/page";
 import { Shown } from "@/components/states";
@@ -19,6 +18,7 @@ import {
 import { OpenApiForm } from "@/features/tools/openapi-form";
 import { PermissionSelect } from "@/features/tools/permission";
 import { counted } from "@/lib/format";
+import { toast } from "@/lib/toast";
 
 export const Route = createFileRoute("/tools/toolsets/$toolset")({ component: ToolsetPage });
 

@@ -1,7 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { createFileRoute, Link, useNavigate } from "@tanstack/react-router";
 import { ArrowLeft, Pause, Play, Trash2 } from "lucide-react";
-import { toast } from "sonner";
 import { CopyCurl } from "@/components/copy-curl";
 import { Details } from "@/components/details";
 import { Card } from "@/components/page";
@@ -23,6 +22,7 @@ import { limitsOf } from "@/features/usage/limits";
 import { Meter } from "@/features/usage/meter";
 import { Waiting } from "@/features/usage/waiting";
 import { count, moment, money } from "@/lib/format";
+import { toast } from "@/lib/toast";
 import { BudgetHead, subjectOf } from "./-budget-head";
 import { useNames } from "./-names";
 

@@ -1,7 +1,6 @@
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { createFileRoute, Link } from "@tanstack/react-router";
 import { type FormEvent, type ReactNode, useState } from "react";
-import { toast } from "sonner";
 import { CopyCurl } from "@/components/copy-curl";
 import { Modal } from "@/components/modal";
 import { Card } from "@/components/page";
@@ -16,6 +15,7 @@ import { creditQuery, holdsQuery, postCredit, switchCredits, transactionsQuery }
 import { Holds } from "@/features/usage/holds";
 import { fold, microsOf } from "@/features/usage/ledger";
 import { moment, money } from "@/lib/format";
+import { toast } from "@/lib/toast";
 import { useNames } from "./-names";
 
 export const Route = createFileRoute("/usage/ledger")({ component: Ledger });
