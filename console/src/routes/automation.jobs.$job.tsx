@@ -4,8 +4,8 @@ import { ArrowLeft, RotateCcw, Square, Trash2 } from "lucide-react";
 import { Code } from "@/components/code";
 import { CopyCurl } from "@/components/copy-curl";
 import { Details } from "@/components/details";
+import { Loaded } from "@/components/loaded";
 import { Card } from "@/components/page";
-import { Shown } from "@/components/states";
 import { Status } from "@/components/status";
 import { Button } from "@/components/ui/button";
 import { Confirm } from "@/components/ui/confirm";
@@ -24,9 +24,9 @@ function JobPage() {
   const { job: id } = Route.useParams();
   const tree = useQuery(treeQuery(id));
   return (
-    <Shown of={tree} what="the job">
+    <Loaded of={tree} what="the job" back={{ to: "/automation/jobs", name: "All jobs" }}>
       {(job) => <Found key={job.id} job={job} />}
-    </Shown>
+    </Loaded>
   );
 }
 

@@ -5,6 +5,7 @@ import { useState } from "react";
 import { Code } from "@/components/code";
 import { CopyCurl } from "@/components/copy-curl";
 import { Details } from "@/components/details";
+import { Loaded } from "@/components/loaded";
 import { Modal } from "@/components/modal";
 import { Card } from "@/components/page";
 import { Secret } from "@/components/secret";
@@ -42,9 +43,9 @@ function TriggerPage() {
   const { trigger: id } = Route.useParams();
   const trigger = useQuery(triggerQuery(id));
   return (
-    <Shown of={trigger} what="the trigger">
+    <Loaded of={trigger} what="the trigger" back={{ to: "/automation/triggers", name: "All triggers" }}>
       {(found) => <Found key={found.id} trigger={found} />}
-    </Shown>
+    </Loaded>
   );
 }
 

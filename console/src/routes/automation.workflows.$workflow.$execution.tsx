@@ -4,6 +4,7 @@ import { ArrowLeft, RotateCcw, Square } from "lucide-react";
 import { Code } from "@/components/code";
 import { CopyCurl } from "@/components/copy-curl";
 import { Details } from "@/components/details";
+import { Loaded } from "@/components/loaded";
 import { Card } from "@/components/page";
 import { Shown } from "@/components/states";
 import { Status } from "@/components/status";
@@ -36,9 +37,9 @@ function ExecutionPage() {
   const { workflow, execution: id } = Route.useParams();
   const execution = useQuery(executionQuery(workflow, id));
   return (
-    <Shown of={execution} what="the execution">
+    <Loaded of={execution} what="the execution" back={{ to: "/automation/workflows", name: "All workflows" }}>
       {(found) => <Found key={found.id} execution={found} />}
-    </Shown>
+    </Loaded>
   );
 }
 

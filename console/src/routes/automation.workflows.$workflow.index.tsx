@@ -3,6 +3,7 @@ import { createFileRoute, Link, useNavigate } from "@tanstack/react-router";
 import { ArrowLeft, Pencil, Play, Trash2 } from "lucide-react";
 import { useState } from "react";
 import { CopyCurl } from "@/components/copy-curl";
+import { Loaded } from "@/components/loaded";
 import { Modal } from "@/components/modal";
 import { Card } from "@/components/page";
 import { Problem } from "@/components/problem";
@@ -37,9 +38,9 @@ function WorkflowPage() {
   const { workflow: slug } = Route.useParams();
   const workflow = useQuery(workflowQuery(slug));
   return (
-    <Shown of={workflow} what="the workflow">
+    <Loaded of={workflow} what="the workflow" back={{ to: "/automation/workflows", name: "All workflows" }}>
       {(found) => <Found key={found.id} workflow={found} />}
-    </Shown>
+    </Loaded>
   );
 }
 

@@ -3,6 +3,7 @@ import { createFileRoute, useNavigate } from "@tanstack/react-router";
 import { Trash2 } from "lucide-react";
 import { useState } from "react";
 import { CopyCurl } from "@/components/copy-curl";
+import { Loaded } from "@/components/loaded";
 import { Card, Page } from "@/components/page";
 import { Shown } from "@/components/states";
 import { Status } from "@/components/status";
@@ -55,9 +56,9 @@ function DeploymentPage() {
   const { deployment: reference } = Route.useParams();
   const deployment = useQuery(deploymentQuery(reference));
   return (
-    <Shown of={deployment} what="the deployment">
+    <Loaded of={deployment} what="the deployment" title="Deployment" back={{ to: "/fleet", name: "All deployments" }}>
       {(found) => <Found key={found.id} deployment={found} />}
-    </Shown>
+    </Loaded>
   );
 }
 

@@ -4,8 +4,8 @@ import { Trash2, Undo2 } from "lucide-react";
 import { useMemo } from "react";
 import { CopyCurl } from "@/components/copy-curl";
 import { linkStyle } from "@/components/facts";
+import { Loaded } from "@/components/loaded";
 import { Card, Page } from "@/components/page";
-import { Shown } from "@/components/states";
 import { Button } from "@/components/ui/button";
 import { Confirm } from "@/components/ui/confirm";
 import { agentsQuery } from "@/features/agents/api";
@@ -22,9 +22,9 @@ function BlockPage() {
   const { block: id } = Route.useParams();
   const block = useQuery(blockQuery(id));
   return (
-    <Shown of={block} what="the block">
+    <Loaded of={block} what="the block" title="Block" back={{ to: "/memory", name: "All memories" }}>
       {(found) => <Found block={found} />}
-    </Shown>
+    </Loaded>
   );
 }
 

@@ -4,8 +4,8 @@ import { EyeOff, RotateCcw, ThumbsDown, ThumbsUp, Trash2, Undo2 } from "lucide-r
 import { useMemo } from "react";
 import { CopyCurl } from "@/components/copy-curl";
 import { Facts, linkStyle } from "@/components/facts";
+import { Loaded } from "@/components/loaded";
 import { Card, Page } from "@/components/page";
-import { Shown } from "@/components/states";
 import { Status } from "@/components/status";
 import { Button } from "@/components/ui/button";
 import { Confirm } from "@/components/ui/confirm";
@@ -23,9 +23,9 @@ function FactPage() {
   const { memory: id } = Route.useParams();
   const memory = useQuery(memoryQuery(id));
   return (
-    <Shown of={memory} what="the memory">
+    <Loaded of={memory} what="the memory" title="Memory" back={{ to: "/memory", name: "All memories" }}>
       {(found) => <Found memory={found} />}
-    </Shown>
+    </Loaded>
   );
 }
 

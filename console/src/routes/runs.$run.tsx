@@ -3,8 +3,9 @@ import { createFileRoute, Link, useNavigate } from "@tanstack/react-router";
 import { Download, GitFork, Link2, MessageSquare, Play, Square } from "lucide-react";
 import { useMemo } from "react";
 import { CopyCurl } from "@/components/copy-curl";
+import { Loaded } from "@/components/loaded";
 import { Card, Page } from "@/components/page";
-import { Failure, Loading, Shown } from "@/components/states";
+import { Failure, Loading } from "@/components/states";
 import { Status } from "@/components/status";
 import { Button, buttonStyle } from "@/components/ui/button";
 import { agentsQuery } from "@/features/agents/api";
@@ -37,9 +38,9 @@ function RunPage() {
   const { run: id } = Route.useParams();
   const run = useQuery(runQuery(id));
   return (
-    <Shown of={run} what="the run">
+    <Loaded of={run} what="the run" title="Run" back={{ to: "/runs", name: "All runs" }}>
       {(found) => <Found key={id} run={found} />}
-    </Shown>
+    </Loaded>
   );
 }
 

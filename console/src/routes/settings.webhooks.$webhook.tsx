@@ -4,6 +4,7 @@ import { ArrowLeft, KeyRound, Pause, Pencil, Play, RotateCcw, Send, Trash2 } fro
 import { useState } from "react";
 import { CopyCurl } from "@/components/copy-curl";
 import { Details } from "@/components/details";
+import { Loaded } from "@/components/loaded";
 import { Modal } from "@/components/modal";
 import { Card } from "@/components/page";
 import { Secret } from "@/components/secret";
@@ -51,9 +52,9 @@ function WebhookPage() {
   const { webhook: id } = Route.useParams();
   const webhook = useQuery(webhookQuery(id));
   return (
-    <Shown of={webhook} what="the webhook">
+    <Loaded of={webhook} what="the webhook" back={{ to: "/settings/webhooks", name: "All webhooks" }}>
       {(found) => <Found key={found.id} webhook={found} />}
-    </Shown>
+    </Loaded>
   );
 }
 

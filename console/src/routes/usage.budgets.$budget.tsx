@@ -3,6 +3,7 @@ import { createFileRoute, Link, useNavigate } from "@tanstack/react-router";
 import { ArrowLeft, Pause, Play, Trash2 } from "lucide-react";
 import { CopyCurl } from "@/components/copy-curl";
 import { Details } from "@/components/details";
+import { Loaded } from "@/components/loaded";
 import { Card } from "@/components/page";
 import { Shown } from "@/components/states";
 import { Button } from "@/components/ui/button";
@@ -32,9 +33,9 @@ function BudgetPage() {
   const { budget: id } = Route.useParams();
   const budget = useQuery(budgetQuery(id));
   return (
-    <Shown of={budget} what="the budget">
+    <Loaded of={budget} what="the budget" back={{ to: "/usage/budgets", name: "All budgets" }}>
       {(found) => <Found key={found.id} budget={found} />}
-    </Shown>
+    </Loaded>
   );
 }
 
