@@ -15,6 +15,14 @@ export function curl(method: string, path: string, body?: unknown): string {
   return lines.join(" \\\n  ");
 }
 
+/** What is asked for, as the end of a path. */
+export function queryOf(asked: Iterable<[string, unknown]>): string {
+  const query = new URLSearchParams(
+    [...asked].flatMap(([name, value]) => (value == null ? [] : [[name, String(value)]])),
+  );
+  return query.size ? `?${query}` : "";
+}
+
 export function CopyCurl({ method = "GET", path, body }: { method?: string; path: string; body?: unknown }) {
   return (
     <Button

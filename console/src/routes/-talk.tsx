@@ -1,6 +1,7 @@
 import { useMutation } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { lazy, type ReactNode, Suspense, useState } from "react";
+import { figureLink } from "@/components/facts";
 import { Failure } from "@/components/states";
 import { Decide } from "@/features/approvals/decide";
 import { branch, createSession, say, stop, useTranscript } from "@/features/sessions/api";
@@ -64,6 +65,11 @@ export function Talk({ session, onBegin, agent, empty }: Props) {
           onCitation={setSource}
           onBranch={agent ? (at, text) => branching.mutate({ at, text }) : undefined}
           runLink={(turn, block) => <RunLink turn={turn} block={block} />}
+          callsLink={(turn, figure) => (
+            <Link to="/usage/calls" search={{ run_id: turn.runId }} className={figureLink}>
+              {figure}
+            </Link>
+          )}
           approval={(id) => <Decide id={id} tool={askOf(id)?.tool ?? "the call"} given={askOf(id)?.arguments} />}
           empty={empty}
         />

@@ -8,6 +8,7 @@ import { Details } from "@/components/details";
 import { Loaded } from "@/components/loaded";
 import { Modal } from "@/components/modal";
 import { Card } from "@/components/page";
+import { PlaceLink } from "@/components/place-link";
 import { Secret } from "@/components/secret";
 import { Empty, Shown } from "@/components/states";
 import { Status } from "@/components/status";
@@ -104,7 +105,12 @@ function Found({ trigger }: { trigger: Trigger }) {
               ["While one runs", trigger.overlap.replace("_", " ")],
               ["Passed while off", trigger.missed === "once" ? "fires once" : "let go"],
               ["Pauses after", trigger.max_failures === null ? "never" : `${trigger.max_failures} failures in a row`],
-              ["Firings", count(trigger.firings)],
+              [
+                "Firings",
+                <PlaceLink key="firings" place="firings">
+                  {count(trigger.firings)}
+                </PlaceLink>,
+              ],
               ...(trigger.hook_path
                 ? [
                     [
@@ -144,7 +150,7 @@ function Found({ trigger }: { trigger: Trigger }) {
           )}
         </Card>
       </div>
-      <Card title="What came of it">
+      <Card id="firings" title="What came of it" actions={<CopyCurl path={`/v1/triggers/${trigger.id}/firings`} />}>
         <Shown
           of={{
             data: firings.data?.pages.flatMap((page) => page.data),
