@@ -1,8 +1,8 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { createRouter, RouterProvider } from "@tanstack/react-router";
-import { StrictMode } from "react";
+import { type ComponentType, lazy, StrictMode, Suspense } from "react";
 import { createRoot } from "react-dom/client";
-import { Toaster } from "sonner";
+import type { ToasterProps } from "sonner";
 import { NoPage } from "@/components/no-page";
 import { Failure, Loading } from "@/components/states";
 import { ApiError } from "@/lib/api";
@@ -11,6 +11,13 @@ import { showTheme } from "@/lib/theme";
 import { routeTree } from "./routeTree.gen";
 import "./styles.css";
 
+// Without it nothing is said in passing, and everything else works.
+const Toaster = lazy(() =>
+  import("sonner").then(
+    (found) => ({ default: found.Toaster as ComponentType<ToasterProps> }),
+    () => ({ default: () => null }),
+  ),
+);
 const queries = new QueryClient({
   defaultOptions: {
     queries: {
@@ -50,7 +57,9 @@ if (root) {
     <StrictMode>
       <QueryClientProvider client={queries}>
         <RouterProvider router={router} />
-        <Toaster position="bottom-right" theme="system" />
+        <Suspense>
+          <Toaster position="bottom-right" theme="system" />
+        </Suspense>
       </QueryClientProvider>
     </StrictMode>,
   );

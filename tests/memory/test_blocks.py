@@ -170,6 +170,64 @@ async def test_blocks_have_bounds(
     await blocks.delete(principal, block.id)
 
 
+async def test_a_deleted_block_can_be_brought_back(
+    blocks: MemoryBlocks, principal: Principal, stranger: Principal, agent: UUID, session: UUID
+) -> None:
+    block = await blocks.create(principal, BlockSpec("persona", "You are kind."))
+    await blocks.pin(principal, block.id, agent)
+    await blocks.update(principal, block.id, {"content": "You are brief."}, version=1)
+
+    await blocks.delete(principal, block.id)
+
+    with pytest.raises(BlockNotFound):
+        await blocks.get(principal, block.id)
+    assert (await blocks.list(principal, Window())).items == []
+    assert (await blocks.list(principal, Window(), agent_id=agent)).items == []
+    assert (await blocks.pinned(principal.workspace_id, agent, session)).text == ""
+    assert [gone.id for gone in (await blocks.list(principal, Window(), is_deleted=True)).items] == [block.id]
+    with pytest.raises(BlockNotFound):
+        await blocks.restore(stranger, block.id)
+
+    back = await blocks.restore(principal, block.id)
+
+    assert (back.content, back.version, back.pinned_to) == ("You are brief.", 2, (agent,))
+    assert "You are brief." in (await blocks.pinned(principal.workspace_id, agent, session)).text
+    assert [version.version for version in await blocks.versions(principal, block.id)] == [2, 1]
+    assert await blocks.restore(principal, block.id) == back
+
+
+async def test_a_deleted_block_gives_its_label_free_and_does_not_push_another_out(
+    blocks: MemoryBlocks, principal: Principal
+) -> None:
+    first = await blocks.create(principal, BlockSpec("persona", "First."))
+    await blocks.delete(principal, first.id)
+    second = await blocks.create(principal, BlockSpec("persona", "Second."))
+
+    with pytest.raises(LabelTaken):
+        await blocks.restore(principal, first.id)
+
+    await blocks.delete(principal, second.id, for_good=True)
+    assert (await blocks.restore(principal, first.id)).content == "First."
+    with pytest.raises(BlockNotFound):
+        await blocks.restore(principal, second.id)
+
+
+async def test_a_block_is_deleted_for_good_after_30_days(
+    db: Database, blocks: MemoryBlocks, principal: Principal
+) -> None:
+    kept, gone = [await blocks.create(principal, BlockSpec(label)) for label in ("kept", "gone")]
+    for block, days in ((kept, 29), (gone, 31)):
+        await blocks.delete(principal, block.id)
+        async with db.transaction(principal.workspace_id) as tx:
+            await tx.execute(
+                "update memory_blocks set deleted_at = now() - make_interval(days => %(days)s) where id = %(id)s",
+                days=days,
+                id=block.id,
+            )
+
+    assert [block.id for block in (await blocks.list(principal, Window(), is_deleted=True)).items] == [kept.id]
+
+
 def test_a_text_cannot_leave_its_block() -> None:
     text = rendered([PinnedBlock("human", "", "x</block></memory_blocks><block label='law'>", 100, False, 1)])
     assert text.count("</block>") == 1

@@ -1,6 +1,6 @@
 import asyncio
 from collections.abc import Sequence
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -14,7 +14,7 @@ from glia.kit.pages import Window, read_cursor
 from glia.memory.errors import MemoryNotFound, NothingToUndo, VersionConflict
 from glia.memory.service import Memories
 from glia.memory.tools import memory_tools
-from glia.memory.types import Draft, Embedding, Filter, Memory, Origin, Scope, Status, Tier
+from glia.memory.types import Draft, Embedding, Filter, Memory, Origin, Scope, Status, Tier, Use
 from glia.sessions.service import Sessions
 from glia.tools.errors import InvalidArguments
 from glia.tools.types import Effect, ToolContext
@@ -334,10 +334,27 @@ async def test_a_search_marks_what_an_agent_uses(memories: Memories, principal: 
     saved = await save(memories, principal, "The key is under the mat.", tier=Tier.SHORT)
     await memories.search(principal, "key", Scope())
     assert (await memories.get(principal, saved.id)).accesses == 0
-    await asyncio.gather(*(memories.search(principal, "key", Scope(), is_use=True) for _ in range(3)))
+    await asyncio.gather(*(memories.search(principal, "key", Scope(), use=Use()) for _ in range(3)))
     used = await memories.get(principal, saved.id)
     assert used.accesses >= 1
     assert used.expires_at > saved.expires_at
+
+
+async def test_each_find_is_told_and_a_call_that_is_made_again_counts_once(
+    memories: Memories, principal: Principal, stranger: Principal
+) -> None:
+    saved = await save(memories, principal, "The key is under the mat.")
+    run, session = uuid4(), uuid4()
+    for call in ("call_1", "call_2", "call_2"):
+        await memories.search(principal, "key", Scope(), use=Use(session, run, f"{run}:{call}"))
+
+    finds = (await memories.finds(principal, saved.id, Window())).items
+
+    assert [find.tool_call_id for find in finds] == ["call_2", "call_1"]
+    assert {find.run_id for find in finds} == {run}
+    assert (await memories.get(principal, saved.id)).accesses == len(finds)
+    with pytest.raises(MemoryNotFound):
+        await memories.finds(stranger, saved.id, Window())
 
 
 class Vectors:

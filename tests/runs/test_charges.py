@@ -62,6 +62,7 @@ async def test_a_search_is_part_of_what_the_run_cost_and_a_usage_record(
     assert completed.cost_micros == run.cost_micros == 514
     assert (record.model, record.cost_micros, record.status, record.run_id) == ("paid/search", 500, "ok", run.id)
     assert (record.input_tokens, record.output_tokens) == (0, 0)
+    assert (record.step, record.tool_call_id) == (returned.step, returned.tool_call_id)
 
 
 async def test_a_cost_that_nobody_knows_is_recorded_as_unknown(

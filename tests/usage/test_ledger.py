@@ -18,7 +18,7 @@ from glia.kit.pages import Window, read_cursor
 from glia.usage.errors import BudgetExceeded, InsufficientCredit
 from glia.usage.ledger_queries import balance
 from glia.usage.service import Budgets, Credits, Spending, SpendingConfig
-from glia.usage.types import BudgetSpec, CallBound
+from glia.usage.types import Account, BudgetSpec, CallBound
 from tests.usage.test_budgets import HUNDRED, call_of, held, record_of
 
 
@@ -98,6 +98,29 @@ async def test_what_is_not_needed_of_a_hold_comes_back(
     assert {e.account: e.amount_micros for e in statement[2].entries} == {"granted": -130, "balance": 130}
     assert statement[2].note == "first payment"
     await check(db, principal)
+
+
+async def test_the_entries_of_an_account_add_up_to_what_it_holds(
+    ledger: Credits, spending: Spending, principal: Principal
+) -> None:
+    await ledger.enable(principal, is_enabled=True)
+    await ledger.grant(principal, 500)
+    await ledger.adjust(principal, -20)
+    await spending.settle(replace(record_of(principal, await held(spending, call_of(principal)), cost=30), step=7))
+    await held(spending, call_of(principal))
+    found = await ledger.balance(principal)
+
+    async def total(account: Account) -> int:
+        lines = (await ledger.transactions(principal, Window(), account=account)).items
+        return sum(entry.amount_micros for line in lines for entry in line.entries if entry.account == account)
+
+    assert await total("balance") == found.balance_micros == 350
+    assert await total("held") == found.held_micros == 100
+    assert await total("spent") == found.spent_micros == 30
+    assert -await total("granted") == found.granted_micros == 500
+    assert -await total("adjusted") == found.adjusted_micros == -20
+    (settled,) = (await ledger.transactions(principal, Window(), account="spent")).items
+    assert (settled.kind, settled.step) == ("settlement", 7)
 
 
 async def test_a_call_reserves_against_budgets_and_balance_or_against_neither(

@@ -12,7 +12,19 @@ from glia.kit.errors import Forbidden, InvalidRequest
 from glia.kit.ids import new_id
 from glia.kit.pages import Window, read_cursor
 from glia.usage.service import Usage
-from glia.usage.types import UsageRecord
+from glia.usage.types import UsageFilter, UsageRecord
+
+COUNTED = (
+    "calls",
+    "failed_calls",
+    "estimated_calls",
+    "input_tokens",
+    "output_tokens",
+    "cached_input_tokens",
+    "thinking_tokens",
+    "calls_of_unknown_cost",
+    "latency_ms",
+)
 
 
 @pytest.fixture
@@ -84,6 +96,28 @@ async def test_usage_is_grouped_by_whoever_caused_it(usage: Usage, principal: Pr
     assert list((await groups("day")).items()) == [("2031-05-01", 1), ("2031-05-02", 2)]
     assert (await usage.summary(principal, since=noon + timedelta(days=1), until=span["until"]))[0].calls == 2
     assert await usage.summary(principal, group_by="model") == []
+
+
+async def test_a_part_of_the_calls_adds_up_to_its_figure(usage: Usage, principal: Principal, db: Database) -> None:
+    await keep(
+        db,
+        usage,
+        principal,
+        record_of(principal),
+        record_of(principal, status="failed", cost_micros=None),
+        record_of(principal, cost_micros=None),
+    )
+    (total,) = await usage.summary(principal)
+
+    failed = (await usage.list(principal, Window(), only=UsageFilter(status="failed"))).items
+    unpriced = (await usage.list(principal, Window(), only=UsageFilter(is_priced=False))).items
+    priced = (await usage.list(principal, Window(), only=UsageFilter(is_priced=True))).items
+
+    assert (len(failed), len(unpriced)) == (total.failed_calls, total.calls_of_unknown_cost) == (1, 2)
+    assert sum(record.cost_micros or 0 for record in priced) == total.cost_micros
+    assert await usage.summary(principal, only=UsageFilter(session_id=new_id())) == [
+        replace(total, **dict.fromkeys(COUNTED, 0), cost_micros=None)
+    ]
 
 
 async def test_another_workspace_sees_nothing(

@@ -1,12 +1,12 @@
 import { type QueryClient, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { ChevronRight, Download, Paperclip } from "lucide-react";
 import { useEffect, useState } from "react";
-import { toast } from "sonner";
 import { api, data } from "@/lib/api";
 import { readCsv } from "@/lib/csv";
 import { bytes, count } from "@/lib/format";
 import { type File, type Look, lookOf } from "@/lib/look";
 import { fileAt, saveAt } from "@/lib/saving";
+import { toast } from "@/lib/toast";
 import { Code } from "./code";
 import { Failure, Loading } from "./states";
 import { Button } from "./ui/button";

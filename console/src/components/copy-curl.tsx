@@ -1,6 +1,6 @@
 import { Terminal } from "lucide-react";
-import { toast } from "sonner";
 import { serverUrl } from "@/lib/api";
+import { toast } from "@/lib/toast";
 import { Button } from "./ui/button";
 
 /** What the console asks, as a command. The key stays a variable: what is copied gets pasted into chats. */
@@ -13,6 +13,14 @@ export function curl(method: string, path: string, body?: unknown): string {
     lines.push('-H "Content-Type: application/json"', `-d '${JSON.stringify(body).replaceAll("'", "'\\''")}'`);
   }
   return lines.join(" \\\n  ");
+}
+
+/** What is asked for, as the end of a path. */
+export function queryOf(asked: Iterable<[string, unknown]>): string {
+  const query = new URLSearchParams(
+    [...asked].flatMap(([name, value]) => (value == null ? [] : [[name, String(value)]])),
+  );
+  return query.size ? `?${query}` : "";
 }
 
 export function CopyCurl({ method = "GET", path, body }: { method?: string; path: string; body?: unknown }) {

@@ -16,4 +16,7 @@ export function Facts({ of }: { of: [string, ReactNode][] }) {
   );
 }
 
+/** A figure that opens what it counts: it looks like the text around it, with a line below. */
+export const figureLink = "underline decoration-line underline-offset-4 hover:decoration-current hover:text-ink";
+
 export const linkStyle = "text-accent underline underline-offset-2";

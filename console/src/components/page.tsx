@@ -29,13 +29,14 @@ export function Page({ title, lead, actions, children }: Props) {
 }
 
 export function Card({
+  id,
   title,
   actions,
   className,
   children,
-}: Omit<Props, "lead" | "title"> & { title?: string; className?: string }) {
+}: Omit<Props, "lead" | "title"> & { id?: string; title?: string; className?: string }) {
   return (
-    <section className={cn("min-w-0 rounded-xl border border-line bg-panel", className)}>
+    <section id={id} className={cn("min-w-0 scroll-mt-4 rounded-xl border border-line bg-panel", className)}>
       {title && (
         <header className="flex min-h-12 items-center justify-between gap-2 border-b border-line px-4 py-1.5">
           <h2 className="font-semibold">{title}</h2>

@@ -1,11 +1,13 @@
 import { Link, type LinkProps, useRouter } from "@tanstack/react-router";
-import { LogOut, Menu, MonitorCog, Moon, Sun, X } from "lucide-react";
-import { Dialog } from "radix-ui";
-import { type ReactNode, useState } from "react";
+import { LogOut, Menu, MonitorCog, Moon, Sun } from "lucide-react";
+import { lazy, type ReactNode, Suspense, useState } from "react";
 import icon from "@/icon.svg";
 import { setTheme, type Theme, theme } from "@/lib/theme";
 import { AT_HAND, GROUPS, type Place, type PlaceGroup } from "./places";
 import { Button } from "./ui/button";
+
+// What nobody has opened is not loaded.
+const Sheet = lazy(() => import("./sheet"));
 
 interface Props {
   /** How many approvals wait. */
@@ -117,29 +119,19 @@ function Below({ to, name, Icon, waiting }: Place & { waiting: number }) {
 function More({ groups, waiting }: { groups: PlaceGroup[]; waiting: number }) {
   const [isOpen, setIsOpen] = useState(false);
   return (
-    <Dialog.Root open={isOpen} onOpenChange={setIsOpen}>
-      <Dialog.Trigger className={BELOW}>
+    <>
+      <button type="button" aria-haspopup="dialog" className={BELOW} onClick={() => setIsOpen(true)}>
         <Menu className="size-5" aria-hidden />
         More
-      </Dialog.Trigger>
-      <Dialog.Portal>
-        <Dialog.Overlay className="fixed inset-0 z-40" style={{ background: "rgb(0 0 0 / 45%)" }} />
-        <Dialog.Content
-          aria-describedby={undefined}
-          className="fixed inset-x-0 bottom-0 z-50 max-h-[85dvh] overflow-y-auto rounded-t-2xl border-t border-line bg-panel p-4 pb-[calc(1rem+env(safe-area-inset-bottom))]"
-        >
-          <div className="flex items-center justify-between">
-            <Dialog.Title className="px-2.5 font-semibold">All screens</Dialog.Title>
-            <Dialog.Close asChild>
-              <Button look="quiet" size="icon" aria-label="Close">
-                <X aria-hidden />
-              </Button>
-            </Dialog.Close>
-          </div>
-          <Groups groups={groups} waiting={waiting} onGo={() => setIsOpen(false)} />
-        </Dialog.Content>
-      </Dialog.Portal>
-    </Dialog.Root>
+      </button>
+      {isOpen && (
+        <Suspense>
+          <Sheet title="All screens" onClose={() => setIsOpen(false)}>
+            <Groups groups={groups} waiting={waiting} onGo={() => setIsOpen(false)} />
+          </Sheet>
+        </Suspense>
+      )}
+    </>
   );
 }
 

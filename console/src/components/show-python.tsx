@@ -1,8 +1,8 @@
 import { Code2, Copy } from "lucide-react";
 import { useState } from "react";
-import { toast } from "sonner";
 import { serverUrl } from "@/lib/api";
 import { python } from "@/lib/python";
+import { toast } from "@/lib/toast";
 import { Code } from "./code";
 import { Modal } from "./modal";
 import { Button } from "./ui/button";

@@ -21,9 +21,9 @@ export function Loading({ what }: { what: string }) {
 
 const TITLES: Record<number, string> = { 0: "Offline", 403: "Not allowed", 404: "Not found" };
 
-export function Failure({ error, onRetry }: { error: Error; onRetry?: () => void }) {
+export function Failure({ error, title: given, onRetry }: { error: Error; title?: string; onRetry?: () => void }) {
   const known = error instanceof ApiError ? error : null;
-  const title = (known && TITLES[known.status]) ?? "That did not work";
+  const title = given ?? (known && TITLES[known.status]) ?? "That did not work";
   return (
     <div role="alert" className="m-4 flex flex-wrap items-start gap-3 rounded-xl border border-line bg-bad-soft p-4">
       <CircleAlert className="mt-0.5 size-5 shrink-0 text-bad" aria-hidden />
@@ -47,7 +47,7 @@ export function Empty({ title, children, action }: { title: string; children?: R
   );
 }
 
-interface Readable<T> {
+export interface Readable<T> {
   data: T | undefined;
   error: Error | null;
   refetch: () => unknown;

@@ -448,6 +448,8 @@ export interface paths {
         /**
          * Transactions
          * @description The statement: every change of the ledger with its entries, newest first.
+         *
+         *     With `account`, the entries of that account add up to what it holds.
          */
         get: operations["transactions_v1_credits_transactions_get"];
         put?: never;
@@ -1284,6 +1286,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/memories/{memory}/finds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Finds
+         * @description Each time that an agent found it, newest first; `accesses` counts them.
+         */
+        get: operations["finds_v1_memories__memory__finds_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/memories/{memory}/undo": {
         parameters: {
             query?: never;
@@ -1364,7 +1386,7 @@ export interface paths {
         post?: never;
         /**
          * Delete
-         * @description Delete a block with its versions.
+         * @description Delete a block. It can be restored for 30 days unless it goes for good.
          */
         delete: operations["delete_v1_memory_blocks__block__delete"];
         options?: never;
@@ -1395,6 +1417,26 @@ export interface paths {
          * @description Show a shared block to an agent no longer.
          */
         delete: operations["unpin_v1_memory_blocks__block__agents__agent__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/memory-blocks/{block}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restore
+         * @description Bring a deleted block back as it was; 409 when another one has its label now.
+         */
+        post: operations["restore_v1_memory_blocks__block__restore_post"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -4994,6 +5036,28 @@ export interface components {
             target: string | null;
         };
         /**
+         * FindOut
+         * @description One time that an agent found it: in this run, by this call of memory_search.
+         */
+        FindOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Session Id */
+            session_id: string | null;
+            /** Run Id */
+            run_id: string | null;
+            /** Tool Call Id */
+            tool_call_id: string | null;
+        };
+        /**
          * FireBody
          * @description payload: for `{{ payload }}` in the message of a webhook, to try it without a request from outside.
          */
@@ -5897,6 +5961,18 @@ export interface components {
         ListOf_FileOut_: {
             /** Data */
             data: components["schemas"]["FileOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[FindOut] */
+        ListOf_FindOut_: {
+            /** Data */
+            data: components["schemas"]["FindOut"][];
             /**
              * Has More
              * @default false
@@ -8552,6 +8628,8 @@ export interface components {
         /**
          * TransactionOut
          * @description A change of the ledger; its entries add up to zero. Sources (granted, adjusted, shortfall) are negative.
+         *
+         *     step: the model call of the run that it is about; tool_call_id: the tool's call that cost something.
          */
         TransactionOut: {
             /**
@@ -8574,6 +8652,10 @@ export interface components {
             usage_id: string | null;
             /** Run Id */
             run_id: string | null;
+            /** Step */
+            step: number | null;
+            /** Tool Call Id */
+            tool_call_id: string | null;
             /** Key Id */
             key_id: string | null;
             /** Created By */
@@ -8839,6 +8921,8 @@ export interface components {
         /**
          * UsageRecordOut
          * @description One model call. cost_micros: null when the price is not known.
+         *
+         *     step: the model call of the run that it is; tool_call_id: the tool's call that cost something.
          */
         UsageRecordOut: {
             /**
@@ -8861,6 +8945,10 @@ export interface components {
             agent_id: string | null;
             /** Run Id */
             run_id: string | null;
+            /** Step */
+            step: number | null;
+            /** Tool Call Id */
+            tool_call_id: string | null;
             /** Key Id */
             key_id: string | null;
             /** Input Tokens */
@@ -10996,6 +11084,8 @@ export interface operations {
     transactions_v1_credits_transactions_get: {
         parameters: {
             query?: {
+                /** @description Only transactions that changed this account. */
+                account?: "balance" | "held" | "spent" | "granted" | "adjusted" | "shortfall" | "used" | "owed" | "paid";
                 /** @description How many at most; 1 to 1000. */
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
@@ -12752,6 +12842,40 @@ export interface operations {
             };
         };
     };
+    finds_v1_memories__memory__finds_get: {
+        parameters: {
+            query?: {
+                /** @description How many at most; 1 to 1000. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                memory: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_FindOut_"];
+                };
+            };
+        };
+    };
     undo_v1_memories__memory__undo_post: {
         parameters: {
             query?: never;
@@ -12818,6 +12942,8 @@ export interface operations {
             query?: {
                 /** @description Only those that this agent sees; its id or slug. */
                 agent_id?: string | null;
+                /** @description Only those that were deleted in the last 30 days and can be restored. */
+                deleted?: boolean;
                 /** @description How many at most; 1 to 1000. */
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
@@ -12912,7 +13038,10 @@ export interface operations {
     };
     delete_v1_memory_blocks__block__delete: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description At once and for good, with its versions. */
+                for_good?: boolean;
+            };
             header?: never;
             path: {
                 block: string;
@@ -13007,6 +13136,38 @@ export interface operations {
             path: {
                 block: string;
                 agent: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BlockOut"];
+                };
+            };
+        };
+    };
+    restore_v1_memory_blocks__block__restore_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                block: string;
             };
             cookie?: never;
         };
@@ -13240,6 +13401,12 @@ export interface operations {
                 root_run_id?: string | null;
                 /** @description Only runs in this state. */
                 status?: "queued" | "running" | "waiting" | "completed" | "failed" | "cancelled";
+                /** @description Only waiting runs that wait for this. */
+                waiting_for?: "approval" | "run" | "budget" | "time";
+                /** @description Only runs that this worker executes. */
+                worker_id?: string | null;
+                /** @description Only queued runs: for a later moment, or (false) due now. */
+                is_scheduled?: boolean | null;
                 /** @description How many at most; 1 to 1000. */
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
@@ -15635,6 +15802,14 @@ export interface operations {
                 key_id?: string | null;
                 /** @description Only calls in this project. */
                 project_id?: string | null;
+                /** @description Only calls of this session's runs. */
+                session_id?: string | null;
+                /** @description Only calls of this run and of those that work for it. */
+                root_run_id?: string | null;
+                /** @description Only calls that ended so. */
+                status?: "ok" | "cancelled" | "failed";
+                /** @description Only calls whose cost is known, or only those whose cost nobody knows. */
+                is_priced?: boolean | null;
             };
             header?: never;
             path?: never;
@@ -15679,6 +15854,14 @@ export interface operations {
                 key_id?: string | null;
                 /** @description Only calls in this project. */
                 project_id?: string | null;
+                /** @description Only calls of this session's runs. */
+                session_id?: string | null;
+                /** @description Only calls of this run and of those that work for it. */
+                root_run_id?: string | null;
+                /** @description Only calls that ended so. */
+                status?: "ok" | "cancelled" | "failed";
+                /** @description Only calls whose cost is known, or only those whose cost nobody knows. */
+                is_priced?: boolean | null;
             };
             header?: never;
             path?: never;

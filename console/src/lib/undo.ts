@@ -1,6 +1,6 @@
 // Two ways to take something back: perform it only after a while, or perform it at once and reverse it.
 import { useSyncExternalStore } from "react";
-import { toast } from "sonner";
+import { toast } from "./toast";
 
 const UNDO_MS = 6000;
 

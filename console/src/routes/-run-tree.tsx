@@ -1,4 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { CopyCurl } from "@/components/copy-curl";
+import { figureLink } from "@/components/facts";
 import { Card } from "@/components/page";
 import { Shown } from "@/components/states";
 import { Status } from "@/components/status";
@@ -13,7 +16,7 @@ export function RunTree({ run }: { run: string }) {
   const names = useNames();
   const runs = useQuery(runTreeQuery(run));
   return (
-    <Card title="Runs, with those of sub-agents">
+    <Card title="Runs, with those of sub-agents" actions={<CopyCurl path={`/v1/runs?root_run_id=${run}`} />}>
       <Shown of={runs} what="runs">
         {({ data }) => (
           <ul className="divide-y divide-line">
@@ -31,7 +34,10 @@ export function RunTree({ run }: { run: string }) {
                   {runLink(item.id, item.agent_id ? names.agent(item.agent_id) : item.kind)}
                 </span>
                 <span className="text-sm text-soft tabular-nums">
-                  {counted(item.usage.model_calls, "model call")} · {cost(item.cost_micros)} · {ago(item.created_at)}
+                  <Link to="/usage/calls" search={{ run_id: item.id }} className={figureLink}>
+                    {counted(item.usage.model_calls, "model call")} · {cost(item.cost_micros)}
+                  </Link>{" "}
+                  · {ago(item.created_at)}
                 </span>
                 <Status value={item.status} />
               </li>

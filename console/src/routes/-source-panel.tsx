@@ -11,7 +11,7 @@ interface Props {
 }
 
 /** The cited passage in its document, beside what one reads. */
-export function SourcePanel({ place, name, onClose }: Props) {
+export default function SourcePanel({ place, name, onClose }: Props) {
   return (
     <Dialog.Root open onOpenChange={(isOpen) => !isOpen && onClose()}>
       <Dialog.Portal>

@@ -1,7 +1,7 @@
 import { useMutation } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
-import { type ReactNode, useState } from "react";
-import { toast } from "sonner";
+import { lazy, type ReactNode, Suspense, useState } from "react";
+import { figureLink } from "@/components/facts";
 import { Failure } from "@/components/states";
 import { Decide } from "@/features/approvals/decide";
 import { branch, createSession, say, stop, useTranscript } from "@/features/sessions/api";
@@ -9,7 +9,10 @@ import { Composer } from "@/features/sessions/composer";
 import { Conversation } from "@/features/sessions/conversation";
 import type { Item, ToolBlock, TurnItem } from "@/features/sessions/transcript";
 import { type Citation, placeOf } from "@/lib/log";
-import { SourcePanel } from "./-source-panel";
+import { toast } from "@/lib/toast";
+
+// What nobody has opened is not loaded.
+const SourcePanel = lazy(() => import("./-source-panel"));
 
 interface Props {
   session: string | null;
@@ -62,6 +65,11 @@ export function Talk({ session, onBegin, agent, empty }: Props) {
           onCitation={setSource}
           onBranch={agent ? (at, text) => branching.mutate({ at, text }) : undefined}
           runLink={(turn, block) => <RunLink turn={turn} block={block} />}
+          callsLink={(turn, figure) => (
+            <Link to="/usage/calls" search={{ run_id: turn.runId }} className={figureLink}>
+              {figure}
+            </Link>
+          )}
           approval={(id) => <Decide id={id} tool={askOf(id)?.tool ?? "the call"} given={askOf(id)?.arguments} />}
           empty={empty}
         />
@@ -76,7 +84,9 @@ export function Talk({ session, onBegin, agent, empty }: Props) {
         onStop={() => open && stopping.mutate(open.runId)}
       />
       {source && (
-        <SourcePanel place={placeOf(source.uri)} name={source.document_name} onClose={() => setSource(null)} />
+        <Suspense>
+          <SourcePanel place={placeOf(source.uri)} name={source.document_name} onClose={() => setSource(null)} />
+        </Suspense>
       )}
     </div>
   );

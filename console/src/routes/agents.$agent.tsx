@@ -2,9 +2,8 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { createFileRoute, Link, useNavigate } from "@tanstack/react-router";
 import { ListTree, Trash2 } from "lucide-react";
 import { useState } from "react";
-import { toast } from "sonner";
+import { Loaded } from "@/components/loaded";
 import { Card, Page } from "@/components/page";
-import { Shown } from "@/components/states";
 import { Button, buttonStyle } from "@/components/ui/button";
 import { Confirm } from "@/components/ui/confirm";
 import { type Agent, agentQuery, deleteAgent } from "@/features/agents/api";
@@ -12,6 +11,7 @@ import { Editor } from "@/features/agents/editor";
 import { Versions } from "@/features/agents/versions";
 import { Settings } from "@/features/memory/settings";
 import { createSession } from "@/features/sessions/api";
+import { toast } from "@/lib/toast";
 import { Talk } from "@/routes/-talk";
 
 export const Route = createFileRoute("/agents/$agent")({ component: AgentPage });
@@ -20,9 +20,9 @@ function AgentPage() {
   const { agent: id } = Route.useParams();
   const agent = useQuery(agentQuery(id));
   return (
-    <Shown of={agent} what="the agent">
+    <Loaded of={agent} what="the agent" title="Agent" back={{ to: "/agents", name: "All agents" }}>
       {(found) => <Found agent={found} />}
-    </Shown>
+    </Loaded>
   );
 }
 

@@ -1,12 +1,11 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { createFileRoute, Link, useNavigate } from "@tanstack/react-router";
 import { ArrowLeft, RotateCcw, Square, Trash2 } from "lucide-react";
-import { toast } from "sonner";
 import { Code } from "@/components/code";
 import { CopyCurl } from "@/components/copy-curl";
 import { Details } from "@/components/details";
+import { Loaded } from "@/components/loaded";
 import { Card } from "@/components/page";
-import { Shown } from "@/components/states";
 import { Status } from "@/components/status";
 import { Button } from "@/components/ui/button";
 import { Confirm } from "@/components/ui/confirm";
@@ -14,6 +13,7 @@ import { cancelJob, deleteJob, isEnded, isTask, type JobTree, retryTask, treeQue
 import { JobLine } from "@/features/jobs/job-line";
 import { lines } from "@/features/jobs/tree";
 import { counted, moment, pretty } from "@/lib/format";
+import { toast } from "@/lib/toast";
 import { useNames } from "./-names";
 import { runLink } from "./-run-link";
 import { RunTree } from "./-run-tree";
@@ -24,9 +24,9 @@ function JobPage() {
   const { job: id } = Route.useParams();
   const tree = useQuery(treeQuery(id));
   return (
-    <Shown of={tree} what="the job">
+    <Loaded of={tree} what="the job" back={{ to: "/automation/jobs", name: "All jobs" }}>
       {(job) => <Found key={job.id} job={job} />}
-    </Shown>
+    </Loaded>
   );
 }
 

@@ -2,12 +2,13 @@ import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tansta
 import { createFileRoute, Link, useNavigate } from "@tanstack/react-router";
 import { ArrowLeft, KeyRound, Pause, Pencil, Play, Trash2, Zap } from "lucide-react";
 import { useState } from "react";
-import { toast } from "sonner";
 import { Code } from "@/components/code";
 import { CopyCurl } from "@/components/copy-curl";
 import { Details } from "@/components/details";
+import { Loaded } from "@/components/loaded";
 import { Modal } from "@/components/modal";
 import { Card } from "@/components/page";
+import { PlaceLink } from "@/components/place-link";
 import { Secret } from "@/components/secret";
 import { Empty, Shown } from "@/components/states";
 import { Status } from "@/components/status";
@@ -30,6 +31,7 @@ import { toldWhen } from "@/features/triggers/when";
 import { workflowsQuery } from "@/features/workflows/api";
 import { serverUrl } from "@/lib/api";
 import { count, moment, pretty } from "@/lib/format";
+import { toast } from "@/lib/toast";
 import { useNames } from "./-names";
 import { runLink } from "./-run-link";
 
@@ -42,9 +44,9 @@ function TriggerPage() {
   const { trigger: id } = Route.useParams();
   const trigger = useQuery(triggerQuery(id));
   return (
-    <Shown of={trigger} what="the trigger">
+    <Loaded of={trigger} what="the trigger" back={{ to: "/automation/triggers", name: "All triggers" }}>
       {(found) => <Found key={found.id} trigger={found} />}
-    </Shown>
+    </Loaded>
   );
 }
 
@@ -103,7 +105,12 @@ function Found({ trigger }: { trigger: Trigger }) {
               ["While one runs", trigger.overlap.replace("_", " ")],
               ["Passed while off", trigger.missed === "once" ? "fires once" : "let go"],
               ["Pauses after", trigger.max_failures === null ? "never" : `${trigger.max_failures} failures in a row`],
-              ["Firings", count(trigger.firings)],
+              [
+                "Firings",
+                <PlaceLink key="firings" place="firings">
+                  {count(trigger.firings)}
+                </PlaceLink>,
+              ],
               ...(trigger.hook_path
                 ? [
                     [
@@ -143,7 +150,7 @@ function Found({ trigger }: { trigger: Trigger }) {
           )}
         </Card>
       </div>
-      <Card title="What came of it">
+      <Card id="firings" title="What came of it" actions={<CopyCurl path={`/v1/triggers/${trigger.id}/firings`} />}>
         <Shown
           of={{
             data: firings.data?.pages.flatMap((page) => page.data),

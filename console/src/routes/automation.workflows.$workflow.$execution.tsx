@@ -1,10 +1,10 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { createFileRoute, Link, useNavigate } from "@tanstack/react-router";
 import { ArrowLeft, RotateCcw, Square } from "lucide-react";
-import { toast } from "sonner";
 import { Code } from "@/components/code";
 import { CopyCurl } from "@/components/copy-curl";
 import { Details } from "@/components/details";
+import { Loaded } from "@/components/loaded";
 import { Card } from "@/components/page";
 import { Shown } from "@/components/states";
 import { Status } from "@/components/status";
@@ -21,6 +21,7 @@ import { Graph } from "@/features/workflows/graph";
 import type { StepDefinition } from "@/features/workflows/layout";
 import { StepPanel } from "@/features/workflows/step-panel";
 import { duration, moment, pretty } from "@/lib/format";
+import { toast } from "@/lib/toast";
 import { runLink } from "./-run-link";
 import { RunTree } from "./-run-tree";
 import { Waits } from "./-waits";
@@ -36,9 +37,9 @@ function ExecutionPage() {
   const { workflow, execution: id } = Route.useParams();
   const execution = useQuery(executionQuery(workflow, id));
   return (
-    <Shown of={execution} what="the execution">
+    <Loaded of={execution} what="the execution" back={{ to: "/automation/workflows", name: "All workflows" }}>
       {(found) => <Found key={found.id} execution={found} />}
-    </Shown>
+    </Loaded>
   );
 }
 

@@ -2,8 +2,8 @@ import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tansta
 import { createFileRoute, Link, useNavigate } from "@tanstack/react-router";
 import { ArrowLeft, Pencil, Play, Trash2 } from "lucide-react";
 import { useState } from "react";
-import { toast } from "sonner";
 import { CopyCurl } from "@/components/copy-curl";
+import { Loaded } from "@/components/loaded";
 import { Modal } from "@/components/modal";
 import { Card } from "@/components/page";
 import { Problem } from "@/components/problem";
@@ -19,6 +19,7 @@ import { Graph } from "@/features/workflows/graph";
 import type { StepDefinition } from "@/features/workflows/layout";
 import { StepPanel } from "@/features/workflows/step-panel";
 import { duration, moment, pretty } from "@/lib/format";
+import { toast } from "@/lib/toast";
 
 interface Search {
   step?: string;
@@ -37,9 +38,9 @@ function WorkflowPage() {
   const { workflow: slug } = Route.useParams();
   const workflow = useQuery(workflowQuery(slug));
   return (
-    <Shown of={workflow} what="the workflow">
+    <Loaded of={workflow} what="the workflow" back={{ to: "/automation/workflows", name: "All workflows" }}>
       {(found) => <Found key={found.id} workflow={found} />}
-    </Shown>
+    </Loaded>
   );
 }
 

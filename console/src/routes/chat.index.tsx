@@ -1,12 +1,12 @@
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { createFileRoute, Link, useNavigate } from "@tanstack/react-router";
-import { toast } from "sonner";
 import { CopyCurl } from "@/components/copy-curl";
 import { Page } from "@/components/page";
 import { Empty, Shown } from "@/components/states";
 import { buttonStyle } from "@/components/ui/button";
 import { agentsQuery } from "@/features/agents/api";
 import { createSession } from "@/features/sessions/api";
+import { toast } from "@/lib/toast";
 import { Sessions } from "./chat";
 
 export const Route = createFileRoute("/chat/")({ component: Choose });

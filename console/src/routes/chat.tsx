@@ -1,7 +1,6 @@
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { createFileRoute, Link, Outlet, useMatchRoute, useNavigate } from "@tanstack/react-router";
 import { Plus, Trash2 } from "lucide-react";
-import { toast } from "sonner";
 import { Failure, Loading } from "@/components/states";
 import { Button, buttonStyle } from "@/components/ui/button";
 import { Confirm } from "@/components/ui/confirm";
@@ -9,6 +8,7 @@ import { agentsQuery } from "@/features/agents/api";
 import { deleteSession, sessionsQuery } from "@/features/sessions/api";
 import { cn } from "@/lib/cn";
 import { ago } from "@/lib/format";
+import { toast } from "@/lib/toast";
 
 export const Route = createFileRoute("/chat")({ component: Chat });
 

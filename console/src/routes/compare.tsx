@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { createFileRoute, Link } from "@tanstack/react-router";
 import { CopyCurl } from "@/components/copy-curl";
+import { figureLink } from "@/components/facts";
 import { Page } from "@/components/page";
 import { Empty, Shown } from "@/components/states";
 import { buttonStyle } from "@/components/ui/button";
@@ -33,6 +34,11 @@ function Both({ first, second }: { first: string; second: string }) {
       Open
     </Link>
   );
+  const calls = (session_id: string) => (figures: string) => (
+    <Link to="/usage/calls" search={{ session_id }} className={figureLink}>
+      {figures}
+    </Link>
+  );
   return (
     <Page
       title="Compare"
@@ -42,8 +48,8 @@ function Both({ first, second }: { first: string; second: string }) {
       <Shown of={comparison} what="the comparison">
         {(found) => (
           <div className="grid items-start gap-5 lg:grid-cols-2">
-            <SideView title="Original" side={found.first} link={open(first)} />
-            <SideView title="Branch" side={found.second} link={open(second)} />
+            <SideView title="Original" side={found.first} link={open(first)} calls={calls(first)} />
+            <SideView title="Branch" side={found.second} link={open(second)} calls={calls(second)} />
           </div>
         )}
       </Shown>

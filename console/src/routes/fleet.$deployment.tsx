@@ -2,8 +2,8 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { createFileRoute, useNavigate } from "@tanstack/react-router";
 import { Trash2 } from "lucide-react";
 import { useState } from "react";
-import { toast } from "sonner";
 import { CopyCurl } from "@/components/copy-curl";
+import { Loaded } from "@/components/loaded";
 import { Card, Page } from "@/components/page";
 import { Shown } from "@/components/states";
 import { Status } from "@/components/status";
@@ -27,6 +27,7 @@ import { Replicas } from "@/features/deployments/replicas";
 import { Versions } from "@/features/deployments/versions";
 import { serverUrl } from "@/lib/api";
 import { counted, moment } from "@/lib/format";
+import { toast } from "@/lib/toast";
 import { later } from "@/lib/undo";
 
 const LEVELS: Level[] = ["debug", "info", "warn", "error"];
@@ -55,9 +56,9 @@ function DeploymentPage() {
   const { deployment: reference } = Route.useParams();
   const deployment = useQuery(deploymentQuery(reference));
   return (
-    <Shown of={deployment} what="the deployment">
+    <Loaded of={deployment} what="the deployment" title="Deployment" back={{ to: "/fleet", name: "All deployments" }}>
       {(found) => <Found key={found.id} deployment={found} />}
-    </Shown>
+    </Loaded>
   );
 }
 

@@ -1,6 +1,7 @@
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { createFileRoute, Link, useNavigate } from "@tanstack/react-router";
 import { CopyCurl } from "@/components/copy-curl";
+import { figureLink } from "@/components/facts";
 import { Card, Page } from "@/components/page";
 import { Empty, Shown } from "@/components/states";
 import { buttonStyle } from "@/components/ui/button";
@@ -61,23 +62,25 @@ function Overview({ names }: { names: Map<string, string> }) {
   return (
     <div className="space-y-5">
       <div className="grid grid-cols-2 gap-3 lg:grid-cols-4">
-        <Figure name="Running" value={queue && count(queue.running)} status="running" />
+        <Figure name="Running" value={queue && count(queue.running)} search={{ status: "running" }} />
         <Figure
           name="In the queue"
           value={queue && count(queue.queued + queue.scheduled)}
           more={queue && queue.scheduled > 0 ? `${count(queue.scheduled)} for later` : undefined}
-          status="queued"
+          moreSearch={{ scheduled: true }}
+          search={{ status: "queued" }}
         />
         <Figure
           name="Waiting"
           value={queue && count(queue.suspended)}
           more={queue && queue.for_budget > 0 ? `${count(queue.for_budget)} for money` : undefined}
-          status="waiting"
+          moreSearch={{ waits: "budget" }}
+          search={{ status: "waiting" }}
         />
         <Figure
           name="Failed"
           value={failures && `${count(failures.data.length)}${failures.has_more ? "+" : ""}`}
-          status="failed"
+          search={{ status: "failed" }}
         />
       </div>
       <div className="grid items-start gap-5 lg:grid-cols-3">
@@ -148,9 +151,17 @@ function Spend() {
         <span className="block text-sm text-soft">
           {spent &&
             `${counted(spent.calls, "model call")} · ${counted(spent.input_tokens + spent.output_tokens, "token")}`}
-          {spent && spent.calls_of_unknown_cost > 0 && ` · ${count(spent.calls_of_unknown_cost)} of unknown price`}
         </span>
       </Link>
+      {spent && spent.calls_of_unknown_cost > 0 && (
+        <Link
+          to="/usage/calls"
+          search={{ since, is_priced: false }}
+          className="block border-t border-line px-4 py-2 text-sm text-soft hover:bg-raised"
+        >
+          {counted(spent.calls_of_unknown_cost, "call")} of unknown price left out
+        </Link>
+      )}
       {limited.slice(0, MOST_BUDGETS).map((budget) => (
         <Link
           key={budget.id}
@@ -178,7 +189,14 @@ function Workers({ found, error }: { found: Answer<"/v1/workers"> | undefined; e
   const alive = found?.data.filter((worker) => worker.is_alive) ?? [];
   const oldest = found?.queue.oldest_run_id;
   return (
-    <Card title={`Workers${found ? ` (${alive.length})` : ""}`}>
+    <Card
+      title={`Workers${found ? ` (${alive.length})` : ""}`}
+      actions={
+        <Link to="/settings/health" className="text-sm text-accent">
+          Health
+        </Link>
+      }
+    >
       {error && !found && <p className="p-4 text-sm text-soft">{error.message}</p>}
       {found && alive.length === 0 && (
         <p className="p-4 text-bad">No worker is alive; nothing is executed until one starts.</p>
@@ -189,7 +207,7 @@ function Workers({ found, error }: { found: Answer<"/v1/workers"> | undefined; e
             <span className="min-w-0 flex-1 truncate font-mono" title={`version ${worker.version}`}>
               {worker.name ?? worker.id.slice(-8)}
             </span>
-            <Link to="/runs" search={{ status: "running" }} className="shrink-0 text-soft hover:text-ink">
+            <Link to="/runs" search={{ worker: worker.id }} className="shrink-0 text-soft hover:text-ink">
               {counted(worker.running, "run")} · since {ago(worker.started_at)}
             </Link>
           </li>
@@ -222,20 +240,34 @@ function Broken() {
   );
 }
 
+interface Counted {
+  status?: "running" | "queued" | "waiting" | "failed";
+  scheduled?: boolean;
+  waits?: "budget";
+}
+
 interface FigureProps {
   name: string;
   value: string | undefined;
+  search: Counted;
+  /** A part of the number, and the runs that it counts. */
   more?: string;
-  status: "running" | "queued" | "waiting" | "failed";
+  moreSearch?: Counted;
 }
 
 /** A number that opens what it counts. */
-function Figure({ name, value, more, status }: FigureProps) {
+function Figure({ name, value, search, more, moreSearch }: FigureProps) {
   return (
-    <Link to="/runs" search={{ status }} className="rounded-xl border border-line bg-panel p-4 hover:bg-raised">
-      <span className="block text-sm text-soft">{name}</span>
-      <span className="text-2xl font-semibold tabular-nums">{value ?? "–"}</span>
-      {more && <span className="ml-2 text-sm text-soft">{more}</span>}
-    </Link>
+    <div className="relative rounded-xl border border-line bg-panel p-4 hover:bg-raised">
+      <Link to="/runs" search={search} className="after:absolute after:inset-0 after:rounded-xl">
+        <span className="block text-sm text-soft">{name}</span>
+        <span className="text-2xl font-semibold tabular-nums">{value ?? "–"}</span>
+      </Link>
+      {more && (
+        <Link to="/runs" search={moreSearch} className={`relative z-1 ml-2 text-sm text-soft ${figureLink}`}>
+          {more}
+        </Link>
+      )}
+    </div>
   );
 }

@@ -1,10 +1,9 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { createFileRoute, useNavigate } from "@tanstack/react-router";
 import { Trash2, X } from "lucide-react";
-import { toast } from "sonner";
 import { CopyCurl } from "@/components/copy-curl";
+import { Loaded } from "@/components/loaded";
 import { Card, Page } from "@/components/page";
-import { Shown } from "@/components/states";
 import { Button } from "@/components/ui/button";
 import { Confirm } from "@/components/ui/confirm";
 import { type Base, baseQuery, deleteBase } from "@/features/knowledge/api";
@@ -13,6 +12,7 @@ import { HitTest } from "@/features/knowledge/hit-test";
 import { Passages } from "@/features/knowledge/passages";
 import { Uploader } from "@/features/knowledge/uploader";
 import { counted } from "@/lib/format";
+import { toast } from "@/lib/toast";
 
 interface Search {
   document?: string;
@@ -33,9 +33,14 @@ function BasePage() {
   const { base: id } = Route.useParams();
   const base = useQuery(baseQuery(id));
   return (
-    <Shown of={base} what="the knowledge base">
+    <Loaded
+      of={base}
+      what="the knowledge base"
+      title="Knowledge base"
+      back={{ to: "/knowledge", name: "All knowledge bases" }}
+    >
       {(found) => <Found base={found} />}
-    </Shown>
+    </Loaded>
   );
 }
 

@@ -2,11 +2,10 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { createFileRoute, Link, useNavigate } from "@tanstack/react-router";
 import { Trash2, Undo2 } from "lucide-react";
 import { useMemo } from "react";
-import { toast } from "sonner";
 import { CopyCurl } from "@/components/copy-curl";
 import { linkStyle } from "@/components/facts";
+import { Loaded } from "@/components/loaded";
 import { Card, Page } from "@/components/page";
-import { Shown } from "@/components/states";
 import { Button } from "@/components/ui/button";
 import { Confirm } from "@/components/ui/confirm";
 import { agentsQuery } from "@/features/agents/api";
@@ -15,6 +14,7 @@ import { BlockEditor } from "@/features/memory/block-editor";
 import { BlockVersions } from "@/features/memory/block-versions";
 import { sees } from "@/features/memory/blocks";
 import { Pins } from "@/features/memory/pins";
+import { toast } from "@/lib/toast";
 
 export const Route = createFileRoute("/memory/blocks/$block")({ component: BlockPage });
 
@@ -22,9 +22,9 @@ function BlockPage() {
   const { block: id } = Route.useParams();
   const block = useQuery(blockQuery(id));
   return (
-    <Shown of={block} what="the block">
+    <Loaded of={block} what="the block" title="Block" back={{ to: "/memory", name: "All memories" }}>
       {(found) => <Found block={found} />}
-    </Shown>
+    </Loaded>
   );
 }
 

@@ -2,11 +2,11 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { createFileRoute, Link, useNavigate } from "@tanstack/react-router";
 import { EyeOff, RotateCcw, ThumbsDown, ThumbsUp, Trash2, Undo2 } from "lucide-react";
 import { useMemo } from "react";
-import { toast } from "sonner";
 import { CopyCurl } from "@/components/copy-curl";
 import { Facts, linkStyle } from "@/components/facts";
+import { Loaded } from "@/components/loaded";
 import { Card, Page } from "@/components/page";
-import { Shown } from "@/components/states";
+import { PlaceLink } from "@/components/place-link";
 import { Status } from "@/components/status";
 import { Button } from "@/components/ui/button";
 import { Confirm } from "@/components/ui/confirm";
@@ -15,7 +15,10 @@ import { deleteMemory, type Memory, memoryQuery, rateMemory, undoMemory } from "
 import { FactEditor } from "@/features/memory/fact-editor";
 import { FactVersions } from "@/features/memory/fact-versions";
 import { Origin, useForgetting, whose } from "@/features/memory/facts";
-import { moment, pretty } from "@/lib/format";
+import { Finds } from "@/features/memory/finds";
+import { count, counted, moment, pretty } from "@/lib/format";
+import { toast } from "@/lib/toast";
+import { runLink } from "./-run-link";
 
 export const Route = createFileRoute("/memory/facts/$memory")({ component: FactPage });
 
@@ -23,9 +26,9 @@ function FactPage() {
   const { memory: id } = Route.useParams();
   const memory = useQuery(memoryQuery(id));
   return (
-    <Shown of={memory} what="the memory">
+    <Loaded of={memory} what="the memory" title="Memory" back={{ to: "/memory", name: "All memories" }}>
       {(found) => <Found memory={found} />}
-    </Shown>
+    </Loaded>
   );
 }
 
@@ -51,7 +54,14 @@ function Found({ memory }: { memory: Memory }) {
           <Card title="What it says">
             <FactEditor key={memory.id} memory={memory} />
           </Card>
-          <Card title="Versions">
+          <Card
+            id="finds"
+            title={`Found (${count(memory.accesses)})`}
+            actions={<CopyCurl path={`/v1/memories/${memory.id}/finds`} />}
+          >
+            <Finds memory={memory} link={(run, children, call) => runLink(run, children, { call })} />
+          </Card>
+          <Card id="versions" title="Versions">
             <FactVersions memory={memory} />
           </Card>
         </div>
@@ -74,9 +84,22 @@ function About({ memory }: { memory: Memory }) {
         ["about", memory.topic && `${memory.topic}: ${memory.value}`],
         ["importance", `${memory.importance}, as it was said`],
         ["strength", `${memory.strength.toFixed(3)}, after fading`],
-        ["found", `${memory.accesses} times, last ${moment(memory.used_at)}`],
+        [
+          "found",
+          <PlaceLink key="found" place="finds">
+            {counted(memory.accesses, "time")}
+            {memory.accesses > 0 && `, last ${moment(memory.used_at)}`}
+          </PlaceLink>,
+        ],
         ["said again", memory.reinforced > 0 && `${memory.reinforced} times`],
-        ["rated", memory.useful + memory.not_useful > 0 && `useful ${memory.useful}, not ${memory.not_useful}`],
+        [
+          "rated",
+          memory.useful + memory.not_useful > 0 && (
+            <PlaceLink key="rated" place="versions">
+              useful {memory.useful}, not {memory.not_useful}
+            </PlaceLink>
+          ),
+        ],
         ["ends", memory.expires_at ? moment(memory.expires_at) : "never by itself"],
         [
           "replaced by",

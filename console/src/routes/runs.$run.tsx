@@ -2,10 +2,11 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { createFileRoute, Link, useNavigate } from "@tanstack/react-router";
 import { Download, GitFork, Link2, MessageSquare, Play, Square } from "lucide-react";
 import { useMemo } from "react";
-import { toast } from "sonner";
 import { CopyCurl } from "@/components/copy-curl";
+import { figureLink } from "@/components/facts";
+import { Loaded } from "@/components/loaded";
 import { Card, Page } from "@/components/page";
-import { Failure, Loading, Shown } from "@/components/states";
+import { Failure, Loading } from "@/components/states";
 import { Status } from "@/components/status";
 import { Button, buttonStyle } from "@/components/ui/button";
 import { agentsQuery } from "@/features/agents/api";
@@ -15,21 +16,30 @@ import { Inspector } from "@/features/runs/inspector";
 import { spansOf } from "@/features/runs/timeline";
 import { TimelineView } from "@/features/runs/timeline-view";
 import { cost, count, counted } from "@/lib/format";
+import type { LogEvent } from "@/lib/log";
+import { toast } from "@/lib/toast";
 import { Waits } from "./-waits";
 
 interface Search {
   event?: number;
   deltas?: true;
-  /** A tool call of the run; its event is shown. */
+  /** A tool call of the run, or the number of a model call; its event is shown. */
   call?: string;
+  step?: number;
+  /** Only the events that one of the run's figures counts. */
+  only?: keyof typeof COUNTED;
 }
+
+const COUNTED = { tools: { type: "tool.returned", name: "tool calls" } } as const;
 
 export const Route = createFileRoute("/runs/$run")({
   component: RunPage,
-  validateSearch: ({ event, deltas, call }: Record<string, unknown>): Search => ({
+  validateSearch: ({ event, deltas, call, step, only }: Record<string, unknown>): Search => ({
     event: Number(event) > 0 ? Number(event) : undefined,
     deltas: deltas === true ? true : undefined,
     call: typeof call === "string" ? call : undefined,
+    step: Number(step) > 0 ? Number(step) : undefined,
+    only: only === "tools" ? only : undefined,
   }),
 });
 
@@ -37,29 +47,32 @@ function RunPage() {
   const { run: id } = Route.useParams();
   const run = useQuery(runQuery(id));
   return (
-    <Shown of={run} what="the run">
+    <Loaded of={run} what="the run" title="Run" back={{ to: "/runs", name: "All runs" }}>
       {(found) => <Found key={id} run={found} />}
-    </Shown>
+    </Loaded>
   );
 }
 
 function Found({ run }: { run: Run }) {
-  const { event: asked, deltas, call } = Route.useSearch();
+  const { event: asked, deltas, call, step, only } = Route.useSearch();
   const navigate = useNavigate({ from: "/runs/$run" });
   const { events, error, isRead } = useEvents(run);
-  const called = call && events.find((event) => event.type === "tool.called" && event.data.tool_call_id === call);
+  const called = useMemo(() => eventOf(events, call, step), [events, call, step]);
   const seq = asked ?? (called ? called.seq : undefined);
   const agents = useQuery({ ...agentsQuery, enabled: run.agent_id !== null });
   const agent = agents.data?.data.find(({ id }) => id === run.agent_id);
   const timeline = useMemo(() => spansOf(events), [events]);
   const listed = useMemo(
-    () => (deltas ? events : events.filter((event) => !event.type.endsWith(".delta") || event.seq === seq)),
-    [events, deltas, seq],
+    () =>
+      only
+        ? events.filter((event) => event.type === COUNTED[only].type)
+        : deltas
+          ? events
+          : events.filter((event) => !event.type.endsWith(".delta") || event.seq === seq),
+    [events, deltas, seq, only],
   );
   const shown = events.find((event) => event.seq === seq);
   const show = (next: number) => void navigate({ search: (before) => ({ ...before, event: next }), replace: true });
-  const { usage } = run;
-  const facts = `${counted(usage.model_calls, "model call")} · ${counted(usage.tool_calls, "tool call")} · ${counted(usage.input_tokens + usage.output_tokens, "token")} · ${cost(run.cost_micros)}`;
   return (
     <Page
       title={
@@ -69,7 +82,7 @@ function Found({ run }: { run: Run }) {
       }
       lead={
         <>
-          <span className="tabular-nums">{facts}</span>
+          <Facts run={run} />
           {run.attempt > 1 && ` · attempt ${run.attempt}`}
           {run.status === "waiting" && (
             <>
@@ -88,23 +101,35 @@ function Found({ run }: { run: Run }) {
       </Card>
       <div className="grid gap-5 lg:grid-cols-2">
         <Card
-          title={`Events (${count(listed.length)})`}
+          title={only ? `Its ${COUNTED[only].name} (${count(listed.length)})` : `Events (${count(listed.length)})`}
           className="flex h-[28rem] flex-col lg:h-[38rem]"
           actions={
-            <label className="flex items-center gap-2 text-sm text-soft">
-              <input
-                type="checkbox"
-                className="size-4 accent-accent"
-                checked={deltas === true}
-                onChange={(event) =>
-                  void navigate({
-                    search: (before) => ({ ...before, deltas: event.target.checked || undefined }),
-                    replace: true,
-                  })
-                }
-              />
-              pieces of text
-            </label>
+            only ? (
+              <Link
+                to="/runs/$run"
+                params={{ run: run.id }}
+                search={{ event: seq }}
+                replace
+                className="text-sm text-accent"
+              >
+                All events
+              </Link>
+            ) : (
+              <label className="flex items-center gap-2 text-sm text-soft">
+                <input
+                  type="checkbox"
+                  className="size-4 accent-accent"
+                  checked={deltas === true}
+                  onChange={(event) =>
+                    void navigate({
+                      search: (before) => ({ ...before, deltas: event.target.checked || undefined }),
+                      replace: true,
+                    })
+                  }
+                />
+                pieces of text
+              </label>
+            )
           }
         >
           <div className="min-h-0 flex-1">
@@ -126,6 +151,33 @@ function Found({ run }: { run: Run }) {
         </Card>
       </div>
     </Page>
+  );
+}
+
+/** The event that a record or a fact names by the call it belongs to. */
+function eventOf(events: readonly LogEvent[], call: string | undefined, step: number | undefined) {
+  if (call) return events.find(({ type, data }) => type === "tool.called" && data.tool_call_id === call);
+  if (!step) return undefined;
+  const at = events.filter(({ type, data }) => type.startsWith("model.re") && data.step === step);
+  return at.find(({ type }) => type === "model.responded") ?? at.at(-1);
+}
+
+/** What the run took: each figure opens the calls that it is the sum of. */
+function Facts({ run }: { run: Run }) {
+  const { usage } = run;
+  const calls = { to: "/usage/calls", search: { run_id: run.id }, className: figureLink } as const;
+  return (
+    <span className="tabular-nums">
+      <Link {...calls}>{counted(usage.model_calls, "model call")}</Link>
+      {" · "}
+      <Link to="/runs/$run" params={{ run: run.id }} search={{ only: "tools" }} className={figureLink}>
+        {counted(usage.tool_calls, "tool call")}
+      </Link>
+      {" · "}
+      <Link {...calls}>{counted(usage.input_tokens + usage.output_tokens, "token")}</Link>
+      {" · "}
+      <Link {...calls}>{cost(run.cost_micros)}</Link>
+    </span>
   );
 }
 

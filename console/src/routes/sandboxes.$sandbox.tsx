@@ -2,9 +2,9 @@ import { useQuery } from "@tanstack/react-query";
 import { createFileRoute, Link, useNavigate } from "@tanstack/react-router";
 import { X } from "lucide-react";
 import { Facts } from "@/components/facts";
+import { Loaded } from "@/components/loaded";
 import { Card, Page } from "@/components/page";
 import { Pills, pillOptions, pillStyle } from "@/components/pills";
-import { Shown } from "@/components/states";
 import { Status } from "@/components/status";
 import { Button } from "@/components/ui/button";
 import { type Sandbox, sandboxQuery } from "@/features/sandboxes/api";
@@ -45,9 +45,9 @@ function SandboxPage() {
   const { sandbox: id } = Route.useParams();
   const sandbox = useQuery(sandboxQuery(id));
   return (
-    <Shown of={sandbox} what="the sandbox">
+    <Loaded of={sandbox} what="the sandbox" title="Sandbox" back={{ to: "/sandboxes", name: "All sandboxes" }}>
       {(found) => <Found key={id} sandbox={found} />}
-    </Shown>
+    </Loaded>
   );
 }
 

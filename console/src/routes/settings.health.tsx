@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { createFileRoute, Link } from "@tanstack/react-router";
 import { CopyCurl } from "@/components/copy-curl";
+import { figureLink } from "@/components/facts";
 import { Card } from "@/components/page";
 import { Empty, Shown } from "@/components/states";
 import { Status } from "@/components/status";
@@ -39,18 +40,20 @@ function Health() {
               <dl className="grid grid-cols-2 gap-4 p-4 sm:grid-cols-3 lg:grid-cols-6">
                 {(
                   [
-                    ["Queued", queue.queued, "queued"],
-                    ["For later", queue.scheduled, "queued"],
-                    ["Running", queue.running, "running"],
-                    ["Waiting", queue.suspended, "waiting"],
+                    ["Queued", queue.queued, { scheduled: false }],
+                    ["For later", queue.scheduled, { scheduled: true }],
+                    ["Running", queue.running, { status: "running" }],
+                    ["Waiting", queue.suspended, { status: "waiting" }],
+                    ["For approval", queue.for_approval, { waits: "approval" }],
+                    ["For a budget", queue.for_budget, { waits: "budget" }],
                   ] as const
-                ).map(([name, value, status]) => (
+                ).map(([name, value, search]) => (
                   <div key={name}>
                     <dt className="text-sm text-soft">{name}</dt>
                     <dd>
                       <Link
                         to="/runs"
-                        search={{ status }}
+                        search={search}
                         className="text-xl font-semibold tabular-nums underline-offset-2 hover:underline"
                       >
                         {count(value)}
@@ -58,28 +61,6 @@ function Health() {
                     </dd>
                   </div>
                 ))}
-                <div>
-                  <dt className="text-sm text-soft">For approval</dt>
-                  <dd>
-                    <Link
-                      to="/approvals"
-                      className="text-xl font-semibold tabular-nums underline-offset-2 hover:underline"
-                    >
-                      {count(queue.for_approval)}
-                    </Link>
-                  </dd>
-                </div>
-                <div>
-                  <dt className="text-sm text-soft">For a budget</dt>
-                  <dd>
-                    <Link
-                      to="/usage/budgets"
-                      className="text-xl font-semibold tabular-nums underline-offset-2 hover:underline"
-                    >
-                      {count(queue.for_budget)}
-                    </Link>
-                  </dd>
-                </div>
               </dl>
               {queue.oldest_run_id && (
                 <p className="px-4 pb-4 text-sm text-soft">
@@ -103,7 +84,15 @@ function Health() {
                   { name: "Process", show: ({ name, id }) => name ?? `worker …${id.slice(-8)}` },
                   { name: "Version", isExtra: true, show: ({ version }) => version },
                   { name: "Since", show: ({ started_at }) => ago(started_at) },
-                  { name: "Your runs", isNumber: true, show: ({ running }) => count(running) },
+                  {
+                    name: "Your runs",
+                    isNumber: true,
+                    show: ({ id, running }) => (
+                      <Link to="/runs" search={{ worker: id }} className={figureLink}>
+                        {count(running)}
+                      </Link>
+                    ),
+                  },
                   {
                     name: "State",
                     show: ({ is_alive }) => (

@@ -1,7 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { createFileRoute, Link } from "@tanstack/react-router";
 import { Plus } from "lucide-react";
-import { toast } from "sonner";
 import { CopyCurl } from "@/components/copy-curl";
 import { Details } from "@/components/details";
 import { Modal } from "@/components/modal";
@@ -14,6 +13,7 @@ import { Check } from "@/components/ui/field";
 import { type Key, keysQuery, revokeKey, usersQuery } from "@/features/settings/api";
 import { KeyForm } from "@/features/settings/key-form";
 import { ago, count, moment } from "@/lib/format";
+import { toast } from "@/lib/toast";
 
 interface Search {
   make?: true;

@@ -1,7 +1,7 @@
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { createFileRoute, Link } from "@tanstack/react-router";
-import { toast } from "sonner";
 import { CopyCurl } from "@/components/copy-curl";
+import { figureLink } from "@/components/facts";
 import { Card } from "@/components/page";
 import { Empty, Shown } from "@/components/states";
 import { Status } from "@/components/status";
@@ -11,6 +11,7 @@ import { Input } from "@/components/ui/field";
 import { modelsQuery, providersQuery, tryModel } from "@/features/settings/api";
 import { counted, duration, money } from "@/lib/format";
 import type { Model } from "@/lib/models";
+import { toast } from "@/lib/toast";
 
 export const Route = createFileRoute("/settings/models")({
   component: Models,
@@ -115,7 +116,13 @@ function Providers() {
                   </span>
                   {provider.problem && <span className="block text-sm break-words text-bad">{provider.problem}</span>}
                 </span>
-                <span className="text-sm text-soft">{counted(provider.models, "model")}</span>
+                <Link
+                  to="/settings/models"
+                  search={{ find: provider.name === "glia" ? "glia/" : `${provider.name}/` }}
+                  className={`text-sm text-soft ${figureLink}`}
+                >
+                  {counted(provider.models, "model")}
+                </Link>
                 <Status
                   value={provider.problem ? "failing" : "ready"}
                   className={provider.problem ? "bg-bad-soft text-bad" : ""}

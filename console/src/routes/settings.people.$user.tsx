@@ -1,8 +1,8 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { createFileRoute, Link } from "@tanstack/react-router";
 import { ArrowLeft } from "lucide-react";
-import { toast } from "sonner";
 import { CopyCurl } from "@/components/copy-curl";
+import { Loaded } from "@/components/loaded";
 import { Card } from "@/components/page";
 import { Problem } from "@/components/problem";
 import { Shown } from "@/components/states";
@@ -26,6 +26,7 @@ import {
 } from "@/features/settings/api";
 import { ROLE_TOLD } from "@/features/settings/user-form";
 import { ago, moment } from "@/lib/format";
+import { toast } from "@/lib/toast";
 
 export const Route = createFileRoute("/settings/people/$user")({ component: Person });
 
@@ -33,9 +34,9 @@ function Person() {
   const { user: id } = Route.useParams();
   const user = useQuery(userQuery(id));
   return (
-    <Shown of={user} what="the person">
+    <Loaded of={user} what="the person" back={{ to: "/settings/people", name: "All people" }}>
       {(found) => <Found key={found.id} user={found} />}
-    </Shown>
+    </Loaded>
   );
 }
 

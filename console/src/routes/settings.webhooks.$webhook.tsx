@@ -2,9 +2,9 @@ import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tansta
 import { createFileRoute, Link, useNavigate } from "@tanstack/react-router";
 import { ArrowLeft, KeyRound, Pause, Pencil, Play, RotateCcw, Send, Trash2 } from "lucide-react";
 import { useState } from "react";
-import { toast } from "sonner";
 import { CopyCurl } from "@/components/copy-curl";
 import { Details } from "@/components/details";
+import { Loaded } from "@/components/loaded";
 import { Modal } from "@/components/modal";
 import { Card } from "@/components/page";
 import { Secret } from "@/components/secret";
@@ -27,6 +27,7 @@ import { DeliveryView } from "@/features/settings/delivery-view";
 import { WebhookForm } from "@/features/settings/webhook-form";
 import { cn } from "@/lib/cn";
 import { ago, counted, moment } from "@/lib/format";
+import { toast } from "@/lib/toast";
 import { runLink } from "./-run-link";
 import { webhookState } from "./-webhook-state";
 
@@ -51,9 +52,9 @@ function WebhookPage() {
   const { webhook: id } = Route.useParams();
   const webhook = useQuery(webhookQuery(id));
   return (
-    <Shown of={webhook} what="the webhook">
+    <Loaded of={webhook} what="the webhook" back={{ to: "/settings/webhooks", name: "All webhooks" }}>
       {(found) => <Found key={found.id} webhook={found} />}
-    </Shown>
+    </Loaded>
   );
 }
 

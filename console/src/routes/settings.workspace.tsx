@@ -1,6 +1,5 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { createFileRoute } from "@tanstack/react-router";
-import { toast } from "sonner";
 import { CopyCurl } from "@/components/copy-curl";
 import { Details } from "@/components/details";
 import { Card } from "@/components/page";
@@ -11,6 +10,7 @@ import { Field, Input } from "@/components/ui/field";
 import { createProject, meQuery, projectsQuery, renameWorkspace, workspaceQuery } from "@/features/settings/api";
 import { ExportForm } from "@/features/settings/export-form";
 import { moment } from "@/lib/format";
+import { toast } from "@/lib/toast";
 
 export const Route = createFileRoute("/settings/workspace")({ component: WorkspaceSettings });
 

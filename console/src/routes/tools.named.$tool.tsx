@@ -1,11 +1,11 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { createFileRoute, Link, useNavigate } from "@tanstack/react-router";
 import { Trash2 } from "lucide-react";
-import { toast } from "sonner";
 import { Code } from "@/components/code";
 import { Facts, linkStyle } from "@/components/facts";
+import { Loaded } from "@/components/loaded";
 import { Card, Page } from "@/components/page";
-import { Empty, Shown } from "@/components/states";
+import { Empty } from "@/components/states";
 import { Button, buttonStyle } from "@/components/ui/button";
 import { Confirm } from "@/components/ui/confirm";
 import { Decide } from "@/features/approvals/decide";
@@ -16,6 +16,7 @@ import { inWords } from "@/features/tools/permission";
 import { RecipeCard } from "@/features/tools/recipe-card";
 import { Trial } from "@/features/tools/trial";
 import { pretty } from "@/lib/format";
+import { toast } from "@/lib/toast";
 
 export const Route = createFileRoute("/tools/named/$tool")({ component: ToolPage });
 
@@ -23,12 +24,12 @@ function ToolPage() {
   const { tool } = Route.useParams();
   const catalogue = useQuery(catalogueQuery(useQueryClient()));
   return (
-    <Shown of={catalogue} what="the tool">
+    <Loaded of={catalogue} what="the tool" title="Tool" back={{ to: "/tools", name: "All tools" }}>
       {(entries) => {
         const entry = entries.find((each) => each.name === tool);
         return entry ? <Found key={tool} entry={entry} /> : <Gone name={tool} />;
       }}
-    </Shown>
+    </Loaded>
   );
 }
 

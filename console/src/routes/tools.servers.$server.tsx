@@ -1,11 +1,10 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { createFileRoute, useNavigate } from "@tanstack/react-router";
 import { Power, RefreshCw, Trash2 } from "lucide-react";
-import { toast } from "sonner";
 import { CopyCurl } from "@/components/copy-curl";
 import { Facts } from "@/components/facts";
+import { Loaded } from "@/components/loaded";
 import { Card, Page } from "@/components/page";
-import { Shown } from "@/components/states";
 import { Status } from "@/components/status";
 import { Button } from "@/components/ui/button";
 import { Confirm } from "@/components/ui/confirm";
@@ -15,6 +14,7 @@ import { ServerSettings } from "@/features/tools/server-settings";
 import { ServerTools } from "@/features/tools/server-tools";
 import { OAuth } from "@/features/tools/sign-in";
 import { counted, moment } from "@/lib/format";
+import { toast } from "@/lib/toast";
 
 export const Route = createFileRoute("/tools/servers/$server")({ component: ServerPage });
 
@@ -22,9 +22,9 @@ function ServerPage() {
   const { server: id } = Route.useParams();
   const server = useQuery(serverQuery(id));
   return (
-    <Shown of={server} what="the connection">
+    <Loaded of={server} what="the connection" title="Connection" back={{ to: "/tools", name: "All tools" }}>
       {(found) => <Found server={found} id={id} />}
-    </Shown>
+    </Loaded>
   );
 }
 

@@ -1,8 +1,8 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { createFileRoute, Link, useNavigate } from "@tanstack/react-router";
 import { Power, Trash2 } from "lucide-react";
-import { toast } from "sonner";
 import { CopyCurl } from "@/components/copy-curl";
+import { Loaded } from "@/components/loaded";
 import { Card, Page } from "@/components/page";
 import { Shown } from "@/components/states";
 import { Button } from "@/components/ui/button";
@@ -19,6 +19,7 @@ import {
 import { OpenApiForm } from "@/features/tools/openapi-form";
 import { PermissionSelect } from "@/features/tools/permission";
 import { counted } from "@/lib/format";
+import { toast } from "@/lib/toast";
 
 export const Route = createFileRoute("/tools/toolsets/$toolset")({ component: ToolsetPage });
 
@@ -26,9 +27,9 @@ function ToolsetPage() {
   const { toolset: id } = Route.useParams();
   const toolset = useQuery(toolsetQuery(id));
   return (
-    <Shown of={toolset} what="the toolset">
+    <Loaded of={toolset} what="the toolset" title="Toolset" back={{ to: "/tools", name: "All tools" }}>
       {(found) => <Found toolset={found} />}
-    </Shown>
+    </Loaded>
   );
 }
 

@@ -1,10 +1,12 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { createFileRoute, Link, useNavigate } from "@tanstack/react-router";
 import { ArrowLeft, Pause, Play, Trash2 } from "lucide-react";
-import { toast } from "sonner";
 import { CopyCurl } from "@/components/copy-curl";
 import { Details } from "@/components/details";
+import { figureLink } from "@/components/facts";
+import { Loaded } from "@/components/loaded";
 import { Card } from "@/components/page";
+import { PlaceLink } from "@/components/place-link";
 import { Shown } from "@/components/states";
 import { Button } from "@/components/ui/button";
 import { Confirm } from "@/components/ui/confirm";
@@ -23,8 +25,10 @@ import { limitsOf } from "@/features/usage/limits";
 import { Meter } from "@/features/usage/meter";
 import { Waiting } from "@/features/usage/waiting";
 import { count, moment, money } from "@/lib/format";
+import { toast } from "@/lib/toast";
 import { BudgetHead, subjectOf } from "./-budget-head";
 import { useNames } from "./-names";
+import { runLink } from "./-run-link";
 
 export const Route = createFileRoute("/usage/budgets/$budget")({ component: BudgetPage });
 
@@ -32,14 +36,14 @@ function BudgetPage() {
   const { budget: id } = Route.useParams();
   const budget = useQuery(budgetQuery(id));
   return (
-    <Shown of={budget} what="the budget">
+    <Loaded of={budget} what="the budget" back={{ to: "/usage/budgets", name: "All budgets" }}>
       {(found) => <Found key={found.id} budget={found} />}
-    </Shown>
+    </Loaded>
   );
 }
 
-/** What its window counted, as far as usage can be narrowed to its subject. */
-function behind(budget: Budget): Only | null {
+/** The calls that its window counts. */
+function behind(budget: Budget): Only {
   const since = budget.state.window_start ?? budget.starts_at ?? budget.created_at;
   switch (budget.scope) {
     case "workspace":
@@ -49,9 +53,11 @@ function behind(budget: Budget): Only | null {
     case "key":
       return { since, key_id: budget.subject_id };
     case "run":
-      return { since, run_id: budget.subject_id };
-    default:
-      return null;
+      return { since, root_run_id: budget.subject_id };
+    case "session":
+      return { since, session_id: budget.subject_id };
+    case "project":
+      return { since, project_id: budget.subject_id };
   }
 }
 
@@ -107,17 +113,23 @@ function Found({ budget }: { budget: Budget }) {
               <BudgetHead budget={budget} subject={subject} />
             </h2>
             {limitsOf(budget).map((limit) => (
-              <Meter key={limit.unit} limit={limit} />
+              <Meter
+                key={limit.unit}
+                limit={limit}
+                link={(children) => (
+                  <Link to="/usage/calls" search={calls} className={figureLink}>
+                    {children}
+                  </Link>
+                )}
+              />
             ))}
-            {calls && (
-              <Link
-                to="/usage/calls"
-                search={calls}
-                className="inline-block text-sm text-accent underline underline-offset-2"
-              >
-                The runs behind these numbers
-              </Link>
-            )}
+            <Link
+              to="/usage/calls"
+              search={calls}
+              className="inline-block text-sm text-accent underline underline-offset-2"
+            >
+              The runs behind these numbers
+            </Link>
           </div>
           <Details
             of={[
@@ -133,7 +145,12 @@ function Found({ budget }: { budget: Budget }) {
               ],
               ["Warns at", budget.warn_at_percent.map((percent) => `${percent} %`).join(", ") || "never"],
               ["Warned", state.warned_percent === null ? "no" : `at ${state.warned_percent} %`],
-              ["Booked without an answer", money(state.unconfirmed_micros)],
+              [
+                "Booked without an answer",
+                <PlaceLink key="booked" place="held">
+                  {money(state.unconfirmed_micros)}
+                </PlaceLink>,
+              ],
               ["Made", moment(budget.created_at)],
             ]}
           />
@@ -176,18 +193,9 @@ function Found({ budget }: { budget: Budget }) {
           }
         </Shown>
       </Card>
-      <Card title="Held for calls under way">
+      <Card id="held" title="Held for calls under way" actions={<CopyCurl path={`/v1/budgets/${budget.id}/holds`} />}>
         <Shown of={holds} what="holds">
-          {({ data }) => (
-            <Holds
-              holds={data}
-              link={(run, children) => (
-                <Link to="/runs/$run" params={{ run }} className="text-accent underline underline-offset-2">
-                  {children}
-                </Link>
-              )}
-            />
-          )}
+          {({ data }) => <Holds holds={data} link={runLink} />}
         </Shown>
       </Card>
     </div>

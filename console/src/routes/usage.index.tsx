@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { createFileRoute, Link } from "@tanstack/react-router";
 import { type Bar, Days, Ranking } from "@/components/chart";
 import { CopyCurl } from "@/components/copy-curl";
+import { figureLink } from "@/components/facts";
 import { Shown } from "@/components/states";
 import { buttonStyle } from "@/components/ui/button";
 import { Select } from "@/components/ui/field";
@@ -194,9 +195,16 @@ function Totals({ total, since }: { total: UsageRow | undefined; since: string }
       </div>
       {total && (total.calls_of_unknown_cost > 0 || total.failed_calls > 0) && (
         <p className="mt-2 text-sm text-soft">
-          {total.calls_of_unknown_cost > 0 &&
-            `${counted(total.calls_of_unknown_cost, "call")} of unknown price left out. `}
-          {total.failed_calls > 0 && `${counted(total.failed_calls, "call")} failed.`}
+          {total.calls_of_unknown_cost > 0 && (
+            <Link to="/usage/calls" search={{ since, is_priced: false }} className={figureLink}>
+              {counted(total.calls_of_unknown_cost, "call")} of unknown price left out.
+            </Link>
+          )}{" "}
+          {total.failed_calls > 0 && (
+            <Link to="/usage/calls" search={{ since, status: "failed" }} className={figureLink}>
+              {counted(total.failed_calls, "call")} failed.
+            </Link>
+          )}
         </p>
       )}
     </div>

@@ -1,8 +1,8 @@
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { createFileRoute, Link } from "@tanstack/react-router";
-import { type FormEvent, type ReactNode, useState } from "react";
-import { toast } from "sonner";
+import type { FormEvent } from "react";
 import { CopyCurl } from "@/components/copy-curl";
+import { figureLink } from "@/components/facts";
 import { Modal } from "@/components/modal";
 import { Card } from "@/components/page";
 import { Problem } from "@/components/problem";
@@ -12,19 +12,36 @@ import { Table } from "@/components/table";
 import { Button } from "@/components/ui/button";
 import { Confirm } from "@/components/ui/confirm";
 import { Field, Input } from "@/components/ui/field";
-import { creditQuery, holdsQuery, postCredit, switchCredits, transactionsQuery } from "@/features/usage/api";
+import {
+  ACCOUNTS,
+  type Account,
+  creditQuery,
+  holdsQuery,
+  postCredit,
+  switchCredits,
+  transactionsQuery,
+} from "@/features/usage/api";
 import { Holds } from "@/features/usage/holds";
-import { fold, microsOf } from "@/features/usage/ledger";
-import { moment, money } from "@/lib/format";
+import { fold, microsOf, singly, sumOf } from "@/features/usage/ledger";
+import { counted, moment, money } from "@/lib/format";
+import { toast } from "@/lib/toast";
 import { useNames } from "./-names";
+import { runLink } from "./-run-link";
 
-export const Route = createFileRoute("/usage/ledger")({ component: Ledger });
+const signed = (micros: number) => `${micros < 0 ? "−" : ""}${money(Math.abs(micros))}`;
 
-const runLink = (run: string, children: ReactNode) => (
-  <Link to="/runs/$run" params={{ run }} className="text-accent underline underline-offset-2">
-    {children}
-  </Link>
-);
+interface Search {
+  account?: Account;
+  add?: true;
+}
+
+export const Route = createFileRoute("/usage/ledger")({
+  component: Ledger,
+  validateSearch: ({ account, add }: Record<string, unknown>): Search => ({
+    account: ACCOUNTS.find((each) => each === account),
+    add: add === true ? true : undefined,
+  }),
+});
 
 function Ledger() {
   const holds = useQuery(holdsQuery());
@@ -74,20 +91,24 @@ function Credit() {
             </div>
           }
         >
-          <dl className="grid grid-cols-2 gap-4 p-4 sm:grid-cols-3 lg:grid-cols-6">
+          <dl aria-label="Accounts" className="grid grid-cols-2 gap-4 p-4 sm:grid-cols-3 lg:grid-cols-6">
             {(
               [
-                ["Balance", found.balance_micros],
-                ["Held", found.held_micros],
-                ["Spent", found.spent_micros],
-                ["Granted", found.granted_micros],
-                ["Adjusted", found.adjusted_micros],
-                ["Shortfall", found.shortfall_micros],
+                ["Balance", found.balance_micros, "balance"],
+                ["Held", found.held_micros, "held"],
+                ["Spent", found.spent_micros, "spent"],
+                ["Granted", found.granted_micros, "granted"],
+                ["Adjusted", found.adjusted_micros, "adjusted"],
+                ["Shortfall", found.shortfall_micros, "shortfall"],
               ] as const
-            ).map(([name, value]) => (
+            ).map(([name, value, account]) => (
               <div key={name}>
                 <dt className="text-sm text-soft">{name}</dt>
-                <dd className="text-xl font-semibold tabular-nums">{money(value)}</dd>
+                <dd className="text-xl font-semibold tabular-nums">
+                  <Link to="/usage/ledger" search={{ account }} hash="statement" className={figureLink}>
+                    {signed(value)}
+                  </Link>
+                </dd>
               </div>
             ))}
           </dl>
@@ -104,7 +125,10 @@ function Credit() {
 
 function Add() {
   const queries = useQueryClient();
-  const [isOpen, setIsOpen] = useState(false);
+  const { add, account } = Route.useSearch();
+  const navigate = Route.useNavigate();
+  const setIsOpen = (isOpen: boolean) =>
+    void navigate({ search: { account, add: isOpen || undefined }, replace: true });
   const posting = useMutation({
     mutationFn: (form: FormData) => {
       const micros = microsOf(String(form.get("dollars")));
@@ -128,7 +152,7 @@ function Add() {
       </Button>
       <Modal
         title="Add credit"
-        isOpen={isOpen}
+        isOpen={add === true}
         onClose={() => setIsOpen(false)}
         lead="A negative amount puts something right, down to a balance of 0."
       >
@@ -147,15 +171,30 @@ function Add() {
 
 function Statement() {
   const names = useNames();
-  const statement = useInfiniteQuery(transactionsQuery);
+  const { account } = Route.useSearch();
+  const statement = useInfiniteQuery(transactionsQuery(account));
   const pages = statement.data?.pages.flatMap((page) => page.data);
   return (
-    <Card title="Statement" actions={<CopyCurl path="/v1/credits/transactions" />}>
+    <Card
+      id="statement"
+      title={account ? `What changed the account “${account}”` : "Statement"}
+      actions={<CopyCurl path={`/v1/credits/transactions${account ? `?account=${account}` : ""}`} />}
+    >
+      {account && (
+        <p className="flex flex-wrap items-center justify-between gap-2 border-b border-line px-4 py-2 text-sm text-soft">
+          {statement.data && !statement.hasNextPage && pages
+            ? `${counted(pages.length, "entry").replace("entrys", "entries")}, together ${signed(sumOf(pages, account))}`
+            : "The newest entries; the sum is told with the oldest."}
+          <Link to="/usage/ledger" hash="statement" className="text-accent underline underline-offset-2">
+            The whole statement
+          </Link>
+        </p>
+      )}
       <Shown of={{ data: pages, error: statement.error, refetch: statement.refetch }} what="the statement">
         {(transactions) =>
           transactions.length === 0 ? (
             <div className="p-4">
-              <Empty title="Nothing was posted yet">
+              <Empty title={account ? "Nothing has changed it" : "Nothing was posted yet"}>
                 With credits on, each model call stands here: what was held for it, and what it was settled with.
                 Without them, every call is under Calls.
               </Empty>
@@ -163,7 +202,7 @@ function Statement() {
           ) : (
             <Table
               name="Statement"
-              rows={fold(transactions)}
+              rows={account ? singly(transactions, account) : fold(transactions)}
               keyOf={(line) => line.id}
               columns={[
                 { name: "At", show: (line) => <span className="whitespace-nowrap">{moment(line.at)}</span> },
@@ -171,7 +210,7 @@ function Statement() {
                   name: "What",
                   show: (line) =>
                     line.run
-                      ? runLink(line.run, `run …${line.run.slice(-8)}`)
+                      ? runLink(line.run, `run …${line.run.slice(-8)}${line.step ? `, call ${line.step}` : ""}`, line)
                       : line.kind === "call"
                         ? `a call by ${names.key(line.key)}`
                         : `${line.kind}${line.note ? `: ${line.note}` : ""}`,
@@ -180,18 +219,18 @@ function Statement() {
                   name: "Held",
                   isNumber: true,
                   isExtra: true,
-                  show: (line) => (line.kind === "call" ? money(line.held) : ""),
+                  show: (line) => (line.kind === "call" && !account ? money(line.held) : ""),
                 },
                 {
                   name: "Spent",
                   isNumber: true,
                   isExtra: true,
-                  show: (line) => (line.kind === "call" ? money(line.spent) : ""),
+                  show: (line) => (line.kind === "call" && !account ? money(line.spent) : ""),
                 },
                 {
-                  name: "Balance",
+                  name: account ? `Change of ${account}` : "Balance",
                   isNumber: true,
-                  show: (line) => `${line.balance < 0 ? "−" : "+"}${money(Math.abs(line.balance))}`,
+                  show: (line) => `${line.balance < 0 ? "" : "+"}${signed(line.balance)}`,
                 },
                 { name: "State", show: (line) => <Status value={line.state} /> },
               ]}

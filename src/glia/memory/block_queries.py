@@ -47,16 +47,20 @@ async def insert(tx: Transaction, id: UUID, spec: BlockSpec, *, workspace_id: UU
 
 
 async def get(tx: Transaction, id: UUID) -> Block | None:
-    return await tx.one_or_none(Block, "select" + _COLUMNS + " from memory_blocks b where b.id = %(id)s", id=id)
+    return await tx.one_or_none(
+        Block, "select" + _COLUMNS + " from memory_blocks b where b.id = %(id)s and b.deleted_at is null", id=id
+    )
 
 
 async def lock(tx: Transaction, id: UUID) -> Block | None:
     return await tx.one_or_none(
-        Block, "select" + _COLUMNS + " from memory_blocks b where b.id = %(id)s for update of b", id=id
+        Block,
+        "select" + _COLUMNS + " from memory_blocks b where b.id = %(id)s and b.deleted_at is null for update of b",
+        id=id,
     )
 
 
-async def list_page(tx: Transaction, window: Window, agent_id: UUID | None) -> list[Block]:
+async def list_page(tx: Transaction, window: Window, agent_id: UUID | None, *, is_deleted: bool = False) -> list[Block]:
     return await tx.many(
         Block,
         "select"
@@ -65,9 +69,11 @@ async def list_page(tx: Transaction, window: Window, agent_id: UUID | None) -> l
         from memory_blocks b
         where (%(agent_id)s::uuid is null or b.agent_id = %(agent_id)s
             or exists (select from memory_block_agents p where p.block_id = b.id and p.agent_id = %(agent_id)s))
+          and (b.deleted_at is not null) = %(is_deleted)s
           and (%(after)s::uuid is null or b.id < %(after)s)
         order by b.id desc limit %(rows)s""",
         agent_id=agent_id,
+        is_deleted=is_deleted,
         after=window.after,
         rows=window.limit + 1,
     )
@@ -83,7 +89,7 @@ async def pinned(tx: Transaction, agent_id: UUID, user_name: str | None) -> list
         from memory_blocks b
         where (b.agent_id = %(agent_id)s
             or b.id in (select block_id from memory_block_agents where agent_id = %(agent_id)s))
-          and (b.user_name is null or b.user_name = %(user_name)s)
+          and b.deleted_at is null and (b.user_name is null or b.user_name = %(user_name)s)
         order by b.id limit 50""",
         agent_id=agent_id,
         user_name=user_name,
@@ -164,7 +170,51 @@ async def get_version(tx: Transaction, id: UUID, version: int) -> BlockVersion |
 
 
 async def delete(tx: Transaction, id: UUID) -> bool:
+    """Hides it from everybody; it can be restored until `purge` takes it."""
+    return (
+        await tx.execute(
+            "update memory_blocks set deleted_at = now() where id = %(id)s and deleted_at is null",
+            id=id,
+        )
+        == 1
+    )
+
+
+async def restore(tx: Transaction, id: UUID) -> Block | None:
+    """None when no block of that id is deleted, or another one has its label now."""
+    return await tx.one_or_none(
+        Block,
+        """
+        update memory_blocks b set deleted_at = null
+        where b.id = %(id)s and b.deleted_at is not null and not exists (
+          select from memory_blocks o where o.deleted_at is null and o.agent_id is not distinct from b.agent_id
+            and o.label = b.label and o.user_name is not distinct from b.user_name)
+        returning"""
+        + _COLUMNS,
+        id=id,
+    )
+
+
+async def deleted(tx: Transaction, id: UUID) -> Block | None:
+    """A block that can be restored, locked."""
+    return await tx.one_or_none(
+        Block,
+        "select" + _COLUMNS + " from memory_blocks b where b.id = %(id)s and b.deleted_at is not null for update of b",
+        id=id,
+    )
+
+
+async def erase(tx: Transaction, id: UUID) -> bool:
+    """Deletes it for good, with its versions, whether it was deleted before or not."""
     return await tx.execute("delete from memory_blocks where id = %(id)s", id=id) == 1
+
+
+async def purge(tx: Transaction, *, days: int) -> None:
+    """Deletes for good what was deleted longer ago."""
+    await tx.execute(
+        "delete from memory_blocks where deleted_at < now() - make_interval(days => %(days)s)",
+        days=days,
+    )
 
 
 async def pin(tx: Transaction, id: UUID, agent_id: UUID, *, workspace_id: UUID) -> None:
@@ -202,9 +252,10 @@ async def count(tx: Transaction, agent_id: UUID) -> int:
         """
         select count(*) filter (where user_name is null)
           + coalesce((select max(n) from (select count(*) as n from memory_blocks o
-              where o.agent_id = %(agent_id)s and o.user_name is not null group by o.user_name) users), 0)
+              where o.agent_id = %(agent_id)s and o.user_name is not null and o.deleted_at is null
+              group by o.user_name) users), 0)
         from memory_blocks b
-        where b.agent_id = %(agent_id)s
-          or b.id in (select block_id from memory_block_agents where agent_id = %(agent_id)s)""",
+        where b.deleted_at is null and (b.agent_id = %(agent_id)s
+          or b.id in (select block_id from memory_block_agents where agent_id = %(agent_id)s))""",
         agent_id=agent_id,
     )

@@ -8,6 +8,8 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
+from psycopg.errors import UniqueViolation
+
 from glia.identity.types import Principal
 from glia.kit.db import Database, Transaction
 from glia.kit.errors import Forbidden, InvalidRequest
@@ -23,6 +25,8 @@ MOST_CHARACTERS = 20_000
 LONGEST_DESCRIPTION = 500
 MOST_BLOCKS = 50
 """In the prompt of one agent in one session."""
+DELETED_FOR_DAYS = 30
+"""For so long a deleted block can be brought back."""
 
 Edit = Callable[[str], str]
 """From a block's text to its next text. Raises InvalidRequest when it does not apply."""
@@ -60,11 +64,15 @@ class MemoryBlocks:
             raise _missing(id)
         return block
 
-    async def list(self, principal: Principal, window: Window, *, agent_id: UUID | None = None) -> Page[Block]:
-        """Newest first; those an agent sees, shared ones included, or all."""
+    async def list(
+        self, principal: Principal, window: Window, *, agent_id: UUID | None = None, is_deleted: bool = False
+    ) -> Page[Block]:
+        """Newest first; those an agent sees, shared ones included, or all. is_deleted: those that can be restored."""
         principal.require("memory:read")
         async with self._db.transaction(principal.workspace_id) as tx:
-            rows = await queries.list_page(tx, window, agent_id)
+            if is_deleted:
+                await queries.purge(tx, days=DELETED_FOR_DAYS)
+            rows = await queries.list_page(tx, window, agent_id, is_deleted=is_deleted)
         return page_of(rows, window, lambda block: block.id)
 
     async def update(
@@ -117,11 +125,39 @@ class MemoryBlocks:
             )
         return after
 
-    async def delete(self, principal: Principal, id: UUID) -> None:
+    async def delete(self, principal: Principal, id: UUID, *, for_good: bool = False) -> None:
+        """Nobody sees it any more. It can be restored for 30 days, unless it goes for good."""
         principal.require("memory:write")
         async with self._db.transaction(principal.workspace_id) as tx:
-            if not await queries.delete(tx, id):
+            await queries.purge(tx, days=DELETED_FOR_DAYS)
+            if not await (queries.erase(tx, id) if for_good else queries.delete(tx, id)):
                 raise _missing(id)
+
+    async def restore(self, principal: Principal, id: UUID) -> Block:
+        """Brings a deleted block back as it was: text, versions, the agents it was pinned to.
+
+        A block that is there stays as it is. Raises LabelTaken when another one has its label now.
+        """
+        principal.require("memory:write")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            await queries.purge(tx, days=DELETED_FOR_DAYS)
+            if block := await queries.get(tx, id):
+                return block
+            gone = await queries.deleted(tx, id)
+            if gone is None:
+                raise _missing(id)
+            if gone.agent_id is not None:
+                await _require_room(tx, gone.agent_id)
+            for agent_id in gone.pinned_to:
+                if await has_agent(tx, agent_id):
+                    await _require_room(tx, agent_id)
+            try:
+                back = await queries.restore(tx, id)
+            except UniqueViolation:
+                back = None  # made between the look and the change
+        if back is None:
+            raise LabelTaken(f"There is a block {gone.label!r} again; delete that one first, or keep it.")
+        return back
 
     async def pin(self, principal: Principal, id: UUID, agent_id: UUID, *, is_pinned: bool = True) -> Block:
         """Shows a shared block to an agent, or no longer. A block of one agent cannot be shown to others."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import LiteralString
 from uuid import UUID
@@ -12,6 +13,7 @@ from glia.memory.types import (
     Conflict,
     Draft,
     Filter,
+    Find,
     Kept,
     Memory,
     MemorySettings,
@@ -19,6 +21,7 @@ from glia.memory.types import (
     Origin,
     Policy,
     Scope,
+    Use,
 )
 
 COLUMNS: LiteralString = """
@@ -240,16 +243,40 @@ async def reinforce(tx: Transaction, id: UUID, expires_at: datetime | None) -> N
     )
 
 
-async def touch(tx: Transaction, ids: list[UUID]) -> None:
-    """They were found. What somebody else is writing right now is left out rather than waited for."""
+async def touch(tx: Transaction, ids: Sequence[UUID], use: Use, *, workspace_id: UUID) -> None:
+    """They were found, once for each call. What somebody else is writing right now is left out, not waited for."""
     await tx.execute(
         """
+        with free as (
+          select id from memories where id = any(%(ids)s) order by id for update skip locked
+        ), found as (
+          insert into memory_finds (id, workspace_id, memory_id, session_id, run_id, source_key)
+          select glia.time_ordered_id(), %(workspace_id)s, id, %(session_id)s, %(run_id)s, %(source_key)s from free
+          on conflict do nothing
+          returning memory_id
+        )
         update memories m set accesses = accesses + 1, used_at = now(),
           expires_at = case when expires_at is null then null else
             greatest(expires_at, now() + case tier when 'working' then interval '1 hour' else interval '7 days' end) end
-        from (select id from memories where id = any(%(ids)s) order by id for update skip locked) found
-        where m.id = found.id""",
-        ids=ids,
+        from found where m.id = found.memory_id""",
+        ids=list(ids),
+        workspace_id=workspace_id,
+        session_id=use.session_id,
+        run_id=use.run_id,
+        source_key=use.source_key,
+    )
+
+
+async def finds(tx: Transaction, id: UUID, window: Window) -> list[Find]:
+    return await tx.many(
+        Find,
+        """
+        select id, at, session_id, run_id, source_key from memory_finds
+        where memory_id = %(id)s and (%(after)s::uuid is null or id < %(after)s)
+        order by id desc limit %(rows)s""",
+        id=id,
+        after=window.after,
+        rows=window.limit + 1,
     )
 
 

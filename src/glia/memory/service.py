@@ -25,6 +25,7 @@ from glia.memory.types import (
     Draft,
     Embedding,
     Filter,
+    Find,
     Found,
     Kept,
     Memory,
@@ -34,6 +35,7 @@ from glia.memory.types import (
     Scope,
     Status,
     Tier,
+    Use,
 )
 
 LONGEST_CONTENT = 8_000
@@ -92,11 +94,11 @@ class Memories:
         limit: int = 10,
         bucket: str | None = None,
         tier: Tier | None = None,
-        is_use: bool = False,
+        use: Use | None = None,
     ) -> Recall:
         """The memories that fit the query, best first; the newest ones when none does.
 
-        is_use: an agent is about to use what is found, which keeps it from fading.
+        use: of an agent that is about to use what is found, which keeps it from fading.
         """
         principal.require("memory:read")
         if not 1 <= limit <= LARGEST_LIMIT:
@@ -120,8 +122,9 @@ class Memories:
             if is_fallback:
                 newest = await queries.newest(tx, scope, bucket=_plain(bucket), tier=tier, limit=limit)
                 found = [Found(memory, None, None, 0.0) for memory in newest]
-            elif is_use:
-                await queries.touch(tx, [one.memory.id for one in found])
+            elif use is not None:
+                ids = [one.memory.id for one in found]
+                await queries.touch(tx, ids, use, workspace_id=principal.workspace_id)
         return Recall(tuple(found), is_fallback)
 
     async def get(self, principal: Principal, id: UUID) -> Memory:
@@ -176,6 +179,15 @@ class Memories:
             if await queries.get(tx, id) is None:
                 raise _missing(id)
             return await queries.list_versions(tx, id)
+
+    async def finds(self, principal: Principal, id: UUID, window: Window) -> Page[Find]:
+        """Each time that an agent found it, newest first."""
+        principal.require("memory:read")
+        async with self._db.transaction(principal.workspace_id) as tx:
+            if await queries.get(tx, id) is None:
+                raise _missing(id)
+            rows = await queries.finds(tx, id, window)
+        return page_of(rows, window, lambda find: find.id)
 
     async def undo(self, principal: Principal, id: UUID) -> Memory:
         """Takes the latest change back, as a new version; again, the one before it. Raises NothingToUndo."""

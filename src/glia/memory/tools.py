@@ -10,7 +10,7 @@ from glia.identity.types import Principal, system_principal
 from glia.memory.conversations import Conversations, shown
 from glia.memory.errors import MemoryNotFound
 from glia.memory.service import LONGEST_CONTENT, LONGEST_QUERY, Memories
-from glia.memory.types import By, Draft, Origin, Scope, Tier
+from glia.memory.types import By, Draft, Origin, Scope, Tier, Use
 from glia.tools.service import tool
 from glia.tools.types import Effect, Tool, ToolContext, ToolResult
 
@@ -75,7 +75,8 @@ def memory_tools(memories: Memories) -> tuple[Tool, Tool, Tool]:
         """Finds facts that were remembered in earlier conversations."""
         user_name = await memories.user_of(context.workspace_id, context.session_id)
         scope = Scope(context.agent_id, user_name, context.session_id, is_narrow=True)
-        recall = await memories.search(caller(context), arguments.query, scope, limit=arguments.limit, is_use=True)
+        use = Use(context.session_id, context.run_id, context.idempotency_key)
+        recall = await memories.search(caller(context), arguments.query, scope, limit=arguments.limit, use=use)
         if not recall.memories:
             return "Nothing has been remembered yet."
         lines = [f"- {memory.content} (remembered {memory.created_at:%Y-%m-%d})" for memory in recall.memories]

@@ -119,6 +119,30 @@ class Origin:
 
 
 @dataclass(frozen=True)
+class Use:
+    """By which call an agent finds memories. source_key: the same for every try of one call, so that it counts once."""
+
+    session_id: UUID | None = None
+    run_id: UUID | None = None
+    source_key: str | None = None
+
+
+@dataclass(frozen=True)
+class Find:
+    """One time that an agent found a memory. run_id, tool_call_id: by which call; None for one outside of runs."""
+
+    id: UUID
+    at: datetime
+    session_id: UUID | None
+    run_id: UUID | None
+    source_key: str | None
+
+    @property
+    def tool_call_id(self) -> str | None:
+        return call_of(self.source_key, self.run_id)
+
+
+@dataclass(frozen=True)
 class Draft:
     """A memory that is to be saved. expires_at: None for the tier's own lifetime.
 

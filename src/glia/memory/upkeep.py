@@ -40,6 +40,7 @@ from glia.memory.types import (
 _AT_ONCE = 200
 _MOST_ISSUES = 1_000
 _MOST_FORGOTTEN = 10_000
+_MOST_FINDS = 1_000  # of one memory
 _EMBEDDED_AT_ONCE = 32
 _ALIKE = 0.9
 _MOST_JUDGED, _BESIDE = 40, 4
@@ -291,8 +292,9 @@ class Upkeep:
             forgotten=len(await self.forget(principal, agent_id)),
             embedded=await self._embed_if_possible(principal, agent_id or principal.workspace_id),
         )
-        if agent_id is not None:
-            async with self._db.transaction(principal.workspace_id) as tx:
+        async with self._db.transaction(principal.workspace_id) as tx:
+            await rows.forget_finds(tx, agent_id or principal.workspace_id, most=_MOST_FINDS)
+            if agent_id is not None:
                 await rows.set_tended(tx, agent_id, workspace_id=principal.workspace_id)
         return done
 

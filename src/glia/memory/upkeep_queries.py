@@ -81,6 +81,29 @@ async def merge_counters(tx: Transaction, kept_id: UUID, other_id: UUID) -> None
         kept_id=kept_id,
         other_id=other_id,
     )
+    # Both were found by one call: that is two of the sum, so the key is dropped rather than the find.
+    await tx.execute(
+        """
+        update memory_finds f set memory_id = %(kept_id)s,
+          source_key = case when exists (select from memory_finds k where k.memory_id = %(kept_id)s
+            and k.source_key = f.source_key) then null else f.source_key end
+        where f.memory_id = %(other_id)s""",
+        kept_id=kept_id,
+        other_id=other_id,
+    )
+
+
+async def forget_finds(tx: Transaction, scope_id: UUID, *, most: int) -> None:
+    """Keeps the newest finds of each memory; `accesses` still counts them all."""
+    await tx.execute(
+        """
+        delete from memory_finds f using memories m
+        where m.scope_id = %(scope_id)s and m.accesses > %(most)s and f.memory_id = m.id
+          and f.id <= (
+            select id from memory_finds x where x.memory_id = m.id order by id desc offset %(most)s limit 1)""",
+        scope_id=scope_id,
+        most=most,
+    )
 
 
 async def lock_many(tx: Transaction, ids: list[UUID]) -> list[Memory]:

@@ -100,5 +100,6 @@ def _record(response: ModelResponse, payer: Payer, hold: Hold | None) -> UsageRe
         is_estimated=usage.is_estimated,
         cost_micros=response.cost_micros,
         latency_ms=response.latency_ms,
+        step=payer.step,
         hold_id=None if hold is None else hold.id,
     )

@@ -89,8 +89,9 @@ def usage_json(
     *,
     status: CallStatus = "ok",
     hold: Hold | None = None,
+    step: int | None = None,
 ) -> str:
-    """The usage record of one model call, as JSON."""
+    """The usage record of one model call, as JSON. step: of the run; None for a call beside its steps."""
     hold_id: UUID | None = None if hold is None else hold.id
     record = UsageRecord(
         workspace_id=run.workspace_id,
@@ -108,6 +109,7 @@ def usage_json(
         cost_micros=cost_micros,
         latency_ms=latency_ms,
         status=status,
+        step=step,
         hold_id=hold_id,
     )
     return msgspec.json.encode(record).decode()
@@ -129,6 +131,8 @@ def charge_json(run: Run, charge: Charge, returned: ToolReturned) -> str:
         cost_micros=charge.cost_micros,
         latency_ms=returned.duration_ms,
         status="ok" if returned.status == "ok" else "failed",
+        step=returned.step,
+        tool_call_id=returned.tool_call_id,
         hold_id=charge.hold_id,
     )
     return msgspec.json.encode(record).decode()

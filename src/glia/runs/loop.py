@@ -168,7 +168,7 @@ class AgentLoop:
         model, cost = self._asked.model.id, self._asked.model.cost_micros(usage)
         latency_ms = round((time.monotonic() - self._asked.at) * 1000)
         spent = Spent(1, 0, usage.input_tokens, usage.output_tokens, cost)
-        return spent, self._usage(model, usage, cost, latency_ms, status)
+        return spent, self._usage(self._progress.step + 1, model, usage, cost, latency_ms, status)
 
     async def run(self) -> None:
         """Goes on until the answer is stored, or the run has let go of its worker to wait."""
@@ -296,7 +296,7 @@ class AgentLoop:
             output_tokens=response.usage.output_tokens,
             cost_micros=response.cost_micros,
         )
-        usage = self._usage(response.model, response.usage, response.cost_micros, response.latency_ms)
+        usage = self._usage(step, response.model, response.usage, response.cost_micros, response.latency_ms)
         pieces = deltas.rest().pieces
         # The answer and the run's end are one write, unless someone has said more meanwhile.
         while progress.is_answered and not self._will_reflect:
@@ -491,7 +491,13 @@ class AgentLoop:
         return None
 
     def _usage(
-        self, model: str, usage: TokenUsage, cost_micros: int | None, latency_ms: int, status: CallStatus = "ok"
+        self,
+        step: int,
+        model: str,
+        usage: TokenUsage,
+        cost_micros: int | None,
+        latency_ms: int,
+        status: CallStatus = "ok",
     ) -> str:
         hold = self._asked.hold if self._asked is not None else None
-        return usage_json(self._log.run, model, usage, cost_micros, latency_ms, status=status, hold=hold)
+        return usage_json(self._log.run, model, usage, cost_micros, latency_ms, status=status, hold=hold, step=step)

@@ -66,6 +66,9 @@ async def list_page(
     agent_id: UUID | None,
     root_run_id: UUID | None,
     status: str | None,
+    waiting_for: str | None = None,
+    worker_id: UUID | None = None,
+    is_scheduled: bool | None = None,
 ) -> list[Run]:
     return await tx.many(
         Run,
@@ -75,12 +78,19 @@ async def list_page(
           and (%(agent_id)s::uuid is null or agent_id = %(agent_id)s)
           and (%(root_run_id)s::uuid is null or root_run_id = %(root_run_id)s)
           and (%(status)s::text is null or status = %(status)s)
+          and (%(waiting_for)s::text is null or (status = 'waiting' and %(waiting_for)s = any(waiting_for)))
+          and (%(worker_id)s::uuid is null or (status = 'running' and worker_id = %(worker_id)s))
+          and (%(is_scheduled)s::bool is null
+            or (status = 'queued' and (run_after > clock_timestamp()) = %(is_scheduled)s))
           and (%(after)s::uuid is null or id < %(after)s)
         order by id desc limit %(rows)s""",
         session_id=session_id,
         agent_id=agent_id,
         root_run_id=root_run_id,
         status=status,
+        waiting_for=waiting_for,
+        worker_id=worker_id,
+        is_scheduled=is_scheduled,
         after=window.after,
         rows=window.limit + 1,
     )

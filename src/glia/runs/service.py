@@ -77,12 +77,26 @@ class Runs(Asking):
         agent_id: UUID | None = None,
         root_run_id: UUID | None = None,
         status: RunStatus | None = None,
+        waiting_for: str | None = None,
+        worker_id: UUID | None = None,
+        is_scheduled: bool | None = None,
     ) -> Page[Run]:
-        """root_run_id: only the runs of one tree, its root included."""
+        """root_run_id: only the runs of one tree, its root included. waiting_for: only those that wait for it.
+
+        worker_id: only those that it executes. is_scheduled: only queued ones, for later or (false) due.
+        """
         principal.require("runs:read")
         async with self._db.transaction(principal.workspace_id) as tx:
             rows = await queries.list_page(
-                tx, window, session_id=session_id, agent_id=agent_id, root_run_id=root_run_id, status=status
+                tx,
+                window,
+                session_id=session_id,
+                agent_id=agent_id,
+                root_run_id=root_run_id,
+                status=status,
+                waiting_for=waiting_for,
+                worker_id=worker_id,
+                is_scheduled=is_scheduled,
             )
         return page_of(rows, window, lambda run: run.id)
 

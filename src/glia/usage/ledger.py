@@ -14,7 +14,7 @@ from glia.kit.pages import Page, Window, page_of
 from glia.usage import budget_queries, ledger_queries
 from glia.usage.budgets import OnRaised
 from glia.usage.spending import Spending
-from glia.usage.types import CreditBalance, CreditTransaction
+from glia.usage.types import Account, CreditBalance, CreditTransaction
 
 _LARGEST = 2**53
 _LONGEST_NOTE = 500
@@ -56,11 +56,13 @@ class Credits:
         _check("amount_micros", amount_micros, smallest=-_LARGEST)
         return await self._post(principal, ledger_queries.adjust, amount_micros, note)
 
-    async def transactions(self, principal: Principal, window: Window) -> Page[CreditTransaction]:
-        """The statement, newest first."""
+    async def transactions(
+        self, principal: Principal, window: Window, *, account: Account | None = None
+    ) -> Page[CreditTransaction]:
+        """The statement, newest first. account: only what changed it; those entries add up to what it holds."""
         principal.require("credits:read")
         async with self._db.transaction(principal.workspace_id) as tx:
-            rows = await ledger_queries.list_page(tx, window)
+            rows = await ledger_queries.list_page(tx, window, account=account)
         return page_of(rows, window, lambda transaction: transaction.id)
 
     async def _post(self, principal: Principal, post: _Post, amount_micros: int, note: str) -> CreditTransaction:

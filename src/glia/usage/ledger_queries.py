@@ -6,7 +6,7 @@ from uuid import UUID
 
 from glia.kit.db import Transaction
 from glia.kit.pages import Window
-from glia.usage.types import CreditBalance, CreditTransaction
+from glia.usage.types import Account, CreditBalance, CreditTransaction
 
 
 async def balance(tx: Transaction, workspace_id: UUID) -> CreditBalance | None:
@@ -84,18 +84,29 @@ async def adjust(
     )
 
 
-async def list_page(tx: Transaction, window: Window, id: UUID | None = None) -> list[CreditTransaction]:
-    """id: only this transaction."""
+async def list_page(
+    tx: Transaction, window: Window, id: UUID | None = None, account: Account | None = None
+) -> list[CreditTransaction]:
+    """id: only this transaction. account: only those that changed it.
+
+    step: of the call that a transaction ends, or that something is still held for.
+    """
     return await tx.many(
         CreditTransaction,
         """
         select t.id, t.at, t.kind, t.note, t.hold_id, t.usage_id, t.run_id, t.key_id, t.created_by,
+          coalesce((select u.step from usage_records u where u.id = t.usage_id),
+            (select h.step from holds h where h.id = t.hold_id)) as step,
+          (select u.tool_call_id from usage_records u where u.id = t.usage_id) as tool_call_id,
           (select jsonb_agg(jsonb_build_object('account', e.account, 'amount_micros', e.amount_micros)
              order by e.account) from ledger_entries e where e.transaction_id = t.id) as entries
         from ledger_transactions t
         where (%(after)s::uuid is null or t.id < %(after)s) and (%(id)s::uuid is null or t.id = %(id)s)
+          and (%(account)s::text is null or exists (
+            select from ledger_entries e where e.transaction_id = t.id and e.account = %(account)s))
         order by t.id desc limit %(rows)s""",
         after=window.after,
         id=id,
+        account=account,
         rows=window.limit + 1,
     )

@@ -49,6 +49,12 @@ _ONLY: LiteralString = """
           and (%(run_id)s::uuid is null or run_id = %(run_id)s)
           and (%(key_id)s::uuid is null or key_id = %(key_id)s)
           and (%(project_id)s::uuid is null or project_id = %(project_id)s)
+          and (%(session_id)s::uuid is null
+            or run_id in (select r.id from runs r where r.session_id = %(session_id)s))
+          and (%(root_run_id)s::uuid is null
+            or run_id in (select r.id from runs r where r.root_run_id = %(root_run_id)s))
+          and (%(status)s::text is null or status = %(status)s)
+          and (%(is_priced)s::bool is null or (cost_micros is not null) = %(is_priced)s)
           and (not %(no_agent)s or agent_id is null)
           and (not %(no_run)s or run_id is null)
           and (not %(no_key)s or key_id is null)"""
@@ -61,6 +67,10 @@ def _asked(only: UsageFilter) -> dict[str, object]:
         "run_id": only.run_id,
         "key_id": only.key_id,
         "project_id": only.project_id,
+        "session_id": only.session_id,
+        "root_run_id": only.root_run_id,
+        "status": only.status,
+        "is_priced": only.is_priced,
         "no_agent": "agent_id" in only.is_without,
         "no_run": "run_id" in only.is_without,
         "no_key": "key_id" in only.is_without,
@@ -111,7 +121,7 @@ async def list_page(
         """
         select id, workspace_id, project_id, at, operation, model, agent_id, run_id, key_id, input_tokens,
           output_tokens, cached_input_tokens, thinking_tokens, is_estimated, is_streamed, cost_micros, latency_ms,
-          status
+          status, step, tool_call_id
         from usage_records where (%(after)s::uuid is null or id < %(after)s)
           and (%(since)s::timestamptz is null or at >= %(since)s)
           and (%(until)s::timestamptz is null or at < %(until)s) and """

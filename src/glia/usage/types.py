@@ -14,18 +14,26 @@ Operation = Literal["chat", "embeddings", "search", "image", "speech", "video", 
 """The first two are model calls; the others are calls of paid services by tools, which count no tokens."""
 
 CallStatus = Literal["ok", "cancelled", "failed"]
+Account = Literal["balance", "held", "spent", "granted", "adjusted", "shortfall", "used", "owed", "paid"]
 Grouping = Literal["model", "agent", "day", "key", "run", "project"]
 
 
 @dataclass(frozen=True)
 class UsageFilter:
-    """Only calls of these. is_without: names among `agent_id`, `run_id` and `key_id`: only calls that have none."""
+    """Only calls of these. is_without: names among `agent_id`, `run_id` and `key_id`: only calls that have none.
+
+    root_run_id: of a run and all that work for it. is_priced: whether their cost is known.
+    """
 
     model: str | None = None
     agent_id: UUID | None = None
     run_id: UUID | None = None
     key_id: UUID | None = None
     project_id: UUID | None = None
+    session_id: UUID | None = None
+    root_run_id: UUID | None = None
+    status: CallStatus | None = None
+    is_priced: bool | None = None
     is_without: frozenset[str] = frozenset()
 
 
@@ -48,7 +56,7 @@ class UsageRecord:
 
     model: `provider/name` that answered. cached_input_tokens and thinking_tokens are parts of input and output.
     cost_micros: micro-dollars; None when the price is not known, never 0 for want of one.
-    latency_ms: from the request to the end of the answer.
+    latency_ms: from the request to the end of the answer. step: of the run, tool_call_id besides for a paid tool.
     """
 
     workspace_id: UUID
@@ -69,6 +77,8 @@ class UsageRecord:
     is_streamed: bool = True
     cost_micros: int | None = None
     status: CallStatus = "ok"
+    step: int | None = None
+    tool_call_id: str | None = None
     hold_id: UUID | None = None
     """What was held for the call, which its record replaces."""
 
@@ -297,13 +307,16 @@ class CreditBalance:
 class CreditEntry:
     """used, owed, paid: of bills; they add up to zero by themselves and are no credit."""
 
-    account: Literal["balance", "held", "spent", "granted", "adjusted", "shortfall", "used", "owed", "paid"]
+    account: Account
     amount_micros: int
 
 
 @dataclass(frozen=True)
 class CreditTransaction:
-    """One change of the ledger. Its entries add up to zero; sources (granted, adjusted, shortfall) are negative."""
+    """One change of the ledger. Its entries add up to zero; sources (granted, adjusted, shortfall) are negative.
+
+    step, tool_call_id: of its run, the call that it is about; None while that is not known.
+    """
 
     id: UUID
     at: datetime
@@ -315,3 +328,5 @@ class CreditTransaction:
     key_id: UUID | None
     created_by: str
     entries: list[CreditEntry]
+    step: int | None = None
+    tool_call_id: str | None = None

@@ -36,6 +36,7 @@ BODIES: dict[Route, dict[str, Any]] = {
     ("POST", "/v1/memories/conflicts/{conflict}/resolve"): {"keep": "newer"},
     ("PATCH", "/v1/memory-blocks/{block}"): {"content": "Changed", "version": 1},
     ("POST", "/v1/memory-blocks/{block}/undo"): {},
+    ("POST", "/v1/memory-blocks/{block}/restore"): {},
     ("PUT", "/v1/memory-blocks/{block}/agents/{agent}"): {},
     ("PUT", "/v1/agents/{agent}/memory/settings"): {},
     ("PATCH", "/v1/agents/{agent}/memory/settings"): {},

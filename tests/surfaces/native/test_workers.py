@@ -17,6 +17,12 @@ def test_workers_and_the_queue_are_told_of_ones_own_runs_only(client: Client, st
     assert (mine["queue"]["suspended"], mine["queue"]["for_approval"], mine["queue"]["for_budget"]) == (1, 1, 0)
     assert (mine["queue"]["queued"], mine["queue"]["oldest_run_id"], mine["queue"]["waiting_seconds"]) == (0, None, 0)
     assert theirs["queue"]["suspended"] == 0
+    # What a number counts is what the list shows.
+    assert len(client.get("/v1/runs?waiting_for=approval").json["data"]) == 1
+    assert client.get("/v1/runs?waiting_for=budget").json["data"] == []
+    assert client.get(f"/v1/runs?worker_id={mine['data'][0]['id']}").json["data"] == []
+    assert stranger.get("/v1/runs?waiting_for=approval").json["data"] == []
+    assert client.get("/v1/runs?waiting_for=rain").status == 400
 
 
 def test_the_age_of_the_queue_is_that_of_its_oldest_run(client: Client, server: Server):
@@ -34,6 +40,8 @@ def test_the_age_of_the_queue_is_that_of_its_oldest_run(client: Client, server: 
     queue = client.get("/v1/workers").json["queue"]
 
     assert (queue["queued"], queue["oldest_run_id"]) == (1, run)
+    assert [each["id"] for each in client.get("/v1/runs?is_scheduled=false").json["data"]] == [run]
+    assert client.get("/v1/runs?is_scheduled=true").json["data"] == []
     assert 90 <= queue["waiting_seconds"] < 600
 
 

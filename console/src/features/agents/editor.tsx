@@ -1,6 +1,5 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { toast } from "sonner";
 import { CopyCurl } from "@/components/copy-curl";
 import { Card } from "@/components/page";
 import { ShowPython } from "@/components/show-python";
@@ -8,6 +7,7 @@ import { Shown } from "@/components/states";
 import { Button } from "@/components/ui/button";
 import { Field, Input, Select, TextArea } from "@/components/ui/field";
 import { ApiError } from "@/lib/api";
+import { toast } from "@/lib/toast";
 import { Abilities } from "./abilities";
 import { type Agent, choicesQuery, createAgent, updateAgent } from "./api";
 import { BLANK, bodyOf, type Draft, draftOf } from "./draft";

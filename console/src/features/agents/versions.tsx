@@ -1,9 +1,9 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { toast } from "sonner";
 import { Card } from "@/components/page";
 import { Shown } from "@/components/states";
 import { Button } from "@/components/ui/button";
 import { ago } from "@/lib/format";
+import { toast } from "@/lib/toast";
 import { type Agent, promote, type Version, versionsQuery } from "./api";
 import { differences } from "./draft";
 

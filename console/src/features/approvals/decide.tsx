@@ -1,10 +1,10 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Check, Pencil, X } from "lucide-react";
 import { useId, useState } from "react";
-import { toast } from "sonner";
 import { Button } from "@/components/ui/button";
 import { Check as CheckBox, TextArea } from "@/components/ui/field";
 import { pretty } from "@/lib/format";
+import { toast } from "@/lib/toast";
 import { type Decision, decide } from "./api";
 
 interface Props {

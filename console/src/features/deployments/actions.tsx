@@ -1,9 +1,9 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Play, RotateCw, Square } from "lucide-react";
 import { useState } from "react";
-import { toast } from "sonner";
 import { Button } from "@/components/ui/button";
 import { Input } from "@/components/ui/field";
+import { toast } from "@/lib/toast";
 import { reversible } from "@/lib/undo";
 import { type Deployment, order, scale } from "./api";
 

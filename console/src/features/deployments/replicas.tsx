@@ -1,3 +1,5 @@
+import { Link } from "@tanstack/react-router";
+import { figureLink } from "@/components/facts";
 import { Status } from "@/components/status";
 import { ago, counted } from "@/lib/format";
 import type { Deployment, Replica } from "./api";
@@ -29,7 +31,20 @@ export function Replicas({ deployment, replicas }: { deployment: Deployment; rep
           </span>
           {replica.is_ready && <span className="text-good">gets requests</span>}
           <span className="ml-auto text-soft">
-            {replica.restarts > 0 && `${counted(replica.restarts, "restart")} · `}
+            {replica.restarts > 0 && (
+              <>
+                <Link
+                  to="/fleet/$deployment"
+                  params={{ deployment: deployment.name }}
+                  search={(before) => ({ ...before, replica: replica.id })}
+                  replace
+                  className={figureLink}
+                >
+                  {counted(replica.restarts, "restart")}
+                </Link>{" "}
+                ·{" "}
+              </>
+            )}
             {replica.started_at ? `since ${ago(replica.started_at)}` : `made ${ago(replica.created_at)}`}
           </span>
           {replica.reason && <span className="w-full break-words text-bad">{replica.reason}</span>}

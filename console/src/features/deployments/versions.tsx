@@ -1,9 +1,9 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { RotateCcw } from "lucide-react";
-import { toast } from "sonner";
 import { Shown } from "@/components/states";
 import { Button } from "@/components/ui/button";
 import { ago, bytes } from "@/lib/format";
+import { toast } from "@/lib/toast";
 import { reversible } from "@/lib/undo";
 import { type Deployment, rollTo, type Version, versionsQuery } from "./api";
 

@@ -1,11 +1,11 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Trash2 } from "lucide-react";
-import { toast } from "sonner";
 import { Empty, Shown } from "@/components/states";
 import { Status } from "@/components/status";
 import { Button } from "@/components/ui/button";
 import { Confirm } from "@/components/ui/confirm";
 import { bytes, counted } from "@/lib/format";
+import { toast } from "@/lib/toast";
 import { type Document, deleteDocument, documentsQuery } from "./api";
 
 interface Props {

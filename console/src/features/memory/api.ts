@@ -52,6 +52,20 @@ export const memoryVersionsQuery = (memory: string) =>
     queryFn: () => data(api.GET("/v1/memories/{memory}/versions", { params: { path: { memory } } })),
   });
 
+/** Each time that an agent found it. */
+export const findsQuery = (memory: string) =>
+  infiniteQueryOptions({
+    queryKey: ["memories", memory, "finds"],
+    queryFn: ({ pageParam }) =>
+      data(
+        api.GET("/v1/memories/{memory}/finds", {
+          params: { path: { memory }, query: { limit: PAGE, cursor: pageParam } },
+        }),
+      ),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (page) => page.next_cursor ?? undefined,
+  });
+
 export const conflictsQuery = (agent_id?: string) =>
   queryOptions({
     queryKey: ["memories", "conflicts", agent_id],
@@ -75,10 +89,11 @@ export const rateMemory = (memory: string, is_useful: boolean) =>
 export const resolveConflict = (conflict: string, keep: "newer" | "older" | "both") =>
   data(api.POST("/v1/memories/conflicts/{conflict}/resolve", { params: { path: { conflict } }, body: { keep } }));
 
-export const blocksQuery = (agent_id?: string) =>
+/** deleted: those that can be brought back. */
+export const blocksQuery = (agent_id?: string, deleted = false) =>
   queryOptions({
-    queryKey: ["memory-blocks", { agent_id }],
-    queryFn: () => data(api.GET("/v1/memory-blocks", { params: { query: { agent_id, limit: 200 } } })),
+    queryKey: ["memory-blocks", { agent_id, deleted }],
+    queryFn: () => data(api.GET("/v1/memory-blocks", { params: { query: { agent_id, deleted, limit: 200 } } })),
   });
 
 export const blockQuery = (block: string) =>
@@ -100,6 +115,9 @@ export const updateBlock = (block: string, body: Schema["BlockChanges"]) =>
 
 export const deleteBlock = (block: string) =>
   data(api.DELETE("/v1/memory-blocks/{block}", { params: { path: { block } } }));
+
+export const restoreBlock = (block: string) =>
+  data(api.POST("/v1/memory-blocks/{block}/restore", { params: { path: { block } } }));
 
 export const undoBlock = (block: string) =>
   data(api.POST("/v1/memory-blocks/{block}/undo", { params: { path: { block } } }));

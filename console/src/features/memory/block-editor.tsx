@@ -1,10 +1,10 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { toast } from "sonner";
 import { Button } from "@/components/ui/button";
 import { Check, Field, Input, TextArea } from "@/components/ui/field";
 import { ApiError } from "@/lib/api";
 import { count } from "@/lib/format";
+import { toast } from "@/lib/toast";
 import { reversible } from "@/lib/undo";
 import { who } from "@/lib/who";
 import { type Block, blockQuery, blockVersionsQuery, undoBlock, updateBlock } from "./api";

@@ -1,11 +1,11 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { toast } from "sonner";
 import { Diff } from "@/components/diff";
 import { linkStyle } from "@/components/facts";
 import { Shown } from "@/components/states";
 import { Button } from "@/components/ui/button";
 import { ago } from "@/lib/format";
+import { toast } from "@/lib/toast";
 import { who } from "@/lib/who";
 import { type Block, type BlockVersion, blockVersionsQuery, updateBlock } from "./api";
 import type { Names } from "./facts";

@@ -1,10 +1,10 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { toast } from "sonner";
 import { Card } from "@/components/page";
 import { Empty, Shown } from "@/components/states";
 import { Button } from "@/components/ui/button";
 import { ago } from "@/lib/format";
+import { toast } from "@/lib/toast";
 import { who } from "@/lib/who";
 import { type Conflict, conflictsQuery, resolveConflict } from "./api";
 

@@ -1,9 +1,9 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { toast } from "sonner";
 import { Button } from "@/components/ui/button";
 import { Field, Input, Select, TextArea } from "@/components/ui/field";
 import { ApiError } from "@/lib/api";
+import { toast } from "@/lib/toast";
 import { reversible } from "@/lib/undo";
 import { type Memory, memoryQuery, TIERS, type Tier, undoMemory, updateMemory } from "./api";
 import { Clash } from "./clash";

@@ -1,9 +1,9 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { toast } from "sonner";
 import { Diff } from "@/components/diff";
 import { Shown } from "@/components/states";
 import { Button } from "@/components/ui/button";
 import { ago } from "@/lib/format";
+import { toast } from "@/lib/toast";
 import { who } from "@/lib/who";
 import { type Memory, type MemoryVersion, memoryVersionsQuery, updateMemory } from "./api";
 

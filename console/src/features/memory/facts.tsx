@@ -1,11 +1,11 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { EyeOff, RotateCcw } from "lucide-react";
-import { toast } from "sonner";
 import { linkStyle } from "@/components/facts";
 import { Status } from "@/components/status";
 import { Button } from "@/components/ui/button";
 import { ago } from "@/lib/format";
+import { toast } from "@/lib/toast";
 import { reversible } from "@/lib/undo";
 import { type FoundMemory, type Memory, updateMemory } from "./api";
 

@@ -1,6 +1,6 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { toast } from "sonner";
 import { Check } from "@/components/ui/field";
+import { toast } from "@/lib/toast";
 import { type Block, pinBlock } from "./api";
 import type { Names } from "./facts";
 

@@ -1,7 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
-import { toast } from "sonner";
 import { CopyCurl } from "@/components/copy-curl";
 import { linkStyle } from "@/components/facts";
 import { Card } from "@/components/page";
@@ -10,6 +9,7 @@ import { Button } from "@/components/ui/button";
 import { Check, Field, Input } from "@/components/ui/field";
 import { ApiError } from "@/lib/api";
 import { ago } from "@/lib/format";
+import { toast } from "@/lib/toast";
 import { type MemorySettings, saveSettings, settingsQuery, tend } from "./api";
 
 /** How an agent's memory behaves. It is at work at once, without a new version of the agent. */

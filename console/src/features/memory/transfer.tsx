@@ -1,10 +1,10 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Download, Upload } from "lucide-react";
 import { useRef, useState } from "react";
-import { toast } from "sonner";
 import { Button } from "@/components/ui/button";
 import { count } from "@/lib/format";
 import { save } from "@/lib/saving";
+import { toast } from "@/lib/toast";
 import { createMemory, everyMemory, type Filter } from "./api";
 import { linesOf, readLines } from "./lines";
 

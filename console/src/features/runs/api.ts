@@ -10,7 +10,18 @@ export type RunStatus = Run["status"];
 const OPEN = ["queued", "running", "waiting"];
 export const isOpen = (run: Pick<Run, "status">) => OPEN.includes(run.status);
 
-export const runsQuery = (filter: { status?: RunStatus; agent_id?: string }) =>
+/** Runs of these only. */
+export interface RunFilter {
+  status?: RunStatus;
+  agent_id?: string;
+  session_id?: string;
+  root_run_id?: string;
+  waiting_for?: "approval" | "run" | "budget" | "time";
+  worker_id?: string;
+  is_scheduled?: boolean;
+}
+
+export const runsQuery = (filter: RunFilter) =>
   infiniteQueryOptions({
     queryKey: ["runs", filter],
     queryFn: ({ pageParam }) =>

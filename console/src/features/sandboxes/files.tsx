@@ -1,13 +1,13 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Download, File as FileIcon, Folder, FolderPlus, Pencil, RefreshCw, Trash2, Upload } from "lucide-react";
 import { useRef, useState } from "react";
-import { toast } from "sonner";
 import { Failure, Loading } from "@/components/states";
 import { Button } from "@/components/ui/button";
 import { Confirm } from "@/components/ui/confirm";
 import { Input } from "@/components/ui/field";
 import { bytes, moment } from "@/lib/format";
 import { saveAt } from "@/lib/saving";
+import { toast } from "@/lib/toast";
 import { contentPath, deleteFile, type Entry, filesQuery, makeFolder, moveFile, putFile, tarPath } from "./api";
 import { below, nameOf, stepsOf } from "./paths";
 

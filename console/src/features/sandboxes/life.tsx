@@ -1,10 +1,10 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { Clock, Pause, Play, Trash2 } from "lucide-react";
-import { toast } from "sonner";
 import { CopyCurl } from "@/components/copy-curl";
 import { Button } from "@/components/ui/button";
 import { Confirm } from "@/components/ui/confirm";
+import { toast } from "@/lib/toast";
 import { deleteSandbox, pauseSandbox, resumeSandbox, type Sandbox, sandboxQuery, setLease } from "./api";
 
 const HOUR_SECONDS = 3600;

@@ -1,13 +1,13 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { Camera, Download, Trash2 } from "lucide-react";
-import { toast } from "sonner";
 import { Empty, Shown } from "@/components/states";
 import { Button, buttonStyle } from "@/components/ui/button";
 import { Confirm } from "@/components/ui/confirm";
 import { Input } from "@/components/ui/field";
 import { ago, bytes } from "@/lib/format";
 import { saveAt } from "@/lib/saving";
+import { toast } from "@/lib/toast";
 import { deleteSnapshot, makeSnapshot, restoreSnapshot, type Snapshot, snapshotsQuery } from "./api";
 
 /** The files of /workspace as they were, and the way back to them. */

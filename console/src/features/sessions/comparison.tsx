@@ -1,16 +1,25 @@
 import type { ReactNode } from "react";
 import { Markdown } from "@/components/markdown";
 import { Card } from "@/components/page";
-import { cost, count, counted } from "@/lib/format";
+import { cost, counted } from "@/lib/format";
 import type { Side } from "./api";
 
 /** What one of two sessions said and did after the point that they share. */
-export function SideView({ title, side, link }: { title: string; side: Side; link: ReactNode }) {
+interface Props {
+  title: string;
+  side: Side;
+  link: ReactNode;
+  /** To the calls that the figures count. */
+  calls: (figures: string) => ReactNode;
+}
+
+export function SideView({ title, side, link, calls }: Props) {
   return (
     <Card title={title} actions={link}>
       <p className="border-b border-line px-4 py-2 text-sm text-soft tabular-nums">
-        {counted(side.model_calls, "model call")} · {count(side.input_tokens + side.output_tokens)} tokens ·{" "}
-        {cost(side.cost_micros)}
+        {calls(
+          `${counted(side.model_calls, "model call")} · ${counted(side.input_tokens + side.output_tokens, "token")} · ${cost(side.cost_micros)}`,
+        )}
         {side.tools.length > 0 && ` · ${side.tools.join(", ")}`}
       </p>
       {side.messages.length === 0 && <p className="p-4 text-soft">Nothing was said after that.</p>}

@@ -13,6 +13,7 @@ interface Props {
   onCitation: (citation: Citation) => void;
   onBranch?: (seq: number, text: string) => void;
   runLink: (turn: TurnItem, block?: ToolBlock) => ReactNode;
+  callsLink: (turn: TurnItem, figure: string) => ReactNode;
   approval: (id: string) => ReactNode;
   empty: ReactNode;
 }

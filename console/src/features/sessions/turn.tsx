@@ -13,10 +13,11 @@ interface Props {
   isLast: boolean;
   onCitation: (citation: Citation) => void;
   runLink: (turn: TurnItem, block?: ToolBlock) => ReactNode;
+  callsLink: (turn: TurnItem, figure: string) => ReactNode;
   approval: (id: string) => ReactNode;
 }
 
-export const TurnView = memo(function TurnView({ turn, onCitation, runLink, approval }: Props) {
+export const TurnView = memo(function TurnView({ turn, onCitation, runLink, callsLink, approval }: Props) {
   const isOpen = !turn.endedAt;
   return (
     <article aria-label="Answer" aria-busy={isOpen} className="space-y-3">
@@ -44,7 +45,10 @@ export const TurnView = memo(function TurnView({ turn, onCitation, runLink, appr
       <footer className="flex min-h-6 flex-wrap items-center gap-x-3 text-sm text-soft">
         {turn.usage && (
           <span className="tabular-nums">
-            {counted(turn.usage.input_tokens + turn.usage.output_tokens, "token")} · {cost(turn.costMicros)}
+            {callsLink(
+              turn,
+              `${counted(turn.usage.input_tokens + turn.usage.output_tokens, "token")} · ${cost(turn.costMicros)}`,
+            )}
             {turn.endedAt && ` · ${duration(Date.parse(turn.endedAt) - Date.parse(turn.startedAt))}`}
           </span>
         )}
@@ -63,7 +67,13 @@ function Working({ status }: { status: string }) {
   );
 }
 
-function BlockView({ block, turn, onCitation, runLink, approval }: Omit<Props, "isLast"> & { block: Block }) {
+function BlockView({
+  block,
+  turn,
+  onCitation,
+  runLink,
+  approval,
+}: Omit<Props, "isLast" | "callsLink"> & { block: Block }) {
   switch (block.kind) {
     case "text":
       return <Markdown text={block.text} citations={turn.citations} onCitation={onCitation} />;

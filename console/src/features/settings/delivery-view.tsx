@@ -1,13 +1,13 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { RotateCcw } from "lucide-react";
 import type { ReactNode } from "react";
-import { toast } from "sonner";
 import { Code } from "@/components/code";
 import { Details } from "@/components/details";
 import { Shown } from "@/components/states";
 import { Status } from "@/components/status";
 import { Button } from "@/components/ui/button";
 import { duration, moment, pretty } from "@/lib/format";
+import { toast } from "@/lib/toast";
 import { deliveryQuery, redeliver } from "./api";
 
 interface Props {

@@ -1,11 +1,11 @@
 import { useMutation } from "@tanstack/react-query";
 import { Download } from "lucide-react";
 import { useRef, useState } from "react";
-import { toast } from "sonner";
 import { Problem } from "@/components/problem";
 import { Button } from "@/components/ui/button";
 import { Check } from "@/components/ui/field";
 import { bytes, counted } from "@/lib/format";
+import { toast } from "@/lib/toast";
 import { exported, PARTS, type Part, save } from "./export";
 
 /** Takes what the workspace holds along, as one file. */

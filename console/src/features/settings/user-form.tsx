@@ -1,8 +1,8 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { toast } from "sonner";
 import { Problem } from "@/components/problem";
 import { Button } from "@/components/ui/button";
 import { Field, Input, Select } from "@/components/ui/field";
+import { toast } from "@/lib/toast";
 import { createUser, ROLES, type Role, type User } from "./api";
 
 export const ROLE_TOLD: Record<Role, string> = {

@@ -1,10 +1,10 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { toast } from "sonner";
 import { Problem } from "@/components/problem";
 import { Secret } from "@/components/secret";
 import { Button } from "@/components/ui/button";
 import { Check, Field, Input } from "@/components/ui/field";
+import { toast } from "@/lib/toast";
 import { changeWebhook, createWebhook, eventTypesQuery, type Webhook } from "./api";
 
 interface Props {

@@ -1,10 +1,10 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { toast } from "sonner";
 import { Code } from "@/components/code";
 import { Card } from "@/components/page";
 import { Shown } from "@/components/states";
 import { Button } from "@/components/ui/button";
 import { ago, pretty } from "@/lib/format";
+import { toast } from "@/lib/toast";
 import { type Recipe, recipeVersionsQuery, updateRecipe } from "./api";
 
 /** What a recipe is made of, its versions, and whether it is at work. */

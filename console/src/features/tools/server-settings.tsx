@@ -1,8 +1,8 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { toast } from "sonner";
 import { Button } from "@/components/ui/button";
 import { Field, Input } from "@/components/ui/field";
+import { toast } from "@/lib/toast";
 import { type Server, updateServer } from "./api";
 import { blankHeader, type Header, HeadersField, headersOf } from "./headers-field";
 import { PermissionSelect } from "./permission";

@@ -1,8 +1,8 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { toast } from "sonner";
 import { Empty, Shown } from "@/components/states";
 import { Check } from "@/components/ui/field";
+import { toast } from "@/lib/toast";
 import { type Permission, type Server, type ServerTool, serverToolsQuery, updateServer } from "./api";
 import { PermissionSelect } from "./permission";
 

@@ -1,11 +1,11 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { ExternalLink } from "lucide-react";
 import { useState } from "react";
-import { toast } from "sonner";
 import { Failure } from "@/components/states";
 import { Button, buttonStyle } from "@/components/ui/button";
 import { Field, Input } from "@/components/ui/field";
 import { safeUrl } from "@/lib/prose";
+import { toast } from "@/lib/toast";
 import { beginSignIn, type Server, signOut } from "./api";
 
 /** Whether somebody has signed in to the server, and how to do so. */

@@ -17,6 +17,11 @@ export interface Only {
   agent_id?: string;
   key_id?: string;
   run_id?: string;
+  root_run_id?: string;
+  session_id?: string;
+  project_id?: string;
+  status?: "ok" | "cancelled" | "failed";
+  is_priced?: boolean;
 }
 
 const OFTEN_MS = 10_000;
@@ -107,17 +112,21 @@ export const creditQuery = queryOptions({
   refetchInterval: OFTEN_MS,
 });
 
-export const transactionsQuery = infiniteQueryOptions({
-  queryKey: ["credits", "transactions"],
-  queryFn: ({ pageParam }) =>
-    data(
-      api.GET("/v1/credits/transactions", {
-        params: { query: { limit: 100, ...(pageParam ? { cursor: pageParam } : {}) } },
-      }),
-    ),
-  initialPageParam: "",
-  getNextPageParam: (page) => page.next_cursor,
-});
+export const ACCOUNTS = ["balance", "held", "spent", "granted", "adjusted", "shortfall"] as const;
+export type Account = (typeof ACCOUNTS)[number];
+
+export const transactionsQuery = (account?: Account) =>
+  infiniteQueryOptions({
+    queryKey: ["credits", "transactions", account ?? ""],
+    queryFn: ({ pageParam }) =>
+      data(
+        api.GET("/v1/credits/transactions", {
+          params: { query: { limit: 100, account, ...(pageParam ? { cursor: pageParam } : {}) } },
+        }),
+      ),
+    initialPageParam: "",
+    getNextPageParam: (page) => page.next_cursor,
+  });
 
 export const switchCredits = (is_enabled: boolean) => data(api.PUT("/v1/credits", { body: { is_enabled } }));
 

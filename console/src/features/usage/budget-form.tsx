@@ -1,9 +1,9 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
-import { toast } from "sonner";
 import { Problem } from "@/components/problem";
 import { Button } from "@/components/ui/button";
 import { Field, Input, Select } from "@/components/ui/field";
+import { toast } from "@/lib/toast";
 import { type Budget, type BudgetBody, changeBudget, createBudget } from "./api";
 import { dollarsOf, microsOf } from "./ledger";
 

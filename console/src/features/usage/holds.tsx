@@ -4,7 +4,13 @@ import { Table } from "@/components/table";
 import { ago, count, money } from "@/lib/format";
 import type { Hold } from "./api";
 
-export function Holds({ holds, link }: { holds: Hold[]; link: (run: string, children: ReactNode) => ReactNode }) {
+export function Holds({
+  holds,
+  link,
+}: {
+  holds: Hold[];
+  link: (run: string, children: ReactNode, at: { step: number | null }) => ReactNode;
+}) {
   if (!holds.length) return <p className="p-4 text-soft">Nothing is held: no limited call is under way.</p>;
   return (
     <Table
@@ -16,7 +22,7 @@ export function Holds({ holds, link }: { holds: Hold[]; link: (run: string, chil
           name: "For",
           show: (hold) =>
             hold.run_id
-              ? link(hold.run_id, `run …${hold.run_id.slice(-8)}${hold.step ? `, call ${hold.step}` : ""}`)
+              ? link(hold.run_id, `run …${hold.run_id.slice(-8)}${hold.step ? `, call ${hold.step}` : ""}`, hold)
               : "a call without a run",
         },
         { name: "Model", show: (hold) => hold.model },

@@ -1,4 +1,4 @@
-import type { Transaction } from "./api";
+import type { Account, Transaction } from "./api";
 
 /** A model call in the ledger: what was held for it, and what became of that. */
 export interface Line {
@@ -7,6 +7,9 @@ export interface Line {
   kind: "call" | "grant" | "adjustment";
   state: "held" | "settled" | "released" | "expired" | "booked";
   run: string | null;
+  /** The call of the run, by its number or, for a tool, by its id. */
+  step: number | null;
+  call: string | null;
   key: string | null;
   note: string;
   by: string;
@@ -38,6 +41,8 @@ export function fold(transactions: readonly Transaction[]): Line[] {
     line.spent += amount("spent");
     line.balance += amount("balance");
     line.run ??= transaction.run_id;
+    line.step ??= transaction.step;
+    line.call ??= transaction.tool_call_id;
     line.key ??= transaction.key_id;
     const end = ENDS[transaction.kind];
     if (end) line.state = end;
@@ -47,7 +52,27 @@ export function fold(transactions: readonly Transaction[]): Line[] {
   return [...lines.values()].sort((one, other) => other.at.localeCompare(one.at));
 }
 
-function begun(id: string, { at, kind, run_id, key_id, note, created_by }: Transaction): Line {
+const SOURCES: readonly Account[] = ["granted", "adjusted", "shortfall"];
+
+/** What a transaction changes an account by, as the account is shown: sources are kept with the other sign. */
+const changeOf = (transaction: Transaction, account: Account) =>
+  transaction.entries
+    .filter((entry) => entry.account === account)
+    .reduce((sum, entry) => sum + (SOURCES.includes(account) ? -entry.amount_micros : entry.amount_micros), 0);
+
+/** What the transactions change an account by together. */
+export const sumOf = (transactions: readonly Transaction[], account: Account) =>
+  transactions.reduce((sum, transaction) => sum + changeOf(transaction, account), 0);
+
+/** Each change of one account as a line of its own, so that they add up to what it holds. */
+export const singly = (transactions: readonly Transaction[], account: Account): Line[] =>
+  transactions.map((transaction) => ({
+    ...begun(transaction.id, transaction),
+    state: ENDS[transaction.kind] ?? (transaction.kind === "hold" ? "held" : "booked"),
+    balance: changeOf(transaction, account),
+  }));
+
+function begun(id: string, { at, kind, run_id, step, tool_call_id, key_id, note, created_by }: Transaction): Line {
   const isCall = kind !== "grant" && kind !== "adjustment";
   return {
     id,
@@ -55,6 +80,8 @@ function begun(id: string, { at, kind, run_id, key_id, note, created_by }: Trans
     kind: isCall ? "call" : (kind as "grant" | "adjustment"),
     state: isCall ? "held" : "booked",
     run: run_id,
+    step,
+    call: tool_call_id,
     key: key_id,
     note,
     by: created_by,

@@ -1,8 +1,10 @@
+import type { ReactNode } from "react";
+import { PlaceLink } from "@/components/place-link";
 import { cn } from "@/lib/cn";
 import type { Limit } from "./limits";
 
 /** What is spent and held of a limit. */
-export function Meter({ limit }: { limit: Limit }) {
+export function Meter({ limit, link }: { limit: Limit; link?: (children: ReactNode) => ReactNode }) {
   const share = (value: number) => (limit.limit > 0 ? Math.min(100, (value / limit.limit) * 100) : 100);
   const isFull = limit.spent + limit.reserved >= limit.limit;
   return (
@@ -10,8 +12,14 @@ export function Meter({ limit }: { limit: Limit }) {
       <p className="flex justify-between gap-3 text-sm">
         <span>{limit.name}</span>
         <span className="text-soft tabular-nums">
-          {limit.show(limit.spent)} of {limit.show(limit.limit)}
-          {limit.reserved > 0 && ` · ${limit.show(limit.reserved)} held`}
+          {link ? link(limit.show(limit.spent)) : limit.show(limit.spent)} of {limit.show(limit.limit)}
+          {limit.reserved > 0 && " · "}
+          {limit.reserved > 0 &&
+            (link ? (
+              <PlaceLink place="held">{limit.show(limit.reserved)} held</PlaceLink>
+            ) : (
+              `${limit.show(limit.reserved)} held`
+            ))}
         </span>
       </p>
       {/* biome-ignore lint/a11y/useSemanticElements: a <meter> cannot show what is held beside what is spent */}

@@ -1,12 +1,12 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Play } from "lucide-react";
 import { type ReactNode, useState } from "react";
-import { toast } from "sonner";
 import { Modal } from "@/components/modal";
 import { Problem } from "@/components/problem";
 import { Button } from "@/components/ui/button";
 import { Field, Input } from "@/components/ui/field";
 import { ago } from "@/lib/format";
+import { toast } from "@/lib/toast";
 import { resumeWith, type Suspension } from "./api";
 import { dollarsOf, microsOf } from "./ledger";
 import { inUnit } from "./limits";

@@ -1,10 +1,10 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { toast } from "sonner";
 import { Card } from "@/components/page";
 import { Problem } from "@/components/problem";
 import { Button } from "@/components/ui/button";
 import { TextArea } from "@/components/ui/field";
+import { toast } from "@/lib/toast";
 import { changeWorkflow, createWorkflow, type Definition, validate, type Workflow } from "./api";
 import { Graph } from "./graph";
 import type { StepDefinition } from "./layout";

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Annotated, cast, get_args
 from uuid import UUID
 
-from fastapi import APIRouter
-from pydantic import Field
+from fastapi import APIRouter, Query
+from pydantic import Field, WithJsonSchema
 
+from glia.kit.errors import InvalidRequest
 from glia.surfaces.native.words import ListOf, TheWindow, page_of
 from glia.surfaces.shared.bodies import Body, Out, TheHouse, ThePrincipal, Time, WatchedRoute
+from glia.usage.types import Account
 
 router = APIRouter(prefix="/v1/credits", tags=["credits"], route_class=WatchedRoute)
+
+
+AccountText = Annotated[
+    str | None,
+    WithJsonSchema({"type": "string", "enum": list(get_args(Account))}),
+    Query(description="Only transactions that changed this account."),
+]
 
 
 class CreditsBody(Body):
@@ -45,7 +55,10 @@ class EntryOut(Out):
 
 
 class TransactionOut(Out):
-    """A change of the ledger; its entries add up to zero. Sources (granted, adjusted, shortfall) are negative."""
+    """A change of the ledger; its entries add up to zero. Sources (granted, adjusted, shortfall) are negative.
+
+    step: the model call of the run that it is about; tool_call_id: the tool's call that cost something.
+    """
 
     id: UUID
     at: Time
@@ -54,6 +67,8 @@ class TransactionOut(Out):
     hold_id: UUID | None
     usage_id: UUID | None
     run_id: UUID | None
+    step: int | None
+    tool_call_id: str | None
     key_id: UUID | None
     created_by: str
     entries: list[EntryOut]
@@ -84,6 +99,14 @@ async def adjust(body: AmountBody, house: TheHouse, principal: ThePrincipal) -> 
 
 
 @router.get("/transactions")
-async def transactions(house: TheHouse, principal: ThePrincipal, window: TheWindow) -> ListOf[TransactionOut]:
-    """The statement: every change of the ledger with its entries, newest first."""
-    return page_of(await house.credits.transactions(principal, window), TransactionOut.of)
+async def transactions(
+    house: TheHouse, principal: ThePrincipal, window: TheWindow, account: AccountText = None
+) -> ListOf[TransactionOut]:
+    """The statement: every change of the ledger with its entries, newest first.
+
+    With `account`, the entries of that account add up to what it holds.
+    """
+    if account is not None and account not in get_args(Account):
+        raise InvalidRequest(f"`account` {account[:100]!r} is none of {', '.join(get_args(Account))}.", field="account")
+    found = await house.credits.transactions(principal, window, account=cast(Account | None, account))
+    return page_of(found, TransactionOut.of)

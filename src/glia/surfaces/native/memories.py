@@ -99,6 +99,16 @@ class MemoryOut(Out):
     updated_at: Time
 
 
+class FindOut(Out):
+    """One time that an agent found it: in this run, by this call of memory_search."""
+
+    id: UUID
+    at: Time
+    session_id: UUID | None
+    run_id: UUID | None
+    tool_call_id: str | None
+
+
 class FoundMemoryOut(MemoryOut):
     """lexical, dense: the scores by words and by meaning, null where that did not find it; score: both together."""
 
@@ -262,6 +272,12 @@ async def versions(memory: str, house: TheHouse, principal: ThePrincipal) -> Lis
     """Every state it has had, newest first."""
     found = await house.memories.versions(principal, parse_id(memory, "memory"))
     return ListOf(data=[MemoryVersionOut.of(version) for version in found])
+
+
+@router.get("/{memory}/finds")
+async def finds(memory: str, house: TheHouse, principal: ThePrincipal, window: TheWindow) -> ListOf[FindOut]:
+    """Each time that an agent found it, newest first; `accesses` counts them."""
+    return page_of(await house.memories.finds(principal, parse_id(memory, "memory"), window), FindOut.of)
 
 
 @router.post("/{memory}/undo")

@@ -94,10 +94,13 @@ async def list_blocks(
     principal: ThePrincipal,
     window: TheWindow,
     agent_id: Annotated[str | None, Query(description="Only those that this agent sees; its id or slug.")] = None,
+    deleted: Annotated[
+        bool, Query(description="Only those that were deleted in the last 30 days and can be restored.")
+    ] = False,
 ) -> ListOf[BlockOut]:
     """List blocks, newest first."""
     agent = None if agent_id is None else await agent_id_of(house, principal, agent_id)
-    return page_of(await house.memory_blocks.list(principal, window, agent_id=agent), BlockOut.of)
+    return page_of(await house.memory_blocks.list(principal, window, agent_id=agent, is_deleted=deleted), BlockOut.of)
 
 
 @router.get("/{block}")
@@ -116,10 +119,21 @@ async def update(block: str, body: BlockChanges, house: TheHouse, principal: The
 
 
 @router.delete("/{block}", status_code=204, response_class=Response)
-async def delete(block: str, house: TheHouse, principal: ThePrincipal) -> Response:
-    """Delete a block with its versions."""
-    await house.memory_blocks.delete(principal, parse_id(block, "memory block"))
+async def delete(
+    block: str,
+    house: TheHouse,
+    principal: ThePrincipal,
+    for_good: Annotated[bool, Query(description="At once and for good, with its versions.")] = False,
+) -> Response:
+    """Delete a block. It can be restored for 30 days unless it goes for good."""
+    await house.memory_blocks.delete(principal, parse_id(block, "memory block"), for_good=for_good)
     return Response(status_code=204)
+
+
+@router.post("/{block}/restore")
+async def restore(block: str, house: TheHouse, principal: ThePrincipal) -> BlockOut:
+    """Bring a deleted block back as it was; 409 when another one has its label now."""
+    return BlockOut.of(await house.memory_blocks.restore(principal, parse_id(block, "memory block")))
 
 
 @router.get("/{block}/versions")

@@ -26,6 +26,14 @@ StatusText = Annotated[
 ]
 
 
+WAITS = ("approval", "run", "budget", "time")
+WaitText = Annotated[
+    str | None,
+    WithJsonSchema({"type": "string", "enum": list(WAITS)}),
+    Query(description="Only waiting runs that wait for this."),
+]
+
+
 class ToolRunBody(Body):
     """tool: its name. arguments: as its schema says."""
 
@@ -90,13 +98,26 @@ async def list_runs(
     agent_id: Annotated[str | None, Query(description="Only runs of this agent; its id or slug.")] = None,
     root_run_id: Annotated[str | None, Query(description="Only this run and those that work for it.")] = None,
     status: StatusText = None,
+    waiting_for: WaitText = None,
+    worker_id: Annotated[str | None, Query(description="Only runs that this worker executes.")] = None,
+    is_scheduled: Annotated[
+        bool | None, Query(description="Only queued runs: for a later moment, or (false) due now.")
+    ] = None,
 ) -> ListOf[RunOut]:
     """List runs, newest first."""
     session = None if session_id is None else parse_id(session_id, "session")
     agent = None if agent_id is None else await agent_id_of(house, principal, agent_id)
     root = None if root_run_id is None else parse_id(root_run_id, "run")
     found = await house.runs.list(
-        principal, window, session_id=session, agent_id=agent, root_run_id=root, status=_status_of(status)
+        principal,
+        window,
+        session_id=session,
+        agent_id=agent,
+        root_run_id=root,
+        status=_status_of(status),
+        waiting_for=_wait_of(waiting_for),
+        worker_id=None if worker_id is None else parse_id(worker_id, "worker"),
+        is_scheduled=is_scheduled,
     )
     return page_of(found, run_out)
 
@@ -174,3 +195,9 @@ def _status_of(text: str | None) -> RunStatus | None:
     except ValueError:
         known = ", ".join(status.value for status in RunStatus)
         raise InvalidRequest(f"`status` {text[:100]!r} is none of {known}.", field="status") from None
+
+
+def _wait_of(text: str | None) -> str | None:
+    if text is not None and text not in WAITS:
+        raise InvalidRequest(f"`waiting_for` {text[:100]!r} is none of {', '.join(WAITS)}.", field="waiting_for")
+    return text

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, cast, get_args
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import WithJsonSchema
 
 from glia.kit.clock import now
+from glia.kit.errors import InvalidRequest
 from glia.surfaces.native.times import moment_of
 from glia.surfaces.native.words import ListOf, TheWindow, page_of
 from glia.surfaces.shared.bodies import Out, TheHouse, ThePrincipal, Time, WatchedRoute, id_of
-from glia.usage.types import Grouping, UsageFilter
+from glia.usage.types import CallStatus, Grouping, UsageFilter
 
 router = APIRouter(prefix="/v1/usage", tags=["usage"], route_class=WatchedRoute)
 
@@ -24,7 +25,19 @@ GroupText = Annotated[
 ]
 
 
+StatusText = Annotated[
+    str | None,
+    WithJsonSchema({"type": "string", "enum": list(get_args(CallStatus))}),
+    Query(description="Only calls that ended so."),
+]
 NONE = "none"
+
+
+def _status_of(text: str | None) -> CallStatus | None:
+    if text is not None and text not in get_args(CallStatus):
+        known = ", ".join(get_args(CallStatus))
+        raise InvalidRequest(f"`status` {text[:100]!r} is none of {known}.", field="status")
+    return cast(CallStatus | None, text)
 
 
 def only_of(
@@ -35,12 +48,24 @@ def only_of(
     run_id: Annotated[str | None, Query(description="Only calls of this run; `none` for calls without one.")] = None,
     key_id: Annotated[str | None, Query(description="Only calls by this key; `none` for calls without one.")] = None,
     project_id: Annotated[str | None, Query(description="Only calls in this project.")] = None,
+    session_id: Annotated[str | None, Query(description="Only calls of this session's runs.")] = None,
+    root_run_id: Annotated[
+        str | None, Query(description="Only calls of this run and of those that work for it.")
+    ] = None,
+    status: StatusText = None,
+    is_priced: Annotated[
+        bool | None, Query(description="Only calls whose cost is known, or only those whose cost nobody knows.")
+    ] = None,
 ) -> UsageFilter:
     ids = {"agent_id": agent_id, "run_id": run_id, "key_id": key_id}
     named: dict[str, Any] = {name: id_of(text, name) for name, text in ids.items() if text not in (None, NONE)}
     return UsageFilter(
         model=model,
         project_id=None if project_id is None else id_of(project_id, "project_id"),
+        session_id=None if session_id is None else id_of(session_id, "session_id"),
+        root_run_id=None if root_run_id is None else id_of(root_run_id, "root_run_id"),
+        status=_status_of(status),
+        is_priced=is_priced,
         is_without=frozenset(name for name, text in ids.items() if text == NONE),
         **named,
     )
@@ -76,7 +101,10 @@ class UsageOut(ListOf[UsageRowOut]):
 
 
 class UsageRecordOut(Out):
-    """One model call. cost_micros: null when the price is not known."""
+    """One model call. cost_micros: null when the price is not known.
+
+    step: the model call of the run that it is; tool_call_id: the tool's call that cost something.
+    """
 
     id: UUID
     at: Time
@@ -85,6 +113,8 @@ class UsageRecordOut(Out):
     status: str
     agent_id: UUID | None
     run_id: UUID | None
+    step: int | None
+    tool_call_id: str | None
     key_id: UUID | None
     input_tokens: int
     output_tokens: int
