@@ -58,9 +58,9 @@ export function Terminal({ sandbox, isPaused }: { sandbox: string; isPaused: boo
   const current = shown.find((each) => each.id === chosen) ?? shown.at(-1);
 
   useEffect(() => {
-    if (isPaused || isAsked.current || !all || all.some((each) => each.status === "running")) return;
+    if (isPaused || isAsked.current || !all) return;
     isAsked.current = true;
-    opening.mutate();
+    if (!all.some((each) => each.status === "running")) opening.mutate();
   }, [all, isPaused, opening]);
 
   const problem = opening.error ?? (all ? null : terminals.error);
