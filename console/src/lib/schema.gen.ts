@@ -2005,26 +2005,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/sandboxes/{sandbox}/signal": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Signal
-         * @description Send a signal to a command that `exec` has started.
-         */
-        post: operations["signal_v1_sandboxes__sandbox__signal_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/v1/sandboxes/{sandbox}/snapshots": {
         parameters: {
             query?: never;
@@ -2064,6 +2044,50 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{sandbox}/terminals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Terminals
+         * @description Terminals of this sandbox, oldest first; those that ended are shown for a few minutes.
+         */
+        get: operations["list_terminals_v1_sandboxes__sandbox__terminals_get"];
+        put?: never;
+        /**
+         * Open Terminal
+         * @description Start a program on a terminal. It goes on for a while when nobody is connected to it.
+         */
+        post: operations["open_terminal_v1_sandboxes__sandbox__terminals_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{sandbox}/terminals/{terminal}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Close Terminal
+         * @description End its program with all that it has started.
+         */
+        delete: operations["close_terminal_v1_sandboxes__sandbox__terminals__terminal__delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -6257,6 +6281,18 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** ListOf[TerminalOut] */
+        ListOf_TerminalOut_: {
+            /** Data */
+            data: components["schemas"]["TerminalOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** ListOf[ToolOut] */
         ListOf_ToolOut_: {
             /** Data */
@@ -8112,21 +8148,6 @@ export interface components {
             expires_at: string;
         };
         /**
-         * SignalBody
-         * @description signal: its number; 15 asks to end, 9 ends. It goes to the command and what it has started.
-         */
-        SignalBody: {
-            /** Pid */
-            pid: number;
-            /**
-             * Signal
-             * @default 15
-             */
-            signal?: number;
-        } & {
-            [key: string]: unknown;
-        };
-        /**
          * SignedInOut
          * @description A browser or program that is signed in as this person. address: from where its tokens were renewed last.
          */
@@ -8387,6 +8408,92 @@ export interface components {
             is_ready: boolean;
             /** Missing */
             missing: string;
+        };
+        /**
+         * TerminalBody
+         * @description command: a line for the shell; a shell to type at when empty. env: added to the sandbox's variables.
+         *
+         *     columns, rows: of the screen, in characters, each from 1 to 1000.
+         */
+        TerminalBody: {
+            /**
+             * Command
+             * @default
+             */
+            command?: string;
+            /**
+             * Cwd
+             * @default /workspace
+             */
+            cwd?: string;
+            /** Env */
+            env?: {
+                [key: string]: string;
+            };
+            /**
+             * Columns
+             * @default 80
+             */
+            columns?: number;
+            /**
+             * Rows
+             * @default 24
+             */
+            rows?: number;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * TerminalOut
+         * @description reason: why it has ended. code, signal: how its program ended, if it did by itself.
+         *
+         *     readers: connections that show it now. begin, end: the output that is kept, in bytes since its start.
+         */
+        TerminalOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Sandbox Id
+             * Format: uuid
+             */
+            sandbox_id: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "running" | "ended";
+            /** Command */
+            command: string;
+            /** Columns */
+            columns: number;
+            /** Rows */
+            rows: number;
+            /** Pid */
+            pid: number;
+            /** Readers */
+            readers: number;
+            /** Begin */
+            begin: number;
+            /** End */
+            end: number;
+            /** Created By */
+            created_by: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Ended At */
+            ended_at: string | null;
+            /** Code */
+            code: number | null;
+            /** Signal */
+            signal: number | null;
+            /** Reason */
+            reason: string;
         };
         /**
          * Tier
@@ -14230,40 +14337,6 @@ export interface operations {
             };
         };
     };
-    signal_v1_sandboxes__sandbox__signal_post: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The same key within 24 hours gives the first answer again. */
-                "Idempotency-Key"?: string;
-            };
-            path: {
-                sandbox: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["SignalBody"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    /** @description Names the request in the log. */
-                    "X-Request-Id"?: string;
-                    /** @description Requests a minute, for keys with a limit. */
-                    "X-RateLimit-Limit"?: number;
-                    "X-RateLimit-Remaining"?: number;
-                    /** @description Seconds until all of it is free again. */
-                    "X-RateLimit-Reset"?: number;
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
     list_snapshots_v1_sandboxes__sandbox__snapshots_get: {
         parameters: {
             query?: {
@@ -14360,6 +14433,99 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["StatsOut"];
                 };
+            };
+        };
+    };
+    list_terminals_v1_sandboxes__sandbox__terminals_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sandbox: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOf_TerminalOut_"];
+                };
+            };
+        };
+    };
+    open_terminal_v1_sandboxes__sandbox__terminals_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                sandbox: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TerminalBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TerminalOut"];
+                };
+            };
+        };
+    };
+    close_terminal_v1_sandboxes__sandbox__terminals__terminal__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sandbox: string;
+                terminal: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    /** @description Names the request in the log. */
+                    "X-Request-Id"?: string;
+                    /** @description Requests a minute, for keys with a limit. */
+                    "X-RateLimit-Limit"?: number;
+                    "X-RateLimit-Remaining"?: number;
+                    /** @description Seconds until all of it is free again. */
+                    "X-RateLimit-Reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };

@@ -87,7 +87,7 @@ function Found({ sandbox }: { sandbox: Sandbox }) {
               ) : (
                 <>
                   {sandbox.status === "paused" && <Paused />}
-                  <Terminal sandbox={sandbox.id} />
+                  <Terminal sandbox={sandbox.id} isPaused={sandbox.status === "paused"} />
                 </>
               )}
             </Card>

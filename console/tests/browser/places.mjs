@@ -80,18 +80,35 @@ export async function sandbox(page) {
   await signedIn(page, "/sandboxes/new");
   await page.getByLabel("Name", { exact: true }).fill("scratch");
   await page.getByRole("button", { name: "Start it" }).click();
-  const command = page.getByLabel(/command$/);
-  const output = page.getByRole("region", { name: "Output" });
-  await command.fill("mkdir -p inner; echo made > inner/made.txt; echo 1 + 1 is $((1 + 1))");
+  const shows = (text) =>
+    page.waitForFunction(
+      (wanted) => document.querySelector(".xterm-rows")?.innerText.replaceAll("\u00a0", " ").includes(wanted),
+      text,
+    );
+  await page.getByText("connected", { exact: true }).waitFor();
+  await page.locator(".xterm-screen").click();
+  await page.keyboard.type("mkdir -p inner; echo made > inner/made.txt; echo 1 + 1 is $((1 + 1))\n");
+  await shows("1 + 1 is 2");
+  await page.keyboard.type("echo be''gun; sleep 600\n");
+  await shows("begun");
+  await page.keyboard.press("Control+c");
+  await page.keyboard.insertText("echo pas''ted $(stty size)");
   await page.keyboard.press("Enter");
-  await output.getByText("1 + 1 is 2", { exact: true }).waitFor();
-  await command.fill("echo begun; sleep 60");
-  await page.keyboard.press("Enter");
-  await output.getByText("begun", { exact: true }).waitFor();
-  await command.press("Control+c");
-  await output.getByText(/ended (by signal|with) /).waitFor();
-  await command.press("ArrowUp");
-  assert.equal(await command.inputValue(), "echo begun; sleep 60");
+  await shows("pasted ");
+  await page.reload();
+  await page.getByText("connected", { exact: true }).waitFor();
+  await shows("pasted ");
+  await page.locator(".xterm-screen").click();
+  await page.keyboard.type("echo ag''ain\n");
+  await shows("again");
+  await page.setViewportSize(PHONE);
+  await page.keyboard.type("stty size; sleep 600\n");
+  await page.getByRole("button", { name: "Ctrl+C" }).click();
+  await page.keyboard.type("echo $(($(stty size | cut -d' ' -f2) < 60)) nar''row\n");
+  await shows("1 narrow");
+  await page.setViewportSize({ width: 1280, height: 800 });
+  await page.keyboard.press("Shift+Escape");
+  assert.equal(await page.evaluate(() => document.activeElement?.id), "new-terminal");
   await page.getByRole("link", { name: "files" }).click();
   await page.getByRole("button", { name: "inner" }).first().click();
   await page.getByRole("button", { name: /^made\.txt/ }).click();
@@ -102,7 +119,9 @@ export async function sandbox(page) {
   await page.getByRole("button", { name: /^table\.csv/ }).click();
   await page.getByRole("cell", { name: "Ada" }).waitFor();
   await page.getByRole("link", { name: "terminal" }).click();
-  await output.getByText("begun", { exact: true }).waitFor();
+  await shows("1 narrow");
+  await page.getByRole("button", { name: "Close terminal 1" }).click();
+  await page.getByText("No terminal is open.").waitFor();
 }
 
 export async function artifact(page) {

@@ -1,74 +1,13 @@
 import { expect, test } from "vitest";
 import { linesOf, readLines } from "../../src/features/memory/lines";
 import { bodyOf, BLANK as NEW, variables } from "../../src/features/sandboxes/draft";
-import { type ExecFrame, frameOf } from "../../src/features/sandboxes/exec-frames";
 import { below, stepsOf, typeOf } from "../../src/features/sandboxes/paths";
-import { BLANK, line, MOST_LINES, type Screen, shown } from "../../src/features/sandboxes/screen";
 import { matching } from "../../src/features/tools/matching";
 import { argumentsOf, read } from "../../src/features/tools/schema";
 import { readCsv } from "../../src/lib/csv";
 import { lineDiff } from "../../src/lib/diff";
 import { lookOf } from "../../src/lib/look";
 import { python } from "../../src/lib/python";
-
-const out = (text: string): ExecFrame => ({ kind: "stdout", text });
-const texts = (screen: Screen) => screen.lines.map(({ text }) => text);
-const fold = (frames: ExecFrame[]) => frames.reduce(shown, BLANK);
-const EXIT = { code: 0, signal: null, oom: false, timed_out: false, truncated: false, wall_seconds: 1 };
-
-test("output is the same however it was cut", () => {
-  const text = "one\ntwo\r\n\u001b[31mred\u001b[0m three\n10%\r55%\rdone\u001b[K\n\u001b]0;title\u0007last";
-  const whole = fold([out(text)]);
-
-  const pieces = fold([...text].map(out));
-
-  expect(texts(whole)).toEqual(["one", "two", "red three", "done", "last"]);
-  expect(texts(pieces)).toEqual(texts(whole));
-});
-
-test("what goes on in a line overwrites only what it covers", () => {
-  expect(texts(fold([out("abcdef\rXY")]))).toEqual(["XYcdef"]);
-  expect(texts(fold([out("abc\b\bZ")]))).toEqual(["aZc"]);
-});
-
-test("two streams do not share a line", () => {
-  const screen = fold([out("half"), { kind: "stderr", text: "oops\n" }, out("next\n")]);
-
-  expect(screen.lines).toEqual([
-    { kind: "stdout", text: "half" },
-    { kind: "stderr", text: "oops" },
-    { kind: "stdout", text: "next" },
-  ]);
-});
-
-test("a command's end is told when it is not the usual one", () => {
-  const ends = [EXIT, { ...EXIT, code: 2 }, { ...EXIT, code: null, signal: 9, oom: true }];
-
-  const told = ends.map((exit) => texts(fold([out("x"), { kind: "exit", exit }])).slice(1));
-
-  expect(told).toEqual([[], ["ended with 2"], ["it needed more memory than the sandbox has; ended by signal 9"]]);
-});
-
-test("a new command begins a line of its own after half of one", () => {
-  const screen = shown(line(fold([out("half")]), "in", "ls"), out("a\n"));
-
-  expect(texts(screen)).toEqual(["half", "ls", "a"]);
-});
-
-test("a screen keeps its newest lines and says how many it dropped", () => {
-  const screen = fold([out("x\n".repeat(MOST_LINES)), out("newest\n")]);
-
-  expect(screen.lines).toHaveLength(MOST_LINES);
-  expect(screen.lines.at(-1)?.text).toBe("newest");
-  expect(screen.dropped).toBe(1);
-});
-
-test("frames of a command are read, and unknown ones left out", () => {
-  expect(frameOf("start", '{"pid":7}')).toEqual({ kind: "start", pid: 7 });
-  expect(frameOf("stderr", '{"data":"x"}')).toEqual({ kind: "stderr", text: "x" });
-  expect(frameOf("exit", JSON.stringify(EXIT))).toEqual({ kind: "exit", exit: EXIT });
-  expect(frameOf("weather", "{}")).toBeNull();
-});
 
 test("a schema becomes a form", () => {
   const schema = {

@@ -7,6 +7,7 @@ export type Snapshot = Schema["SnapshotOut"];
 export type Preview = Schema["PreviewOut"];
 export type Entry = Schema["FileOut"];
 export type NewSandbox = Schema["SandboxBody"];
+export type TerminalOut = Schema["TerminalOut"];
 
 const LIVE = ["running", "paused", "starting"];
 export const lives = (sandbox: Pick<Sandbox, "status">) => LIVE.includes(sandbox.status);
@@ -82,6 +83,13 @@ export const snapshotsQuery = (sandbox: string) =>
       data(api.GET("/v1/sandboxes/{sandbox}/snapshots", { params: { path: { sandbox }, query: { limit: 200 } } })),
   });
 
+export const terminalsQuery = (sandbox: string) =>
+  queryOptions({
+    queryKey: ["sandbox", sandbox, "terminals"],
+    queryFn: () => data(api.GET("/v1/sandboxes/{sandbox}/terminals", { params: { path: { sandbox } } })),
+    refetchInterval: 10_000,
+  });
+
 /** The runs of the session whose agent works in it, newest first. */
 export const ownersQuery = (session_id: string) =>
   queryOptions({
@@ -100,8 +108,11 @@ export const resumeSandbox = (sandbox: string) => data(api.POST("/v1/sandboxes/{
 export const setLease = (sandbox: string, lease_seconds: number) =>
   data(api.PUT("/v1/sandboxes/{sandbox}/lease", { ...at(sandbox), body: { lease_seconds } }));
 
-export const sendSignal = (sandbox: string, pid: number, signal: number) =>
-  data(api.POST("/v1/sandboxes/{sandbox}/signal", { ...at(sandbox), body: { pid, signal } }));
+export const openTerminal = (sandbox: string) =>
+  data(api.POST("/v1/sandboxes/{sandbox}/terminals", { ...at(sandbox), body: {} }));
+
+export const closeTerminal = (sandbox: string, terminal: string) =>
+  data(api.DELETE("/v1/sandboxes/{sandbox}/terminals/{terminal}", { params: { path: { sandbox, terminal } } }));
 
 export const makeFolder = (sandbox: string, path: string) =>
   data(api.POST("/v1/sandboxes/{sandbox}/files/directories", { ...at(sandbox), body: { path } }));

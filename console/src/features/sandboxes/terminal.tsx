@@ -1,161 +1,177 @@
-import { useVirtualizer } from "@tanstack/react-virtual";
-import { useEffect, useRef, useState } from "react";
-import { CopyCurl } from "@/components/copy-curl";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { Plus, X } from "lucide-react";
+import { lazy, Suspense, useEffect, useRef, useState } from "react";
+import { toast } from "sonner";
 import { Button } from "@/components/ui/button";
 import { cn } from "@/lib/cn";
-import { count } from "@/lib/format";
-import { nameOf } from "./paths";
-import type { LineKind, Screen } from "./screen";
-import { useTerminal } from "./use-terminal";
+import { closeTerminal, openTerminal, type TerminalOut, terminalsQuery } from "./api";
+import type { LinkState } from "./terminal-link";
+import type { Keys } from "./terminal-screen";
 
-const LOOKS: Record<LineKind, string> = {
-  in: "text-accent before:content-['$_']",
-  stdout: "",
-  stderr: "text-bad",
-  note: "text-warn italic",
+const Screen = lazy(() => import("./terminal-screen"));
+
+/** Keys that phones lack. */
+const MISSING = [
+  ["Esc", "\x1b"],
+  ["Tab", "\t"],
+  ["Ctrl+C", "\x03"],
+  ["Ctrl+D", "\x04"],
+  ["↑", "\x1b[A"],
+  ["↓", "\x1b[B"],
+  ["←", "\x1b[D"],
+  ["→", "\x1b[C"],
+] as const;
+
+const SAID: Record<LinkState, string> = {
+  connecting: "connecting…",
+  open: "connected",
+  ended: "ended",
+  refused: "not connected",
 };
 
-/** Commands and what they say, as they say it. Up and down bring earlier ones; Ctrl+C interrupts. */
-export function Terminal({ sandbox }: { sandbox: string }) {
-  const { screen, cwd, isRunning, run, interrupt, kill, clear } = useTerminal(sandbox);
-  const [draft, setDraft] = useState("");
-  const [earlier, setEarlier] = useState<string[]>([]);
-  const [place, setPlace] = useState<number | null>(null);
-  const input = useRef<HTMLInputElement>(null);
-  const recall = (step: number) => {
-    const next = (place ?? earlier.length) + step;
-    if (next < 0 || !earlier.length) return;
-    setPlace(next >= earlier.length ? null : next);
-    setDraft(earlier[next] ?? "");
-  };
-  const send = () => {
-    const command = draft.trim();
-    if (!command || isRunning) return;
-    setDraft("");
-    setPlace(null);
-    setEarlier((before) => [...before.filter((each) => each !== command), command].slice(-200));
-    if (command === "clear") clear();
-    else void run(command);
-  };
+/** Real terminals, which go on while one is away: a reload, or another device, shows the same. */
+export function Terminal({ sandbox, isPaused }: { sandbox: string; isPaused: boolean }) {
+  const queries = useQueryClient();
+  const terminals = useQuery(terminalsQuery(sandbox));
+  const [chosen, setChosen] = useState<string | null>(null);
+  const isAsked = useRef(false);
+  const onSettled = () => queries.invalidateQueries({ queryKey: ["sandbox", sandbox, "terminals"] });
+  const opening = useMutation({
+    mutationFn: () => openTerminal(sandbox),
+    onSuccess: (made) => {
+      queries.setQueryData(terminalsQuery(sandbox).queryKey, (before) => ({
+        ...before,
+        data: [...(before?.data ?? []), made],
+      }));
+      setChosen(made.id);
+    },
+    onSettled,
+  });
+  const closing = useMutation({
+    mutationFn: (id: string) => closeTerminal(sandbox, id),
+    onError: (error) => toast.error(error.message),
+    onSettled,
+  });
+  const all = terminals.data?.data;
+  // One that has just ended stays on the screen, so that its last words can be read.
+  const shown = all?.filter((each) => each.status === "running" || each.id === chosen) ?? [];
+  const current = shown.find((each) => each.id === chosen) ?? shown.at(-1);
+
+  useEffect(() => {
+    if (isPaused || isAsked.current || !all) return;
+    isAsked.current = true;
+    if (!all.some((each) => each.status === "running")) opening.mutate();
+  }, [all, isPaused, opening]);
+
+  const problem = opening.error ?? (all ? null : terminals.error);
   return (
     <div className="flex h-[30rem] flex-col">
-      <Lines screen={screen} />
-      <form
-        className="flex items-center gap-2 border-t border-line px-4 py-2"
-        onSubmit={(event) => {
-          event.preventDefault();
-          send();
-        }}
-      >
-        <label htmlFor="command" title={cwd} className="max-w-40 shrink-0 truncate font-mono text-sm text-soft">
-          {nameOf(cwd) || "/"} $<span className="sr-only"> command</span>
-        </label>
-        <input
-          ref={input}
-          id="command"
-          autoComplete="off"
-          autoCapitalize="off"
-          spellCheck={false}
-          className="min-w-0 flex-1 bg-transparent py-1 font-mono text-sm"
-          placeholder={isRunning ? "It runs…" : "ls -l"}
-          value={draft}
-          onChange={(event) => setDraft(event.target.value)}
-          onKeyDown={(event) => {
-            const isCopying = input.current && input.current.selectionStart !== input.current.selectionEnd;
-            if (event.key === "ArrowUp" || event.key === "ArrowDown") {
-              event.preventDefault();
-              recall(event.key === "ArrowUp" ? -1 : 1);
-            } else if (event.ctrlKey && event.key === "c" && !isCopying) {
-              event.preventDefault();
-              if (isRunning) interrupt();
-              else setDraft("");
-            } else if (event.ctrlKey && event.key === "l") {
-              event.preventDefault();
-              clear();
-            }
-          }}
-        />
-        {isRunning ? (
-          <>
-            <Button size="small" onClick={interrupt} title="Ctrl+C">
-              Interrupt
-            </Button>
-            <Button size="small" look="danger" onClick={kill}>
-              Kill
-            </Button>
-          </>
-        ) : (
-          <>
-            <Button size="small" look="main" type="submit" disabled={!draft.trim()}>
-              Run
-            </Button>
-            <span className="hidden sm:block">
-              <CopyCurl
-                method="POST"
-                path={`/v1/sandboxes/${sandbox}/exec`}
-                body={{ command: draft || earlier.at(-1) || "ls -l", cwd }}
-              />
-            </span>
-          </>
-        )}
-      </form>
+      <div className="flex flex-wrap items-center gap-1 border-b border-line px-2 py-1.5">
+        {shown.map((each, index) => (
+          <Tab
+            key={each.id}
+            number={index + 1}
+            terminal={each}
+            isCurrent={each.id === current?.id}
+            onShow={() => setChosen(each.id)}
+            onClose={() => closing.mutate(each.id)}
+          />
+        ))}
+        <Button
+          id="new-terminal"
+          look="quiet"
+          size="small"
+          disabled={opening.isPending || isPaused}
+          onClick={() => opening.mutate()}
+        >
+          <Plus aria-hidden /> New
+        </Button>
+      </div>
+      {current && !isPaused ? (
+        <Shown key={current.id} sandbox={sandbox} terminal={current.id} />
+      ) : (
+        <p className={cn("p-4 text-sm", problem ? "text-bad" : "text-soft")} role={problem ? "alert" : "status"}>
+          {problem?.message ??
+            (isPaused
+              ? "A terminal opens once it goes on."
+              : opening.isPending || !all
+                ? "A terminal is being opened…"
+                : "No terminal is open.")}
+        </p>
+      )}
     </div>
   );
 }
 
-function Lines({ screen }: { screen: Screen }) {
-  const scroller = useRef<HTMLDivElement>(null);
-  const isAtEnd = useRef(true);
-  const { lines, dropped } = screen;
-  const list = useVirtualizer({
-    count: lines.length,
-    getScrollElement: () => scroller.current,
-    estimateSize: () => 20,
-    overscan: 30,
-    getItemKey: (index) => index + dropped,
-  });
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the screen is what the end moves with
-  useEffect(() => {
-    if (isAtEnd.current && lines.length) list.scrollToIndex(lines.length - 1, { align: "end" });
-  }, [screen, list]);
-  return (
-    <section
-      ref={scroller}
-      // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard
-      tabIndex={0}
-      aria-label="Output"
-      aria-live="polite"
-      className="min-h-0 flex-1 overflow-y-auto bg-raised px-4 py-3 font-mono text-xs leading-5"
-      onScroll={(event) => {
-        const { scrollHeight, scrollTop, clientHeight } = event.currentTarget;
-        isAtEnd.current = scrollHeight - scrollTop - clientHeight < 40;
-      }}
+interface TabProps {
+  number: number;
+  terminal: TerminalOut;
+  isCurrent: boolean;
+  onShow: () => void;
+  onClose: () => void;
+}
+
+const Tab = ({ number, terminal, isCurrent, onShow, onClose }: TabProps) => (
+  <span className={cn("inline-flex items-center rounded-lg", isCurrent && "bg-accent-soft")}>
+    <Button
+      look="quiet"
+      size="small"
+      aria-pressed={isCurrent}
+      className="aria-pressed:text-accent"
+      title={terminal.command || undefined}
+      onClick={onShow}
     >
-      {lines.length === 0 && (
-        <p className="text-soft">
-          Each line is a command of its own, in a shell of its own; cd is remembered. Nothing typed here reaches a
-          command that runs.
-        </p>
-      )}
-      {dropped > 0 && <p className="text-soft">{count(dropped)} earlier lines are not kept.</p>}
-      <div className="relative" style={{ height: list.getTotalSize() }}>
-        {list.getVirtualItems().map((row) => {
-          const line = lines[row.index];
-          return (
-            line && (
-              <p
-                key={row.key}
-                data-index={row.index}
-                ref={list.measureElement}
-                className={cn("absolute inset-x-0 top-0 min-h-5 break-all whitespace-pre-wrap", LOOKS[line.kind])}
-                style={{ transform: `translateY(${row.start}px)` }}
-              >
-                {line.text}
-              </p>
-            )
-          );
-        })}
+      Terminal {number}
+    </Button>
+    <Button look="quiet" size="small" className="px-1.5" aria-label={`Close terminal ${number}`} onClick={onClose}>
+      <X aria-hidden />
+    </Button>
+  </span>
+);
+
+function Shown({ sandbox, terminal }: { sandbox: string; terminal: string }) {
+  const [link, setLink] = useState<{ state: LinkState; note: string }>({ state: "connecting", note: "" });
+  const [isRead, setIsRead] = useState(false);
+  const keys = useRef<Keys>(null);
+  return (
+    <>
+      <section aria-label="Terminal screen" aria-describedby="terminal-help" className="min-h-0 flex-1">
+        <Suspense fallback={<p className="p-4 text-sm text-soft">The terminal is being loaded…</p>}>
+          <Screen
+            sandbox={sandbox}
+            terminal={terminal}
+            isRead={isRead}
+            keys={keys}
+            onState={(state, note) => setLink({ state, note })}
+            onLeave={() => document.getElementById("new-terminal")?.focus()}
+          />
+        </Suspense>
+      </section>
+      <div className="hidden flex-wrap gap-1 border-t border-line px-2 py-1.5 max-sm:flex pointer-coarse:flex">
+        {MISSING.map(([name, sent]) => (
+          <Button
+            key={name}
+            size="small"
+            onPointerDown={(event) => event.preventDefault()} // the on-screen keyboard stays
+            onClick={() => keys.current?.type(sent)}
+          >
+            {name}
+          </Button>
+        ))}
       </div>
-    </section>
+      <div className="flex flex-wrap items-center gap-x-4 gap-y-1 border-t border-line px-4 py-2 text-xs text-soft">
+        <p role="status" className={cn(link.state === "refused" && "text-bad", link.state === "open" && "text-good")}>
+          {SAID[link.state]}
+          {link.note && ` · ${link.note}`}
+        </p>
+        <p id="terminal-help" className="max-sm:hidden">
+          Shift+Esc leaves the terminal, Ctrl+Shift+C copies
+        </p>
+        <label className="ml-auto inline-flex items-center gap-1.5">
+          <input type="checkbox" checked={isRead} onChange={(event) => setIsRead(event.target.checked)} />
+          Read aloud
+        </label>
+      </div>
+    </>
   );
 }

@@ -35,18 +35,21 @@ _AUTH_SECONDS = 10.0
 _WRITE_SECONDS = 15.0
 _RECHECK_SECONDS = 2.0
 _BEAT_TURNS = 7
+_UNSEEN_BYTES = 256 * 1024
+_UNSEEN_SECONDS = 15.0
 _MOST_SOCKETS = 400
 _POLICY, _TOO_BIG, _UNAUTHORIZED, _FORBIDDEN, _GONE = 1008, 1009, 4401, 4403, 4404
 
 
 class Said(msgspec.Struct):
-    """type: `auth` with a token, `input` with data, `resize` with columns and rows, or `ping`."""
+    """type: `auth` with a token, `input` with data, `resize` with columns and rows, `seen` with at, or `ping`."""
 
     type: Annotated[str, msgspec.Meta(max_length=20)]
     token: Annotated[str, msgspec.Meta(max_length=8192)] = ""
     data: str = ""
     columns: int = 0
     rows: int = 0
+    at: int = 0
 
 
 class TerminalDoor:
@@ -144,6 +147,8 @@ class _Socket:
         self._receive = receive
         self._send = send
         self._writing = asyncio.Lock()
+        self._seen: int | None = None
+        self._has_seen = asyncio.Event()
 
     async def serve(self, find: Callable[[], Awaitable[Terminal]], terminal: Terminal | None, after: int) -> None:
         """find: looks the terminal up, once it is known who asks. Until either side closes or the terminal ends."""
@@ -194,12 +199,15 @@ class _Socket:
                         size = Size(said.columns, said.rows)
                         check_size(size)
                         await terminal.type(size)
+                    case "seen":
+                        self._seen = said.at
+                        self._has_seen.set()
                     case "ping":
                         await self._say({"type": "pong"})
                     case "auth":
                         await self._caller.become(f"Bearer {said.token}")
                     case other:
-                        raise InvalidRequest(f"`type` is {other!r}; it must be input, resize, ping or auth.")
+                        raise InvalidRequest(f"`type` is {other!r}; it must be input, resize, seen, ping or auth.")
             except Unauthorized:
                 raise
             except GliaError as error:
@@ -212,9 +220,21 @@ class _Socket:
                 await self._say({"type": "dropped", "bytes": piece.at - told})
             await self._out({"bytes": piece.data})
             told = piece.at + len(piece.data)
+            await self._until_seen(told - _UNSEEN_BYTES)
         ended = terminal.shown()
         await self._say({"type": "exit", "code": ended.code, "signal": ended.signal, "reason": ended.reason})
         raise _Closed(1000, "The terminal has ended.")
+
+    async def _until_seen(self, at: int) -> None:
+        """Waits for a client that tells what it has drawn: a browser takes in frames faster than it draws them, and
+        has no other way to slow the program down. One that stops telling is not waited for."""
+        try:
+            async with asyncio.timeout(_UNSEEN_SECONDS):
+                while self._seen is not None and self._seen < at:
+                    self._has_seen.clear()
+                    await self._has_seen.wait()
+        except TimeoutError:
+            self._seen = None
 
     async def _beat(self) -> None:
         turn = 0
