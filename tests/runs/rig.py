@@ -139,7 +139,7 @@ async def rig(
     model: ScriptedModel,
     tools: Sequence[Tool] = (),
     *,
-    lease_seconds: float = 5.0,
+    lease_seconds: float = 60.0,
     beat_seconds: float = 0.2,
     config: EngineConfig | None = None,
     is_working: bool = True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
 
 import pytest
 
@@ -104,15 +105,24 @@ async def test_what_a_tool_was_when_it_was_called_decides(
     assert returned.status == "unknown"
 
 
-async def _late_events(db: Database, urls: DatabaseUrls, principal: Principal) -> list[int]:
-    """Attempts of the events stored after a takeover by a worker that does not know that it was declared dead."""
-    model = ScriptedModel(Say("late " * 40, pause_seconds=0.05))
-    async with rig(db, urls.app, model, lease_seconds=30, beat_seconds=30) as one:
+async def _late_events(
+    db: Database, urls: DatabaseUrls, principal: Principal, has_mixed_in: Callable[[], bool] = lambda: False
+) -> list[int]:
+    """Attempts of the events stored after a takeover by a worker that does not know that it was declared dead.
+
+    The run does not end before that worker has been refused or has done it.
+    """
+    model = ScriptedModel(Say("late " * 9999, pause_seconds=0.05))
+    async with rig(db, urls.app, model, beat_seconds=60) as one:
+
+        async def has_tried() -> None:
+            await until(lambda: _is(one.engine.running == 0 or has_mixed_in()))
+
         session = await one.session(principal)
         accepted = await one.send(principal, session)
         await reached(one, principal, session, "text.delta")
         await lapse(db, one.lease.worker_id)
-        async with rig(db, urls.app, ScriptedModel(Say("slow " * 20, pause_seconds=0.05))) as other:
+        async with rig(db, urls.app, ScriptedModel(Say("slow", before=has_tried))) as other:
             run = await ended(other, principal, accepted.run_id)
             events = await other.events(principal, session)
     assert run.status is RunStatus.COMPLETED
@@ -129,10 +139,13 @@ async def test_a_worker_that_was_declared_dead_writes_nothing_more(
 async def test_without_the_fence_late_writes_would_mix_in(
     db: Database, database_urls: DatabaseUrls, principal: Principal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    places: list[queries.Place] = []
+
     async def append(db: Database, run: Run, entry: queries.Entry) -> queries.Place:
         payloads = [TextDelta(1, run.attempt, 0, "late")]
         async with db.transaction(run.workspace_id) as tx:
-            return await queries.append_unfenced(tx, run.session_id, run.id, run.attempt, payloads)
+            places.append(await queries.append_unfenced(tx, run.session_id, run.id, run.attempt, payloads))
+            return places[-1]
 
     real = queries.append
 
@@ -140,8 +153,14 @@ async def test_without_the_fence_late_writes_would_mix_in(
         return await (append if run.attempt == 1 else real)(db, run, entry)
 
     monkeypatch.setattr(queries, "append", unfenced)
+    before: list[int] = []
 
-    assert set(await _late_events(db, database_urls, principal)) == {1, 2}
+    def has_mixed_in() -> bool:
+        """Since the other one asked for the first time, which is after it has begun."""
+        before.append(len(places))
+        return len(places) > before[0]
+
+    assert set(await _late_events(db, database_urls, principal, has_mixed_in)) == {1, 2}
 
 
 async def test_a_frozen_worker_dispatches_no_tool_when_it_wakes(
@@ -167,7 +186,7 @@ async def _calls_after_the_lease(db: Database, urls: DatabaseUrls, principal: Pr
         return ToolResult("done")
 
     model = ScriptedModel(Say(calls=(("act", {}),)), Say("Done"))
-    async with rig(db, urls.app, model, [make_tool("act", act, Effect.ONCE)], lease_seconds=30) as house:
+    async with rig(db, urls.app, model, [make_tool("act", act, Effect.ONCE)]) as house:
         session = await house.session(principal, tools=("act",))
         real = house.live.stored
 
@@ -186,33 +205,34 @@ async def _calls_after_the_lease(db: Database, urls: DatabaseUrls, principal: Pr
 async def test_a_run_lost_and_claimed_again_by_the_same_process_stays_claimed(
     db: Database, database_urls: DatabaseUrls, principal: Principal
 ) -> None:
-    stubborn = asyncio.Event()
+    clinging, is_here_again, may_end = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def cling(context: ToolContext, arguments: str) -> ToolResult:
+        clinging.set()
         try:
-            await asyncio.sleep(30)
+            await asyncio.sleep(600)
         except asyncio.CancelledError:
-            stubborn.set()
-            await asyncio.sleep(0.5)  # takes its time to stop, and stops while the run is already here again
+            await is_here_again.wait()  # takes its time to stop, and stops while the run is already here again
         return ToolResult("clung")
 
     async def hold() -> None:
-        await asyncio.sleep(1.2)
+        is_here_again.set()
+        await may_end.wait()
 
     model = ScriptedModel(Say(calls=(("cling", {}),)), Say("Done", before=hold))
     async with rig(db, database_urls.app, model, [make_tool("cling", cling, Effect.ONCE)]) as house:
         session = await house.session(principal, tools=("cling",))
         accepted = await house.send(principal, session)
-        await reached(house, principal, session, "tool.called")
-        await asyncio.sleep(0.1)
+        await clinging.wait()
+        first = house.engine._held[accepted.run_id].task
 
         await lapse(db, house.lease.worker_id)
-        await stubborn.wait()
-        await reached(house, principal, session, "run.started", 2)
-        await asyncio.sleep(0.7)
+        await asyncio.wait({first}, timeout=60)
 
+        assert is_here_again.is_set()
         assert house.engine.running == 1
         await age_claims(db)
+        may_end.set()
         run = await ended(house, principal, accepted.run_id)
         assert (run.status, run.attempt) == (RunStatus.COMPLETED, 2)
 
@@ -232,24 +252,26 @@ async def test_without_giving_back_a_lost_claim_would_stay_lost(
     monkeypatch.setattr(lease_queries, "give_back", nothing)
 
     with pytest.raises(TimeoutError):
-        await _lost_claim(db, database_urls, principal)
+        await _lost_claim(db, database_urls, principal, seconds=2)
 
 
-async def _lost_claim(db: Database, urls: DatabaseUrls, principal: Principal) -> tuple[RunStatus, int]:
+async def _lost_claim(
+    db: Database, urls: DatabaseUrls, principal: Principal, seconds: float = 60
+) -> tuple[RunStatus, int]:
     async with rig(db, urls.app, ScriptedModel(Say("Done"))) as house:
         session = await house.session(principal)
         begin, house.engine.begin = house.engine.begin, lambda *_, **__: None  # type: ignore[method-assign]
         accepted = await house.send(principal, session)
         house.engine.begin = begin  # type: ignore[method-assign]
         await age_claims(db)
-        run = await ended(house, principal, accepted.run_id, seconds=2)
+        run = await ended(house, principal, accepted.run_id, seconds)
         return run.status, run.attempt
 
 
 async def test_a_run_that_takes_its_workers_down_is_parked(
     db: Database, database_urls: DatabaseUrls, principal: Principal
 ) -> None:
-    async with rig(db, database_urls.app, ScriptedModel(*[Say("x " * 500, pause_seconds=0.05)] * 9)) as house:
+    async with rig(db, database_urls.app, ScriptedModel(*[Say("x " * 9999, pause_seconds=0.05)] * 9)) as house:
         session = await house.session(principal)
         accepted = await house.send(principal, session)
         async with db.across_workspaces() as tx:
@@ -278,7 +300,7 @@ async def test_runs_that_are_handed_back_in_good_order_never_count_as_crashing(
     session = None
     for attempt in range(1, 5):
         last = attempt == 4
-        model = ScriptedModel(Say("Done") if last else Say("x " * 500, pause_seconds=0.05))
+        model = ScriptedModel(Say("Done") if last else Say("x " * 9999, pause_seconds=0.05))
         async with rig(db, database_urls.app, model, config=config) as house:
             if session is None:
                 session = await house.session(principal)
@@ -296,7 +318,7 @@ async def test_draining_keeps_what_was_shown_and_lets_others_go_on(
     db: Database, database_urls: DatabaseUrls, principal: Principal
 ) -> None:
     config = EngineConfig(poll_seconds=0.1, drain_seconds=0.05)
-    async with rig(db, database_urls.app, ScriptedModel(Say("a b c " * 99, pause_seconds=0.01)), config=config) as one:
+    async with rig(db, database_urls.app, ScriptedModel(Say("a b c " * 9999, pause_seconds=0.01)), config=config) as one:
         session = await one.session(principal)
         accepted = await one.send(principal, session)
         await reached(one, principal, session, "text.delta")
@@ -313,7 +335,7 @@ async def test_a_cancel_whose_note_was_lost_comes_with_the_beat(
     db: Database, database_urls: DatabaseUrls, principal: Principal, is_on: bool
 ) -> None:
     """The rig listens to no notes at all; `is_on` False switches the beat's list of cancelled runs off too."""
-    model = ScriptedModel(Say("word " * 100, pause_seconds=0.02))
+    model = ScriptedModel(Say("word " * (9999 if is_on else 100), pause_seconds=0.02))
     async with (
         rig(db, database_urls.app, model) as one,
         rig(db, database_urls.app, ScriptedModel(), is_working=False) as other,
@@ -333,7 +355,7 @@ async def test_a_cancel_whose_note_was_lost_comes_with_the_beat(
 async def test_a_wish_to_cancel_outlives_the_worker(
     db: Database, database_urls: DatabaseUrls, principal: Principal
 ) -> None:
-    async with rig(db, database_urls.app, ScriptedModel(Say("x " * 500, pause_seconds=0.02))) as one:
+    async with rig(db, database_urls.app, ScriptedModel(Say("x " * 9999, pause_seconds=0.02))) as one:
         session = await one.session(principal)
         accepted = await one.send(principal, session)
         await reached(one, principal, session, "text.delta")
@@ -405,7 +427,7 @@ async def test_a_reap_leaves_a_worker_alone_whose_beat_is_on_its_way(
     db: Database, database_urls: DatabaseUrls, principal: Principal
 ) -> None:
     """The lease reads as lapsed, but the beat that renewed it in time is not committed yet."""
-    model = ScriptedModel(Say("x " * 500, pause_seconds=0.02))
+    model = ScriptedModel(Say("x " * 9999, pause_seconds=0.02))
     config = EngineConfig(poll_seconds=60, drain_seconds=0)
     async with rig(db, database_urls.app, model, beat_seconds=60, config=config) as house:
         session = await house.session(principal)
@@ -426,7 +448,7 @@ async def test_a_reap_leaves_a_worker_alone_whose_beat_is_on_its_way(
 async def test_a_reap_takes_the_runs_of_one_that_is_dead(
     db: Database, database_urls: DatabaseUrls, principal: Principal
 ) -> None:
-    model = ScriptedModel(Say("x " * 500, pause_seconds=0.02))
+    model = ScriptedModel(Say("x " * 9999, pause_seconds=0.02))
     config = EngineConfig(poll_seconds=60, drain_seconds=0)
     async with rig(db, database_urls.app, model, beat_seconds=60, config=config) as house:
         session = await house.session(principal)

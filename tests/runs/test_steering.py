@@ -82,7 +82,7 @@ async def test_a_queued_message_is_answered_after_the_run_before_it(
 async def test_an_interrupting_message_stops_the_run_and_keeps_what_was_said(
     db: Database, database_urls: DatabaseUrls, principal: Principal
 ) -> None:
-    model = ScriptedModel(Say(" ".join(["word"] * 400), pause_seconds=0.05), Say("Instead"))
+    model = ScriptedModel(Say(" ".join(["word"] * 9999), pause_seconds=0.05), Say("Instead"))
     async with rig(db, database_urls.app, model) as house:
         session = await house.session(principal)
         first = await house.send(principal, session, "Talk")

@@ -84,7 +84,7 @@ async def test_two_tasks_at_once_are_both_waited_for(
 async def test_a_run_that_waits_for_another_agent_is_finished_by_the_next_process(
     db: Database, database_urls: DatabaseUrls, principal: Principal
 ) -> None:
-    slow = Say(" ".join(["word"] * 200), pause_seconds=0.05)
+    slow = Say(" ".join(["word"] * 9999), pause_seconds=0.05)
     async with rig(db, database_urls.app, Cast(boss=[ask("clerk")], clerk=[slow])) as house:
         clerk = await agent(house, principal, "clerk")
         boss = await agent(house, principal, "boss", subagents=(clerk,))
@@ -106,7 +106,7 @@ async def test_a_run_that_waits_for_another_agent_is_finished_by_the_next_proces
 async def test_cancelling_a_run_cancels_the_tasks_it_gave(
     db: Database, database_urls: DatabaseUrls, principal: Principal
 ) -> None:
-    slow = Say(" ".join(["word"] * 400), pause_seconds=0.05)
+    slow = Say(" ".join(["word"] * 9999), pause_seconds=0.05)
     async with rig(db, database_urls.app, Cast(boss=[ask("clerk")], clerk=[slow])) as house:
         clerk = await agent(house, principal, "clerk")
         boss = await agent(house, principal, "boss", subagents=(clerk,))
@@ -212,7 +212,7 @@ async def test_a_request_goes_on_waiting_while_a_task_below_is_at_work(
 async def test_the_runs_of_a_session_that_is_deleted_leave_nobody_waiting(
     db: Database, database_urls: DatabaseUrls, principal: Principal
 ) -> None:
-    slow = Say(" ".join(["word"] * 400), pause_seconds=0.05)
+    slow = Say(" ".join(["word"] * 9999), pause_seconds=0.05)
     async with rig(db, database_urls.app, Cast(boss=[ask("clerk"), Say("Alone")], clerk=[slow])) as house:
         clerk = await agent(house, principal, "clerk")
         boss = await agent(house, principal, "boss", subagents=(clerk,))

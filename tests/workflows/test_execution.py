@@ -249,7 +249,7 @@ async def test_a_step_that_takes_too_long_fails(
 async def test_a_run_that_takes_too_long_is_stopped(
     db: Database, database_urls: DatabaseUrls, principal: Principal
 ) -> None:
-    model = ScriptedModel(Say(" ".join(["word"] * 400), pause_seconds=0.05))
+    model = ScriptedModel(Say(" ".join(["word"] * 9999), pause_seconds=0.05))
     async with rig(db, database_urls.app, model) as house:
         slow = {"id": "a", "kind": "agent", "agent": await agent(house, principal), "prompt": "x", "timeout_seconds": 1}
         done = await run(house, principal, {**slow, "on_error": "continue"})
@@ -352,7 +352,7 @@ async def test_a_sub_workflow_that_fails_fails_its_step(
 async def test_cancelling_an_execution_stops_its_children(
     db: Database, database_urls: DatabaseUrls, principal: Principal
 ) -> None:
-    model = ScriptedModel(Say(" ".join(["word"] * 400), pause_seconds=0.05))
+    model = ScriptedModel(Say(" ".join(["word"] * 9999), pause_seconds=0.05))
     async with rig(db, database_urls.app, model) as house:
         clerk = await agent(house, principal)
         workflow = await make(

@@ -161,7 +161,7 @@ async def test_a_workflow_that_waits_for_an_agent_is_finished_by_the_next_proces
 ) -> None:
     from tests.workflows.test_execution import agent
 
-    slow = ScriptedModel(Say(" ".join(["word"] * 400), pause_seconds=0.05))
+    slow = ScriptedModel(Say(" ".join(["word"] * 9999), pause_seconds=0.05))
     async with rig(db, database_urls.app, slow) as house:
         clerk = await agent(house, principal)
         workflow, accepted = await _waiting(
