@@ -375,7 +375,10 @@ async def test_a_hundred_runs_on_one_cap_overshoot_by_nothing(
     async with asyncio.timeout(120):
         while True:
             found = [(await house.runs.get(principal, run.run_id)).status for run in runs]
-            if not {RunStatus.QUEUED, RunStatus.RUNNING} & set(found) and (await state(house, principal, budget.id))[1] == 0:
+            if (
+                not {RunStatus.QUEUED, RunStatus.RUNNING} & set(found)
+                and (await state(house, principal, budget.id))[1] == 0
+            ):
                 break
             await asyncio.sleep(0.1)
     finished.set()

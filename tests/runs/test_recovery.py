@@ -318,7 +318,9 @@ async def test_draining_keeps_what_was_shown_and_lets_others_go_on(
     db: Database, database_urls: DatabaseUrls, principal: Principal
 ) -> None:
     config = EngineConfig(poll_seconds=0.1, drain_seconds=0.05)
-    async with rig(db, database_urls.app, ScriptedModel(Say("a b c " * 9999, pause_seconds=0.01)), config=config) as one:
+    async with rig(
+        db, database_urls.app, ScriptedModel(Say("a b c " * 9999, pause_seconds=0.01)), config=config
+    ) as one:
         session = await one.session(principal)
         accepted = await one.send(principal, session)
         await reached(one, principal, session, "text.delta")

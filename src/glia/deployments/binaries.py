@@ -149,7 +149,7 @@ class Binaries:
                     raise Unavailable(f"{url!r} answered {response.status}.")
                 if response.status != 200:
                     raise BinaryRefused(f"{url!r} answered {response.status}; it must be there for everybody.")
-                said = response.headers.get("content-length", "0")
+                said = response.headers.get("content-length") or "0"
                 self._check_size(url, int(said) if said.isdecimal() else 0)
                 yield response.chunks()
         except OutboundRefused as error:

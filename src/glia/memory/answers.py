@@ -24,7 +24,7 @@ from glia.memory.blocks import MemoryBlocks
 from glia.memory.conversations import Conversations
 from glia.memory.facts import is_sensitive
 from glia.memory.service import LONGEST_CONTENT, Memories, expiry_of
-from glia.memory.types import By, Draft, Memory, MemorySettings, Origin, Pinned, Scope, Tier
+from glia.memory.types import By, Draft, Memory, MemorySettings, Origin, Pinned, Scope, Tier, Use
 from glia.tools.types import Tool
 
 _AT_ONCE = 200
@@ -142,7 +142,7 @@ class Recall:
             return ""
         principal = system_principal(workspace_id, workspace_id)
         scope = Scope(agent_id, user_name, session_id, is_narrow=True, is_sharing=is_sharing)
-        found = await self._memories.search(principal, asked, scope, limit=_RECALLED, is_use=True)
+        found = await self._memories.search(principal, asked, scope, limit=_RECALLED, use=Use(session_id))
         # What was said in this session stands in the conversation already.
         others = [one for one in found.memories if one.session_id != session_id or one.tier is not Tier.WORKING]
         return "" if found.is_fallback or not others else rendered(others)
