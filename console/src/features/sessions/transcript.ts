@@ -31,7 +31,14 @@ export interface NoteBlock {
   text: string;
 }
 
-export type Block = TextBlock | ToolBlock | NoteBlock;
+/** What the person said while the run was at work: it stands where the run had got to, before what answers it. */
+export interface SaidBlock {
+  kind: "said";
+  key: string;
+  text: string;
+}
+
+export type Block = TextBlock | ToolBlock | NoteBlock | SaidBlock;
 
 export interface UserItem {
   kind: "user";
@@ -94,13 +101,24 @@ export function read(before: Transcript, items: readonly LogItem[]): Transcript 
     if (item.seq <= lastSeq) continue; // a reconnected stream may begin before what is known
     lastSeq = item.seq;
     if (item.type === "message.received") {
-      if (item.data.role === "user") put({ kind: "user", key: `m${item.seq}`, seq: item.seq, text: item.data.content });
+      const at = turnOf(list[places.get(item.run_id ?? "") ?? -1]);
+      const key = `m${item.seq}`;
+      if (item.data.role === "user" && at && !at.endedAt)
+        put(withBlock(at, { kind: "said", key, text: item.data.content }));
+      else if (item.data.role === "user") put({ kind: "user", key, seq: item.seq, text: item.data.content });
       else if (item.data.role === "assistant") put(brought(item));
     } else if (item.type === "message.edited") {
-      const said = list[places.get(`m${item.data.seq}`) ?? -1];
-      if (said?.kind === "user" && item.data.content !== null) put({ ...said, text: item.data.content });
+      const key = `m${item.data.seq}`;
+      const said = list[places.get(key) ?? -1];
+      const at = holder(list, key);
+      if (item.data.content === null) continue;
+      if (said?.kind === "user") put({ ...said, text: item.data.content });
+      else if (at) put(withBlock(at, { kind: "said", key, text: item.data.content }));
     } else if (item.type === "message.deleted") {
-      remove(`m${item.data.seq}`);
+      const key = `m${item.data.seq}`;
+      const at = holder(list, key);
+      remove(key);
+      if (at) put({ ...at, blocks: at.blocks.filter((block) => block.key !== key) });
     } else if (item.run_id && item.type !== "message.received") {
       const turn = turnOf(list[places.get(item.run_id) ?? -1]) ?? (item.type === "run.created" ? begun(item) : null);
       if (turn) put(stored(turn, item));
@@ -108,6 +126,10 @@ export function read(before: Transcript, items: readonly LogItem[]): Transcript 
   }
   return { items: list, lastSeq };
 }
+
+/** The turn in the middle of which the message was said. */
+const holder = (list: Item[], key: string) =>
+  list.find((item): item is TurnItem => item.kind === "turn" && item.blocks.some((block) => block.key === key));
 
 const turnOf = (item: Item | undefined) => (item?.kind === "turn" ? item : null);
 
