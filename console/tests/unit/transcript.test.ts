@@ -134,3 +134,14 @@ test("a message after a run has ended begins a turn of its own", () => {
 
   expect(shown(items).items.map(({ kind }) => kind)).toEqual(["user", "turn", "user"]);
 });
+
+test("a run that waits for room says so in amounts that people read, and names its budget", () => {
+  const data = { scope: "session", unit: "micros", limit: 20_000, spent: 15_000, needed: 9000, budget_id: "b1" };
+  const [note] = turn([...begun, event(4, "budget.exceeded", data)])?.blocks ?? [];
+
+  expect(note).toMatchObject({ kind: "note", budget: "b1" });
+  expect(text([...begun, event(4, "budget.exceeded", data)])).toMatch(/^The session has used \$0\.015 of \$0\.02, /);
+  expect(
+    text([...begun, event(4, "budget.exceeded", { ...data, unit: "calls", spent: 1, limit: 1, needed: 1 })]),
+  ).toMatch(/used 1 call of 1 call,/);
+});

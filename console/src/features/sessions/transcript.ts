@@ -1,4 +1,5 @@
 // Reads a session's log into what a person sees. Previews fill in until the stored event comes, and never contradict it.
+import { counted, money } from "@/lib/format";
 import type { Citation, Data, Delta, LogEvent, LogItem, Preview } from "@/lib/log";
 
 export interface TextBlock {
@@ -29,6 +30,8 @@ export interface NoteBlock {
   kind: "note";
   key: string;
   text: string;
+  /** The budget that has no room, where one may raise it. */
+  budget?: string;
 }
 
 /** What the person said while the run was at work: it stands where the run had got to, before what answers it. */
@@ -209,7 +212,7 @@ function stored(turn: TurnItem, { type, data, seq, at }: LogEvent): TurnItem {
         `Earlier messages became a summary (${data.tokens_before} → ${data.tokens_after} tokens).`,
       );
     case "budget.exceeded":
-      return note(turn, seq, data.message);
+      return note(turn, seq, shortOf(data), data.budget_id ?? undefined);
     case "run.waiting":
       return { ...turn, status: "waiting" };
     case "run.completed":
@@ -308,7 +311,15 @@ function tool(turn: TurnItem, id: string, change: (block: ToolBlock) => ToolBloc
   return withBlock(turn, change(before));
 }
 
-const note = (turn: TurnItem, seq: number, text: string) => withBlock(turn, { kind: "note", key: `n${seq}`, text });
+const note = (turn: TurnItem, seq: number, text: string, budget?: string) =>
+  withBlock(turn, { kind: "note", key: `n${seq}`, text, ...(budget && { budget }) });
+
+/** Why a run waits for room, in amounts as people read them. */
+function shortOf({ scope, unit, limit, spent, needed }: Data): string {
+  const said = (amount: number) => (unit === "micros" ? money(amount) : counted(amount, unit.replace(/s$/, "")));
+  const room = `${said(spent)} of ${said(limit)}`;
+  return `The ${scope} has used ${room}, and the next call may take ${said(needed)} more. The run waits for room.`;
+}
 
 function withBlock(turn: TurnItem, block: Block): TurnItem {
   const place = turn.blocks.findIndex((known) => known.key === block.key);

@@ -1,3 +1,4 @@
+import { Link } from "@tanstack/react-router";
 import { ChevronRight, FileText } from "lucide-react";
 import { memo, type ReactNode } from "react";
 import { Artifact } from "@/components/artifact";
@@ -96,7 +97,20 @@ function BlockView({
         </p>
       );
     case "note":
-      return <p className="rounded-lg bg-warn-soft px-3 py-2 text-sm text-warn">{block.text}</p>;
+      return (
+        <p className="rounded-lg bg-warn-soft px-3 py-2 text-sm text-warn">
+          {block.text}{" "}
+          {block.budget && (
+            <Link
+              to="/usage/budgets/$budget"
+              params={{ budget: block.budget }}
+              className="underline underline-offset-2"
+            >
+              Raise the budget
+            </Link>
+          )}
+        </p>
+      );
   }
 }
 
