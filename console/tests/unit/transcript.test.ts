@@ -143,5 +143,5 @@ test("a run that waits for room says so in amounts that people read, and names i
   expect(text([...begun, event(4, "budget.exceeded", data)])).toMatch(/^The session has used \$0\.015 of \$0\.02, /);
   expect(
     text([...begun, event(4, "budget.exceeded", { ...data, unit: "calls", spent: 1, limit: 1, needed: 1 })]),
-  ).toMatch(/used 1 call of 1 call,/);
+  ).toMatch(/used 1 of 1 call,/);
 });

@@ -1,5 +1,5 @@
 // Reads a session's log into what a person sees. Previews fill in until the stored event comes, and never contradict it.
-import { counted, money } from "@/lib/format";
+import { count, counted, money } from "@/lib/format";
 import type { Citation, Data, Delta, LogEvent, LogItem, Preview } from "@/lib/log";
 
 export interface TextBlock {
@@ -316,9 +316,9 @@ const note = (turn: TurnItem, seq: number, text: string, budget?: string) =>
 
 /** Why a run waits for room, in amounts as people read them. */
 function shortOf({ scope, unit, limit, spent, needed }: Data): string {
-  const said = (amount: number) => (unit === "micros" ? money(amount) : counted(amount, unit.replace(/s$/, "")));
-  const room = `${said(spent)} of ${said(limit)}`;
-  return `The ${scope} has used ${room}, and the next call may take ${said(needed)} more. The run waits for room.`;
+  const bare = (amount: number) => (unit === "micros" ? money(amount) : count(amount));
+  const whole = unit === "micros" ? money(limit) : counted(limit, unit.replace(/s$/, ""));
+  return `The ${scope} has used ${bare(spent)} of ${whole}, and the next call may take ${bare(needed)} more. The run waits for room.`;
 }
 
 function withBlock(turn: TurnItem, block: Block): TurnItem {

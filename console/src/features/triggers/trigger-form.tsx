@@ -60,7 +60,7 @@ export function TriggerForm({ trigger, agents, workflows, onDone }: Props) {
     try {
       const read = readWhen(kind, new FormData(form.current));
       initial.current ??= trigger ? read : null;
-      setWhen(BY_TIME.includes(kind) ? read : null);
+      setWhen(BY_TIME.includes(kind) && isWhole(read) ? read : null);
     } catch {
       setWhen(null); // half a moment or half a filter has no times yet
     }
@@ -209,6 +209,9 @@ export function TriggerForm({ trigger, agents, workflows, onDone }: Props) {
     </form>
   );
 }
+
+/** Whether it can have times at all: half a cron line is not worth asking about. */
+const isWhole = (when: When) => when.kind !== "cron" || String(when.cron).split(/\s+/).length === 5;
 
 const sorted = (when: When) => Object.entries(when).sort(([one], [other]) => one.localeCompare(other));
 
