@@ -58,7 +58,7 @@ if (root) {
       <QueryClientProvider client={queries}>
         <RouterProvider router={router} />
         <Suspense>
-          <Toaster position="bottom-right" theme="system" />
+          <Toaster position="top-center" theme="system" />
         </Suspense>
       </QueryClientProvider>
     </StrictMode>,

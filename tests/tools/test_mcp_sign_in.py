@@ -13,7 +13,7 @@ from tests.tools.test_mcp import House
 
 from glia.identity.types import Principal
 from glia.kit.db import Database
-from glia.kit.errors import InvalidRequest
+from glia.kit.errors import Forbidden, InvalidRequest
 from glia.kit.outbound import Outbound, OutboundPolicy
 from glia.tools.mcp.oauth_wire import SignInFailed
 from glia.tools.service import Secrets
@@ -123,6 +123,21 @@ async def test_a_sign_in_works_once_and_only_as_it_was_begun(
     await finished(house, principal, back)
     with pytest.raises(InvalidRequest, match="finished already"):
         await finished(house, principal, back)
+
+
+async def test_who_says_no_is_told_so_and_may_begin_again(house: House, principal: Principal, guard: Guard) -> None:
+    refused = await begun(house, principal, guard)
+    with pytest.raises(Forbidden, match="was not allowed there"):
+        await house.servers.finish_sign_in(refused["state"], code=None, issuer=guard.origin, error="access_denied")
+    (server,) = (await house.servers.list(principal, _window())).items
+
+    again = guard.agree(
+        (await house.servers.begin_sign_in(principal, server.id, redirect_uri=CALLBACK)).authorization_url
+    )
+    await finished(house, principal, again)
+
+    (server,) = (await house.servers.list(principal, _window())).items
+    assert server.is_authorized
 
 
 @pytest.mark.parametrize("issuer", ["https://attacker.example", None])

@@ -1,6 +1,7 @@
 import { memo, useMemo } from "react";
 import ReactMarkdown from "react-markdown";
 import remarkGfm from "remark-gfm";
+import { htmlAsText } from "@/lib/html-text";
 import type { Citation } from "@/lib/log";
 import { blocksOf, safeUrl, withMarkers } from "@/lib/prose";
 
@@ -10,7 +11,7 @@ interface Props {
   onCitation?: (citation: Citation) => void;
 }
 
-/** A model's text. No HTML of its own, no addresses but http, https and mailto; a picture becomes a link, because
+/** A model's text. HTML in it is shown as it was written and never becomes elements; no addresses but http, https and mailto; a picture becomes a link, because
  *  loading it would tell its server who reads. Blocks that did not change are not read again while text comes. */
 export function Markdown({ text, citations = [], onCitation }: Props) {
   const blocks = useMemo(() => blocksOf(withMarkers(text, citations)), [text, citations]);
@@ -31,8 +32,7 @@ const Block = memo(function Block({
 }: Required<Pick<Props, "text" | "citations">> & Props) {
   return (
     <ReactMarkdown
-      remarkPlugins={[remarkGfm]}
-      skipHtml
+      remarkPlugins={[remarkGfm, htmlAsText]}
       urlTransform={safeUrl}
       components={{
         a: ({ href, children }) => {

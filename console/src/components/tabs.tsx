@@ -23,6 +23,7 @@ export function Tabs({ name, tabs }: { name: string; tabs: readonly Tab[] }) {
       {tabs.map(({ to, name: title, exact }) => (
         <Link
           key={to}
+          data-part
           to={to}
           activeOptions={{ exact: exact ?? false, includeSearch: false }}
           className={cn(

@@ -10,12 +10,18 @@ export const counted = (value: number, thing: string) => `${count(value)} ${thin
 export function money(micros: number | null | undefined): string {
   if (micros == null) return "unknown";
   if (micros === 0) return "$0";
+  if (micros < 0) return `-${money(-micros)}`;
   const dollars = micros / 1e6;
-  return dollars < 0.01 ? `$${dollars.toFixed(6).replace(/0+$/, "")}` : `$${dollars.toFixed(2)}`;
+  if (dollars >= 1) return `$${dollars.toFixed(2)}`;
+  // Below a dollar cents hide what was spent; two digits stay, and zeros after them say nothing.
+  return `$${dollars.toFixed(dollars < 0.01 ? 6 : 4).replace(/(\.\d\d\d*?)0+$/, "$1")}`;
 }
 
 /** What something cost, where no other word says that it is a cost. */
 export const cost = (micros: number | null | undefined) => (micros == null ? "cost unknown" : money(micros));
+
+/** A share of one as people say it. */
+export const percent = (share: number) => `${Math.round(share * 100)} %`;
 
 export function bytes(size: number): string {
   const units = ["B", "kB", "MB", "GB"];

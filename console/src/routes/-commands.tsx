@@ -1,6 +1,6 @@
 import { useLocation, useRouter } from "@tanstack/react-router";
 import { Search } from "lucide-react";
-import { lazy, Suspense, useEffect } from "react";
+import { lazy, Suspense, useEffect, useState } from "react";
 import { usePlaces } from "@/components/shell";
 import { Button } from "@/components/ui/button";
 import { remember } from "@/features/search/recent";
@@ -23,6 +23,10 @@ export interface Props {
 export function Commands({ open, onOpen, onSignOut }: Props) {
   const router = useRouter();
   const places = usePlaces().flatMap((group) => group.places);
+  const [typed, setTyped] = useState("");
+  useEffect(() => {
+    if (!open) setTyped("");
+  }, [open]);
   useRecents();
   useKeys((keys) => {
     const place = places.find(({ letter }) => keys === `g ${letter}`);
@@ -35,10 +39,24 @@ export function Commands({ open, onOpen, onSignOut }: Props) {
   });
   return (
     open && (
-      <Suspense>
-        <Dialogs open={open} onOpen={onOpen} onSignOut={onSignOut} />
+      <Suspense fallback={open === "palette" && <Early typed={typed} onTyped={setTyped} />}>
+        <Dialogs open={open} onOpen={onOpen} onSignOut={onSignOut} typed={typed} />
       </Suspense>
     )
+  );
+}
+
+/** Takes what is typed while the palette is still loading. */
+function Early({ typed, onTyped }: { typed: string; onTyped: (next: string) => void }) {
+  return (
+    <input
+      aria-label="Search and commands"
+      // biome-ignore lint/a11y/noAutofocus: whoever asked for the palette goes on typing
+      autoFocus
+      value={typed}
+      onChange={(event) => onTyped(event.target.value)}
+      className="fixed top-[8dvh] left-1/2 z-50 h-12 w-[min(40rem,calc(100vw-1.5rem))] -translate-x-1/2 rounded-xl border border-line bg-panel px-4 shadow-xl outline-none"
+    />
   );
 }
 

@@ -10,7 +10,7 @@ import { setTheme, type Theme } from "@/lib/theme";
 import type { Props } from "./-commands";
 
 /** The palette and the overview of keys. */
-export default function Dialogs({ open, onOpen, onSignOut }: Props) {
+export default function Dialogs({ open, onOpen, onSignOut, typed }: Props & { typed: string }) {
   const router = useRouter();
   const navigate = useNavigate();
   const places = usePlaces().flatMap((group) => group.places);
@@ -91,6 +91,7 @@ export default function Dialogs({ open, onOpen, onSignOut }: Props) {
         isOpen={open === "palette"}
         onClose={() => onOpen(null)}
         choices={choices}
+        initial={typed}
         onThing={(thing) => go(addressOf(thing))}
         onAll={(q) => void navigate({ to: "/search", search: { q } })}
       />

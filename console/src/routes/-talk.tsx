@@ -4,7 +4,7 @@ import { lazy, type ReactNode, Suspense, useState } from "react";
 import { figureLink } from "@/components/facts";
 import { Failure } from "@/components/states";
 import { Decide } from "@/features/approvals/decide";
-import { branch, createSession, say, stop, useTranscript } from "@/features/sessions/api";
+import { branch, createSession, say, stop, titleOf, useTranscript } from "@/features/sessions/api";
 import { Composer } from "@/features/sessions/composer";
 import { Conversation } from "@/features/sessions/conversation";
 import type { Item, ToolBlock, TurnItem } from "@/features/sessions/transcript";
@@ -19,11 +19,13 @@ interface Props {
   /** Makes the session that the first message needs. */
   onBegin?: () => Promise<string>;
   agent?: string | null;
+  /** Hears the first words of a conversation, by which it may be named. */
+  onFirst?: (text: string) => void;
   empty: ReactNode;
 }
 
 /** A conversation with all that belongs to it: answers, sources, approvals, stopping, branches. */
-export function Talk({ session, onBegin, agent, empty }: Props) {
+export function Talk({ session, onBegin, agent, onFirst, empty }: Props) {
   const navigate = useNavigate();
   const [source, setSource] = useState<Citation | null>(null);
   const { transcript, connection, refused } = useTranscript(session);
@@ -33,6 +35,7 @@ export function Talk({ session, onBegin, agent, empty }: Props) {
     mutationFn: async (text: string) => {
       const id = session ?? (await onBegin?.());
       if (id) await say(id, text);
+      if (id && transcript.items.length === 0) onFirst?.(text);
     },
     onError: report,
   });
@@ -40,7 +43,7 @@ export function Talk({ session, onBegin, agent, empty }: Props) {
   const branching = useMutation({
     mutationFn: async ({ at, text }: { at: number; text: string }) => {
       if (at > 0 && session) return (await branch(session, at, text)).id;
-      const made = await createSession(agent ?? ""); // nothing is shared before the first message
+      const made = await createSession(agent ?? "", titleOf(text)); // nothing is shared before the first message
       await say(made.id, text);
       return made.id;
     },
@@ -77,12 +80,14 @@ export function Talk({ session, onBegin, agent, empty }: Props) {
       <p role="status" className="h-6 text-center text-sm text-soft">
         {session && connection === "reconnecting" && "Reconnecting…"}
       </p>
-      <Composer
-        isWorking={open !== undefined}
-        isSending={saying.isPending}
-        onSay={(text) => saying.mutateAsync(text)}
-        onStop={() => open && stopping.mutate(open.runId)}
-      />
+      {!refused && (
+        <Composer
+          isWorking={open !== undefined}
+          isSending={saying.isPending}
+          onSay={(text) => saying.mutateAsync(text)}
+          onStop={() => open && stopping.mutate(open.runId)}
+        />
+      )}
       {source && (
         <Suspense>
           <SourcePanel place={placeOf(source.uri)} name={source.document_name} onClose={() => setSource(null)} />

@@ -47,7 +47,8 @@ function Triggers() {
                         <span className="block text-sm break-words text-soft">
                           {trigger.workflow_id
                             ? (workflowNames.get(trigger.workflow_id) ?? "a workflow")
-                            : names.agent(trigger.agent_id)}{" "}
+                            : names.agent(trigger.agent_id)}
+                          {" · "}
                           {toldWhen(trigger.when)}
                         </span>
                       </span>

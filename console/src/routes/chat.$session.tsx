@@ -1,11 +1,11 @@
-import { useQuery } from "@tanstack/react-query";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { createFileRoute, Link } from "@tanstack/react-router";
 import { ChevronLeft } from "lucide-react";
 import { useRef } from "react";
 import { CopyCurl } from "@/components/copy-curl";
 import { buttonStyle } from "@/components/ui/button";
 import { agentsQuery } from "@/features/agents/api";
-import { sessionQuery } from "@/features/sessions/api";
+import { nameSession, sessionQuery, titleOf } from "@/features/sessions/api";
 import { cn } from "@/lib/cn";
 import { useTitleOf } from "@/lib/title";
 import { Talk } from "./-talk";
@@ -17,6 +17,14 @@ function SessionPage() {
   const session = useQuery(sessionQuery(id));
   const heading = useRef<HTMLHeadingElement>(null);
   useTitleOf(heading);
+  const queries = useQueryClient();
+  const naming = useMutation({
+    mutationFn: (text: string) => nameSession(id, titleOf(text)),
+    onSuccess: (named) => {
+      queries.setQueryData(sessionQuery(id).queryKey, named);
+      return queries.invalidateQueries({ queryKey: ["sessions"] });
+    },
+  });
   const agents = useQuery(agentsQuery);
   const agent = agents.data?.data.find((each) => each.id === session.data?.agent_id);
   return (
@@ -33,8 +41,13 @@ function SessionPage() {
           {session.data?.title || agent?.name || "Conversation"}
         </h1>
         {agent && (
-          <Link to="/agents/$agent" params={{ agent: agent.slug }} className={buttonStyle({ look: "quiet" })}>
-            Agent
+          <Link
+            to="/agents/$agent"
+            params={{ agent: agent.slug }}
+            className={cn(buttonStyle({ look: "quiet" }), "max-w-32 sm:max-w-56")}
+            title="The agent"
+          >
+            {agent.name}
           </Link>
         )}
         {session.data?.parent_session_id && (
@@ -52,6 +65,7 @@ function SessionPage() {
         key={id}
         session={id}
         agent={agent?.id ?? null}
+        onFirst={(text) => session.data?.title === "" && naming.mutate(text)}
         empty={
           <div className="py-10 text-center">
             <p className="text-lg font-medium">{agent ? `Ask ${agent.name} something` : "Nothing was said yet"}</p>

@@ -15,7 +15,7 @@ function Choose() {
   const agents = useQuery(agentsQuery);
   const navigate = useNavigate();
   const opening = useMutation({
-    mutationFn: createSession,
+    mutationFn: (agent: string) => createSession(agent),
     onSuccess: (session) => navigate({ to: "/chat/$session", params: { session: session.id } }),
     onError: (error) => toast.error(error.message),
   });

@@ -10,7 +10,17 @@ import { Failure, Loading } from "@/components/states";
 import { Status } from "@/components/status";
 import { Button, buttonStyle } from "@/components/ui/button";
 import { agentsQuery } from "@/features/agents/api";
-import { cancelRun, downloadRun, forkAt, isOpen, type Run, resumeRun, runQuery, useEvents } from "@/features/runs/api";
+import {
+  cancelRun,
+  downloadRun,
+  forkAt,
+  isOpen,
+  kindName,
+  type Run,
+  resumeRun,
+  runQuery,
+  useEvents,
+} from "@/features/runs/api";
 import { EventList } from "@/features/runs/event-list";
 import { Inspector } from "@/features/runs/inspector";
 import { spansOf } from "@/features/runs/timeline";
@@ -77,7 +87,7 @@ function Found({ run }: { run: Run }) {
     <Page
       title={
         <span className="flex flex-wrap items-center gap-3">
-          {agent ? `Run of ${agent.name}` : run.kind === "agent" ? "Run" : run.kind} <Status value={run.status} />
+          {agent ? `Run of ${agent.name}` : kindName(run.kind)} <Status value={run.status} />
         </span>
       }
       lead={

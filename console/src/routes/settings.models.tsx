@@ -108,7 +108,7 @@ function Providers() {
               <li key={provider.name} className="flex flex-wrap items-center gap-x-4 gap-y-1 px-4 py-3">
                 <span className="min-w-0 flex-1 basis-56">
                   <span className="block font-medium">{provider.name}</span>
-                  <span className="block text-sm break-all text-soft">
+                  <span className="block text-sm wrap-anywhere text-soft">
                     {provider.base_url || (provider.name === "glia" ? "built in" : "")}
                     {provider.key_variable &&
                       ` · ${provider.has_key ? "key set by" : "no key in"} ${provider.key_variable}`}

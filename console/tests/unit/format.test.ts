@@ -7,4 +7,7 @@ test("a cost that nobody knows says so, and is never nothing", () => {
   expect(cost(0)).toBe("$0");
   expect(cost(1200)).toBe("$0.0012");
   expect(cost(2_500_000)).toBe("$2.50");
+  expect(cost(500_000)).toBe("$0.50");
+  expect(cost(15_500)).toBe("$0.0155");
+  expect(cost(-5_000_000)).toBe("-$5.00");
 });

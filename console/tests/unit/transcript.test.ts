@@ -113,7 +113,35 @@ test("edited messages show their new text and deleted ones nothing", () => {
 test("turns that did not change stay the same object", () => {
   const before = shown(begun);
 
-  const after = read(before, [event(4, "message.received", { role: "user", content: "More" })]);
+  const after = read(before, [event(4, "message.received", { role: "user", content: "More" }, "run-2")]);
 
   expect(after.items[1]).toBe(before.items[1]);
+});
+
+test("what is said while a run works stands where the run had got to", () => {
+  const said = event(5, "message.received", { role: "user", content: "Rather in French" });
+  const answer = event(7, "model.responded", { step: 2, model: "m", text: "Bonjour", thinking: "", usage });
+  const items = [...begun, delta(4, 0, "Hel"), said, delta(6, 3, "lo"), answer];
+
+  expect(text(items)).toBe("Hello|Rather in French|Bonjour");
+  expect(text([...items, event(8, "message.edited", { seq: 5, content: "In German" })])).toContain("|In German|");
+  expect(text([...items, event(8, "message.deleted", { seq: 5 })])).toBe("Hello|Bonjour");
+});
+
+test("a message after a run has ended begins a turn of its own", () => {
+  const ended = event(5, "run.completed", { message: { content: "Hello", citations: [] } });
+  const items = [...begun, delta(4, 0, "Hello"), ended, event(6, "message.received", { role: "user", content: "So?" })];
+
+  expect(shown(items).items.map(({ kind }) => kind)).toEqual(["user", "turn", "user"]);
+});
+
+test("a run that waits for room says so in amounts that people read, and names its budget", () => {
+  const data = { scope: "session", unit: "micros", limit: 20_000, spent: 15_000, needed: 9000, budget_id: "b1" };
+  const [note] = turn([...begun, event(4, "budget.exceeded", data)])?.blocks ?? [];
+
+  expect(note).toMatchObject({ kind: "note", budget: "b1" });
+  expect(text([...begun, event(4, "budget.exceeded", data)])).toMatch(/^The session has used \$0\.015 of \$0\.02, /);
+  expect(
+    text([...begun, event(4, "budget.exceeded", { ...data, unit: "calls", spent: 1, limit: 1, needed: 1 })]),
+  ).toMatch(/used 1 of 1 call,/);
 });

@@ -89,6 +89,11 @@ class PriceUnknown(InvalidRequest):
         )
 
 
+def _amount(refusal: Refusal) -> str:
+    unit = _UNITS[refusal.unit]
+    return f"{refusal.limit_amount} {unit.removesuffix('s') if refusal.limit_amount == 1 else unit}"
+
+
 def refused(refusal: Refusal) -> BudgetExceeded:
     return BudgetBusy(refusal) if refusal.is_passing else BudgetExceeded(refusal)
 
@@ -97,7 +102,7 @@ def _exceeded(refusal: Refusal) -> str:
     end = refusal.period_end
     until = "" if end is None else f", wait until {wire_time(end)}"
     return (
-        f"{_WHO[refusal.scope]} has a budget of {refusal.limit_amount} {_UNITS[refusal.unit]} and has used"
+        f"{_WHO[refusal.scope]} has a budget of {_amount(refusal)} and has used"
         f" {refusal.spent}; this call may take {refusal.needed} more. Raise the budget"
         f" (PATCH /v1/budgets/{refusal.budget_id}){until}, or ask for less."
     )
@@ -105,7 +110,7 @@ def _exceeded(refusal: Refusal) -> str:
 
 def _busy(refusal: Refusal) -> str:
     return (
-        f"{_WHO[refusal.scope]} has a budget of {refusal.limit_amount} {_UNITS[refusal.unit]}, has used"
+        f"{_WHO[refusal.scope]} has a budget of {_amount(refusal)}, has used"
         f" {refusal.spent} and holds {refusal.reserved} for calls under way; this call may take {refusal.needed} more."
         " Try again when some of them have ended."
     )

@@ -58,7 +58,7 @@ def test_the_callback_needs_no_key_and_believes_nobody(server: Server) -> None:
     assert answer.status == 400
     assert "not a sign-in that was begun here" in answer.body.decode()
     assert b"<script>" not in answer.body
-    assert answer.headers["content-security-policy"] == "default-src 'none'"
+    assert answer.headers["content-security-policy"] == "default-src 'none'; style-src 'unsafe-inline'"
     assert server.client().get("/v1/mcp-servers").status == 401
 
 

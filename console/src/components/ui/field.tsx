@@ -23,7 +23,11 @@ export function Field({ label, hint, error, children }: FieldProps) {
       </label>
       {children({ id, "aria-describedby": told ? `${id}-told` : undefined, "aria-invalid": error ? true : undefined })}
       {told && (
-        <p id={`${id}-told`} className={cn("text-sm", error ? "text-bad" : "text-soft")}>
+        <p
+          id={`${id}-told`}
+          role={error ? "alert" : undefined}
+          className={cn("text-sm", error ? "text-bad" : "text-soft")}
+        >
           {told}
         </p>
       )}

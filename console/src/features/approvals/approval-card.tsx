@@ -25,7 +25,7 @@ export function ApprovalCard({ approval, link }: { approval: Approval; link: Rea
         </div>
         <p className="text-sm text-soft">
           {approval.agent_name ?? (isStep ? "A workflow" : "A run without an agent")} asks.{" "}
-          {approval.reason && `${approval.reason} `}
+          {approval.reason && `${approval.reason.replaceAll("`", "“").replaceAll(/“([^“]*)“/g, "“$1”")} `}
           {!isStep && EFFECTS[approval.effect] && `The call ${EFFECTS[approval.effect]}.`}
           {approval.expires_at &&
             approval.status === "pending" &&

@@ -48,7 +48,8 @@ function Row({ document, isShown, onShow }: { document: Document; isShown: boole
     <li className="flex items-center gap-2 px-4 py-2 aria-current:bg-raised" aria-current={isShown || undefined}>
       <button type="button" className="min-w-0 flex-1 rounded py-1 text-left" onClick={() => onShow(document.id)}>
         <span className="block truncate font-medium">{document.title || document.name}</span>
-        <span className="block text-sm text-soft">
+        <span className="block text-sm text-soft wrap-anywhere">
+          {document.title && document.title !== document.name && `${document.name} · `}
           {bytes(document.size_bytes)}
           {document.status === "ready" && ` · ${counted(document.chunks, "passage")}`}
           {document.pages !== null && ` · ${counted(document.pages, "page")}`}

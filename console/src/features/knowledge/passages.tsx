@@ -53,7 +53,7 @@ function List({ chunks, marked }: { chunks: Chunk[]; marked?: number }) {
                   )}
                 >
                   <p className="mb-1 text-sm text-soft">
-                    Passage {chunk.chunk}
+                    Passage {chunk.chunk + 1}
                     {chunk.page !== null && ` · page ${chunk.page}`}
                     {chunk.heading && ` · ${chunk.heading}`}
                   </p>

@@ -8,6 +8,25 @@ export type Run = Schema["RunOut"];
 export type RunStatus = Run["status"];
 
 const OPEN = ["queued", "running", "waiting"];
+const KINDS: Record<string, string> = {
+  agent: "Run",
+  tool: "Tool call",
+  task: "Task",
+  workflow: "Workflow",
+  "workflow.notify": "Notice of a workflow",
+  "knowledge.ingest": "Reading a document",
+  "knowledge.pack": "Packing documents",
+  "knowledge.import": "Importing documents",
+  "knowledge.fill": "Filling a knowledge base",
+  "knowledge.reindex": "Reindexing documents",
+  "knowledge.reembed": "Embedding documents anew",
+  "evaluation.run": "Evaluation",
+  "verification.check": "Verification",
+};
+
+/** What a run that no agent does is, in words. */
+export const kindName = (kind: string) => KINDS[kind] ?? kind;
+
 export const isOpen = (run: Pick<Run, "status">) => OPEN.includes(run.status);
 
 /** Runs of these only. */

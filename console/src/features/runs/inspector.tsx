@@ -3,7 +3,7 @@ import { Artifact } from "@/components/artifact";
 import { Code } from "@/components/code";
 import { Shown } from "@/components/states";
 import { ApiError } from "@/lib/api";
-import { count, duration, moment, money, pretty } from "@/lib/format";
+import { count, counted, duration, moment, money, percent, pretty } from "@/lib/format";
 import type { LogEvent } from "@/lib/log";
 import type { File } from "@/lib/look";
 import { modelCallQuery } from "./api";
@@ -72,11 +72,21 @@ function Sent({ run, step }: { run: string; step: number }) {
       {(call) => (
         <>
           <section>
-            <h4 className="mb-2 text-sm font-medium">Context window, by part</h4>
+            <h4 className="mb-2 text-sm font-medium">
+              Context window, by part
+              <span className="font-normal text-soft tabular-nums">
+                {" "}
+                ·{" "}
+                {counted(
+                  call.parts.reduce((sum, part) => sum + part.tokens, 0),
+                  "token",
+                )}
+              </span>
+            </h4>
             <ul className="space-y-1.5 text-sm">
               {call.parts.map((part, index) => (
                 // biome-ignore lint/suspicious/noArrayIndexKey: parts of a stored request never change their order
-                <li key={index} className="grid grid-cols-[minmax(0,1fr)_5rem_4.5rem] items-center gap-2">
+                <li key={index} className="grid grid-cols-[minmax(0,1fr)_4rem_7rem] items-center gap-2">
                   <span className="truncate">
                     {part.kind}
                     {part.name && <span className="text-soft"> {part.name}</span>}
@@ -84,7 +94,9 @@ function Sent({ run, step }: { run: string; step: number }) {
                   <span className="h-2 rounded bg-raised" aria-hidden>
                     <span className="block h-full rounded bg-lane-model" style={{ width: `${part.share * 100}%` }} />
                   </span>
-                  <span className="text-right text-soft tabular-nums">{count(part.tokens)}</span>
+                  <span className="text-right text-soft tabular-nums">
+                    {count(part.tokens)} · {percent(part.share)}
+                  </span>
                 </li>
               ))}
             </ul>

@@ -35,7 +35,7 @@ export function TimelineView({ spans, total, shown, onShow }: Props) {
                   aria-label={`${span.name}, ${duration(span.to - span.from)}${span.failed ? ", failed" : ""}`}
                   title={`${span.name} · ${duration(span.to - span.from)}`}
                   className={cn(
-                    "absolute inset-y-1 min-w-1.5 rounded-sm",
+                    "absolute inset-y-0.5 min-w-1.5 rounded-sm",
                     span.failed ? "bg-bad" : colour,
                     span.seq === shown && "outline-2 outline-ink",
                   )}

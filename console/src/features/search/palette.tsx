@@ -11,6 +11,8 @@ import { type Choice, matching } from "./choices";
 interface Props {
   isOpen: boolean;
   onClose: () => void;
+  /** What was typed before it was there. */
+  initial: string;
   /** Screens, actions and recent things, in the order they are shown. */
   choices: Choice[];
   onThing: (thing: Thing) => void;
@@ -38,8 +40,8 @@ export function Palette({ isOpen, onClose, ...rest }: Props) {
   );
 }
 
-function Inside({ onClose, choices, onThing, onAll }: Omit<Props, "isOpen">) {
-  const [typed, setTyped] = useState("");
+function Inside({ onClose, initial, choices, onThing, onAll }: Omit<Props, "isOpen">) {
+  const [typed, setTyped] = useState(initial);
   const [asked, setAsked] = useState("");
   const [at, setAt] = useState(0);
   useEffect(() => {

@@ -17,7 +17,19 @@ export const sessionQuery = (session: string) =>
     queryFn: () => data(api.GET("/v1/sessions/{session}", { params: { path: { session } } })),
   });
 
-export const createSession = (agent_id: string) => data(api.POST("/v1/sessions", { body: { agent_id, title: "" } }));
+export const createSession = (agent_id: string, title = "") =>
+  data(api.POST("/v1/sessions", { body: { agent_id, title } }));
+
+export const nameSession = (session: string, title: string) =>
+  data(api.PATCH("/v1/sessions/{session}", { params: { path: { session } }, body: { title } as never }));
+
+const LONGEST_TITLE = 60;
+
+/** What a conversation that begins with these words is called. */
+export function titleOf(text: string): string {
+  const line = text.trim().replaceAll(/\s+/g, " ");
+  return line.length > LONGEST_TITLE ? `${line.slice(0, LONGEST_TITLE).trimEnd()}…` : line;
+}
 
 export const deleteSession = (session: string) =>
   data(api.DELETE("/v1/sessions/{session}", { params: { path: { session } } }));

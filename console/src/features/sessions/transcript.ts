@@ -1,4 +1,5 @@
 // Reads a session's log into what a person sees. Previews fill in until the stored event comes, and never contradict it.
+import { count, counted, money } from "@/lib/format";
 import type { Citation, Data, Delta, LogEvent, LogItem, Preview } from "@/lib/log";
 
 export interface TextBlock {
@@ -29,9 +30,18 @@ export interface NoteBlock {
   kind: "note";
   key: string;
   text: string;
+  /** The budget that has no room, where one may raise it. */
+  budget?: string;
 }
 
-export type Block = TextBlock | ToolBlock | NoteBlock;
+/** What the person said while the run was at work: it stands where the run had got to, before what answers it. */
+export interface SaidBlock {
+  kind: "said";
+  key: string;
+  text: string;
+}
+
+export type Block = TextBlock | ToolBlock | NoteBlock | SaidBlock;
 
 export interface UserItem {
   kind: "user";
@@ -94,13 +104,24 @@ export function read(before: Transcript, items: readonly LogItem[]): Transcript 
     if (item.seq <= lastSeq) continue; // a reconnected stream may begin before what is known
     lastSeq = item.seq;
     if (item.type === "message.received") {
-      if (item.data.role === "user") put({ kind: "user", key: `m${item.seq}`, seq: item.seq, text: item.data.content });
+      const at = turnOf(list[places.get(item.run_id ?? "") ?? -1]);
+      const key = `m${item.seq}`;
+      if (item.data.role === "user" && at && !at.endedAt)
+        put(withBlock(at, { kind: "said", key, text: item.data.content }));
+      else if (item.data.role === "user") put({ kind: "user", key, seq: item.seq, text: item.data.content });
       else if (item.data.role === "assistant") put(brought(item));
     } else if (item.type === "message.edited") {
-      const said = list[places.get(`m${item.data.seq}`) ?? -1];
-      if (said?.kind === "user" && item.data.content !== null) put({ ...said, text: item.data.content });
+      const key = `m${item.data.seq}`;
+      const said = list[places.get(key) ?? -1];
+      const at = holder(list, key);
+      if (item.data.content === null) continue;
+      if (said?.kind === "user") put({ ...said, text: item.data.content });
+      else if (at) put(withBlock(at, { kind: "said", key, text: item.data.content }));
     } else if (item.type === "message.deleted") {
-      remove(`m${item.data.seq}`);
+      const key = `m${item.data.seq}`;
+      const at = holder(list, key);
+      remove(key);
+      if (at) put({ ...at, blocks: at.blocks.filter((block) => block.key !== key) });
     } else if (item.run_id && item.type !== "message.received") {
       const turn = turnOf(list[places.get(item.run_id) ?? -1]) ?? (item.type === "run.created" ? begun(item) : null);
       if (turn) put(stored(turn, item));
@@ -108,6 +129,10 @@ export function read(before: Transcript, items: readonly LogItem[]): Transcript 
   }
   return { items: list, lastSeq };
 }
+
+/** The turn in the middle of which the message was said. */
+const holder = (list: Item[], key: string) =>
+  list.find((item): item is TurnItem => item.kind === "turn" && item.blocks.some((block) => block.key === key));
 
 const turnOf = (item: Item | undefined) => (item?.kind === "turn" ? item : null);
 
@@ -187,7 +212,7 @@ function stored(turn: TurnItem, { type, data, seq, at }: LogEvent): TurnItem {
         `Earlier messages became a summary (${data.tokens_before} → ${data.tokens_after} tokens).`,
       );
     case "budget.exceeded":
-      return note(turn, seq, data.message);
+      return note(turn, seq, shortOf(data), data.budget_id ?? undefined);
     case "run.waiting":
       return { ...turn, status: "waiting" };
     case "run.completed":
@@ -286,7 +311,15 @@ function tool(turn: TurnItem, id: string, change: (block: ToolBlock) => ToolBloc
   return withBlock(turn, change(before));
 }
 
-const note = (turn: TurnItem, seq: number, text: string) => withBlock(turn, { kind: "note", key: `n${seq}`, text });
+const note = (turn: TurnItem, seq: number, text: string, budget?: string) =>
+  withBlock(turn, { kind: "note", key: `n${seq}`, text, ...(budget && { budget }) });
+
+/** Why a run waits for room, in amounts as people read them. */
+function shortOf({ scope, unit, limit, spent, needed }: Data): string {
+  const bare = (amount: number) => (unit === "micros" ? money(amount) : count(amount));
+  const whole = unit === "micros" ? money(limit) : counted(limit, unit.replace(/s$/, ""));
+  return `The ${scope} has used ${bare(spent)} of ${whole}, and the next call may take ${bare(needed)} more. The run waits for room.`;
+}
 
 function withBlock(turn: TurnItem, block: Block): TurnItem {
   const place = turn.blocks.findIndex((known) => known.key === block.key);

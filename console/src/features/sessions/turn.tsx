@@ -1,3 +1,4 @@
+import { Link } from "@tanstack/react-router";
 import { ChevronRight, FileText } from "lucide-react";
 import { memo, type ReactNode } from "react";
 import { Artifact } from "@/components/artifact";
@@ -88,8 +89,28 @@ function BlockView({
       );
     case "tool":
       return <ToolCard block={block} link={runLink(turn, block)} approval={approval} />;
+    case "said":
+      return (
+        <p className="ml-auto w-fit max-w-[85%] rounded-2xl rounded-br-md bg-accent-soft px-4 py-2 break-words whitespace-pre-wrap">
+          <span className="sr-only">You, meanwhile: </span>
+          {block.text}
+        </p>
+      );
     case "note":
-      return <p className="rounded-lg bg-warn-soft px-3 py-2 text-sm text-warn">{block.text}</p>;
+      return (
+        <p className="rounded-lg bg-warn-soft px-3 py-2 text-sm text-warn">
+          {block.text}{" "}
+          {block.budget && (
+            <Link
+              to="/usage/budgets/$budget"
+              params={{ budget: block.budget }}
+              className="underline underline-offset-2"
+            >
+              Raise the budget
+            </Link>
+          )}
+        </p>
+      );
   }
 }
 
@@ -129,7 +150,7 @@ function Part({ name, text }: { name: string; text: string }) {
 function Sources({ citations, onCitation }: { citations: Citation[]; onCitation: Props["onCitation"] }) {
   return (
     <section aria-label="Sources">
-      <h3 className="mb-1.5 text-sm font-medium text-soft">Sources</h3>
+      <h2 className="mb-1.5 text-sm font-medium text-soft">Sources</h2>
       <ol className="grid gap-2 sm:grid-cols-2">
         {citations.map((citation, index) => (
           <li key={`${citation.uri} ${citation.quote}`}>

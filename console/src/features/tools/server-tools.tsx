@@ -60,10 +60,10 @@ function Row({ server, id, tool, all }: { server: Server; id: string; tool: Serv
       </div>
       <PermissionSelect
         aria-label={`May agents call ${tool.own_name}?`}
-        className="w-48"
+        className="w-56"
         disabled={changing.isPending || !tool.is_allowed}
         value={server.permissions[tool.own_name] ?? ""}
-        standard="as the server says"
+        standard="as set for the server"
         onPermission={permit}
       />
       <Link

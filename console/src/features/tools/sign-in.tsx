@@ -1,12 +1,15 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { ExternalLink } from "lucide-react";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { Failure } from "@/components/states";
 import { Button, buttonStyle } from "@/components/ui/button";
 import { Field, Input } from "@/components/ui/field";
 import { safeUrl } from "@/lib/prose";
 import { toast } from "@/lib/toast";
 import { beginSignIn, type Server, signOut } from "./api";
+
+const ASK_AGAIN_MS = 2000;
+const LONGEST_MS = 300_000;
 
 /** Whether somebody has signed in to the server, and how to do so. */
 export function OAuth({ server, id }: { server: Server; id: string }) {
@@ -24,6 +27,19 @@ export function OAuth({ server, id }: { server: Server; id: string }) {
     onSettled: read,
   });
   const address = safeUrl(beginning.data?.authorization_url ?? "");
+  const { reset } = beginning;
+  const [isAway, setIsAway] = useState(false);
+  // It is agreed to in another tab, which says nothing to this one.
+  useEffect(() => {
+    if (!isAway) return;
+    const asking = setInterval(() => void queries.invalidateQueries({ queryKey: ["tools"] }), ASK_AGAIN_MS);
+    const enough = setTimeout(() => setIsAway(false), LONGEST_MS);
+    return () => {
+      clearInterval(asking);
+      clearTimeout(enough);
+    };
+  }, [isAway, queries]);
+  const isWaiting = isAway && !server.is_authorized;
   return (
     <div className="space-y-4 p-4">
       <p>
@@ -50,18 +66,29 @@ export function OAuth({ server, id }: { server: Server; id: string }) {
           </Field>
         </div>
       </details>
+      <p role="status" className={isWaiting ? "text-sm text-soft" : "sr-only"}>
+        {isWaiting && "Waiting until it is allowed in the other tab…"}
+      </p>
       {beginning.error && <Failure error={beginning.error} />}
       <div className="flex flex-wrap gap-2">
         {address ? (
-          <a href={address} target="_blank" rel="noreferrer noopener" className={buttonStyle({ look: "main" })}>
+          <a
+            href={address}
+            target="_blank"
+            rel="noreferrer noopener"
+            className={buttonStyle({ look: "main" })}
+            onClick={() => {
+              setIsAway(true);
+              setTimeout(reset); // an address works once
+            }}
+          >
             <ExternalLink aria-hidden /> Go there and allow it
           </a>
         ) : (
           <Button look="main" disabled={beginning.isPending} onClick={() => beginning.mutate()}>
-            {server.is_authorized ? "Sign in again" : "Sign in"}
+            {isWaiting ? "Begin again" : server.is_authorized ? "Sign in again" : "Sign in"}
           </Button>
         )}
-        {address && <Button onClick={read}>I have done so</Button>}
         {server.is_authorized && (
           <Button look="danger" disabled={leaving.isPending} onClick={() => leaving.mutate()}>
             Forget the sign-in

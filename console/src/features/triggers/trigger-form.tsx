@@ -1,5 +1,5 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { type FormEvent, useRef, useState } from "react";
+import { type FormEvent, useEffect, useRef, useState } from "react";
 import { Problem } from "@/components/problem";
 import { Button } from "@/components/ui/button";
 import { Field, Input, Select, TextArea } from "@/components/ui/field";
@@ -28,6 +28,7 @@ interface Props {
   onDone: (trigger: Trigger, secret: string | null) => void;
 }
 
+const PAUSE_MS = 300;
 const BY_TIME: Kind[] = ["cron", "interval", "at"];
 
 /** Makes a trigger or changes one. What its times are is shown while it is written. */
@@ -59,23 +60,28 @@ export function TriggerForm({ trigger, agents, workflows, onDone }: Props) {
     try {
       const read = readWhen(kind, new FormData(form.current));
       initial.current ??= trigger ? read : null;
-      setWhen(BY_TIME.includes(kind) ? read : null);
+      setWhen(BY_TIME.includes(kind) && isWhole(read) ? read : null);
     } catch {
       setWhen(null); // half a moment or half a filter has no times yet
     }
   };
+  const pause = useRef<ReturnType<typeof setTimeout>>(undefined);
+  // While one writes rather than when one leaves a field: a page that grows under a press takes the button away from it.
+  const lookSoon = () => {
+    clearTimeout(pause.current);
+    pause.current = setTimeout(look, PAUSE_MS);
+  };
+  // biome-ignore lint/correctness/useExhaustiveDependencies: each kind has fields of its own, with times of their own
+  useEffect(() => {
+    look();
+    return () => clearTimeout(pause.current);
+  }, [kind]);
   const onSubmit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     saving.mutate(new FormData(event.currentTarget));
   };
   return (
-    <form
-      ref={form}
-      className="space-y-4"
-      onSubmit={onSubmit}
-      onFocus={() => initial.current === null && trigger && look()}
-      onBlur={look}
-    >
+    <form ref={form} className="space-y-4" onSubmit={onSubmit} onInput={lookSoon}>
       <Field label="Name">
         {(given) => <Input {...given} name="name" required maxLength={200} defaultValue={trigger?.name} />}
       </Field>
@@ -151,13 +157,15 @@ export function TriggerForm({ trigger, agents, workflows, onDone }: Props) {
         when={trigger && trigger.when.kind === kind ? trigger.when : undefined}
         agents={agents}
       />
-      {when && (
-        <p className="text-sm text-soft" aria-live="polite">
-          {preview.error
-            ? preview.error.message
-            : preview.data
-              ? `Next: ${preview.data.data.map(({ local }) => local.slice(0, 16).replace("T", " ")).join(" · ") || "never"}`
-              : ""}
+      {BY_TIME.includes(kind) && (
+        <p className="min-h-5 text-sm text-soft" aria-live="polite">
+          {!when
+            ? ""
+            : preview.error
+              ? preview.error.message
+              : preview.data
+                ? `Next: ${preview.data.data.map(({ local }) => local.slice(0, 16).replace("T", " ")).join(" · ") || "never"}`
+                : ""}
         </p>
       )}
       <div className="grid gap-4 sm:grid-cols-3">
@@ -201,6 +209,9 @@ export function TriggerForm({ trigger, agents, workflows, onDone }: Props) {
     </form>
   );
 }
+
+/** Whether it can have times at all: half a cron line is not worth asking about. */
+const isWhole = (when: When) => when.kind !== "cron" || String(when.cron).split(/\s+/).length === 5;
 
 const sorted = (when: When) => Object.entries(when).sort(([one], [other]) => one.localeCompare(other));
 

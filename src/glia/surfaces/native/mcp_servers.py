@@ -273,6 +273,14 @@ def _tool_out(tool: McpTool) -> McpToolOut:
 
 
 def _page(title: str, text: str, status: int) -> HTMLResponse:
-    body = f"<!doctype html><meta charset=utf-8><title>{title}</title><h1>{title}</h1><p>{html.escape(text)}</p>"
-    headers = {"Content-Security-Policy": "default-src 'none'", "Referrer-Policy": "no-referrer"}
+    body = (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"><style>:root{color-scheme:light dark}'
+        "body{font:16px/1.6 system-ui,sans-serif;max-width:34rem;margin:12vh auto;padding:0 1.5rem}</style></head>"
+        f"<body><main><h1>{title}</h1><p>{html.escape(text)}</p>"
+        # Relative, because the console may be mounted below a path.
+        '<p><a href="../../tools?show=connections">To the connections</a></p></main></body></html>'
+    )
+    policy = "default-src 'none'; style-src 'unsafe-inline'"
+    headers = {"Content-Security-Policy": policy, "Referrer-Policy": "no-referrer"}
     return HTMLResponse(body, status, headers)

@@ -17,7 +17,7 @@ import structlog
 from glia.identity.types import Principal
 from glia.kit import clock
 from glia.kit.db import Database
-from glia.kit.errors import GliaError, InvalidRequest
+from glia.kit.errors import Forbidden, GliaError, InvalidRequest
 from glia.kit.outbound import Outbound, OutboundFailed, OutboundRefused, Response, Timeouts
 from glia.tools.http import Secrets
 from glia.tools.mcp import oauth_wire as wire
@@ -107,6 +107,8 @@ class SignIns:
             raise InvalidRequest("A newer sign-in was begun meanwhile; finish that one.", field="state")
         if (issuer is not None or pending.sign_in.names_issuer) and issuer != pending.sign_in.issuer:
             raise SignInFailed("The answer comes from another authorization server than the one that was asked.")
+        if error == "access_denied":
+            raise Forbidden("The use was not allowed there (access_denied). Begin again to be asked once more.")
         if error or not code:
             raise SignInFailed(f"The authorization server says no: {(error or 'it sent no code')[:200]}.")
         await self._trade(workspace_id, server_id, pending.sign_in, wire.code_form(pending, code))
