@@ -21,6 +21,7 @@ import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from functools import cache, partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ class Forked:
         """arguments: what follows `glia`. environment: all of it. log: gets stdout and stderr appended."""
         self.returncode: int | None = None
         log.touch(0o600)
+        _share_models(arguments, environment)
         self.pid: int = _ask(
             {
                 "start": {
@@ -68,6 +70,16 @@ class Forked:
             self.returncode = _ask({"ended": self.pid})
             os.close(self._pidfd)
         return self.returncode
+
+
+def _share_models(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+    from tests.built_models import share_built_models  # not in the process that forks, which does not find `tests`
+
+    after = dict(pairwise(arguments))
+    if given := after.get("--data-dir") or environment.get("GLIA_DATA_DIR"):
+        with contextlib.suppress(OSError):  # a folder that cannot be used, or has models already
+            Path(given).mkdir(mode=0o700, parents=True, exist_ok=True)
+            share_built_models(Path(given))
 
 
 def _ask(question: dict[str, Any]) -> int:
