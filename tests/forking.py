@@ -18,6 +18,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import traceback
 from collections.abc import Mapping, Sequence
 from functools import cache, partial
@@ -32,9 +33,16 @@ class Forked:
     """What a test needs of `subprocess.Popen`."""
 
     def __init__(
-        self, arguments: Sequence[str], environment: Mapping[str, str], log: Path, *, folder: Path = Path()
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        log: Path,
+        *,
+        output: Path | None = None,
+        folder: Path = Path(),
     ) -> None:
-        """arguments: what follows `glia`. environment: all of it. log: gets stdout and stderr appended."""
+        """arguments: what follows `glia`. environment: all of it. log: gets stdout and stderr appended; only stderr
+        when there is an `output` for stdout."""
         self.returncode: int | None = None
         log.touch(0o600)
         _share_models(arguments, environment)
@@ -44,6 +52,7 @@ class Forked:
                     "arguments": list(arguments),
                     "environment": {**environment, "GLIA_SKIP_CONSOLE": "1"},  # whether it is built is not for tests
                     "log": str(log.absolute()),
+                    "output": str((output or log).absolute()),
                     "folder": str(folder.absolute()),
                 }
             }
@@ -70,6 +79,22 @@ class Forked:
             self.returncode = _ask({"ended": self.pid})
             os.close(self._pidfd)
         return self.returncode
+
+
+def run(
+    arguments: Sequence[str], environment: Mapping[str, str], *, timeout: float = 60
+) -> subprocess.CompletedProcess[str]:
+    """Runs a command to its end. environment: all of it. timeout: seconds; raises TimeoutError."""
+    with tempfile.TemporaryDirectory(prefix="glia-command-") as folder:
+        output, errors = Path(folder, "output"), Path(folder, "errors")
+        child = Forked(arguments, environment, errors, output=output)
+        try:
+            code = child.wait(timeout)
+        except TimeoutError:
+            child.send_signal(signal.SIGKILL)
+            child.wait(10)
+            raise
+        return subprocess.CompletedProcess(arguments, code, output.read_text(), errors.read_text())
 
 
 def _share_models(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
@@ -158,10 +183,10 @@ def _start(line: socket.socket, asked: dict[str, Any]) -> int:
 
 def _be_glia(asked: dict[str, Any]) -> int:
     os.closerange(3, 256)
-    log = os.open(asked["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    os.close(log)
+    for descriptor, name in ((1, "output"), (2, "log")):
+        file = os.open(asked[name], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        os.dup2(file, descriptor)
+        os.close(file)
     os.chdir(asked["folder"])
     os.environ.clear()
     os.environ.update(asked["environment"])
