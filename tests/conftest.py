@@ -6,11 +6,14 @@ GLIA_TEST_DATABASE_URL names a server to use instead; its role must be a superus
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -33,13 +36,32 @@ _TEMPLATE = os.environ.get("GLIA_TEST_TEMPLATE", "glia_template")
 
 def pytest_configure(config: pytest.Config) -> None:
     os.environ["GLIA_SKIP_CONSOLE"] = "1"  # servers that tests start must not begin to build it
+    gc.disable()  # until everything is imported and collected, which is kept anyway
     if hasattr(config, "workerinput") or config.option.collectonly:
         return
+    _put_python_first(config)
     if url := os.environ.get("GLIA_TEST_DATABASE_URL"):
         os.environ.update({_ADMIN: url, _OWNER: url, _APP: url})
     else:
         _start_embedded(config)
     _make_template()
+
+
+def pytest_collection_finish() -> None:
+    """What is there by now stays; to look through it again and again would be a tenth of a test process's work."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+
+
+def _put_python_first(config: pytest.Config) -> None:
+    """As examples in shell find it, `python3` is Python and no script of a version manager, which starts six more
+    processes for each call."""
+    folder = Path(tempfile.mkdtemp(prefix="glia-test-path-"))
+    folder.chmod(0o755)
+    (folder / "python3").symlink_to(Path(sys.executable).resolve())
+    os.environ["PATH"] = f"{folder}{os.pathsep}{os.environ['PATH']}"
+    config.add_cleanup(partial(shutil.rmtree, folder, ignore_errors=True))
 
 
 def _start_embedded(config: pytest.Config) -> None:

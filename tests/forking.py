@@ -18,9 +18,11 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import traceback
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -31,17 +33,26 @@ class Forked:
     """What a test needs of `subprocess.Popen`."""
 
     def __init__(
-        self, arguments: Sequence[str], environment: Mapping[str, str], log: Path, *, folder: Path = Path()
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        log: Path,
+        *,
+        output: Path | None = None,
+        folder: Path = Path(),
     ) -> None:
-        """arguments: what follows `glia`. environment: all of it. log: gets stdout and stderr appended."""
+        """arguments: what follows `glia`. environment: all of it. log: gets stdout and stderr appended; only stderr
+        when there is an `output` for stdout."""
         self.returncode: int | None = None
         log.touch(0o600)
+        _share_models(arguments, environment)
         self.pid: int = _ask(
             {
                 "start": {
                     "arguments": list(arguments),
                     "environment": {**environment, "GLIA_SKIP_CONSOLE": "1"},  # whether it is built is not for tests
                     "log": str(log.absolute()),
+                    "output": str((output or log).absolute()),
                     "folder": str(folder.absolute()),
                 }
             }
@@ -70,6 +81,32 @@ class Forked:
         return self.returncode
 
 
+def run(
+    arguments: Sequence[str], environment: Mapping[str, str], *, timeout: float = 60
+) -> subprocess.CompletedProcess[str]:
+    """Runs a command to its end. environment: all of it. timeout: seconds; raises TimeoutError."""
+    with tempfile.TemporaryDirectory(prefix="glia-command-") as folder:
+        output, errors = Path(folder, "output"), Path(folder, "errors")
+        child = Forked(arguments, environment, errors, output=output)
+        try:
+            code = child.wait(timeout)
+        except TimeoutError:
+            child.send_signal(signal.SIGKILL)
+            child.wait(10)
+            raise
+        return subprocess.CompletedProcess(arguments, code, output.read_text(), errors.read_text())
+
+
+def _share_models(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+    from tests.built_models import share_built_models  # not in the process that forks, which does not find `tests`
+
+    after = dict(pairwise(arguments))
+    if given := after.get("--data-dir") or environment.get("GLIA_DATA_DIR"):
+        with contextlib.suppress(OSError):  # a folder that cannot be used, or has models already
+            Path(given).mkdir(mode=0o700, parents=True, exist_ok=True)
+            share_built_models(Path(given))
+
+
 def _ask(question: dict[str, Any]) -> int:
     place = _forker()
     place.write(json.dumps(question).encode() + b"\n")
@@ -94,9 +131,12 @@ def _forker() -> Any:
 
 
 def _serve(line: socket.socket) -> None:
+    gc.disable()  # what is imported stays
     for name in _IMPORTED:
         importlib.import_module(name)
+    _hash_quickly()
     gc.freeze()
+    gc.enable()
     living: set[int] = set()
     with line.makefile("rwb") as place:
         for text in place:
@@ -111,6 +151,14 @@ def _serve(line: socket.socket) -> None:
             place.flush()
     for pid in living:  # of tests that failed before they stopped what they had started
         os.kill(pid, signal.SIGKILL)
+
+
+def _hash_quickly() -> None:
+    """The first password of each installation would be most of its start."""
+    from glia.identity import service
+    from glia.identity.passwords import Cost, Passwords
+
+    service.Passwords = partial(Passwords, Cost(rounds=1, memory_kib=64, lanes=1))  # type: ignore[misc]
 
 
 def _end_of(pid: int) -> int:
@@ -135,10 +183,10 @@ def _start(line: socket.socket, asked: dict[str, Any]) -> int:
 
 def _be_glia(asked: dict[str, Any]) -> int:
     os.closerange(3, 256)
-    log = os.open(asked["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    os.close(log)
+    for descriptor, name in ((1, "output"), (2, "log")):
+        file = os.open(asked[name], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        os.dup2(file, descriptor)
+        os.close(file)
     os.chdir(asked["folder"])
     os.environ.clear()
     os.environ.update(asked["environment"])

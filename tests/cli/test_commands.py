@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from tests.conftest import DatabaseUrls
+from tests.forking import run
 from tests.identity.conftest import make_identity
 
 from glia.kit.db import Database
@@ -18,14 +19,7 @@ from glia.kit.db import Database
 
 def glia(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("GLIA_")}
-    return subprocess.run(
-        [sys.executable, "-P", "-m", "glia", *arguments],
-        env={**clean, "GLIA_MODEL_DISCOVERY": "off", **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return run(arguments, {**clean, "GLIA_MODEL_DISCOVERY": "off", **environment})
 
 
 @pytest.fixture

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -20,6 +18,7 @@ import psycopg
 import pytest
 
 from glia.kit.ids import new_id
+from tests.forking import Forked
 from tests.surfaces.conftest import Client, Server, client, credentials, server  # noqa: F401
 
 pytest.register_assert_rewrite("tests.deployments.conformance")
@@ -163,14 +162,14 @@ class NodeProcess:
     data_dir: Path | None = None
     settings: dict[str, str] = field(default_factory=dict)
     folder: Path = field(init=False)
-    process: subprocess.Popen[bytes] | None = None
+    process: Forked | None = None
 
     def __post_init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="glia-node-"))
         self.folder.chmod(0o711)
         self.data_dir = self.data_dir or self.folder / "data"
 
-    def run(self, *options: str) -> subprocess.Popen[bytes]:
+    def run(self, *options: str) -> Forked:
         url = psycopg.conninfo.make_conninfo(os.environ["GLIA_TEST_APP_URL"], dbname=self.database)
         environment = {
             **os.environ,
@@ -187,9 +186,7 @@ class NodeProcess:
             "GLIA_FLEET__LISTEN": "127.0.0.1:0",
             **self.settings,
         }
-        with (self.folder / "log").open("ab") as log:
-            command = [sys.executable, "-m", "glia", "node", "--data-dir", str(self.data_dir), *options]
-            return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        return Forked(["node", "--data-dir", str(self.data_dir), *options], environment, self.folder / "log")
 
     def start(self, *options: str) -> None:
         self.process = self.run(*options)

@@ -7,8 +7,6 @@ import io
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 import zipfile
@@ -23,6 +21,7 @@ import psycopg
 import pytest
 
 from tests.deployments.conftest import FILES, Fleet
+from tests.forking import Forked
 from tests.surfaces.conftest import Client, Server
 
 MIB = 1024 * 1024
@@ -235,10 +234,9 @@ class OwnServer:
 
     def start(self) -> None:
         url = psycopg.conninfo.make_conninfo(os.environ["GLIA_TEST_ADMIN_URL"], dbname=self.server.database)
-        settings = {"GLIA_DATABASE_URL": url, "GLIA_FLEET__NODE": "off", "GLIA_SKIP_CONSOLE": "1"}
-        command = [sys.executable, "-m", "glia", "serve", "--data-dir", str(self.folder), "--port", str(self.port)]
-        with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(command, env={**os.environ, **settings}, stdout=log, stderr=log)
+        settings = {"GLIA_DATABASE_URL": url, "GLIA_FLEET__NODE": "off"}
+        arguments = ["serve", "--data-dir", str(self.folder), "--port", str(self.port)]
+        self.process = Forked(arguments, {**os.environ, **settings}, self.folder / "log")
         deadline = time.monotonic() + 60
         while True:
             with suppress(OSError):
@@ -248,7 +246,7 @@ class OwnServer:
             time.sleep(0.05)
 
     def kill(self) -> None:
-        self.process.kill()
+        self.process.send_signal(signal.SIGKILL)
         self.process.wait(20)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -56,6 +57,13 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("glia")
 
 
+@pytest.fixture(scope="session")
+def handbook(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("handbook") / "handbook.pdf"
+    make(str(path))
+    return path
+
+
 @pytest.fixture
 def shell(
     request: pytest.FixtureRequest, database_urls: DatabaseUrls, data_dir: Path, tmp_path: Path
@@ -95,10 +103,12 @@ def _wait_until_ready(server: Forked, log: Path) -> None:
 
 
 @pytest.mark.parametrize("page", RUNNABLE, ids=lambda page: str(page.relative_to(ROOT)))
-def test_the_examples_of_a_page_do_what_it_shows(page: Path, shell: dict[str, str], tmp_path: Path) -> None:
+def test_the_examples_of_a_page_do_what_it_shows(
+    page: Path, shell: dict[str, str], handbook: Path, tmp_path: Path
+) -> None:
     if str(page.relative_to(ROOT)) in NEEDS_SANDBOXES:
         _require_sandboxes(shell)
-    make(str(tmp_path / "handbook.pdf"))
+    shutil.copy(handbook, tmp_path)
     run = [example for example in examples(page) if example.is_run]
 
     outputs = _run(run, shell, tmp_path)

@@ -8,7 +8,6 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import psycopg
@@ -20,19 +19,16 @@ from glia.kit.errors import StorageFull
 from glia.kit.ids import new_id
 from tests.conftest import DatabaseUrls
 from tests.failures.process import Process, free_port
+from tests.forking import run
 
 KEPT = '{"api_key": "kept"}'
 
 
 def _start(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("GLIA_")}
-    return subprocess.run(
-        [sys.executable, "-m", "glia", "serve", "--data-dir", str(folder), "--port", str(free_port()), *arguments],
-        env={**clean, "GLIA_MODEL_DISCOVERY": "off", **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+    return run(
+        ["serve", "--data-dir", str(folder), "--port", str(free_port()), *arguments],
+        {**clean, "GLIA_MODEL_DISCOVERY": "off", **environment},
     )
 
 

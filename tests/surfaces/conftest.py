@@ -8,7 +8,6 @@ import json
 import os
 import re
 import socket
-import tempfile
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -30,6 +29,7 @@ from glia.kit.ids import new_id
 from glia.server import raise_file_limit
 from glia.settings import LimitSettings, Settings
 from glia.wiring import House, build
+from tests.built_models import share_built_models
 from tests.sandboxes.lives.bare import BareBackend
 
 T = TypeVar("T")
@@ -319,13 +319,6 @@ def _is_openai(methods: dict[str, Any]) -> bool:
     return any("openai" in operation["tags"] for operation in methods.values())
 
 
-def _share_built_models(folder: Path) -> None:
-    """The embedding model is built once for all servers of all test runs; that takes seconds, and a lock guards it."""
-    built = Path(tempfile.gettempdir()) / f"glia-test-models-{os.getuid()}"
-    built.mkdir(mode=0o700, exist_ok=True)
-    (folder / "models").symlink_to(built)
-
-
 def _no_signals() -> Any:
     from contextlib import nullcontext
 
@@ -341,7 +334,7 @@ def start_server(folder: Path, settings: Settings) -> Iterator[Server]:
     raise_file_limit()
     # The default renders tracebacks with every local variable, which takes seconds.
     structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.JSONRenderer()])
-    _share_built_models(folder)
+    share_built_models(folder)
     name = f"test_{new_id().hex}"
     template = os.environ.get("GLIA_TEST_TEMPLATE", "glia_template")
     with psycopg.connect(os.environ["GLIA_TEST_ADMIN_URL"], autocommit=True) as admin:

@@ -23,9 +23,9 @@ from glia.kit.ids import new_id
 from glia.server import bind
 from glia.settings import Settings
 from glia.wiring import House, build
+from tests.built_models import share_built_models
 from tests.conftest import DatabaseUrls, _fresh_database
 from tests.models.conftest import ScriptedServer
-from tests.surfaces.conftest import _share_built_models
 
 T = TypeVar("T")
 
@@ -78,7 +78,7 @@ def settings() -> Settings:
 @pytest.fixture
 def own_live(database_urls: DatabaseUrls, tmp_path: Path, settings: Settings) -> Iterator[Live]:
     """A house of its own, for tests that break it or set it up otherwise."""
-    _share_built_models(tmp_path)
+    share_built_models(tmp_path)
     yield from open_live(database_urls, tmp_path, settings)
 
 
@@ -100,7 +100,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """One for all tests of a module, in a database of its own, with the agents `quoting` and `writing`."""
     for urls in _fresh_database():
         folder = tmp_path_factory.mktemp("live")
-        _share_built_models(folder)
+        share_built_models(folder)
         for live in open_live(urls, folder, Settings()):
             for name, model in (("Quoting", "glia/embedded"), ("Writing", "openai/gpt-test")):
                 spec = AgentSpec(name=name, model=model, tools=("calculator",))
