@@ -176,7 +176,7 @@ class Door:
             return False
         if upgraded is None:
             return False
-        visitor.be_carried_by(cast(asyncio.Transport, upgraded))
+        visitor.be_carried_by(upgraded)
         upgraded.pause_reading()  # until it is joined
         return True
 
