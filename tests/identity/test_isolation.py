@@ -34,6 +34,7 @@ SYSTEM_MAY = {
     "deployment_usage": {"SELECT", "INSERT", "UPDATE"},
     "stored_object_leftovers": {"SELECT", "UPDATE", "DELETE"},
     "billing_accounts": {"SELECT"},
+    "request_minutes": {"SELECT", "INSERT", "UPDATE"},
 }
 SYSTEM_MAY_UPDATE_COLUMNS = {("api_keys", "last_used_at")}
 OPEN_TO_ALL_WORKSPACES = {"workers", "trace_export", "sandbox_hosts"}

@@ -2,10 +2,11 @@
 
 Who connects proves that it belongs to the installation, and so does the node, by keys that both derive from the
 installation's secret. Both sign a number that the other has just made up, so nothing that was overheard can be used
-again. What is carried afterwards is neither encrypted nor signed: it is for networks that one trusts.
+again, and strangers cost nothing. What is carried afterwards is encrypted: TLS 1.3, in which each side shows the
+certificate that only the installation's processes can make.
 
 On the wire: the node says 32 random bytes; the caller says 16 random bytes, the replica's id (16 bytes) and its proof
-(32); the node says `k` or `x` and its proof (32); then come the bytes of the program.
+(32); the node says `k` or `x` and its proof (32); then both speak TLS, and in it come the bytes of the program.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from uuid import UUID
 
 import structlog
 
+from glia.deployments.certificates import node_context
 from glia.deployments.dialling import DIAL_SECONDS
 from glia.deployments.errors import ReplicaGone
 from glia.kit.errors import InvalidRequest
@@ -34,6 +36,7 @@ _CHALLENGE, _NONCE, _ID, _PROOF = 32, 16, 16, 32
 _MOST_OPEN = 8192
 _MOST_STRANGERS = 256
 _BUFFER_BYTES = 256 * 1024
+_LET_IN_BUFFERS = 16
 
 Dial = Callable[[UUID], Awaitable[socket.socket]]
 
@@ -57,11 +60,12 @@ def known_as(address: str, port: int, advertised: str) -> str:
 
 
 def _proof(key: bytes, who: bytes, challenge: bytes, said: bytes) -> bytes:
-    return hmac.digest(key, b"glia fleet 1 " + who + challenge + said, "sha256")
+    return hmac.digest(key, b"glia fleet 2 " + who + challenge + said, "sha256")
 
 
 async def reach(address: str, replica_id: UUID, key: bytes) -> socket.socket:
-    """A connected socket to the program's port, through its node; the caller closes it. Raises ReplicaGone."""
+    """A socket to the node, which now expects `caller_context` of the key to speak TLS on it, and carries what comes to
+    the program's port. The caller closes it. Raises ReplicaGone."""
     host, port = place_of(address)
     loop = asyncio.get_running_loop()
     try:
@@ -151,7 +155,30 @@ class Door:
             visitor.transport.abort()
             return
         visitor.transport.write(b"k" + _proof(self._key, b"nodek", challenge, said))
-        await self._join(visitor, found)
+        if await self._is_veiled(visitor):
+            await self._join(visitor, found)
+        else:
+            visitor.transport.abort()
+            found.close()
+
+    async def _is_veiled(self, visitor: _Visitor) -> bool:
+        """Whether TLS is spoken from here on."""
+        if visitor.has_said_more:  # before it was let in
+            return False
+        visitor.is_let_in = True
+        loop, context = asyncio.get_running_loop(), node_context(self._key)
+        try:
+            upgraded = await loop.start_tls(
+                visitor.transport, visitor, context, server_side=True, ssl_handshake_timeout=DIAL_SECONDS
+            )
+        except (OSError, TimeoutError) as error:
+            log.warning("a server did not speak TLS with this node", peer=visitor.peer, error=str(error))
+            return False
+        if upgraded is None:
+            return False
+        visitor.be_carried_by(upgraded)
+        upgraded.pause_reading()  # until it is joined
+        return True
 
     async def _join(self, visitor: _Visitor, found: socket.socket) -> None:
         inner = _End()
@@ -180,12 +207,15 @@ class _End(asyncio.Protocol):
         self._is_over = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)  # nothing else comes from connections
-        self.transport.set_write_buffer_limits(_BUFFER_BYTES)
+        self.be_carried_by(cast(asyncio.Transport, transport))  # nothing else comes from connections
         sock: socket.socket | None = transport.get_extra_info("socket")
         if sock is not None and sock.family != socket.AF_UNIX:
             with suppress(OSError):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def be_carried_by(self, transport: asyncio.Transport) -> None:
+        self.transport = transport
+        transport.set_write_buffer_limits(_BUFFER_BYTES)
 
     def join(self, other: _End) -> None:
         self.other = other
@@ -209,7 +239,9 @@ class _End(asyncio.Protocol):
             self.transport.close()
             if self.other is not None:
                 self.other.transport.close()
-        elif self.transport.can_write_eof() and not self.transport.is_closing():
+        elif not self.transport.can_write_eof():  # TLS ends both ways at once
+            self.transport.close()
+        elif not self.transport.is_closing():
             self.transport.write_eof()
 
     def pause_writing(self) -> None:
@@ -238,12 +270,16 @@ class _Visitor(_End):
         self._visit = visit
         self._said = bytearray()
         self._heard: asyncio.Future[None] | None = None
-        self.peer = ""
+        self.peer, self.is_let_in = "", False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self.peer = str(transport.get_extra_info("peername"))
         self._visit(self)
+
+    @property
+    def has_said_more(self) -> bool:
+        return bool(self._said)
 
     async def heard(self, size: int) -> bytes:
         """Raises ConnectionResetError."""
@@ -257,6 +293,8 @@ class _Visitor(_End):
         return found
 
     def join(self, other: _End) -> None:
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
         if self._said:
             other.transport.write(bytes(self._said))
         super().join(other)
@@ -266,7 +304,7 @@ class _Visitor(_End):
             self.other.transport.write(data)
             return
         self._said += data
-        if len(self._said) > _BUFFER_BYTES:
+        if len(self._said) > _BUFFER_BYTES * (_LET_IN_BUFFERS if self.is_let_in else 1):
             self.transport.abort()
         self._woken()
 

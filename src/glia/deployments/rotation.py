@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import ssl
 import time
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -13,12 +14,13 @@ from functools import partial
 from uuid import UUID
 
 from glia.deployments import dialling, reaching, rotation_queries
+from glia.deployments.certificates import NAME, caller_context
 from glia.deployments.errors import ReplicaGone
 from glia.deployments.rotation_queries import Ready
 from glia.kit.db import Database
 from glia.kit.errors import DatabaseUnavailable
 
-__all__ = ["Place", "ReplicaGone", "Rotation"]
+__all__ = ["NAME", "Place", "ReplicaGone", "Rotation"]
 
 _FRESH_SECONDS = 0.9
 """Shorter than the least time for which a replica that leaves still serves, in case a note was lost."""
@@ -109,10 +111,15 @@ class Rotation:
         return dialling.has_own_address(address) or (self.is_local and os.path.exists(address))  # noqa: PTH110 - hot
 
     async def dial(self, place: Place) -> socket.socket:
-        """A connected socket to the program's port; the caller closes it. Raises ReplicaGone."""
+        """A connected socket to the program's port, or to its node, which speaks `tls`; the caller closes it.
+        Raises ReplicaGone."""
         if place.node_address:
             return await reaching.reach(place.node_address, place.replica_id, self._key)
         return await dialling.dial(place.address)
+
+    def tls(self, place: Place) -> ssl.SSLContext | None:
+        """What the socket of `dial` is to speak, under `certificates.NAME`; None for the program's own bytes."""
+        return caller_context(self._key) if place.node_address else None
 
     async def is_needed(self) -> bool:
         """Whether there is any deployment at all."""

@@ -1,4 +1,4 @@
-"""How fast a key may ask, counted in this process: a token bucket for each key, or a strict count of each minute."""
+"""How fast a key may ask: a token bucket for each key, in this process, or a strict count of each minute, of all."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections import OrderedDict
 from collections.abc import Callable
 from uuid import UUID
 
+from glia.identity.minutes import Minutes
 from glia.identity.types import Decision
 from glia.kit.clock import monotonic
+from glia.kit.errors import DatabaseUnavailable
 
 _UNLIMITED = Decision(True)
 _MINUTE_SECONDS = 60.0
@@ -37,12 +39,14 @@ class RateLimits:
         default_per_minute: int | None = None,
         most_keys: int = 50_000,
         clock: Callable[[], float] = monotonic,
+        minutes: Minutes | None = None,
     ) -> None:
         """default_per_minute: for keys without a limit of their own; None lets those ask as fast as they like.
 
         most_keys: buckets kept, about 200 bytes each. The bucket used longest ago makes room; it has had the most
-        time to fill, and a full bucket is the same as none.
+        time to fill, and a full bucket is the same as none. minutes: counts strictly for all processes together.
         """
+        self._shared = minutes
         self._default = default_per_minute
         self._most = most_keys
         self._clock = clock
@@ -51,6 +55,16 @@ class RateLimits:
 
     def __len__(self) -> int:
         return len(self._buckets)
+
+    async def count(self, key_id: UUID, rate_per_minute: int | None, *, is_strict: bool = False) -> Decision:
+        """As `allow`; a strict count is that of all processes together, and of this one while the database is away."""
+        rate = rate_per_minute if rate_per_minute is not None else self._default
+        if is_strict and rate is not None and self._shared is not None:
+            try:
+                return await self._shared.take(key_id, rate)
+            except DatabaseUnavailable:
+                pass
+        return self.allow(key_id, rate, is_strict=is_strict)
 
     def allow(self, key_id: UUID, rate_per_minute: int | None, *, is_strict: bool = False) -> Decision:
         """Takes one request out of the key's bucket, in constant time. A refused request costs nothing.

@@ -22,6 +22,7 @@ from glia.evaluations.service import Evaluations, EvaluationSets, PlannedEvaluat
 from glia.feedback.service import Feedbacks
 from glia.gateway.service import Gateway
 from glia.identity.limits import RateLimits
+from glia.identity.minutes import Minutes
 from glia.identity.service import CHANNEL as KEYS_CHANNEL
 from glia.identity.service import Identity
 from glia.instructions.service import Instructions
@@ -110,7 +111,7 @@ def _house(ground: Ground, knowing: Knowing, tooling: Tooling, working: Working)
     spending, usage, memory = ground.spending, ground.usage, knowing.memory
     agents, tools, runs, live, engine = working.agents, tooling.tools, working.runs, working.live, working.engine
     dispatcher = Dispatcher(db, outbound, secrets, settings.webhooks, Mail(settings.mail))
-    rate_limits = RateLimits(default_per_minute=settings.limits.requests_per_minute)
+    rate_limits = RateLimits(default_per_minute=settings.limits.requests_per_minute, minutes=Minutes(db))
     ticker = Ticker(db, working.firings)
     thinkers = Thinkers(agents, tools, models, spending, usage)
     triggers = Triggers(db, working.firings, secrets, event_types=_EVENT_TYPES)

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 
-from glia.deployments.rotation import Place, ReplicaGone, Rotation
+from glia.deployments.dialling import DIAL_SECONDS
+from glia.deployments.rotation import NAME, Place, ReplicaGone, Rotation
 from glia.kit.errors import GliaError, Unavailable
 from glia.kit.outbound.connection import Connection
 from glia.kit.outbound.errors import OutboundFailed
@@ -136,8 +137,15 @@ class Forwarding:
         found = await self._rotation.dial(place)
         connection = ReplicaConnection(loop, self._lost)
         connection.key = place.address
+        tls = self._rotation.tls(place)
         try:
-            await loop.create_connection(lambda: connection, sock=found)
+            await loop.create_connection(
+                lambda: connection,
+                sock=found,
+                ssl=tls,
+                server_hostname=NAME if tls else None,
+                ssl_handshake_timeout=DIAL_SECONDS if tls else None,
+            )
         except OSError as error:
             found.close()
             raise ReplicaGone("The connection broke at once.") from error

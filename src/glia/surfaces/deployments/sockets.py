@@ -9,7 +9,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.typing import Subprotocol
 
-from glia.deployments.rotation import Place, ReplicaGone, Rotation
+from glia.deployments.rotation import NAME, Place, ReplicaGone, Rotation
 from glia.kit.errors import Unavailable
 from glia.surfaces.deployments.forwarding import PATIENCE_SECONDS, Choose
 from glia.surfaces.shared.asgi import Receive, Scope, Send
@@ -61,9 +61,12 @@ async def _opened(rotation: Rotation, place: Place, scope: Scope) -> connect:
     left_out = _NOT_SENT_ON | {b"cookie"} if scope["is_shared"] else _NOT_SENT_ON
     sent = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in scope["headers"] if n not in left_out]
     sent.append(("X-Forwarded-Prefix", scope["prefix"]))
+    tls = rotation.tls(place)
     return connect(
-        f"ws://localhost{target}",
+        f"{'wss' if tls else 'ws'}://localhost{target}",
         sock=found,
+        ssl=tls,
+        server_hostname=NAME if tls else None,
         additional_headers=sent,
         subprotocols=[Subprotocol(name) for name in scope.get("subprotocols", [])] or None,
         compression=None,

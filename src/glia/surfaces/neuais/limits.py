@@ -14,7 +14,8 @@ _RESET: Final = "X-RateLimit-Reset"
 
 
 class PlanLimits:
-    """Whoever has not said who they are is counted by address. A key's own limit holds beside the plan."""
+    """Whoever has not said who they are is counted by address, in this process. A key's own limit holds beside the
+    plan."""
 
     whose = "This workspace"
 
@@ -22,14 +23,14 @@ class PlanLimits:
         self._plans = house.identity.plans
         self._rate_limits = house.rate_limits
 
-    def __call__(self, request: Request, authenticated: Authenticated | None) -> Decision:
+    async def __call__(self, request: Request, authenticated: Authenticated | None) -> Decision:
         rate = self._plans.allowance(authenticated).requests_per_minute
         if authenticated is None:
             return self._rate_limits.allow(_place_of(request), rate, is_strict=True)
-        decision = self._rate_limits.allow(authenticated.principal.workspace_id, rate, is_strict=True)
+        decision = await self._rate_limits.count(authenticated.principal.workspace_id, rate, is_strict=True)
         if authenticated.rate_per_minute is None or not decision.is_allowed:
             return decision
-        own = self._rate_limits.allow(authenticated.limited_as, authenticated.rate_per_minute, is_strict=True)
+        own = await self._rate_limits.count(authenticated.limited_as, authenticated.rate_per_minute, is_strict=True)
         return own if own.remaining < decision.remaining or not own.is_allowed else decision
 
 

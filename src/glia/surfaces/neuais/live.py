@@ -131,11 +131,11 @@ class _Caller:
         try:
             found = await self._house.identity.authenticate(credential, None)
         except Unauthorized:
-            self._count(None)
+            await self._count(None)
             raise
         if self.principal is not None and self.principal.workspace_id != found.principal.workspace_id:
             raise Forbidden("This credential is another workspace's; open another socket for it.")
-        self._count(found)
+        await self._count(found)
         found.principal.require("deployments:read")
         self._credential, self.principal = credential, found.principal
 
@@ -147,8 +147,8 @@ class _Caller:
         self.principal = found.principal
         return found.principal
 
-    def _count(self, found: Authenticated | None) -> None:
-        decision = self._limits(self._request, found)
+    async def _count(self, found: Authenticated | None) -> None:
+        decision = await self._limits(self._request, found)
         told = limit_headers(decision.headers())
         self.headers = [(name.lower().encode(), value.encode()) for name, value in told.items()]
         if not decision.is_allowed:

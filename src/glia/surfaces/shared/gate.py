@@ -37,7 +37,7 @@ class Limits(Protocol):
 
     whose: str
 
-    def __call__(self, request: Request, authenticated: Authenticated | None) -> Decision | None:
+    async def __call__(self, request: Request, authenticated: Authenticated | None) -> Decision | None:
         """authenticated: None for whoever has not said who they are, or not rightly. None: it is not counted."""
         ...
 
@@ -50,10 +50,10 @@ class KeyLimits:
     def __init__(self, rate_limits: RateLimits) -> None:
         self._rate_limits = rate_limits
 
-    def __call__(self, request: Request, authenticated: Authenticated | None) -> Decision | None:
+    async def __call__(self, request: Request, authenticated: Authenticated | None) -> Decision | None:
         if authenticated is None:
             return None
-        return self._rate_limits.allow(
+        return await self._rate_limits.count(
             authenticated.limited_as,
             authenticated.rate_per_minute,
             is_strict=authenticated.principal.agent_id is not None,
@@ -107,7 +107,7 @@ class Gate:
             if "principal" in state:
                 pass
             elif self._is_public(request.path):
-                self._count(request, answer, None)
+                await self._count(request, answer, None)
             else:
                 await self._admit(request, answer)
             await self._app(scope, receive, answer)
@@ -129,19 +129,19 @@ class Gate:
                 request.headers.get("authorization"), request.headers.get("x-api-key")
             )
         except GliaError:
-            self._count(request, answer, None)
+            await self._count(request, answer, None)
             raise
         request.scope["state"]["principal"] = authenticated.principal
-        self._count(request, answer, authenticated)
+        await self._count(request, answer, authenticated)
         bound_to = authenticated.principal.agent_id
         if bound_to is not None and not self._takes_bound_keys(request.path):
             raise Forbidden(
                 f"This key talks to the agent '{bound_to}' and does nothing else; use another key for this."
             )
 
-    def _count(self, request: Request, answer: _Answer, authenticated: Authenticated | None) -> None:
+    async def _count(self, request: Request, answer: _Answer, authenticated: Authenticated | None) -> None:
         """Says on the answer what is left. Raises RateLimited when nothing is."""
-        decision = self._limits(request, authenticated)
+        decision = await self._limits(request, authenticated)
         if decision is None:
             return
         limits = self._limit_headers(decision.headers())
