@@ -8,7 +8,7 @@ from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from urllib.parse import urlsplit
 
-from glia.deployments.types import MIB, DeploymentSpec, Program
+from glia.deployments.types import LEVELS, MIB, DeploymentSpec, Program
 from glia.kit.errors import InvalidRequest
 from glia.kit.outbound import UrlRefused
 from glia.kit.outbound.target import parse
@@ -136,3 +136,9 @@ def _check_url(url: str) -> None:
         parse(url)
     except UrlRefused as error:
         raise refused("binary_url", f"cannot be used: {error.message.rstrip('.')}") from None
+
+
+def level_number(level: str) -> int:
+    if level not in LEVELS:
+        raise refused("level", f"must be one of {', '.join(LEVELS)}")
+    return LEVELS.index(level)

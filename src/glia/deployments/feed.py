@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from uuid import UUID
 
 from glia.deployments import feed_queries
-from glia.deployments.service import level_number
+from glia.deployments.checks import level_number
 from glia.deployments.types import DeploymentLine, Sample
 from glia.identity.types import Principal
 from glia.kit.db import Database

@@ -239,17 +239,6 @@ async def last_lines(
     return found[::-1]
 
 
-async def lines_after(tx: Transaction, deployment_id: UUID, *, after: int, level: int, limit: int) -> list[LogLine]:
-    return await tx.many(
-        LogLine,
-        _LINE + " and id > %(after)s order by id limit %(limit)s",
-        deployment_id=deployment_id,
-        after=after,
-        level=level,
-        limit=limit,
-    )
-
-
 async def last_line_id(tx: Transaction, deployment_id: UUID) -> int:
     return await tx.value(
         "select coalesce(max(id), 0) from deployment_logs where deployment_id = %(id)s", id=deployment_id

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets as random
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -14,10 +14,11 @@ from uuid import UUID
 import orjson
 
 from glia.deployments import checks, metering_queries, queries
-from glia.deployments.checks import refused
+from glia.deployments.checks import level_number, refused
 from glia.deployments.errors import DeploymentNameTaken, DeploymentNotFound, TooManyDeployments
+from glia.deployments.feed import DeploymentFeed
+from glia.deployments.readings import Readings
 from glia.deployments.types import (
-    LEVELS,
     Deployment,
     DeploymentSpec,
     LogLine,
@@ -69,6 +70,7 @@ class Deployments:
         """secrets: seals the values of environment variables."""
         self._db = db
         self._secrets = secrets
+        self.readings = Readings(DeploymentFeed(db))
 
     async def create(self, principal: Principal, spec: DeploymentSpec) -> Deployment:
         """Raises InvalidRequest, which names the field and, in its details, the reason; DeploymentNameTaken,
@@ -275,25 +277,30 @@ class Deployments:
 
     async def follow(
         self, principal: Principal, reference: str, *, after: int | None = None, level: str = "debug"
-    ) -> AsyncGenerator[list[LogLine]]:
+    ) -> AsyncGenerator[Sequence[LogLine]]:
         """Lines as they come, also an empty list now and then; ends when the deployment is deleted.
         after: the id of the last line that is known; None begins with what comes next."""
         principal.require("deployments:read")
-        least = level_number(level)
+        level_number(level)
         async with self._db.transaction(principal.workspace_id) as tx:
             id = (await _found(tx, reference)).id
             place = await queries.last_line_id(tx, id) if after is None else after
         while True:
-            async with self._db.transaction(principal.workspace_id) as tx:
-                lines = await queries.lines_after(tx, id, after=place, level=least, limit=_READ_AT_ONCE)
-                is_there = bool(lines) or await queries.get(tx, id) is not None
-            if not is_there:
+            asked_at, ends = await self.readings.ends(principal, [id])
+            if id not in ends:
                 return
+            lines: Sequence[LogLine] = ()
+            if ends[id] > place:
+                lines = await self.readings.lines(
+                    principal, {id: place}, level=level, since=asked_at, limit=_READ_AT_ONCE
+                )
             yield lines
-            if lines:
+            if len(lines) == _READ_AT_ONCE:
                 place = lines[-1].id
-            if len(lines) < _READ_AT_ONCE:
-                await asyncio.sleep(_FOLLOW_SECONDS)
+                continue
+            # What lies before the end and was not told is of a lower level.
+            place = max(place, ends[id], lines[-1].id if lines else 0)
+            await asyncio.sleep(_FOLLOW_SECONDS)
 
     async def metrics(
         self, principal: Principal, reference: str, *, period: str = "1h", metric: str | None = None
@@ -342,12 +349,6 @@ class Deployments:
         if len(found) > MOST_USAGE:
             raise refused("since", f"gives more than {MOST_USAGE} rows; ask for less time, or for one deployment")
         return found
-
-
-def level_number(level: str) -> int:
-    if level not in LEVELS:
-        raise refused("level", f"must be one of {', '.join(LEVELS)}")
-    return LEVELS.index(level)
 
 
 async def _found(tx: Transaction, reference: str, *, is_locked: bool = False) -> Deployment:

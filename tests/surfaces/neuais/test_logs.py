@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
+from contextlib import ExitStack
+from typing import Any
+from uuid import UUID
 
 import pytest
 
+from glia.deployments.feed import DeploymentFeed
+from glia.deployments.readings import ENDS_SECONDS
+from glia.identity.types import Principal
 from tests.surfaces.conftest import Client
 from tests.surfaces.neuais.conftest import Neuais, Written, refusal
 
@@ -77,6 +84,35 @@ def test_a_follower_sees_the_tail_and_then_each_line_once(neuais: Neuais, writte
     assert second["data"]["message"] == "three"
     assert delay < 2
     assert resumed == ["three", "four", "five"]
+
+
+def test_many_followers_are_read_for_as_one(neuais: Neuais, written: Written, monkeypatch: pytest.MonkeyPatch):
+    agent = neuais.agent()
+    id = UUID(agent["id"].removeprefix("agt_"))
+    asked: list[str] = []
+
+    def count(name: str) -> None:
+        ask = getattr(DeploymentFeed, name)
+
+        async def counted(self: DeploymentFeed, principal: Principal, of: Collection[UUID], **options: Any) -> Any:
+            asked.extend([name] if id in of else [])
+            return await ask(self, principal, of, **options)
+
+        monkeypatch.setattr(DeploymentFeed, name, counted)
+
+    with ExitStack() as stack:
+        path = f"/v1/agents/{agent['id']}/logs?follow=true&tail=0"
+        followers = [stack.enter_context(neuais.stream("GET", path)).items() for _ in range(20)]
+        for items in followers:
+            next(items)  # the comment that it begins with
+        count("ends"), count("lines")
+        began = time.monotonic()
+        written.lines(agent, [("info", "one"), ("warn", "two")])
+        found = [[next(items)["data"]["message"] for _ in range(2)] for items in followers]
+        rounds = (time.monotonic() - began) / ENDS_SECONDS
+
+    assert found == [["one", "two"]] * 20
+    assert 1 < len(asked) < 2 * rounds + 5  # 20 who read for themselves would ask 20 times in two rounds
 
 
 def test_a_follower_without_a_tail_sees_only_what_comes(neuais: Neuais, written: Written):

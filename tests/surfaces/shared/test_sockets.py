@@ -6,7 +6,6 @@ from typing import Any, NoReturn
 import pytest
 
 from glia.kit.errors import Unavailable
-from glia.surfaces.shared import sockets
 from glia.surfaces.shared.sockets import POLICY, Closed, Room, Session
 
 
@@ -71,9 +70,8 @@ async def test_nothing_is_closed_for_a_client_that_has_gone() -> None:
     assert wire.sent == []
 
 
-def test_there_is_room_for_so_many_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sockets, "MOST_SOCKETS", 1)
-    room = Room()
+def test_there_is_room_for_so_many_and_no_more() -> None:
+    room = Room(1)
 
     with room.place(), pytest.raises(Unavailable), room.place():
         pass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -441,7 +441,7 @@ class LogStream:
         await sse.stream(request.receive, send, _events(first, pages))
 
 
-async def _events(first: list[LogLine] | None, pages: AsyncGenerator[list[LogLine]]) -> AsyncGenerator[bytes]:
+async def _events(first: Sequence[LogLine] | None, pages: AsyncGenerator[Sequence[LogLine]]) -> AsyncGenerator[bytes]:
     """With a comment when nothing has come for some time."""
     async with aclosing(pages):
         yield sse.HEARTBEAT

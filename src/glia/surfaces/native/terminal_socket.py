@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
@@ -20,14 +20,14 @@ import orjson
 
 from glia.identity.types import Principal
 from glia.kit.errors import Forbidden, GliaError, InvalidRequest, NotFound, RateLimited, Unauthorized, Unavailable
-from glia.kit.ids import new_id
 from glia.sandboxes.screens import Reader
 from glia.sandboxes.terminals import LARGEST_INPUT, Terminal, check_size
 from glia.sandboxes.types import Size
 from glia.surfaces.native.sandbox_terminals import terminal_id
 from glia.surfaces.native.sandboxes import sandbox_id
-from glia.surfaces.shared.asgi import App, Message, Receive, Scope, Send, int_parameter, send_json
+from glia.surfaces.shared.asgi import App, Receive, Scope, Send, int_parameter
 from glia.surfaces.shared.gate import ErrorBody
+from glia.surfaces.shared.sockets import POLICY, TOO_BIG, Closed, Room, Session, refuse
 from glia.wiring import House
 
 _PATH = re.compile(r"/v1/sandboxes/([^/]+)/terminals/([^/]+)/socket")
@@ -38,7 +38,7 @@ _BEAT_TURNS = 7
 _UNSEEN_BYTES = 256 * 1024
 _UNSEEN_SECONDS = 15.0
 _MOST_SOCKETS = 400
-_POLICY, _TOO_BIG, _UNAUTHORIZED, _FORBIDDEN, _GONE = 1008, 1009, 4401, 4403, 4404
+_UNAUTHORIZED, _FORBIDDEN, _GONE = 4401, 4403, 4404
 
 
 class Said(msgspec.Struct):
@@ -59,49 +59,37 @@ class TerminalDoor:
         self._house = house
         self._app = app
         self._error_body = error_body
-        self._open = 0
+        self._room = Room(_MOST_SOCKETS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "websocket":
             return await self._app(scope, receive, send)
         await receive()  # websocket.connect
         caller = _Caller(self._house)
-        try:
-            place = _PATH.fullmatch(scope["path"])
-            if place is None:
-                raise NotFound(f"There is no WebSocket at {scope['path'][:200]}; see docs/sandboxes.md.")
-            if self._open >= _MOST_SOCKETS:
-                raise Unavailable(f"{_MOST_SOCKETS} sockets are open already, the most there may be; try again later.")
-            query = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1")))
-            after = int_parameter(query, "after", 0, smallest=0, largest=1 << 62)
-            ids = sandbox_id(place[1]), terminal_id(place[2])
-            headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-            terminal = None
-            if credential := headers.get("authorization") or _bearer(headers.get("x-api-key")):
-                await caller.become(credential)
-                terminal = await self._terminal(caller, *ids)
-        except GliaError as error:
-            return await self._refuse(send, error)
-        await send({"type": "websocket.accept"})
-        self._open += 1
-        try:
+        with ExitStack() as stack:
+            try:
+                place = _PATH.fullmatch(scope["path"])
+                if place is None:
+                    raise NotFound(f"There is no WebSocket at {scope['path'][:200]}; see docs/sandboxes.md.")
+                stack.enter_context(self._room.place())
+                query = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1")))
+                after = int_parameter(query, "after", 0, smallest=0, largest=1 << 62)
+                ids = sandbox_id(place[1]), terminal_id(place[2])
+                headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+                terminal = None
+                if credential := headers.get("authorization") or _bearer(headers.get("x-api-key")):
+                    await caller.become(credential)
+                    terminal = await self._terminal(caller, *ids)
+            except GliaError as error:
+                return await refuse(send, error, self._error_body)
+            await send({"type": "websocket.accept"})
             await _Socket(caller, receive, send).serve(partial(self._terminal, caller, *ids), terminal, after)
-        finally:
-            self._open -= 1
         return None
 
     async def _terminal(self, caller: _Caller, sandbox: UUID, terminal: UUID) -> Terminal:
         principal = await caller.admitted()
         await self._house.sandboxes.require(principal, sandbox)
         return self._house.sandboxes.terminals.attach(principal, sandbox, terminal)
-
-    async def _refuse(self, send: Send, error: GliaError) -> None:
-        """Before the upgrade, as any other error."""
-
-        async def before_upgrade(message: Message) -> None:
-            await send({**message, "type": f"websocket.{message['type']}"})
-
-        await send_json(before_upgrade, error.status, self._error_body(error, str(new_id())))
 
 
 class _Caller:
@@ -132,45 +120,36 @@ class _Caller:
         return principal
 
 
-class _Closed(Exception):
-    """The socket is done with. code: with which it is closed; None when the client has closed it."""
-
-    def __init__(self, code: int | None, reason: str = "") -> None:
-        super().__init__(reason)
-        self.code = code
-        self.reason = reason
-
-
-class _Socket:
+class _Socket(Session):
     def __init__(self, caller: _Caller, receive: Receive, send: Send) -> None:
+        super().__init__(receive, send, write_seconds=_WRITE_SECONDS)
         self._caller = caller
-        self._receive = receive
-        self._send = send
-        self._writing = asyncio.Lock()
         self._seen: int | None = None
         self._has_seen = asyncio.Event()
 
     async def serve(self, find: Callable[[], Awaitable[Terminal]], terminal: Terminal | None, after: int) -> None:
         """find: looks the terminal up, once it is known who asks. Until either side closes or the terminal ends."""
+        await self.run(self._attend(find, terminal, after))
+
+    async def _attend(self, find: Callable[[], Awaitable[Terminal]], terminal: Terminal | None, after: int) -> None:
+        """Whatever goes wrong is said before the end."""
         try:
             if terminal is None:
                 await self._sign_in()
                 terminal = await find()
             await self._show(terminal, after)
-        except* _Closed as ended:
-            await self._close(_first(ended))
         except* GliaError as problems:
             error = next(each for each in problems.exceptions if isinstance(each, GliaError))
-            with suppress(_Closed):
+            with suppress(Closed):
                 await self._error(error)
-            await self._close(_Closed(_code_of(error), error.message))
+            raise Closed(_code_of(error), error.message) from None
 
     async def _sign_in(self) -> None:
         try:
             async with asyncio.timeout(_AUTH_SECONDS):
                 said = await self._next()
         except TimeoutError:
-            raise _Closed(_UNAUTHORIZED, f"No credential came within {_AUTH_SECONDS:g} s.") from None
+            raise Closed(_UNAUTHORIZED, f"No credential came within {_AUTH_SECONDS:g} s.") from None
         if not isinstance(said, Said) or said.type != "auth":
             raise Unauthorized('Sign in first: {"type": "auth", "token": "..."}, or send the header `Authorization`.')
         await self._caller.become(f"Bearer {said.token}")
@@ -181,7 +160,7 @@ class _Socket:
             size = {"columns": shown.size.columns, "rows": shown.size.rows}
             await self._say({"type": "opened", "terminal_id": str(shown.id), "at": reader.at, "end": shown.end, **size})
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._write(terminal, reader))
+                group.create_task(self._write_out(terminal, reader))
                 group.create_task(self._beat())
                 group.create_task(self._hear(terminal))
 
@@ -213,17 +192,17 @@ class _Socket:
             except GliaError as error:
                 await self._error(error)
 
-    async def _write(self, terminal: Terminal, reader: Reader) -> None:
+    async def _write_out(self, terminal: Terminal, reader: Reader) -> None:
         told = reader.at
         while (piece := await reader.next()) is not None:
             if piece.at > told:
                 await self._say({"type": "dropped", "bytes": piece.at - told})
-            await self._out({"bytes": piece.data})
+            await self.write(piece.data)
             told = piece.at + len(piece.data)
             await self._until_seen(told - _UNSEEN_BYTES)
         ended = terminal.shown()
         await self._say({"type": "exit", "code": ended.code, "signal": ended.signal, "reason": ended.reason})
-        raise _Closed(1000, "The terminal has ended.")
+        raise Closed(1000, "The terminal has ended.")
 
     async def _until_seen(self, at: int) -> None:
         """Waits for a client that tells what it has drawn: a browser takes in frames faster than it draws them, and
@@ -247,9 +226,7 @@ class _Socket:
                 await self._say({"type": "heartbeat"})
 
     async def _next(self) -> Said | bytes:
-        message = await self._receive()
-        if message["type"] == "websocket.disconnect":
-            raise _Closed(None)
+        message = await self.heard()
         if (data := message.get("bytes")) is not None:
             return data
         try:
@@ -261,29 +238,12 @@ class _Socket:
         await self._say({"type": "error", "error": {"code": error.code, "message": error.message}})
 
     async def _say(self, frame: dict[str, Any]) -> None:
-        await self._out({"text": orjson.dumps(frame).decode()})
-
-    async def _out(self, content: dict[str, Any]) -> None:
-        """Raises _Closed when the reader has not read for long, or is gone."""
-        try:
-            async with self._writing, asyncio.timeout(_WRITE_SECONDS):
-                await self._send({"type": "websocket.send", **content})
-        except TimeoutError:
-            raise _Closed(_POLICY, "The frames are not read.") from None
-        except (RuntimeError, OSError):
-            raise _Closed(None) from None
-
-    async def _close(self, closed: _Closed) -> None:
-        if closed.code is None:
-            return
-        with suppress(TimeoutError, RuntimeError, OSError):
-            async with asyncio.timeout(1):
-                await self._send({"type": "websocket.close", "code": closed.code, "reason": closed.reason[:120]})
+        await self.write(orjson.dumps(frame).decode())
 
 
 async def _typed(terminal: Terminal, data: bytes) -> None:
     if len(data) > LARGEST_INPUT:
-        raise _Closed(_TOO_BIG, f"A frame may hold {LARGEST_INPUT} bytes; send more in several.")
+        raise Closed(TOO_BIG, f"A frame may hold {LARGEST_INPUT} bytes; send more in several.")
     if data:
         await terminal.type(data)
 
@@ -301,10 +261,4 @@ def _code_of(error: GliaError) -> int:
         case NotFound():
             return _GONE
         case _:
-            return _POLICY
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> _Closed:
-    """Of several reasons the one that came from the client: then there is nobody to close anything for."""
-    found = [error for error in group.exceptions if isinstance(error, _Closed)]
-    return next((error for error in found if error.code is None), found[0])
+            return POLICY

@@ -135,12 +135,12 @@ class Feeds:
             one.places = {id: one.places.get(id, 0) for id in agents}
         if was_stalled:
             await self._leave_out(principal, one)
-        asked_at, ends = await self._readings.ends(principal, one.places)
+        asked_at, ends = await self._readings.logs.ends(principal, one.places)
         behind = {id: place for id, place in one.places.items() if ends.get(id, 0) > place}
         if not behind:
             return False
         level, since = one.wanted.level, one.wanted.since
-        lines = await self._readings.lines(principal, behind, level=level, since=asked_at, limit=_LINES_AT_ONCE)
+        lines = await self._readings.logs.lines(principal, behind, level=level, since=asked_at, limit=_LINES_AT_ONCE)
         for line in lines:
             if one.name not in self.subscriptions:
                 return False

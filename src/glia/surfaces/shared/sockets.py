@@ -13,7 +13,7 @@ from glia.surfaces.shared.asgi import Message, Receive, Send, send_json
 from glia.surfaces.shared.gate import ErrorBody, status_of_error
 
 MOST_SOCKETS: Final = 1000
-"""Of one surface in one process."""
+"""Usually, of one surface in one process."""
 
 POLICY: Final = 1008
 TOO_BIG: Final = 1009
@@ -27,14 +27,15 @@ _LONGEST_REASON: Final = 123
 class Room:
     """For so many sockets and no more."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST_SOCKETS) -> None:
+        self._most = most
         self._taken = 0
 
     @contextmanager
     def place(self) -> Generator[None, None, None]:
         """Raises Unavailable."""
-        if self._taken >= MOST_SOCKETS:
-            raise Unavailable(f"{MOST_SOCKETS} sockets are open already, the most there may be; try again later.")
+        if self._taken >= self._most:
+            raise Unavailable(f"{self._most} sockets are open already, the most there may be; try again later.")
         self._taken += 1
         try:
             yield
@@ -102,11 +103,12 @@ class Session:
             raise Closed(None)
         return message
 
-    async def write(self, text: str) -> None:
+    async def write(self, content: str | bytes) -> None:
         """Raises Closed when the client does not read, or is gone."""
+        kind = "text" if isinstance(content, str) else "bytes"
         try:
             async with self._writing, asyncio.timeout(self._write_seconds):
-                await self._send({"type": "websocket.send", "text": text})
+                await self._send({"type": "websocket.send", kind: content})
         except TimeoutError:
             raise Closed(POLICY, "The frames are not read.") from None
         except (RuntimeError, OSError):
