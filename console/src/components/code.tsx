@@ -1,9 +1,19 @@
 import { cn } from "@/lib/cn";
 
+interface Props {
+  name: string;
+  text: string;
+  className?: string;
+  /** Whether there are many of its name on a page, so that it is no landmark to go to. */
+  isRepeated?: boolean;
+}
+
 /** Text as it is, in a box of limited height that the keyboard can scroll. */
-export function Code({ name, text, className }: { name: string; text: string; className?: string }) {
+export function Code({ name, text, className, isRepeated }: Props) {
   return (
     <section
+      // biome-ignore lint/a11y/useSemanticElements: a fieldset is for forms
+      role={isRepeated ? "group" : undefined}
       // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard
       tabIndex={0}
       aria-label={name}

@@ -18,5 +18,5 @@ export async function upload_and_cite(page) {
   await page.goto(`${GLIA_URL}/agents/${AGENT}`);
   await page.getByLabel("Message", { exact: true }).fill("How many people does the red room hold?");
   await page.keyboard.press("Enter");
-  await page.getByRole("region", { name: "Sources" }).getByText("rooms.md").waitFor();
+  await page.getByRole("list", { name: "Sources" }).getByText("rooms.md").waitFor();
 }

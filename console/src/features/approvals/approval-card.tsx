@@ -31,7 +31,7 @@ export function ApprovalCard({ approval, link }: { approval: Approval; link: Rea
             approval.status === "pending" &&
             ` Counts as denied at ${moment(approval.expires_at)}.`}
         </p>
-        {!isStep && <Code name="Arguments" text={pretty(approval.edited_arguments ?? approval.arguments)} />}
+        {!isStep && <Code name="Arguments" isRepeated text={pretty(approval.edited_arguments ?? approval.arguments)} />}
         {approval.status === "pending" ? (
           <Decide
             id={approval.id}

@@ -142,16 +142,16 @@ function Part({ name, text }: { name: string; text: string }) {
   return (
     <div>
       <p className="mb-1 text-soft">{name}</p>
-      <Code name={name} text={text} />
+      <Code name={name} text={text} isRepeated />
     </div>
   );
 }
 
 function Sources({ citations, onCitation }: { citations: Citation[]; onCitation: Props["onCitation"] }) {
   return (
-    <section aria-label="Sources">
+    <div>
       <h2 className="mb-1.5 text-sm font-medium text-soft">Sources</h2>
-      <ol className="grid gap-2 sm:grid-cols-2">
+      <ol aria-label="Sources" className="grid gap-2 sm:grid-cols-2">
         {citations.map((citation, index) => (
           <li key={`${citation.uri} ${citation.quote}`}>
             <button
@@ -171,6 +171,6 @@ function Sources({ citations, onCitation }: { citations: Citation[]; onCitation:
           </li>
         ))}
       </ol>
-    </section>
+    </div>
   );
 }
