@@ -232,7 +232,7 @@ class _End(asyncio.Protocol):
         self._is_over = True
         if self.other is not None:
             self.other.eof_from_other()
-        return True  # what comes the other way is still carried
+        return self.transport.can_write_eof()  # what comes the other way is still carried, but in TLS
 
     def eof_from_other(self) -> None:
         if self._is_over:

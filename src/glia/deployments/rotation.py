@@ -15,12 +15,13 @@ from uuid import UUID
 
 from glia.deployments import dialling, reaching, rotation_queries
 from glia.deployments.certificates import NAME, caller_context
+from glia.deployments.dialling import DIAL_SECONDS
 from glia.deployments.errors import ReplicaGone
 from glia.deployments.rotation_queries import Ready
 from glia.kit.db import Database
 from glia.kit.errors import DatabaseUnavailable
 
-__all__ = ["NAME", "Place", "ReplicaGone", "Rotation"]
+__all__ = ["DIAL_SECONDS", "NAME", "Place", "ReplicaGone", "Rotation"]
 
 _FRESH_SECONDS = 0.9
 """Shorter than the least time for which a replica that leaves still serves, in case a note was lost."""

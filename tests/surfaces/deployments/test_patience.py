@@ -37,6 +37,8 @@ class Slow:
 
     def end(self, _place: Place) -> None: ...
 
+    def tls(self, _place: Place) -> None: ...
+
     async def dial(self, _place: Place) -> socket.socket:
         self.left -= 1
         if self.left >= 0:

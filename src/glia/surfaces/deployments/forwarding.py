@@ -6,8 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 
-from glia.deployments.dialling import DIAL_SECONDS
-from glia.deployments.rotation import NAME, Place, ReplicaGone, Rotation
+from glia.deployments.rotation import DIAL_SECONDS, NAME, Place, ReplicaGone, Rotation
 from glia.kit.errors import GliaError, Unavailable
 from glia.kit.outbound.connection import Connection
 from glia.kit.outbound.errors import OutboundFailed
