@@ -217,6 +217,8 @@ def test_lists_are_filtered_sorted_and_cut(neuais: Neuais):
         ("sort=config", "sort"),
         ("fields=id,colour", "fields"),
         ("fields=", "fields"),
+        ("fields=id&fields=name", "fields"),
+        ("status=running&status=stopped", "status"),
     ],
 )
 def test_a_bad_parameter_is_named(neuais: Neuais, query: str, field: str):

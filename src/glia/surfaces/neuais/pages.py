@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,6 +36,10 @@ class TellingRoute(WatchedRoute):
         }
 
         async def telling(request: Request) -> Response:
+            for name, times in Counter(name for name, _ in request.query_params.multi_items()).items():
+                if times > 1 and name in known:  # only one of them would have an effect
+                    reason = f"is given {times} times; give it once"
+                    raise InvalidRequest(f"`{name}` {reason}.", field=name, reason=reason)
             fields = current_fields.get()
             if fields is not None:
                 fields.ignore([name for name in request.query_params if name not in known])
