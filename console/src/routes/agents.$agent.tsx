@@ -1,17 +1,16 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { createFileRoute, Link, useNavigate } from "@tanstack/react-router";
 import { ListTree, Trash2 } from "lucide-react";
 import { useState } from "react";
 import { Loaded } from "@/components/loaded";
 import { Card, Page } from "@/components/page";
 import { Button, buttonStyle } from "@/components/ui/button";
-import { Confirm } from "@/components/ui/confirm";
 import { type Agent, agentQuery, deleteAgent } from "@/features/agents/api";
 import { Editor } from "@/features/agents/editor";
 import { Versions } from "@/features/agents/versions";
 import { Settings } from "@/features/memory/settings";
 import { createSession } from "@/features/sessions/api";
-import { toast } from "@/lib/toast";
+import { useRemoval } from "@/lib/removal";
 import { Talk } from "@/routes/-talk";
 
 export const Route = createFileRoute("/agents/$agent")({ component: AgentPage });
@@ -28,15 +27,11 @@ function AgentPage() {
 
 function Found({ agent }: { agent: Agent }) {
   const navigate = useNavigate();
-  const queries = useQueryClient();
-  const removing = useMutation({
-    mutationFn: () => deleteAgent(agent.id),
-    onSuccess: async () => {
-      await navigate({ to: "/agents" });
-      await queries.invalidateQueries({ queryKey: ["agents"] });
-    },
-    onError: (error) => toast.error(error.message),
-  });
+  const remove = useRemoval(["agents"]);
+  const onRemove = () => {
+    remove(agent.id, `${agent.name} is deleted. Its sessions and runs stay readable.`, () => deleteAgent(agent.id));
+    void navigate({ to: "/agents" });
+  };
   return (
     <Page
       title={agent.name}
@@ -46,16 +41,9 @@ function Found({ agent }: { agent: Agent }) {
           <Link to="/runs" search={{ agent: agent.id }} className={buttonStyle()}>
             <ListTree aria-hidden /> Runs
           </Link>
-          <Confirm
-            title={`Delete ${agent.name}?`}
-            text="It takes no messages any more. Its sessions and runs stay readable."
-            action="Delete"
-            onConfirm={() => removing.mutate()}
-          >
-            <Button look="danger" aria-label={`Delete ${agent.name}`}>
-              <Trash2 aria-hidden /> Delete
-            </Button>
-          </Confirm>
+          <Button onClick={onRemove} look="danger" aria-label={`Delete ${agent.name}`}>
+            <Trash2 aria-hidden /> Delete
+          </Button>
         </>
       }
     >

@@ -11,7 +11,6 @@ import { Empty, Shown } from "@/components/states";
 import { Status } from "@/components/status";
 import { Table } from "@/components/table";
 import { Button, buttonStyle } from "@/components/ui/button";
-import { Confirm } from "@/components/ui/confirm";
 import { Field, TextArea } from "@/components/ui/field";
 import { deleteWorkflow, executionsQuery, runWorkflow, type Workflow, workflowQuery } from "@/features/workflows/api";
 import { DefinitionForm } from "@/features/workflows/definition-form";
@@ -19,7 +18,7 @@ import { Graph } from "@/features/workflows/graph";
 import type { StepDefinition } from "@/features/workflows/layout";
 import { StepPanel } from "@/features/workflows/step-panel";
 import { duration, moment, pretty } from "@/lib/format";
-import { toast } from "@/lib/toast";
+import { useRemoval } from "@/lib/removal";
 
 interface Search {
   step?: string;
@@ -230,25 +229,16 @@ function Begin({ workflow }: { workflow: Workflow }) {
 
 function Remove({ workflow }: { workflow: Workflow }) {
   const navigate = useNavigate();
-  const queries = useQueryClient();
-  const removing = useMutation({
-    mutationFn: () => deleteWorkflow(workflow.id),
-    onSuccess: async () => {
-      await navigate({ to: "/automation/workflows" });
-      await queries.invalidateQueries({ queryKey: ["workflows"], exact: true });
-    },
-    onError: (error) => toast.error(error.message),
-  });
+  const remove = useRemoval(["workflows"]);
+  const onRemove = () => {
+    remove(workflow.id, `${workflow.name} is deleted. Executions that were begun go on.`, () =>
+      deleteWorkflow(workflow.id),
+    );
+    void navigate({ to: "/automation/workflows" });
+  };
   return (
-    <Confirm
-      title={`Delete ${workflow.name}?`}
-      text="Executions that were begun go on, and stay readable as runs."
-      action="Delete"
-      onConfirm={() => removing.mutate()}
-    >
-      <Button look="danger" size="icon" aria-label={`Delete ${workflow.name}`}>
-        <Trash2 aria-hidden />
-      </Button>
-    </Confirm>
+    <Button onClick={onRemove} look="danger" size="icon" aria-label={`Delete ${workflow.name}`}>
+      <Trash2 aria-hidden />
+    </Button>
   );
 }

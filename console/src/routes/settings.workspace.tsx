@@ -11,6 +11,7 @@ import { createProject, meQuery, projectsQuery, renameWorkspace, workspaceQuery 
 import { ExportForm } from "@/features/settings/export-form";
 import { moment } from "@/lib/format";
 import { toast } from "@/lib/toast";
+import { reversible } from "@/lib/undo";
 
 export const Route = createFileRoute("/settings/workspace")({ component: WorkspaceSettings });
 
@@ -32,7 +33,12 @@ function Workspace() {
   const workspace = useQuery(workspaceQuery);
   const renaming = useMutation({
     mutationFn: ({ id, name }: { id: string; name: string }) => renameWorkspace(id, name),
-    onSuccess: () => toast.success("The workspace is renamed."),
+    onMutate: () => workspace.data?.name,
+    onSuccess: (_, { id }, before) =>
+      reversible("The workspace is renamed.", async () => {
+        if (before) await renameWorkspace(id, before);
+        await queries.invalidateQueries({ queryKey: ["workspace"] });
+      }),
     onSettled: () => queries.invalidateQueries({ queryKey: ["workspace"] }),
   });
   return (

@@ -1,4 +1,4 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { createFileRoute, Link, useNavigate } from "@tanstack/react-router";
 import { Trash2 } from "lucide-react";
 import { Code } from "@/components/code";
@@ -7,7 +7,6 @@ import { Loaded } from "@/components/loaded";
 import { Card, Page } from "@/components/page";
 import { Empty } from "@/components/states";
 import { Button, buttonStyle } from "@/components/ui/button";
-import { Confirm } from "@/components/ui/confirm";
 import { Decide } from "@/features/approvals/decide";
 import { deleteRecipe, deleteTool } from "@/features/tools/api";
 import { catalogueQuery, type Entry } from "@/features/tools/catalogue";
@@ -16,6 +15,7 @@ import { inWords } from "@/features/tools/permission";
 import { RecipeCard } from "@/features/tools/recipe-card";
 import { Trial } from "@/features/tools/trial";
 import { pretty } from "@/lib/format";
+import { useRemoval } from "@/lib/removal";
 import { toast } from "@/lib/toast";
 
 export const Route = createFileRoute("/tools/named/$tool")({ component: ToolPage });
@@ -126,27 +126,18 @@ function Source({ entry }: { entry: Entry }) {
 }
 
 function Removal({ entry }: { entry: Entry }) {
-  const queries = useQueryClient();
   const navigate = useNavigate();
-  const removing = useMutation({
-    mutationFn: () => (entry.custom ? deleteTool(entry.custom.id) : deleteRecipe(entry.name)),
-    onSuccess: async () => {
-      await navigate({ to: "/tools" });
-      await queries.invalidateQueries({ queryKey: ["tools"] });
-    },
-    onError: (error) => toast.error(error.message),
-  });
+  const remove = useRemoval(["tools"]);
+  const onRemove = () => {
+    remove(entry.name, `${entry.name} is deleted. Agents that still name it are told so.`, () =>
+      entry.custom ? deleteTool(entry.custom.id) : deleteRecipe(entry.name),
+    );
+    void navigate({ to: "/tools" });
+  };
   if (!entry.custom && !entry.recipe) return null;
   return (
-    <Confirm
-      title={`Delete ${entry.name}?`}
-      text="Agents that still name it are told so when they are next run."
-      action="Delete"
-      onConfirm={() => removing.mutate()}
-    >
-      <Button look="danger">
-        <Trash2 aria-hidden /> Delete
-      </Button>
-    </Confirm>
+    <Button onClick={onRemove} look="danger">
+      <Trash2 aria-hidden /> Delete
+    </Button>
   );
 }

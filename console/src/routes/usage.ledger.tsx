@@ -25,6 +25,7 @@ import { Holds } from "@/features/usage/holds";
 import { fold, microsOf, singly, sumOf } from "@/features/usage/ledger";
 import { counted, moment, money } from "@/lib/format";
 import { toast } from "@/lib/toast";
+import { reversible } from "@/lib/undo";
 import { useNames } from "./-names";
 import { runLink } from "./-run-link";
 
@@ -61,10 +62,13 @@ function Ledger() {
 function Credit() {
   const credit = useQuery(creditQuery);
   const queries = useQueryClient();
+  const read = () => queries.invalidateQueries({ queryKey: ["credits"] });
   const switching = useMutation({
     mutationFn: switchCredits,
+    onSuccess: (_, isOn) =>
+      reversible(isOn ? "Credits are on." : "Credits are off.", () => switchCredits(!isOn).then(read)),
     onError: (error) => toast.error(error.message),
-    onSettled: () => queries.invalidateQueries({ queryKey: ["credits"] }),
+    onSettled: read,
   });
   return (
     <Shown of={credit} what="the credit">

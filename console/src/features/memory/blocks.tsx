@@ -7,7 +7,8 @@ import { Empty, Shown } from "@/components/states";
 import { Button } from "@/components/ui/button";
 import { Field, Input, Select, TextArea } from "@/components/ui/field";
 import { ago, count, counted } from "@/lib/format";
-import { type Block, blocksQuery, createBlock } from "./api";
+import { toast } from "@/lib/toast";
+import { type Block, blocksQuery, createBlock, restoreBlock } from "./api";
 import type { Names } from "./facts";
 
 /** The texts that always stand in the prompts of agents. */
@@ -16,6 +17,7 @@ export function Blocks({ agents, agent }: { agents: Names; agent: string | undef
   return (
     <div className="space-y-4">
       <NewBlock agents={agents} agent={agent} />
+      <Deleted agent={agent} agents={agents} />
       <Shown of={blocks} what="blocks">
         {({ data }) =>
           data.length ? (
@@ -35,6 +37,41 @@ export function Blocks({ agents, agent }: { agents: Names; agent: string | undef
         }
       </Shown>
     </div>
+  );
+}
+
+/** What was deleted in the last 30 days, and the way back. */
+function Deleted({ agent, agents }: { agent: string | undefined; agents: Names }) {
+  const queries = useQueryClient();
+  const deleted = useQuery(blocksQuery(agent, true));
+  const restoring = useMutation({
+    mutationFn: restoreBlock,
+    onSuccess: (block) => toast.success(`${block.label} is back, with its versions.`),
+    onError: (error) => toast.error(error.message),
+    onSettled: () => queries.invalidateQueries({ queryKey: ["memory-blocks"] }),
+  });
+  if (!deleted.data?.data.length) return null;
+  return (
+    <details className="rounded-xl border border-line bg-panel">
+      <summary className="px-4 py-2.5 text-sm font-medium">
+        {counted(deleted.data.data.length, "deleted block")}
+      </summary>
+      <ul className="divide-y divide-line border-t border-line">
+        {deleted.data.data.map((block) => (
+          <li key={block.id} className="flex items-center gap-3 px-4 py-2">
+            <span className="min-w-0 flex-1">
+              <span className="block truncate text-sm font-medium">{block.label}</span>
+              <span className="block truncate text-sm text-soft">
+                {sees(block, agents)} · {block.content || "Empty."}
+              </span>
+            </span>
+            <Button size="small" disabled={restoring.isPending} onClick={() => restoring.mutate(block.id)}>
+              Restore <span className="sr-only">{block.label}</span>
+            </Button>
+          </li>
+        ))}
+      </ul>
+    </details>
   );
 }
 

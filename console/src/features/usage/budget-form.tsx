@@ -3,8 +3,8 @@ import { type FormEvent, useState } from "react";
 import { Problem } from "@/components/problem";
 import { Button } from "@/components/ui/button";
 import { Field, Input, Select } from "@/components/ui/field";
-import { toast } from "@/lib/toast";
-import { type Budget, type BudgetBody, changeBudget, createBudget } from "./api";
+import { reversible } from "@/lib/undo";
+import { type Budget, type BudgetBody, changeBudget, createBudget, deleteBudget } from "./api";
 import { dollarsOf, microsOf } from "./ledger";
 
 interface Choice {
@@ -62,7 +62,18 @@ export function BudgetForm({ budget, agents, keys, onDone }: Props) {
       });
     },
     onSuccess: (made) => {
-      toast.success(budget ? "The budget is changed." : "The budget is in force.");
+      if (budget) {
+        const { name, limit_micros, limit_tokens, limit_calls } = budget;
+        reversible("The budget is changed.", async () => {
+          await changeBudget(budget.id, { name, limit_micros, limit_tokens, limit_calls });
+          await queries.invalidateQueries({ queryKey: ["budgets"] });
+        });
+      } else {
+        reversible("The budget is in force.", async () => {
+          await deleteBudget(made.id);
+          await queries.invalidateQueries({ queryKey: ["budgets"] });
+        });
+      }
       onDone(made);
     },
     onSettled: () => queries.invalidateQueries({ queryKey: ["budgets"] }),
