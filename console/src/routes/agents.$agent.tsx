@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { createFileRoute, Link, useNavigate } from "@tanstack/react-router";
 import { ListTree, Trash2 } from "lucide-react";
 import { useState } from "react";
+import { CopyCurl } from "@/components/copy-curl";
 import { Loaded } from "@/components/loaded";
 import { Card, Page } from "@/components/page";
 import { Button, buttonStyle } from "@/components/ui/button";
@@ -44,6 +45,7 @@ function Found({ agent }: { agent: Agent }) {
           <Button onClick={onRemove} look="danger" aria-label={`Delete ${agent.name}`}>
             <Trash2 aria-hidden /> Delete
           </Button>
+          <CopyCurl path={`/v1/agents/${agent.slug}`} />
         </>
       }
     >

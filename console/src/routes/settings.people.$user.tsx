@@ -136,9 +136,16 @@ function Profile({ user }: { user: User }) {
           )}
         </Field>
         <Problem of={saving.error} />
-        <Button type="submit" disabled={saving.isPending}>
-          Save
-        </Button>
+        <div className="flex gap-2">
+          <Button type="submit" disabled={saving.isPending}>
+            Save
+          </Button>
+          <CopyCurl
+            method="PATCH"
+            path={`/v1/users/${user.id}`}
+            body={(form: FormData) => ({ name: String(form.get("name")).trim(), role: String(form.get("role")) })}
+          />
+        </div>
       </form>
     </Card>
   );

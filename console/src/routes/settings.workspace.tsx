@@ -60,9 +60,16 @@ function Workspace() {
                   )}
                 </Field>
                 <Problem of={renaming.error} />
-                <Button type="submit" disabled={renaming.isPending}>
-                  Rename
-                </Button>
+                <div className="flex gap-2">
+                  <Button type="submit" disabled={renaming.isPending}>
+                    Rename
+                  </Button>
+                  <CopyCurl
+                    method="PATCH"
+                    path={`/v1/workspaces/${found.id}`}
+                    body={(form: FormData) => ({ name: String(form.get("name")).trim() })}
+                  />
+                </div>
               </form>
               <Details
                 of={[
@@ -132,6 +139,11 @@ function Projects() {
           <Button type="submit" disabled={making.isPending}>
             Make
           </Button>
+          <CopyCurl
+            method="POST"
+            path="/v1/projects"
+            body={(form: FormData) => ({ name: String(form.get("name")).trim() })}
+          />
         </div>
         <Problem of={making.error} />
       </form>

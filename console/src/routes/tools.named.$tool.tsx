@@ -2,6 +2,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { createFileRoute, Link, useNavigate } from "@tanstack/react-router";
 import { Trash2 } from "lucide-react";
 import { Code } from "@/components/code";
+import { CopyCurl } from "@/components/copy-curl";
 import { Facts, linkStyle } from "@/components/facts";
 import { Loaded } from "@/components/loaded";
 import { Card, Page } from "@/components/page";
@@ -55,7 +56,12 @@ function Found({ entry }: { entry: Entry }) {
     <Page
       title={<span className="font-mono text-xl break-all">{entry.name}</span>}
       lead={entry.description}
-      actions={<Removal entry={entry} />}
+      actions={
+        <>
+          <Removal entry={entry} />
+          <CopyCurl method="POST" path="/v1/runs" body={{ tool: entry.name, arguments: {} }} />
+        </>
+      }
     >
       <div className="grid items-start gap-5 lg:grid-cols-2">
         <Card title="Try it">

@@ -2,6 +2,7 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { Lock, Plus } from "lucide-react";
 import { useState } from "react";
+import { CopyCurl } from "@/components/copy-curl";
 import { Card } from "@/components/page";
 import { Empty, Shown } from "@/components/states";
 import { Button } from "@/components/ui/button";
@@ -105,6 +106,16 @@ function BlockCard({ block, agents }: { block: Block; agents: Names }) {
   );
 }
 
+function bodyOf(form: FormData) {
+  const text = (name: string) => String(form.get(name) ?? "").trim();
+  return {
+    label: text("label"),
+    content: text("content"),
+    description: text("description"),
+    agent_id: text("agent") || null,
+  };
+}
+
 function NewBlock({ agents, agent }: { agents: Names; agent: string | undefined }) {
   const queries = useQueryClient();
   const navigate = useNavigate();
@@ -129,14 +140,7 @@ function NewBlock({ agents, agent }: { agents: Names; agent: string | undefined 
         className="space-y-4 p-4"
         onSubmit={(event) => {
           event.preventDefault();
-          const form = new FormData(event.currentTarget);
-          const text = (name: string) => String(form.get(name) ?? "").trim();
-          making.mutate({
-            label: text("label"),
-            content: text("content"),
-            description: text("description"),
-            agent_id: text("agent") || null,
-          });
+          making.mutate(bodyOf(new FormData(event.currentTarget)));
         }}
       >
         <div className="grid gap-4 sm:grid-cols-3">
@@ -169,6 +173,7 @@ function NewBlock({ agents, agent }: { agents: Names; agent: string | undefined 
           <Button type="submit" look="main" disabled={making.isPending}>
             Make it
           </Button>
+          <CopyCurl method="POST" path="/v1/memory-blocks" body={bodyOf} />
           <Button onClick={() => setIsOpen(false)}>Leave it</Button>
         </div>
       </form>

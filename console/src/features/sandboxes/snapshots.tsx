@@ -1,6 +1,7 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { Camera, Download, Trash2 } from "lucide-react";
+import { CopyCurl } from "@/components/copy-curl";
 import { Empty, Shown } from "@/components/states";
 import { Button, buttonStyle } from "@/components/ui/button";
 import { Confirm } from "@/components/ui/confirm";
@@ -43,6 +44,11 @@ export function Snapshots({ sandbox, canMake }: { sandbox: string; canMake: bool
           <Button type="submit" look="main" disabled={making.isPending}>
             <Camera aria-hidden /> {making.isPending ? "Keeping…" : "Keep the files"}
           </Button>
+          <CopyCurl
+            method="POST"
+            path={`/v1/sandboxes/${sandbox}/snapshots`}
+            body={(form: FormData) => ({ name: String(form.get("name") ?? "").trim() })}
+          />
         </form>
       )}
       <Shown of={snapshots} what="snapshots">

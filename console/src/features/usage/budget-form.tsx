@@ -1,5 +1,6 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
+import { CopyCurl } from "@/components/copy-curl";
 import { Problem } from "@/components/problem";
 import { Button } from "@/components/ui/button";
 import { Field, Input, Select } from "@/components/ui/field";
@@ -43,24 +44,25 @@ function limitsIn(form: FormData) {
   return limits;
 }
 
+const changesIn = (form: FormData) => ({ name: String(form.get("name") ?? "").trim(), ...limitsIn(form) });
+
 /** Makes a budget, or raises and lowers one. */
 export function BudgetForm({ budget, agents, keys, onDone }: Props) {
   const queries = useQueryClient();
   const [scope, setScope] = useState<BudgetBody["scope"]>(budget?.scope ?? "workspace");
+  const bodyOf = (form: FormData) => {
+    const { name, ...limits } = changesIn(form);
+    return {
+      scope,
+      name,
+      period: String(form.get("period")) as BudgetBody["period"],
+      ...(scope === "workspace" ? {} : { subject_id: String(form.get("subject") ?? "").trim() }),
+      ...Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== null)),
+    };
+  };
   const saving = useMutation({
-    mutationFn: async (form: FormData) => {
-      const name = String(form.get("name") ?? "").trim();
-      const limits = limitsIn(form);
-      if (budget) return changeBudget(budget.id, { name, ...limits });
-      const given = Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== null));
-      return createBudget({
-        scope,
-        name,
-        period: String(form.get("period")) as BudgetBody["period"],
-        ...(scope === "workspace" ? {} : { subject_id: String(form.get("subject") ?? "").trim() }),
-        ...given,
-      });
-    },
+    mutationFn: async (form: FormData) =>
+      budget ? changeBudget(budget.id, changesIn(form)) : createBudget(bodyOf(form)),
     onSuccess: (made) => {
       if (budget) {
         const { name, limit_micros, limit_tokens, limit_calls } = budget;
@@ -170,7 +172,12 @@ export function BudgetForm({ budget, agents, keys, onDone }: Props) {
         </Field>
       </div>
       <Problem of={saving.error} />
-      <div className="flex justify-end">
+      <div className="flex justify-end gap-2">
+        <CopyCurl
+          method={budget ? "PATCH" : "POST"}
+          path={budget ? `/v1/budgets/${budget.id}` : "/v1/budgets"}
+          body={budget ? changesIn : bodyOf}
+        />
         <Button type="submit" look="main" disabled={saving.isPending}>
           {budget ? "Save" : "Make budget"}
         </Button>
