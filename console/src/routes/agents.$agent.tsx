@@ -1,7 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { createFileRoute, Link, useNavigate } from "@tanstack/react-router";
 import { ListTree, Trash2 } from "lucide-react";
-import { useState } from "react";
 import { CopyCurl } from "@/components/copy-curl";
 import { Loaded } from "@/components/loaded";
 import { Card, Page } from "@/components/page";
@@ -14,7 +13,12 @@ import { createSession } from "@/features/sessions/api";
 import { useRemoval } from "@/lib/removal";
 import { Talk } from "@/routes/-talk";
 
-export const Route = createFileRoute("/agents/$agent")({ component: AgentPage });
+export const Route = createFileRoute("/agents/$agent")({
+  component: AgentPage,
+  // The conversation that tries it, so that a reload shows it again.
+  validateSearch: ({ session }: Record<string, unknown>): { session?: string } =>
+    typeof session === "string" && session ? { session } : {},
+});
 
 function AgentPage() {
   const { agent: id } = Route.useParams();
@@ -63,7 +67,10 @@ function Found({ agent }: { agent: Agent }) {
 
 /** A conversation with what is saved; each run takes the version that is at work then. */
 function TestChat({ agent }: { agent: Agent }) {
-  const [session, setSession] = useState<string | null>(null);
+  const { session = null } = Route.useSearch();
+  const navigate = Route.useNavigate();
+  const setSession = (next: string | null) =>
+    void navigate({ search: next ? { session: next } : {}, replace: true, resetScroll: false });
   return (
     <Card
       title="Try it"

@@ -1,7 +1,6 @@
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { createFileRoute, Link, useNavigate } from "@tanstack/react-router";
 import { ArrowLeft, Pencil, Play, Trash2 } from "lucide-react";
-import { useState } from "react";
 import { CopyCurl } from "@/components/copy-curl";
 import { Loaded } from "@/components/loaded";
 import { Modal } from "@/components/modal";
@@ -23,13 +22,16 @@ import { useRemoval } from "@/lib/removal";
 interface Search {
   step?: string;
   edit?: true;
+  /** Whether it is about to be executed. */
+  begin?: true;
 }
 
 export const Route = createFileRoute("/automation/workflows/$workflow/")({
   component: WorkflowPage,
-  validateSearch: ({ step, edit }: Record<string, unknown>): Search => ({
+  validateSearch: ({ step, edit, begin }: Record<string, unknown>): Search => ({
     step: typeof step === "string" ? step : undefined,
     edit: edit === true ? true : undefined,
+    begin: begin === true ? true : undefined,
   }),
 });
 
@@ -175,7 +177,14 @@ function sampleOf(schema: unknown): unknown {
 function Begin({ workflow }: { workflow: Workflow }) {
   const navigate = useNavigate();
   const queries = useQueryClient();
-  const [isOpen, setIsOpen] = useState(false);
+  const search = Route.useSearch();
+  const setIsOpen = (isOpen: boolean) =>
+    void navigate({
+      to: "/automation/workflows/$workflow",
+      params: { workflow: workflow.slug },
+      search: { ...search, begin: isOpen || undefined },
+      replace: true,
+    });
   const beginning = useMutation({
     mutationFn: (text: string) => {
       let input: unknown;
@@ -198,7 +207,7 @@ function Begin({ workflow }: { workflow: Workflow }) {
       <Button look="main" onClick={() => setIsOpen(true)}>
         <Play aria-hidden /> Execute
       </Button>
-      <Modal title={`Execute ${workflow.name}`} isOpen={isOpen} onClose={() => setIsOpen(false)}>
+      <Modal title={`Execute ${workflow.name}`} isOpen={search.begin === true} onClose={() => setIsOpen(false)}>
         <form
           className="space-y-4"
           onSubmit={(event) => {
@@ -218,9 +227,16 @@ function Begin({ workflow }: { workflow: Workflow }) {
             )}
           </Field>
           <Problem of={beginning.error} />
-          <Button type="submit" look="main" disabled={beginning.isPending}>
-            Begin
-          </Button>
+          <div className="flex gap-2">
+            <Button type="submit" look="main" disabled={beginning.isPending}>
+              Begin
+            </Button>
+            <CopyCurl
+              method="POST"
+              path={`/v1/workflows/${workflow.slug}/run`}
+              body={(form: FormData) => ({ input: JSON.parse(String(form.get("input"))) })}
+            />
+          </div>
         </form>
       </Modal>
     </>

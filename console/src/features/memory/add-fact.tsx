@@ -1,6 +1,5 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Plus } from "lucide-react";
-import { useState } from "react";
 import { CopyCurl } from "@/components/copy-curl";
 import { Card } from "@/components/page";
 import { Button } from "@/components/ui/button";
@@ -22,9 +21,15 @@ function bodyOf(form: FormData) {
 }
 
 /** A fact that a person knows. */
-export function AddFact({ agents, agent }: { agents: Names; agent: string | undefined }) {
+interface Props {
+  agents: Names;
+  agent: string | undefined;
+  isOpen: boolean;
+  onOpen: (isOpen: boolean) => void;
+}
+
+export function AddFact({ agents, agent, isOpen, onOpen: setIsOpen }: Props) {
   const queries = useQueryClient();
-  const [isOpen, setIsOpen] = useState(false);
   const read = () => queries.invalidateQueries({ queryKey: ["memories"] });
   const adding = useMutation({
     mutationFn: createMemory,

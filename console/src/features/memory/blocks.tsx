@@ -1,7 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { Lock, Plus } from "lucide-react";
-import { useState } from "react";
 import { CopyCurl } from "@/components/copy-curl";
 import { Card } from "@/components/page";
 import { Empty, Shown } from "@/components/states";
@@ -13,11 +12,18 @@ import { type Block, blocksQuery, createBlock, restoreBlock } from "./api";
 import type { Names } from "./facts";
 
 /** The texts that always stand in the prompts of agents. */
-export function Blocks({ agents, agent }: { agents: Names; agent: string | undefined }) {
+interface Props {
+  agents: Names;
+  agent: string | undefined;
+  isMaking: boolean;
+  onMaking: (isMaking: boolean) => void;
+}
+
+export function Blocks({ agents, agent, isMaking, onMaking }: Props) {
   const blocks = useQuery(blocksQuery(agent));
   return (
     <div className="space-y-4">
-      <NewBlock agents={agents} agent={agent} />
+      <NewBlock agents={agents} agent={agent} isMaking={isMaking} onMaking={onMaking} />
       <Deleted agent={agent} agents={agents} />
       <Shown of={blocks} what="blocks">
         {({ data }) =>
@@ -116,10 +122,9 @@ function bodyOf(form: FormData) {
   };
 }
 
-function NewBlock({ agents, agent }: { agents: Names; agent: string | undefined }) {
+function NewBlock({ agents, agent, isMaking: isOpen, onMaking: setIsOpen }: Props) {
   const queries = useQueryClient();
   const navigate = useNavigate();
-  const [isOpen, setIsOpen] = useState(false);
   const making = useMutation({
     mutationFn: createBlock,
     onSuccess: async (block) => {
