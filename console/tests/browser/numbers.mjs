@@ -139,6 +139,7 @@ export async function forbidden(page, _, problems) {
   expected(problems, 403);
 }
 
-export async function looks(page) {
+export async function looks(page, _, problems) {
   await looked(page, JSON.parse(PATHS));
+  expected(problems, 404); // of the run that is not there
 }

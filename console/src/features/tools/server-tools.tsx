@@ -9,7 +9,7 @@ import { PermissionSelect } from "./permission";
 
 /** What the server listed last: which of it agents may have, and whether they must ask. */
 export function ServerTools({ server, id }: { server: Server; id: string }) {
-  const tools = useQuery(serverToolsQuery(id));
+  const tools = useQuery(serverToolsQuery(id, server.listed_at));
   return (
     <Shown of={tools} what="its tools">
       {({ data }) =>
