@@ -23,15 +23,28 @@ export function queryOf(asked: Iterable<[string, unknown]>): string {
   return query.size ? `?${query}` : "";
 }
 
-export function CopyCurl({ method = "GET", path, body }: { method?: string; path: string; body?: unknown }) {
+interface Props {
+  method?: string;
+  path: string;
+  /** What is sent; within a form also what is made of its fields as they are. Secrets are left out of it. */
+  body?: unknown | ((form: FormData) => unknown);
+}
+
+export function CopyCurl({ method = "GET", path, body }: Props) {
+  const copy = async (form: HTMLFormElement | null) => {
+    const sent = typeof body === "function" ? body(new FormData(form ?? undefined)) : body;
+    await navigator.clipboard.writeText(curl(method, path, sent)).catch(() => {
+      throw new Error("The browser does not allow copying here.");
+    });
+  };
   return (
     <Button
       look="quiet"
       title="Copy as curl"
-      onClick={() =>
-        navigator.clipboard.writeText(curl(method, path, body)).then(
+      onClick={({ currentTarget: { form } }) =>
+        copy(form).then(
           () => toast.success("The curl command is copied."),
-          () => toast.error("The browser does not allow copying here."),
+          (error: Error) => toast.error(error.message),
         )
       }
     >

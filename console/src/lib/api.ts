@@ -79,7 +79,9 @@ export async function authorization(): Promise<Record<string, string>> {
 
 /** As `fetch`, signed; a refusal of the credential signs out. */
 export async function signedFetch(input: Request | string, init?: RequestInit): Promise<Response> {
-  const request = new Request(input, init);
+  const made = new Request(input, init);
+  // A deletion that waited to be taken back is asked for while the page goes away, and must outlive it.
+  const request = made.method === "DELETE" ? new Request(made, { keepalive: true }) : made;
   for (const [name, value] of Object.entries(await authorization())) request.headers.set(name, value);
   let response: Response;
   try {

@@ -1,6 +1,6 @@
 // Two ways to take something back: perform it only after a while, or perform it at once and reverse it.
 import { useSyncExternalStore } from "react";
-import { toast } from "./toast";
+import { toast } from "@/lib/toast";
 
 const UNDO_MS = 6000;
 

@@ -1,20 +1,24 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { createFileRoute, Link, useNavigate } from "@tanstack/react-router";
 import { ListTree, Trash2 } from "lucide-react";
-import { useState } from "react";
+import { CopyCurl } from "@/components/copy-curl";
 import { Loaded } from "@/components/loaded";
 import { Card, Page } from "@/components/page";
 import { Button, buttonStyle } from "@/components/ui/button";
-import { Confirm } from "@/components/ui/confirm";
 import { type Agent, agentQuery, deleteAgent } from "@/features/agents/api";
 import { Editor } from "@/features/agents/editor";
 import { Versions } from "@/features/agents/versions";
 import { Settings } from "@/features/memory/settings";
 import { createSession } from "@/features/sessions/api";
-import { toast } from "@/lib/toast";
+import { useRemoval } from "@/lib/removal";
 import { Talk } from "@/routes/-talk";
 
-export const Route = createFileRoute("/agents/$agent")({ component: AgentPage });
+export const Route = createFileRoute("/agents/$agent")({
+  component: AgentPage,
+  // The conversation that tries it, so that a reload shows it again.
+  validateSearch: ({ session }: Record<string, unknown>): { session?: string } =>
+    typeof session === "string" && session ? { session } : {},
+});
 
 function AgentPage() {
   const { agent: id } = Route.useParams();
@@ -28,15 +32,11 @@ function AgentPage() {
 
 function Found({ agent }: { agent: Agent }) {
   const navigate = useNavigate();
-  const queries = useQueryClient();
-  const removing = useMutation({
-    mutationFn: () => deleteAgent(agent.id),
-    onSuccess: async () => {
-      await navigate({ to: "/agents" });
-      await queries.invalidateQueries({ queryKey: ["agents"] });
-    },
-    onError: (error) => toast.error(error.message),
-  });
+  const remove = useRemoval(["agents"]);
+  const onRemove = () => {
+    remove(agent.id, `${agent.name} is deleted. Its sessions and runs stay readable.`, () => deleteAgent(agent.id));
+    void navigate({ to: "/agents" });
+  };
   return (
     <Page
       title={agent.name}
@@ -46,16 +46,10 @@ function Found({ agent }: { agent: Agent }) {
           <Link to="/runs" search={{ agent: agent.id }} className={buttonStyle()}>
             <ListTree aria-hidden /> Runs
           </Link>
-          <Confirm
-            title={`Delete ${agent.name}?`}
-            text="It takes no messages any more. Its sessions and runs stay readable."
-            action="Delete"
-            onConfirm={() => removing.mutate()}
-          >
-            <Button look="danger" aria-label={`Delete ${agent.name}`}>
-              <Trash2 aria-hidden /> Delete
-            </Button>
-          </Confirm>
+          <Button onClick={onRemove} look="danger" aria-label={`Delete ${agent.name}`}>
+            <Trash2 aria-hidden /> Delete
+          </Button>
+          <CopyCurl path={`/v1/agents/${agent.slug}`} />
         </>
       }
     >
@@ -73,7 +67,10 @@ function Found({ agent }: { agent: Agent }) {
 
 /** A conversation with what is saved; each run takes the version that is at work then. */
 function TestChat({ agent }: { agent: Agent }) {
-  const [session, setSession] = useState<string | null>(null);
+  const { session = null } = Route.useSearch();
+  const navigate = Route.useNavigate();
+  const setSession = (next: string | null) =>
+    void navigate({ search: next ? { session: next } : {}, replace: true, resetScroll: false });
   return (
     <Card
       title="Try it"

@@ -7,11 +7,13 @@ import { Empty, Shown } from "@/components/states";
 import { buttonStyle } from "@/components/ui/button";
 import { agentsQuery } from "@/features/agents/api";
 import { ago } from "@/lib/format";
+import { useHidden } from "@/lib/undo";
 
 export const Route = createFileRoute("/agents/")({ component: Agents });
 
 function Agents() {
   const agents = useQuery(agentsQuery);
+  const hidden = useHidden();
   const making = (
     <Link to="/agents/new" className={buttonStyle({ look: "main" })}>
       <Plus aria-hidden /> New agent
@@ -29,8 +31,9 @@ function Agents() {
       }
     >
       <Shown of={agents} what="agents">
-        {({ data }) =>
-          data.length ? (
+        {({ data: all }) => {
+          const data = all.filter(({ id }) => !hidden.has(id));
+          return data.length ? (
             <ul className="grid grid-cols-1 gap-3 sm:grid-cols-2 lg:grid-cols-3">
               {data.map((agent) => (
                 <li key={agent.id}>
@@ -54,8 +57,8 @@ function Agents() {
             <Empty title="No agents yet" action={making}>
               An agent answers with your documents and tools.
             </Empty>
-          )
-        }
+          );
+        }}
       </Shown>
     </Page>
   );

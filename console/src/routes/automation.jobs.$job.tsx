@@ -8,11 +8,11 @@ import { Loaded } from "@/components/loaded";
 import { Card } from "@/components/page";
 import { Status } from "@/components/status";
 import { Button } from "@/components/ui/button";
-import { Confirm } from "@/components/ui/confirm";
 import { cancelJob, deleteJob, isEnded, isTask, type JobTree, retryTask, treeQuery } from "@/features/jobs/api";
 import { JobLine } from "@/features/jobs/job-line";
 import { lines } from "@/features/jobs/tree";
 import { counted, moment, pretty } from "@/lib/format";
+import { useRemoval } from "@/lib/removal";
 import { toast } from "@/lib/toast";
 import { useNames } from "./-names";
 import { runLink } from "./-run-link";
@@ -112,12 +112,13 @@ function Actions({ job }: { job: JobTree }) {
     onError,
     onSettled,
   });
-  const removing = useMutation({
-    mutationFn: () => deleteJob(job.id),
-    onSuccess: () => navigate({ to: "/automation/jobs" }),
-    onError,
-    onSettled,
-  });
+  const remove = useRemoval(["jobs"]);
+  const onRemove = () => {
+    remove(job.id, `${job.title} is deleted, with the jobs below it; their open runs are cancelled.`, () =>
+      deleteJob(job.id),
+    );
+    void navigate({ to: "/automation/jobs" });
+  };
   return (
     <>
       {!isEnded(job) && (
@@ -130,16 +131,9 @@ function Actions({ job }: { job: JobTree }) {
           <RotateCcw aria-hidden /> Do it again
         </Button>
       )}
-      <Confirm
-        title={`Delete ${job.title}?`}
-        text="The jobs below it go with it, and their open runs are cancelled."
-        action="Delete"
-        onConfirm={() => removing.mutate()}
-      >
-        <Button look="danger">
-          <Trash2 aria-hidden /> Delete
-        </Button>
-      </Confirm>
+      <Button onClick={onRemove} look="danger">
+        <Trash2 aria-hidden /> Delete
+      </Button>
     </>
   );
 }

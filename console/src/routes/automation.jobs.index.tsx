@@ -7,6 +7,7 @@ import { Button, buttonStyle } from "@/components/ui/button";
 import { type JobStatus, jobsQuery } from "@/features/jobs/api";
 import { JobLine } from "@/features/jobs/job-line";
 import { cn } from "@/lib/cn";
+import { useHidden } from "@/lib/undo";
 
 const STATES = ["pending", "in_progress", "paused", "completed", "failed", "cancelled"] as const satisfies JobStatus[];
 
@@ -20,6 +21,7 @@ export const Route = createFileRoute("/automation/jobs/")({
 function Jobs() {
   const { status } = Route.useSearch();
   const jobs = useInfiniteQuery(jobsQuery(status));
+  const hidden = useHidden();
   return (
     <div className="space-y-5">
       <div className="flex flex-wrap items-center gap-2">
@@ -43,7 +45,11 @@ function Jobs() {
         <CopyCurl path={`/v1/jobs?top=true${status ? `&status=${status}` : ""}`} />
       </div>
       <Shown
-        of={{ data: jobs.data?.pages.flatMap((page) => page.data), error: jobs.error, refetch: jobs.refetch }}
+        of={{
+          data: jobs.data?.pages.flatMap((page) => page.data).filter(({ id }) => !hidden.has(id)),
+          error: jobs.error,
+          refetch: jobs.refetch,
+        }}
         what="jobs"
       >
         {(found) =>

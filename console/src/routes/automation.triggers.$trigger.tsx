@@ -31,7 +31,9 @@ import { toldWhen } from "@/features/triggers/when";
 import { workflowsQuery } from "@/features/workflows/api";
 import { serverUrl } from "@/lib/api";
 import { count, moment, pretty } from "@/lib/format";
+import { useRemoval } from "@/lib/removal";
 import { toast } from "@/lib/toast";
+import { reversible } from "@/lib/undo";
 import { useNames } from "./-names";
 import { runLink } from "./-run-link";
 
@@ -207,6 +209,10 @@ function Actions({ trigger, onEdit }: { trigger: Trigger; onEdit: () => void }) 
   const isActive = trigger.status === "active";
   const pausing = useMutation({
     mutationFn: () => (isActive ? pauseTrigger(trigger.id) : resumeTrigger(trigger.id)),
+    onSuccess: () =>
+      reversible(isActive ? "It is paused." : "It fires again.", () =>
+        (isActive ? resumeTrigger(trigger.id) : pauseTrigger(trigger.id)).then(onSettled),
+      ),
     onError,
     onSettled,
   });
@@ -217,12 +223,13 @@ function Actions({ trigger, onEdit }: { trigger: Trigger; onEdit: () => void }) 
     onError,
     onSettled,
   });
-  const removing = useMutation({
-    mutationFn: () => deleteTrigger(trigger.id),
-    onSuccess: () => navigate({ to: "/automation/triggers" }),
-    onError,
-    onSettled,
-  });
+  const remove = useRemoval(["triggers"]);
+  const onRemove = () => {
+    remove(trigger.id, `${trigger.name} is deleted, with its history. The runs that it started stay.`, () =>
+      deleteTrigger(trigger.id),
+    );
+    void navigate({ to: "/automation/triggers" });
+  };
   return (
     <>
       <Button look="main" disabled={firing.isPending} onClick={() => firing.mutate()}>
@@ -246,16 +253,9 @@ function Actions({ trigger, onEdit }: { trigger: Trigger; onEdit: () => void }) 
           </Button>
         </Confirm>
       )}
-      <Confirm
-        title={`Delete ${trigger.name}?`}
-        text="Its history goes with it; the runs that it started stay."
-        action="Delete"
-        onConfirm={() => removing.mutate()}
-      >
-        <Button look="danger" size="icon" aria-label={`Delete ${trigger.name}`}>
-          <Trash2 aria-hidden />
-        </Button>
-      </Confirm>
+      <Button onClick={onRemove} look="danger" size="icon" aria-label={`Delete ${trigger.name}`}>
+        <Trash2 aria-hidden />
+      </Button>
       <Modal title="A new secret" isOpen={renewed !== null} onClose={() => setRenewed(null)}>
         {renewed && <Secret {...renewed} />}
       </Modal>

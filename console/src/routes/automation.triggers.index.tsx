@@ -10,12 +10,14 @@ import { triggersQuery } from "@/features/triggers/api";
 import { toldWhen } from "@/features/triggers/when";
 import { workflowsQuery } from "@/features/workflows/api";
 import { counted, moment } from "@/lib/format";
+import { useHidden } from "@/lib/undo";
 import { useNames } from "./-names";
 
 export const Route = createFileRoute("/automation/triggers/")({ component: Triggers });
 
 function Triggers() {
   const triggers = useQuery(triggersQuery);
+  const hidden = useHidden();
   const workflows = useQuery(workflowsQuery);
   const names = useNames();
   const workflowNames = new Map(workflows.data?.data.map(({ id, name }) => [id, name]));
@@ -31,8 +33,9 @@ function Triggers() {
         {making}
       </div>
       <Shown of={triggers} what="triggers">
-        {({ data }) =>
-          data.length ? (
+        {({ data: all }) => {
+          const data = all.filter(({ id }) => !hidden.has(id));
+          return data.length ? (
             <Card>
               <ul className="divide-y divide-line">
                 {data.map((trigger) => (
@@ -66,8 +69,8 @@ function Triggers() {
               A trigger starts an agent or a workflow: by the clock, when something happens, or on a request from
               outside.
             </Empty>
-          )
-        }
+          );
+        }}
       </Shown>
     </div>
   );

@@ -1,7 +1,6 @@
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { createFileRoute, Link, useNavigate } from "@tanstack/react-router";
 import { ArrowLeft, Pencil, Play, Trash2 } from "lucide-react";
-import { useState } from "react";
 import { CopyCurl } from "@/components/copy-curl";
 import { Loaded } from "@/components/loaded";
 import { Modal } from "@/components/modal";
@@ -11,7 +10,6 @@ import { Empty, Shown } from "@/components/states";
 import { Status } from "@/components/status";
 import { Table } from "@/components/table";
 import { Button, buttonStyle } from "@/components/ui/button";
-import { Confirm } from "@/components/ui/confirm";
 import { Field, TextArea } from "@/components/ui/field";
 import { deleteWorkflow, executionsQuery, runWorkflow, type Workflow, workflowQuery } from "@/features/workflows/api";
 import { DefinitionForm } from "@/features/workflows/definition-form";
@@ -19,18 +17,21 @@ import { Graph } from "@/features/workflows/graph";
 import type { StepDefinition } from "@/features/workflows/layout";
 import { StepPanel } from "@/features/workflows/step-panel";
 import { duration, moment, pretty } from "@/lib/format";
-import { toast } from "@/lib/toast";
+import { useRemoval } from "@/lib/removal";
 
 interface Search {
   step?: string;
   edit?: true;
+  /** Whether it is about to be executed. */
+  begin?: true;
 }
 
 export const Route = createFileRoute("/automation/workflows/$workflow/")({
   component: WorkflowPage,
-  validateSearch: ({ step, edit }: Record<string, unknown>): Search => ({
+  validateSearch: ({ step, edit, begin }: Record<string, unknown>): Search => ({
     step: typeof step === "string" ? step : undefined,
     edit: edit === true ? true : undefined,
+    begin: begin === true ? true : undefined,
   }),
 });
 
@@ -176,7 +177,14 @@ function sampleOf(schema: unknown): unknown {
 function Begin({ workflow }: { workflow: Workflow }) {
   const navigate = useNavigate();
   const queries = useQueryClient();
-  const [isOpen, setIsOpen] = useState(false);
+  const search = Route.useSearch();
+  const setIsOpen = (isOpen: boolean) =>
+    void navigate({
+      to: "/automation/workflows/$workflow",
+      params: { workflow: workflow.slug },
+      search: { ...search, begin: isOpen || undefined },
+      replace: true,
+    });
   const beginning = useMutation({
     mutationFn: (text: string) => {
       let input: unknown;
@@ -199,7 +207,7 @@ function Begin({ workflow }: { workflow: Workflow }) {
       <Button look="main" onClick={() => setIsOpen(true)}>
         <Play aria-hidden /> Execute
       </Button>
-      <Modal title={`Execute ${workflow.name}`} isOpen={isOpen} onClose={() => setIsOpen(false)}>
+      <Modal title={`Execute ${workflow.name}`} isOpen={search.begin === true} onClose={() => setIsOpen(false)}>
         <form
           className="space-y-4"
           onSubmit={(event) => {
@@ -219,9 +227,16 @@ function Begin({ workflow }: { workflow: Workflow }) {
             )}
           </Field>
           <Problem of={beginning.error} />
-          <Button type="submit" look="main" disabled={beginning.isPending}>
-            Begin
-          </Button>
+          <div className="flex gap-2">
+            <Button type="submit" look="main" disabled={beginning.isPending}>
+              Begin
+            </Button>
+            <CopyCurl
+              method="POST"
+              path={`/v1/workflows/${workflow.slug}/run`}
+              body={(form: FormData) => ({ input: JSON.parse(String(form.get("input"))) })}
+            />
+          </div>
         </form>
       </Modal>
     </>
@@ -230,25 +245,16 @@ function Begin({ workflow }: { workflow: Workflow }) {
 
 function Remove({ workflow }: { workflow: Workflow }) {
   const navigate = useNavigate();
-  const queries = useQueryClient();
-  const removing = useMutation({
-    mutationFn: () => deleteWorkflow(workflow.id),
-    onSuccess: async () => {
-      await navigate({ to: "/automation/workflows" });
-      await queries.invalidateQueries({ queryKey: ["workflows"], exact: true });
-    },
-    onError: (error) => toast.error(error.message),
-  });
+  const remove = useRemoval(["workflows"]);
+  const onRemove = () => {
+    remove(workflow.id, `${workflow.name} is deleted. Executions that were begun go on.`, () =>
+      deleteWorkflow(workflow.id),
+    );
+    void navigate({ to: "/automation/workflows" });
+  };
   return (
-    <Confirm
-      title={`Delete ${workflow.name}?`}
-      text="Executions that were begun go on, and stay readable as runs."
-      action="Delete"
-      onConfirm={() => removing.mutate()}
-    >
-      <Button look="danger" size="icon" aria-label={`Delete ${workflow.name}`}>
-        <Trash2 aria-hidden />
-      </Button>
-    </Confirm>
+    <Button onClick={onRemove} look="danger" size="icon" aria-label={`Delete ${workflow.name}`}>
+      <Trash2 aria-hidden />
+    </Button>
   );
 }

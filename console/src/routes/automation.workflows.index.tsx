@@ -6,11 +6,13 @@ import { Empty, Shown } from "@/components/states";
 import { buttonStyle } from "@/components/ui/button";
 import { workflowsQuery } from "@/features/workflows/api";
 import { ago, counted } from "@/lib/format";
+import { useHidden } from "@/lib/undo";
 
 export const Route = createFileRoute("/automation/workflows/")({ component: Workflows });
 
 function Workflows() {
   const workflows = useQuery(workflowsQuery);
+  const hidden = useHidden();
   const making = (
     <Link to="/automation/workflows/new" className={buttonStyle({ look: "main" })}>
       <Plus aria-hidden /> New workflow
@@ -23,8 +25,9 @@ function Workflows() {
         {making}
       </div>
       <Shown of={workflows} what="workflows">
-        {({ data }) =>
-          data.length ? (
+        {({ data: all }) => {
+          const data = all.filter(({ id }) => !hidden.has(id));
+          return data.length ? (
             <ul className="grid grid-cols-1 gap-3 sm:grid-cols-2 lg:grid-cols-3">
               {data.map((workflow) => (
                 <li key={workflow.id}>
@@ -48,8 +51,8 @@ function Workflows() {
             <Empty title="No workflows yet" action={making}>
               A workflow is a graph of steps: agents, tools, requests, decisions, waits. What is done survives a crash.
             </Empty>
-          )
-        }
+          );
+        }}
       </Shown>
     </div>
   );

@@ -1,14 +1,14 @@
-import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { createFileRoute, Link, Outlet, useMatchRoute, useNavigate } from "@tanstack/react-router";
 import { Plus, Trash2 } from "lucide-react";
 import { Failure, Loading } from "@/components/states";
 import { Button, buttonStyle } from "@/components/ui/button";
-import { Confirm } from "@/components/ui/confirm";
 import { agentsQuery } from "@/features/agents/api";
 import { deleteSession, sessionsQuery } from "@/features/sessions/api";
 import { cn } from "@/lib/cn";
 import { ago } from "@/lib/format";
-import { toast } from "@/lib/toast";
+import { useRemoval } from "@/lib/removal";
+import { useHidden } from "@/lib/undo";
 
 export const Route = createFileRoute("/chat")({ component: Chat });
 
@@ -31,10 +31,13 @@ function Chat() {
 
 export function Sessions() {
   const sessions = useInfiniteQuery(sessionsQuery);
+  const hidden = useHidden();
   const agents = useQuery(agentsQuery);
   const names = new Map(agents.data?.data.map(({ id, name }) => [id, name]));
   // Sessions without an agent hold background work, such as reading a document.
-  const shown = sessions.data?.pages.flatMap((page) => page.data).filter((session) => session.agent_id !== null);
+  const shown = sessions.data?.pages
+    .flatMap((page) => page.data)
+    .filter((session) => session.agent_id !== null && !hidden.has(session.id));
   return (
     <nav aria-label="Conversations" className="flex min-h-0 flex-1 flex-col">
       <div className="p-3">
@@ -66,37 +69,27 @@ export function Sessions() {
 }
 
 function Row({ id, title, at }: { id: string; title: string; at: string }) {
-  const queries = useQueryClient();
   const navigate = useNavigate();
-  const removing = useMutation({
-    mutationFn: () => deleteSession(id),
-    onSuccess: async () => {
-      await navigate({ to: "/chat" });
-      await queries.invalidateQueries({ queryKey: ["sessions"] });
-    },
-    onError: (error) => toast.error(error.message),
-  });
+  const remove = useRemoval(["sessions"]);
+  const onRemove = () => {
+    remove(id, `“${title}” is deleted, with its messages and runs.`, () => deleteSession(id));
+    void navigate({ to: "/chat" });
+  };
   return (
     <li className="group flex items-center rounded-lg hover:bg-raised has-aria-[current=page]:bg-accent-soft">
       <Link to="/chat/$session" params={{ session: id }} className="min-w-0 flex-1 rounded-lg px-2.5 py-2">
         <span className="block truncate text-sm font-medium">{title}</span>
         <span className="block text-sm text-soft">{ago(at)}</span>
       </Link>
-      <Confirm
-        title="Delete this conversation?"
-        text={`“${title}”, its messages and its runs are removed; what still runs is stopped.`}
-        action="Delete"
-        onConfirm={() => removing.mutate()}
+      <Button
+        onClick={onRemove}
+        look="quiet"
+        size="icon"
+        aria-label={`Delete ${title}`}
+        className="opacity-0 group-hover:opacity-100 focus-visible:opacity-100"
       >
-        <Button
-          look="quiet"
-          size="icon"
-          aria-label={`Delete ${title}`}
-          className="opacity-0 group-hover:opacity-100 focus-visible:opacity-100"
-        >
-          <Trash2 aria-hidden />
-        </Button>
-      </Confirm>
+        <Trash2 aria-hidden />
+      </Button>
     </li>
   );
 }

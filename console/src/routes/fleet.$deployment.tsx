@@ -1,7 +1,6 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { createFileRoute, useNavigate } from "@tanstack/react-router";
 import { Trash2 } from "lucide-react";
-import { useState } from "react";
 import { CopyCurl } from "@/components/copy-curl";
 import { Loaded } from "@/components/loaded";
 import { Card, Page } from "@/components/page";
@@ -38,17 +37,20 @@ interface Search {
   text?: string;
   replica?: string;
   period?: Period;
+  /** Whether a new version is being written. */
+  change?: true;
 }
 
 const textOf = (value: unknown) => (typeof value === "string" && value ? value : undefined);
 
 export const Route = createFileRoute("/fleet/$deployment")({
   component: DeploymentPage,
-  validateSearch: ({ level, text, replica, period }: Record<string, unknown>): Search => ({
+  validateSearch: ({ level, text, replica, period, change }: Record<string, unknown>): Search => ({
     level: LEVELS.find((each) => each === level),
     text: typeof text === "number" ? String(text) : textOf(text),
     replica: textOf(replica),
     period: PERIODS.find((each) => each === period),
+    change: change === true ? true : undefined,
   }),
 });
 
@@ -65,12 +67,12 @@ function DeploymentPage() {
 function Found({ deployment }: { deployment: Deployment }) {
   const navigate = useNavigate({ from: "/fleet/$deployment" });
   const queries = useQueryClient();
-  const { level, text, replica, period } = Route.useSearch();
-  const [isChanging, setIsChanging] = useState(false);
+  const { level, text, replica, period, change: isChanging = false } = Route.useSearch();
   const replicas = useQuery(replicasQuery(deployment.id, deployment.status === "deploying"));
   const filter: LineFilter = { level: level ?? "debug", text: text ?? "", replica: replica ?? "" };
   const show = (next: Partial<Search>) =>
     void navigate({ search: (before) => ({ ...before, ...next }), replace: true, resetScroll: false });
+  const setIsChanging = (isOpen: boolean) => show({ change: isOpen || undefined });
   const onSave = async (draft: Draft) => {
     const changed = await changeDeployment(deployment.id, changesOf(draft, deployment));
     setIsChanging(false);

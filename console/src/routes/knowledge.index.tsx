@@ -74,6 +74,11 @@ function NewBase() {
         <Button type="submit" look="main" disabled={making.isPending}>
           <Plus aria-hidden /> Make
         </Button>
+        <CopyCurl
+          method="POST"
+          path="/v1/knowledge-bases"
+          body={(form: FormData) => ({ name: String(form.get("name") ?? "").trim() })}
+        />
       </div>
       {making.error && (
         <p role="alert" className="mt-1.5 text-sm text-bad">

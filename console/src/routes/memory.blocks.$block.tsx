@@ -7,14 +7,14 @@ import { linkStyle } from "@/components/facts";
 import { Loaded } from "@/components/loaded";
 import { Card, Page } from "@/components/page";
 import { Button } from "@/components/ui/button";
-import { Confirm } from "@/components/ui/confirm";
 import { agentsQuery } from "@/features/agents/api";
-import { type Block, blockQuery, deleteBlock, undoBlock } from "@/features/memory/api";
+import { type Block, blockQuery, deleteBlock, restoreBlock, undoBlock } from "@/features/memory/api";
 import { BlockEditor } from "@/features/memory/block-editor";
 import { BlockVersions } from "@/features/memory/block-versions";
 import { sees } from "@/features/memory/blocks";
 import { Pins } from "@/features/memory/pins";
 import { toast } from "@/lib/toast";
+import { reversible } from "@/lib/undo";
 
 export const Route = createFileRoute("/memory/blocks/$block")({ component: BlockPage });
 
@@ -47,6 +47,9 @@ function Found({ block }: { block: Block }) {
       await navigate({ to: "/memory", search: { show: "blocks" } });
       queries.removeQueries({ queryKey: blockQuery(block.id).queryKey });
       await read();
+      reversible(`${block.label} is deleted; no agent sees it any more. It can be restored for 30 days.`, () =>
+        restoreBlock(block.id).then(read),
+      );
     },
     onError,
   });
@@ -73,16 +76,9 @@ function Found({ block }: { block: Block }) {
               <Undo2 aria-hidden /> Undo
             </Button>
           )}
-          <Confirm
-            title={`Delete the block ${block.label}?`}
-            text="Its text and all its versions are removed for good, and agents no longer see it."
-            action="Delete"
-            onConfirm={() => removing.mutate()}
-          >
-            <Button look="danger">
-              <Trash2 aria-hidden /> Delete
-            </Button>
-          </Confirm>
+          <Button look="danger" disabled={removing.isPending} onClick={() => removing.mutate()}>
+            <Trash2 aria-hidden /> Delete
+          </Button>
           <CopyCurl path={`/v1/memory-blocks/${block.id}`} />
         </>
       }

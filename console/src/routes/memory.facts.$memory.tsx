@@ -9,7 +9,6 @@ import { Card, Page } from "@/components/page";
 import { PlaceLink } from "@/components/place-link";
 import { Status } from "@/components/status";
 import { Button } from "@/components/ui/button";
-import { Confirm } from "@/components/ui/confirm";
 import { agentsQuery } from "@/features/agents/api";
 import { deleteMemory, type Memory, memoryQuery, rateMemory, undoMemory } from "@/features/memory/api";
 import { FactEditor } from "@/features/memory/fact-editor";
@@ -17,6 +16,7 @@ import { FactVersions } from "@/features/memory/fact-versions";
 import { Origin, useForgetting, whose } from "@/features/memory/facts";
 import { Finds } from "@/features/memory/finds";
 import { count, counted, moment, pretty } from "@/lib/format";
+import { useRemoval } from "@/lib/removal";
 import { toast } from "@/lib/toast";
 import { runLink } from "./-run-link";
 
@@ -135,15 +135,11 @@ function Actions({ memory }: { memory: Memory }) {
     onError,
     onSettled,
   });
-  const removing = useMutation({
-    mutationFn: () => deleteMemory(memory.id),
-    onSuccess: async () => {
-      await navigate({ to: "/memory" });
-      queries.removeQueries({ queryKey: memoryQuery(memory.id).queryKey });
-      await onSettled();
-    },
-    onError,
-  });
+  const remove = useRemoval(["memories"]);
+  const onRemove = () => {
+    remove(memory.id, `Memory ${memory.number} is deleted, with all its versions.`, () => deleteMemory(memory.id));
+    void navigate({ to: "/memory" });
+  };
   const isActive = memory.status === "active";
   return (
     <>
@@ -161,16 +157,9 @@ function Actions({ memory }: { memory: Memory }) {
       <Button disabled={setting.isPending} onClick={() => setting.mutate(isActive ? "forgotten" : "active")}>
         {isActive ? <EyeOff aria-hidden /> : <RotateCcw aria-hidden />} {isActive ? "Forget" : "Bring back"}
       </Button>
-      <Confirm
-        title="Delete it for good?"
-        text="The memory and all its versions are removed. To only keep it from agents, forget it instead."
-        action="Delete"
-        onConfirm={() => removing.mutate()}
-      >
-        <Button look="danger">
-          <Trash2 aria-hidden /> Delete
-        </Button>
-      </Confirm>
+      <Button onClick={onRemove} look="danger">
+        <Trash2 aria-hidden /> Delete
+      </Button>
       <CopyCurl path={`/v1/memories/${memory.id}`} />
     </>
   );

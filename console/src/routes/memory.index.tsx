@@ -26,6 +26,8 @@ interface Search {
   tier?: Tier;
   status?: (typeof STATES)[number];
   query?: string;
+  /** Whether a fact or a block is being written. */
+  make?: true;
 }
 
 const text = (value: unknown) => (typeof value === "string" || typeof value === "number" ? String(value) : undefined);
@@ -40,11 +42,12 @@ export const Route = createFileRoute("/memory/")({
     tier: TIERS.find((each) => each === search.tier),
     status: STATES.find((each) => each === search.status),
     query: text(search.query),
+    make: search.make === true ? true : undefined,
   }),
 });
 
 function Memory() {
-  const { show, agent, user, bucket, tier, status, query } = Route.useSearch();
+  const { show, agent, user, bucket, tier, status, query, make } = Route.useSearch();
   const navigate = useNavigate({ from: "/memory/" });
   const agents = useQuery(agentsQuery);
   const names = useMemo(() => new Map(agents.data?.data.map(({ id, name }) => [id, name])), [agents.data]);
@@ -53,6 +56,7 @@ function Memory() {
   const filter: Filter = { agent_id: whose, user_name: user, bucket, tier, status };
   const path =
     show === "blocks" ? "/v1/memory-blocks" : show === "conflicts" ? "/v1/memories/conflicts" : "/v1/memories";
+  const onMaking = (isMaking: boolean) => set({ make: isMaking || undefined });
   const set = (next: Partial<Search>) => void navigate({ search: (before) => ({ ...before, ...next }), replace: true });
   return (
     <Page
@@ -126,12 +130,12 @@ function Memory() {
           </>
         )}
       </div>
-      {show === "blocks" && <Blocks agents={names} agent={whose} />}
+      {show === "blocks" && <Blocks agents={names} agent={whose} isMaking={make === true} onMaking={onMaking} />}
       {show === "conflicts" && <Conflicts agent={whose} />}
       {!show && (
         <div className="space-y-4">
           <SearchBox key={query} query={query ?? ""} onQuery={(next) => set({ query: next || undefined })} />
-          <AddFact agents={names} agent={whose} />
+          <AddFact agents={names} agent={whose} isOpen={make === true} onOpen={onMaking} />
           <FactList filter={filter} query={query ?? ""} agents={names} />
         </div>
       )}

@@ -146,7 +146,12 @@ function Found({ run }: { run: Run }) {
             {!isRead && !events.length && !error ? (
               <Loading what="events" />
             ) : (
-              <EventList events={listed} shown={seq} onShow={show} />
+              <>
+                {only && listed.length === 0 && (
+                  <p className="p-4 text-soft">None of its {COUNTED[only].name} has ended yet.</p>
+                )}
+                <EventList events={listed} shown={seq} onShow={show} />
+              </>
             )}
           </div>
         </Card>

@@ -27,6 +27,7 @@ import {
 import { ROLE_TOLD } from "@/features/settings/user-form";
 import { ago, moment } from "@/lib/format";
 import { toast } from "@/lib/toast";
+import { reversible } from "@/lib/undo";
 
 export const Route = createFileRoute("/settings/people/$user")({ component: Person });
 
@@ -103,7 +104,12 @@ function Profile({ user }: { user: User }) {
   const saving = useMutation({
     mutationFn: (form: FormData) =>
       changeUser(user.id, { name: String(form.get("name")).trim(), role: String(form.get("role")) as Role }),
-    onSuccess: () => toast.success("It is saved."),
+    onMutate: () => ({ name: user.name, role: user.role }),
+    onSuccess: (_, __, before) =>
+      reversible("It is saved.", async () => {
+        await changeUser(user.id, before);
+        await queries.invalidateQueries({ queryKey: ["users"] });
+      }),
     onSettled: () => queries.invalidateQueries({ queryKey: ["users"] }),
   });
   return (
@@ -130,9 +136,16 @@ function Profile({ user }: { user: User }) {
           )}
         </Field>
         <Problem of={saving.error} />
-        <Button type="submit" disabled={saving.isPending}>
-          Save
-        </Button>
+        <div className="flex gap-2">
+          <Button type="submit" disabled={saving.isPending}>
+            Save
+          </Button>
+          <CopyCurl
+            method="PATCH"
+            path={`/v1/users/${user.id}`}
+            body={(form: FormData) => ({ name: String(form.get("name")).trim(), role: String(form.get("role")) })}
+          />
+        </div>
       </form>
     </Card>
   );

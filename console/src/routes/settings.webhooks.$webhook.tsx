@@ -27,7 +27,9 @@ import { DeliveryView } from "@/features/settings/delivery-view";
 import { WebhookForm } from "@/features/settings/webhook-form";
 import { cn } from "@/lib/cn";
 import { ago, counted, moment } from "@/lib/format";
+import { useRemoval } from "@/lib/removal";
 import { toast } from "@/lib/toast";
+import { reversible } from "@/lib/undo";
 import { runLink } from "./-run-link";
 import { webhookState } from "./-webhook-state";
 
@@ -241,6 +243,10 @@ function Actions({ webhook, onEdit }: { webhook: Webhook; onEdit: () => void }) 
   });
   const switching = useMutation({
     mutationFn: () => changeWebhook(webhook.id, { is_active: !webhook.is_active }),
+    onSuccess: () =>
+      reversible(webhook.is_active ? "Nothing is sent while it is paused." : "It is told again.", () =>
+        changeWebhook(webhook.id, { is_active: webhook.is_active }).then(onSettled),
+      ),
     onError,
     onSettled,
   });
@@ -250,12 +256,13 @@ function Actions({ webhook, onEdit }: { webhook: Webhook; onEdit: () => void }) 
     onError,
     onSettled,
   });
-  const removing = useMutation({
-    mutationFn: () => deleteWebhook(webhook.id),
-    onSuccess: () => navigate({ to: "/settings/webhooks" }),
-    onError,
-    onSettled,
-  });
+  const remove = useRemoval(["webhooks"]);
+  const onRemove = () => {
+    remove(webhook.id, `${webhook.description || webhook.url} is deleted, with its deliveries.`, () =>
+      deleteWebhook(webhook.id),
+    );
+    void navigate({ to: "/settings/webhooks" });
+  };
   return (
     <>
       <Button look="main" disabled={testing.isPending} onClick={() => testing.mutate()}>
@@ -279,16 +286,9 @@ function Actions({ webhook, onEdit }: { webhook: Webhook; onEdit: () => void }) 
           </Button>
         </Confirm>
       )}
-      <Confirm
-        title={`Delete ${webhook.description || webhook.url}?`}
-        text="Its deliveries go with it, those that wait too."
-        action="Delete"
-        onConfirm={() => removing.mutate()}
-      >
-        <Button look="danger" size="icon" aria-label="Delete the webhook">
-          <Trash2 aria-hidden />
-        </Button>
-      </Confirm>
+      <Button onClick={onRemove} look="danger" size="icon" aria-label="Delete the webhook">
+        <Trash2 aria-hidden />
+      </Button>
       <Modal title="The new secret" isOpen={secret !== ""} onClose={() => setSecret("")}>
         <Secret name="Signing secret" value={secret} />
       </Modal>

@@ -9,6 +9,7 @@ import { Status } from "@/components/status";
 import { buttonStyle } from "@/components/ui/button";
 import { webhooksQuery } from "@/features/settings/api";
 import { WebhookForm } from "@/features/settings/webhook-form";
+import { useHidden } from "@/lib/undo";
 import { webhookState } from "./-webhook-state";
 
 export const Route = createFileRoute("/settings/webhooks/")({
@@ -20,6 +21,7 @@ function Webhooks() {
   const { make } = Route.useSearch();
   const navigate = Route.useNavigate();
   const webhooks = useQuery(webhooksQuery);
+  const hidden = useHidden();
   const making = (
     <Link to="/settings/webhooks" search={{ make: true }} className={buttonStyle({ look: "main" })}>
       <Plus aria-hidden /> New webhook
@@ -32,8 +34,9 @@ function Webhooks() {
         {making}
       </div>
       <Shown of={webhooks} what="webhooks">
-        {({ data }) =>
-          data.length ? (
+        {({ data: all }) => {
+          const data = all.filter(({ id }) => !hidden.has(id));
+          return data.length ? (
             <Card>
               <ul className="divide-y divide-line">
                 {data.map((webhook) => (
@@ -61,8 +64,8 @@ function Webhooks() {
               A webhook tells another program what happens here: runs that end, approvals that wait, budgets that are
               spent.
             </Empty>
-          )
-        }
+          );
+        }}
       </Shown>
       <Modal title="New webhook" isOpen={make === true} onClose={() => void navigate({ search: {} })}>
         <WebhookForm

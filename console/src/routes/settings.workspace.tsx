@@ -11,6 +11,7 @@ import { createProject, meQuery, projectsQuery, renameWorkspace, workspaceQuery 
 import { ExportForm } from "@/features/settings/export-form";
 import { moment } from "@/lib/format";
 import { toast } from "@/lib/toast";
+import { reversible } from "@/lib/undo";
 
 export const Route = createFileRoute("/settings/workspace")({ component: WorkspaceSettings });
 
@@ -32,7 +33,12 @@ function Workspace() {
   const workspace = useQuery(workspaceQuery);
   const renaming = useMutation({
     mutationFn: ({ id, name }: { id: string; name: string }) => renameWorkspace(id, name),
-    onSuccess: () => toast.success("The workspace is renamed."),
+    onMutate: () => workspace.data?.name,
+    onSuccess: (_, { id }, before) =>
+      reversible("The workspace is renamed.", async () => {
+        if (before) await renameWorkspace(id, before);
+        await queries.invalidateQueries({ queryKey: ["workspace"] });
+      }),
     onSettled: () => queries.invalidateQueries({ queryKey: ["workspace"] }),
   });
   return (
@@ -54,9 +60,16 @@ function Workspace() {
                   )}
                 </Field>
                 <Problem of={renaming.error} />
-                <Button type="submit" disabled={renaming.isPending}>
-                  Rename
-                </Button>
+                <div className="flex gap-2">
+                  <Button type="submit" disabled={renaming.isPending}>
+                    Rename
+                  </Button>
+                  <CopyCurl
+                    method="PATCH"
+                    path={`/v1/workspaces/${found.id}`}
+                    body={(form: FormData) => ({ name: String(form.get("name")).trim() })}
+                  />
+                </div>
               </form>
               <Details
                 of={[
@@ -126,6 +139,11 @@ function Projects() {
           <Button type="submit" disabled={making.isPending}>
             Make
           </Button>
+          <CopyCurl
+            method="POST"
+            path="/v1/projects"
+            body={(form: FormData) => ({ name: String(form.get("name")).trim() })}
+          />
         </div>
         <Problem of={making.error} />
       </form>

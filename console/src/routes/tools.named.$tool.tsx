@@ -1,13 +1,13 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { createFileRoute, Link, useNavigate } from "@tanstack/react-router";
 import { Trash2 } from "lucide-react";
 import { Code } from "@/components/code";
+import { CopyCurl } from "@/components/copy-curl";
 import { Facts, linkStyle } from "@/components/facts";
 import { Loaded } from "@/components/loaded";
 import { Card, Page } from "@/components/page";
 import { Empty } from "@/components/states";
 import { Button, buttonStyle } from "@/components/ui/button";
-import { Confirm } from "@/components/ui/confirm";
 import { Decide } from "@/features/approvals/decide";
 import { deleteRecipe, deleteTool } from "@/features/tools/api";
 import { catalogueQuery, type Entry } from "@/features/tools/catalogue";
@@ -16,6 +16,7 @@ import { inWords } from "@/features/tools/permission";
 import { RecipeCard } from "@/features/tools/recipe-card";
 import { Trial } from "@/features/tools/trial";
 import { pretty } from "@/lib/format";
+import { useRemoval } from "@/lib/removal";
 import { toast } from "@/lib/toast";
 
 export const Route = createFileRoute("/tools/named/$tool")({ component: ToolPage });
@@ -55,7 +56,12 @@ function Found({ entry }: { entry: Entry }) {
     <Page
       title={<span className="font-mono text-xl break-all">{entry.name}</span>}
       lead={entry.description}
-      actions={<Removal entry={entry} />}
+      actions={
+        <>
+          <Removal entry={entry} />
+          <CopyCurl method="POST" path="/v1/runs" body={{ tool: entry.name, arguments: {} }} />
+        </>
+      }
     >
       <div className="grid items-start gap-5 lg:grid-cols-2">
         <Card title="Try it">
@@ -126,27 +132,18 @@ function Source({ entry }: { entry: Entry }) {
 }
 
 function Removal({ entry }: { entry: Entry }) {
-  const queries = useQueryClient();
   const navigate = useNavigate();
-  const removing = useMutation({
-    mutationFn: () => (entry.custom ? deleteTool(entry.custom.id) : deleteRecipe(entry.name)),
-    onSuccess: async () => {
-      await navigate({ to: "/tools" });
-      await queries.invalidateQueries({ queryKey: ["tools"] });
-    },
-    onError: (error) => toast.error(error.message),
-  });
+  const remove = useRemoval(["tools"]);
+  const onRemove = () => {
+    remove(entry.name, `${entry.name} is deleted. Agents that still name it are told so.`, () =>
+      entry.custom ? deleteTool(entry.custom.id) : deleteRecipe(entry.name),
+    );
+    void navigate({ to: "/tools" });
+  };
   if (!entry.custom && !entry.recipe) return null;
   return (
-    <Confirm
-      title={`Delete ${entry.name}?`}
-      text="Agents that still name it are told so when they are next run."
-      action="Delete"
-      onConfirm={() => removing.mutate()}
-    >
-      <Button look="danger">
-        <Trash2 aria-hidden /> Delete
-      </Button>
-    </Confirm>
+    <Button onClick={onRemove} look="danger">
+      <Trash2 aria-hidden /> Delete
+    </Button>
   );
 }

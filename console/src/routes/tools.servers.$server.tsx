@@ -7,14 +7,15 @@ import { Loaded } from "@/components/loaded";
 import { Card, Page } from "@/components/page";
 import { Status } from "@/components/status";
 import { Button } from "@/components/ui/button";
-import { Confirm } from "@/components/ui/confirm";
 import { deleteServer, refreshServer, type Server, serverQuery, updateServer } from "@/features/tools/api";
 import { stateOf } from "@/features/tools/server-list";
 import { ServerSettings } from "@/features/tools/server-settings";
 import { ServerTools } from "@/features/tools/server-tools";
 import { OAuth } from "@/features/tools/sign-in";
 import { counted, moment } from "@/lib/format";
+import { useRemoval } from "@/lib/removal";
 import { toast } from "@/lib/toast";
+import { reversible } from "@/lib/undo";
 
 export const Route = createFileRoute("/tools/servers/$server")({ component: ServerPage });
 
@@ -89,18 +90,18 @@ function Actions({ server, id }: { server: Server; id: string }) {
   });
   const switching = useMutation({
     mutationFn: () => updateServer(id, { is_enabled: !server.is_enabled }),
+    onSuccess: () =>
+      reversible(server.is_enabled ? "Agents cannot call its tools now." : "Agents may call its tools again.", () =>
+        updateServer(id, { is_enabled: server.is_enabled }).then(onSettled),
+      ),
     onError,
     onSettled,
   });
-  const removing = useMutation({
-    mutationFn: () => deleteServer(id),
-    onSuccess: async () => {
-      await navigate({ to: "/tools", search: { show: "connections" } });
-      queries.removeQueries({ queryKey: serverQuery(id).queryKey });
-      await onSettled();
-    },
-    onError,
-  });
+  const remove = useRemoval(["tools"]);
+  const onRemove = () => {
+    remove(id, `${server.name} is forgotten, with its tools, its secrets and its sign-in.`, () => deleteServer(id));
+    void navigate({ to: "/tools", search: { show: "connections" } });
+  };
   return (
     <>
       <Button disabled={asking.isPending || !server.is_enabled} onClick={() => asking.mutate()}>
@@ -109,16 +110,9 @@ function Actions({ server, id }: { server: Server; id: string }) {
       <Button disabled={switching.isPending} onClick={() => switching.mutate()}>
         <Power aria-hidden /> {server.is_enabled ? "Switch off" : "Switch on"}
       </Button>
-      <Confirm
-        title={`Forget ${server.name}?`}
-        text="Its tools, its secrets and its sign-in are removed. Agents that still name its tools are told so."
-        action="Forget it"
-        onConfirm={() => removing.mutate()}
-      >
-        <Button look="danger">
-          <Trash2 aria-hidden /> Forget
-        </Button>
-      </Confirm>
+      <Button onClick={onRemove} look="danger">
+        <Trash2 aria-hidden /> Forget
+      </Button>
       <CopyCurl path={`/v1/mcp-servers/${id}`} />
     </>
   );

@@ -6,7 +6,6 @@ import { Loaded } from "@/components/loaded";
 import { Card, Page } from "@/components/page";
 import { Shown } from "@/components/states";
 import { Button } from "@/components/ui/button";
-import { Confirm } from "@/components/ui/confirm";
 import {
   deleteToolset,
   type Permission,
@@ -19,7 +18,9 @@ import {
 import { OpenApiForm } from "@/features/tools/openapi-form";
 import { PermissionSelect } from "@/features/tools/permission";
 import { counted } from "@/lib/format";
+import { useRemoval } from "@/lib/removal";
 import { toast } from "@/lib/toast";
+import { reversible } from "@/lib/undo";
 
 export const Route = createFileRoute("/tools/toolsets/$toolset")({ component: ToolsetPage });
 
@@ -94,10 +95,12 @@ const ToolLink = ({ name, about }: { name: string; about?: string }) => (
 
 function Policy({ id, name, permission }: { id: string; name: string; permission: Permission }) {
   const queries = useQueryClient();
+  const read = () => queries.invalidateQueries({ queryKey: ["tools"] });
   const changing = useMutation({
     mutationFn: (next: Permission) => updateTool(id, { permission: next }),
+    onSuccess: () => reversible(`${name} is allowed otherwise now.`, () => updateTool(id, { permission }).then(read)),
     onError: (error) => toast.error(error.message),
-    onSettled: () => queries.invalidateQueries({ queryKey: ["tools"] }),
+    onSettled: read,
   });
   return (
     <PermissionSelect
@@ -117,33 +120,28 @@ function Actions({ toolset }: { toolset: Toolset }) {
   const onSettled = () => queries.invalidateQueries({ queryKey: ["tools"] });
   const switching = useMutation({
     mutationFn: () => updateToolset(toolset.id, { is_enabled: !toolset.is_enabled }),
+    onSuccess: () =>
+      reversible(toolset.is_enabled ? "Agents cannot call its tools now." : "Agents may call its tools again.", () =>
+        updateToolset(toolset.id, { is_enabled: toolset.is_enabled }).then(onSettled),
+      ),
     onError,
     onSettled,
   });
-  const removing = useMutation({
-    mutationFn: () => deleteToolset(toolset.id),
-    onSuccess: async () => {
-      await navigate({ to: "/tools", search: { show: "toolsets" } });
-      queries.removeQueries({ queryKey: toolsetQuery(toolset.id).queryKey });
-      await onSettled();
-    },
-    onError,
-  });
+  const remove = useRemoval(["tools"]);
+  const onRemove = () => {
+    remove(toolset.id, `${toolset.name} is deleted, with its tools and its secret headers.`, () =>
+      deleteToolset(toolset.id),
+    );
+    void navigate({ to: "/tools", search: { show: "toolsets" } });
+  };
   return (
     <>
       <Button disabled={switching.isPending} onClick={() => switching.mutate()}>
         <Power aria-hidden /> {toolset.is_enabled ? "Switch off" : "Switch on"}
       </Button>
-      <Confirm
-        title={`Delete ${toolset.name}?`}
-        text={`Its ${counted(toolset.tool_count, "tool")} and its secret headers are removed.`}
-        action="Delete"
-        onConfirm={() => removing.mutate()}
-      >
-        <Button look="danger">
-          <Trash2 aria-hidden /> Delete
-        </Button>
-      </Confirm>
+      <Button onClick={onRemove} look="danger">
+        <Trash2 aria-hidden /> Delete
+      </Button>
       <CopyCurl path={`/v1/toolsets/${toolset.id}`} />
     </>
   );

@@ -9,7 +9,6 @@ import { Card } from "@/components/page";
 import { PlaceLink } from "@/components/place-link";
 import { Shown } from "@/components/states";
 import { Button } from "@/components/ui/button";
-import { Confirm } from "@/components/ui/confirm";
 import {
   type Budget,
   budgetQuery,
@@ -25,7 +24,9 @@ import { limitsOf } from "@/features/usage/limits";
 import { Meter } from "@/features/usage/meter";
 import { Waiting } from "@/features/usage/waiting";
 import { count, moment, money } from "@/lib/format";
+import { useRemoval } from "@/lib/removal";
 import { toast } from "@/lib/toast";
+import { reversible } from "@/lib/undo";
 import { BudgetHead, subjectOf } from "./-budget-head";
 import { useNames } from "./-names";
 import { runLink } from "./-run-link";
@@ -71,15 +72,20 @@ function Found({ budget }: { budget: Budget }) {
   const onSettled = () => queries.invalidateQueries({ queryKey: ["budgets"] });
   const pausing = useMutation({
     mutationFn: () => changeBudget(budget.id, { is_active: !budget.is_active }),
+    onSuccess: () =>
+      reversible(budget.is_active ? "It limits nothing while it is paused." : "It is in force.", () =>
+        changeBudget(budget.id, { is_active: budget.is_active }).then(onSettled),
+      ),
     onError,
     onSettled,
   });
-  const removing = useMutation({
-    mutationFn: () => deleteBudget(budget.id),
-    onSuccess: () => navigate({ to: "/usage/budgets" }),
-    onError,
-    onSettled,
-  });
+  const remove = useRemoval(["budgets"]);
+  const onRemove = () => {
+    remove(budget.id, `${budget.name || "The budget"} is deleted, with what it has counted. Usage records stay.`, () =>
+      deleteBudget(budget.id),
+    );
+    void navigate({ to: "/usage/budgets" });
+  };
   const { state } = budget;
   const calls = behind(budget);
   const subject = subjectOf(budget, names);
@@ -94,16 +100,9 @@ function Found({ budget }: { budget: Budget }) {
           {budget.is_active ? <Pause aria-hidden /> : <Play aria-hidden />}{" "}
           {budget.is_active ? "Pause" : "Put in force"}
         </Button>
-        <Confirm
-          title={`Delete the budget ${budget.name || subject}?`}
-          text="What it has counted is gone, and it limits nothing any more. Usage records stay."
-          action="Delete"
-          onConfirm={() => removing.mutate()}
-        >
-          <Button look="danger">
-            <Trash2 aria-hidden /> Delete
-          </Button>
-        </Confirm>
+        <Button onClick={onRemove} look="danger">
+          <Trash2 aria-hidden /> Delete
+        </Button>
         <CopyCurl path={`/v1/budgets/${budget.id}`} />
       </div>
       <div className="grid gap-5 lg:grid-cols-2">

@@ -11,6 +11,7 @@ import { BudgetForm } from "@/features/usage/budget-form";
 import { limitsOf } from "@/features/usage/limits";
 import { Meter } from "@/features/usage/meter";
 import { Waiting } from "@/features/usage/waiting";
+import { useHidden } from "@/lib/undo";
 import { BudgetHead, subjectOf } from "./-budget-head";
 import { useNames } from "./-names";
 
@@ -24,6 +25,7 @@ function Budgets() {
   const navigate = Route.useNavigate();
   const names = useNames();
   const budgets = useQuery(allBudgetsQuery);
+  const hidden = useHidden();
   const waiting = useQuery(waitingQuery());
   const making = (
     <Link to="/usage/budgets" search={{ make: true }} className={buttonStyle({ look: "main" })}>
@@ -60,8 +62,9 @@ function Budgets() {
         </Card>
       )}
       <Shown of={budgets} what="budgets">
-        {({ data }) =>
-          data.length ? (
+        {({ data: all }) => {
+          const data = all.filter(({ id }) => !hidden.has(id));
+          return data.length ? (
             <ul className="grid grid-cols-1 gap-3 md:grid-cols-2">
               {data.map((budget) => (
                 <li key={budget.id}>
@@ -82,8 +85,8 @@ function Budgets() {
             <Empty title="No budgets yet" action={making}>
               A budget holds before a call is made. A run without room waits, and goes on when you raise it.
             </Empty>
-          )
-        }
+          );
+        }}
       </Shown>
       <Modal title="New budget" isOpen={make === true} onClose={() => void navigate({ search: {} })}>
         <BudgetForm

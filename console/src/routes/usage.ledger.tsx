@@ -25,6 +25,7 @@ import { Holds } from "@/features/usage/holds";
 import { fold, microsOf, singly, sumOf } from "@/features/usage/ledger";
 import { counted, moment, money } from "@/lib/format";
 import { toast } from "@/lib/toast";
+import { reversible } from "@/lib/undo";
 import { useNames } from "./-names";
 import { runLink } from "./-run-link";
 
@@ -61,10 +62,13 @@ function Ledger() {
 function Credit() {
   const credit = useQuery(creditQuery);
   const queries = useQueryClient();
+  const read = () => queries.invalidateQueries({ queryKey: ["credits"] });
   const switching = useMutation({
     mutationFn: switchCredits,
+    onSuccess: (_, isOn) =>
+      reversible(isOn ? "Credits are on." : "Credits are off.", () => switchCredits(!isOn).then(read)),
     onError: (error) => toast.error(error.message),
-    onSettled: () => queries.invalidateQueries({ queryKey: ["credits"] }),
+    onSettled: read,
   });
   return (
     <Shown of={credit} what="the credit">
@@ -72,7 +76,8 @@ function Credit() {
         <Card
           title="Credit"
           actions={
-            <div className="flex gap-2">
+            <div className="flex flex-wrap justify-end gap-2">
+              <CopyCurl path="/v1/credits" />
               <Add />
               {found.is_enabled ? (
                 <Button size="small" onClick={() => switching.mutate(false)}>
@@ -160,9 +165,19 @@ function Add() {
           <Field label="Dollars">{(given) => <Input {...given} name="dollars" required inputMode="decimal" />}</Field>
           <Field label="Note">{(given) => <Input {...given} name="note" maxLength={500} />}</Field>
           <Problem of={posting.error} />
-          <Button type="submit" look="main" disabled={posting.isPending}>
-            Post
-          </Button>
+          <div className="flex gap-2">
+            <Button type="submit" look="main" disabled={posting.isPending}>
+              Post
+            </Button>
+            <CopyCurl
+              method="POST"
+              path="/v1/credits/grants"
+              body={(form: FormData) => ({
+                amount_micros: microsOf(String(form.get("dollars"))) ?? 0,
+                note: String(form.get("note") ?? "").trim(),
+              })}
+            />
+          </div>
         </form>
       </Modal>
     </>

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { lines, outline } from "../../src/features/jobs/tree";
 import { every, readWhen, toldWhen } from "../../src/features/triggers/when";
 import type { Transaction } from "../../src/features/usage/api";
-import { fold, microsOf } from "../../src/features/usage/ledger";
+import { fold, microsOf, singly, sumOf } from "../../src/features/usage/ledger";
 import { edgesOf, layersOf, layoutOf, NODE, type StepDefinition } from "../../src/features/workflows/layout";
 import { dayAfter, daysBetween, niceTop, sinceDays, ticks } from "../../src/lib/scale";
 
@@ -144,6 +144,18 @@ describe("the ledger", () => {
 
     expect(rest).toEqual([]);
     expect(line).toMatchObject({ state: "settled", held: 100, spent: 40, balance: -40, run: "r", kind: "call" });
+  });
+
+  test("the changes of one account add up to it, in the sign that it is shown with", () => {
+    const held = posted("2", "hold", { balance: -100, held: 100 }, { hold_id: "h", run_id: "r", step: 3 });
+    const granted = posted("1", "grant", { balance: 500, granted: -500 });
+
+    expect(sumOf([held, granted], "balance")).toBe(400);
+    expect(sumOf([granted], "granted")).toBe(500);
+    expect(singly([held, granted], "balance").map(({ balance, state, step }) => [balance, state, step])).toEqual([
+      [-100, "held", 3],
+      [500, "booked", undefined],
+    ]);
   });
 
   test("what is under way stays held, what was given back costs nothing, and grants stand alone, newest first", () => {

@@ -1,11 +1,11 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { Trash2 } from "lucide-react";
 import { Empty, Shown } from "@/components/states";
 import { Status } from "@/components/status";
 import { Button } from "@/components/ui/button";
-import { Confirm } from "@/components/ui/confirm";
 import { bytes, counted } from "@/lib/format";
-import { toast } from "@/lib/toast";
+import { useRemoval } from "@/lib/removal";
+import { useHidden } from "@/lib/undo";
 import { type Document, deleteDocument, documentsQuery } from "./api";
 
 interface Props {
@@ -16,6 +16,7 @@ interface Props {
 
 export function Documents({ base, shown, onShow }: Props) {
   const documents = useQuery(documentsQuery(base));
+  const hidden = useHidden();
   return (
     <Shown of={documents} what="documents">
       {({ data, has_more }) =>
@@ -25,9 +26,11 @@ export function Documents({ base, shown, onShow }: Props) {
           </div>
         ) : (
           <ul className="divide-y divide-line">
-            {data.map((document) => (
-              <Row key={document.id} document={document} isShown={document.id === shown} onShow={onShow} />
-            ))}
+            {data
+              .filter(({ id }) => !hidden.has(id))
+              .map((document) => (
+                <Row key={document.id} document={document} isShown={document.id === shown} onShow={onShow} />
+              ))}
             {has_more && <li className="p-4 text-sm text-soft">There are more; the API lists them all.</li>}
           </ul>
         )
@@ -37,12 +40,12 @@ export function Documents({ base, shown, onShow }: Props) {
 }
 
 function Row({ document, isShown, onShow }: { document: Document; isShown: boolean } & Pick<Props, "onShow">) {
-  const queries = useQueryClient();
-  const removing = useMutation({
-    mutationFn: () => deleteDocument(document.knowledge_base_id, document.id),
-    onError: (error) => toast.error(error.message),
-    onSettled: () => queries.invalidateQueries({ queryKey: ["knowledge"] }),
-  });
+  const remove = useRemoval(["knowledge"]);
+  const onRemove = () => {
+    remove(document.id, `${document.name} is deleted, with its passages. Answers that cite it keep their quotes.`, () =>
+      deleteDocument(document.knowledge_base_id, document.id),
+    );
+  };
   const { phase, done, total } = document.progress;
   return (
     <li className="flex items-center gap-2 px-4 py-2 aria-current:bg-raised" aria-current={isShown || undefined}>
@@ -58,16 +61,9 @@ function Row({ document, isShown, onShow }: { document: Document; isShown: boole
         {document.error && <span className="block text-sm text-bad">{document.error.message}</span>}
       </button>
       <Status value={document.status} />
-      <Confirm
-        title={`Delete ${document.name}?`}
-        text="The document, its passages and its file are removed. Answers that cite it keep their quotes."
-        action="Delete"
-        onConfirm={() => removing.mutate()}
-      >
-        <Button look="quiet" size="icon" aria-label={`Delete ${document.name}`}>
-          <Trash2 aria-hidden />
-        </Button>
-      </Confirm>
+      <Button onClick={onRemove} look="quiet" size="icon" aria-label={`Delete ${document.name}`}>
+        <Trash2 aria-hidden />
+      </Button>
     </li>
   );
 }

@@ -1,6 +1,6 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Plus } from "lucide-react";
-import { useState } from "react";
+import { CopyCurl } from "@/components/copy-curl";
 import { Card } from "@/components/page";
 import { Button } from "@/components/ui/button";
 import { Field, Input, Select, TextArea } from "@/components/ui/field";
@@ -9,10 +9,27 @@ import { reversible } from "@/lib/undo";
 import { createMemory, deleteMemory, TIERS, type Tier } from "./api";
 import type { Names } from "./facts";
 
+function bodyOf(form: FormData) {
+  const text = (name: string) => String(form.get(name) ?? "").trim();
+  return {
+    content: text("content"),
+    agent_id: text("agent") || null,
+    user_name: text("user") || null,
+    tier: text("tier") as Tier,
+    bucket: text("bucket") || "general",
+  };
+}
+
 /** A fact that a person knows. */
-export function AddFact({ agents, agent }: { agents: Names; agent: string | undefined }) {
+interface Props {
+  agents: Names;
+  agent: string | undefined;
+  isOpen: boolean;
+  onOpen: (isOpen: boolean) => void;
+}
+
+export function AddFact({ agents, agent, isOpen, onOpen: setIsOpen }: Props) {
   const queries = useQueryClient();
-  const [isOpen, setIsOpen] = useState(false);
   const read = () => queries.invalidateQueries({ queryKey: ["memories"] });
   const adding = useMutation({
     mutationFn: createMemory,
@@ -37,15 +54,7 @@ export function AddFact({ agents, agent }: { agents: Names; agent: string | unde
         className="space-y-4 p-4"
         onSubmit={(event) => {
           event.preventDefault();
-          const form = new FormData(event.currentTarget);
-          const text = (name: string) => String(form.get(name) ?? "").trim();
-          adding.mutate({
-            content: text("content"),
-            agent_id: text("agent") || null,
-            user_name: text("user") || null,
-            tier: text("tier") as Tier,
-            bucket: text("bucket") || "general",
-          });
+          adding.mutate(bodyOf(new FormData(event.currentTarget)));
         }}
       >
         <Field label="The fact" hint="One whole statement is found best." error={problem("content")}>
@@ -89,6 +98,7 @@ export function AddFact({ agents, agent }: { agents: Names; agent: string | unde
           <Button type="submit" look="main" disabled={adding.isPending}>
             Remember it
           </Button>
+          <CopyCurl method="POST" path="/v1/memories" body={bodyOf} />
           <Button onClick={() => setIsOpen(false)}>Leave it</Button>
         </div>
       </form>

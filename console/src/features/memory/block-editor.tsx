@@ -1,5 +1,6 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
+import { CopyCurl } from "@/components/copy-curl";
 import { Button } from "@/components/ui/button";
 import { Check, Field, Input, TextArea } from "@/components/ui/field";
 import { ApiError } from "@/lib/api";
@@ -125,6 +126,7 @@ export function BlockEditor({ block }: { block: Block }) {
         <Button type="submit" look="main" disabled={saving.isPending || !isChanged || isTooLong || newest !== null}>
           Save as a new version
         </Button>
+        <CopyCurl method="PATCH" path={`/v1/memory-blocks/${block.id}`} body={{ ...draft, version: base.version }} />
         {isChanged && !newest && <Button onClick={() => setDraft(draftOf(base))}>Undo changes</Button>}
       </div>
     </form>

@@ -1,21 +1,30 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { Lock, Plus } from "lucide-react";
-import { useState } from "react";
+import { CopyCurl } from "@/components/copy-curl";
 import { Card } from "@/components/page";
 import { Empty, Shown } from "@/components/states";
 import { Button } from "@/components/ui/button";
 import { Field, Input, Select, TextArea } from "@/components/ui/field";
 import { ago, count, counted } from "@/lib/format";
-import { type Block, blocksQuery, createBlock } from "./api";
+import { toast } from "@/lib/toast";
+import { type Block, blocksQuery, createBlock, restoreBlock } from "./api";
 import type { Names } from "./facts";
 
 /** The texts that always stand in the prompts of agents. */
-export function Blocks({ agents, agent }: { agents: Names; agent: string | undefined }) {
+interface Props {
+  agents: Names;
+  agent: string | undefined;
+  isMaking: boolean;
+  onMaking: (isMaking: boolean) => void;
+}
+
+export function Blocks({ agents, agent, isMaking, onMaking }: Props) {
   const blocks = useQuery(blocksQuery(agent));
   return (
     <div className="space-y-4">
-      <NewBlock agents={agents} agent={agent} />
+      <NewBlock agents={agents} agent={agent} isMaking={isMaking} onMaking={onMaking} />
+      <Deleted agent={agent} agents={agents} />
       <Shown of={blocks} what="blocks">
         {({ data }) =>
           data.length ? (
@@ -35,6 +44,41 @@ export function Blocks({ agents, agent }: { agents: Names; agent: string | undef
         }
       </Shown>
     </div>
+  );
+}
+
+/** What was deleted in the last 30 days, and the way back. */
+function Deleted({ agent, agents }: { agent: string | undefined; agents: Names }) {
+  const queries = useQueryClient();
+  const deleted = useQuery(blocksQuery(agent, true));
+  const restoring = useMutation({
+    mutationFn: restoreBlock,
+    onSuccess: (block) => toast.success(`${block.label} is back, with its versions.`),
+    onError: (error) => toast.error(error.message),
+    onSettled: () => queries.invalidateQueries({ queryKey: ["memory-blocks"] }),
+  });
+  if (!deleted.data?.data.length) return null;
+  return (
+    <details className="rounded-xl border border-line bg-panel">
+      <summary className="px-4 py-2.5 text-sm font-medium">
+        {counted(deleted.data.data.length, "deleted block")}
+      </summary>
+      <ul className="divide-y divide-line border-t border-line">
+        {deleted.data.data.map((block) => (
+          <li key={block.id} className="flex items-center gap-3 px-4 py-2">
+            <span className="min-w-0 flex-1">
+              <span className="block truncate text-sm font-medium">{block.label}</span>
+              <span className="block truncate text-sm text-soft">
+                {sees(block, agents)} · {block.content || "Empty."}
+              </span>
+            </span>
+            <Button size="small" disabled={restoring.isPending} onClick={() => restoring.mutate(block.id)}>
+              Restore <span className="sr-only">{block.label}</span>
+            </Button>
+          </li>
+        ))}
+      </ul>
+    </details>
   );
 }
 
@@ -68,10 +112,19 @@ function BlockCard({ block, agents }: { block: Block; agents: Names }) {
   );
 }
 
-function NewBlock({ agents, agent }: { agents: Names; agent: string | undefined }) {
+function bodyOf(form: FormData) {
+  const text = (name: string) => String(form.get(name) ?? "").trim();
+  return {
+    label: text("label"),
+    content: text("content"),
+    description: text("description"),
+    agent_id: text("agent") || null,
+  };
+}
+
+function NewBlock({ agents, agent, isMaking: isOpen, onMaking: setIsOpen }: Props) {
   const queries = useQueryClient();
   const navigate = useNavigate();
-  const [isOpen, setIsOpen] = useState(false);
   const making = useMutation({
     mutationFn: createBlock,
     onSuccess: async (block) => {
@@ -92,14 +145,7 @@ function NewBlock({ agents, agent }: { agents: Names; agent: string | undefined 
         className="space-y-4 p-4"
         onSubmit={(event) => {
           event.preventDefault();
-          const form = new FormData(event.currentTarget);
-          const text = (name: string) => String(form.get(name) ?? "").trim();
-          making.mutate({
-            label: text("label"),
-            content: text("content"),
-            description: text("description"),
-            agent_id: text("agent") || null,
-          });
+          making.mutate(bodyOf(new FormData(event.currentTarget)));
         }}
       >
         <div className="grid gap-4 sm:grid-cols-3">
@@ -132,6 +178,7 @@ function NewBlock({ agents, agent }: { agents: Names; agent: string | undefined 
           <Button type="submit" look="main" disabled={making.isPending}>
             Make it
           </Button>
+          <CopyCurl method="POST" path="/v1/memory-blocks" body={bodyOf} />
           <Button onClick={() => setIsOpen(false)}>Leave it</Button>
         </div>
       </form>

@@ -1,5 +1,6 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
+import { CopyCurl } from "@/components/copy-curl";
 import { Button } from "@/components/ui/button";
 import { Field, Input, Select, TextArea } from "@/components/ui/field";
 import { ApiError } from "@/lib/api";
@@ -115,6 +116,7 @@ export function FactEditor({ memory }: { memory: Memory }) {
         <Button type="submit" look="main" disabled={saving.isPending || !isChanged || newest !== null}>
           Save as a new version
         </Button>
+        <CopyCurl method="PATCH" path={`/v1/memories/${memory.id}`} body={{ ...draft, version: base.version }} />
         {isChanged && !newest && <Button onClick={() => setDraft(draftOf(base))}>Undo changes</Button>}
       </div>
     </form>

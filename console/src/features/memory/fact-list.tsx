@@ -2,6 +2,7 @@ import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Card } from "@/components/page";
 import { Empty, Failure, Loading, Shown } from "@/components/states";
 import { Button } from "@/components/ui/button";
+import { useHidden } from "@/lib/undo";
 import { type Filter, memoriesQuery, searchQuery } from "./api";
 import { Fact, type Names } from "./facts";
 
@@ -16,7 +17,8 @@ export const FactList = (props: Props) => (props.query ? <Hits {...props} /> : <
 
 function Newest({ filter, agents }: Props) {
   const memories = useInfiniteQuery(memoriesQuery(filter));
-  const found = memories.data?.pages.flatMap((page) => page.data);
+  const hidden = useHidden();
+  const found = memories.data?.pages.flatMap((page) => page.data).filter(({ id }) => !hidden.has(id));
   if (memories.error && !found) return <Failure error={memories.error} onRetry={() => void memories.refetch()} />;
   if (!found) return <Loading what="memories" />;
   if (!found.length) {

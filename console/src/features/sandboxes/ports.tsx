@@ -1,6 +1,7 @@
 import { useMutation } from "@tanstack/react-query";
 import { ExternalLink } from "lucide-react";
 import { useState } from "react";
+import { CopyCurl } from "@/components/copy-curl";
 import { Failure } from "@/components/states";
 import { Button, buttonStyle } from "@/components/ui/button";
 import { Field, Input } from "@/components/ui/field";
@@ -63,6 +64,11 @@ export function Ports({ sandbox }: { sandbox: string }) {
         <Button type="submit" look="main" disabled={making.isPending}>
           Make an address
         </Button>
+        <CopyCurl
+          method="POST"
+          path={`/v1/sandboxes/${sandbox}/ports/${port || 8000}/preview`}
+          body={{ expires_in: Math.round(Number(minutes) * 60) }}
+        />
       </form>
       {making.error && <Failure error={making.error} />}
       <ul className="space-y-2">

@@ -1,19 +1,23 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { Camera, Download, Trash2 } from "lucide-react";
+import { CopyCurl } from "@/components/copy-curl";
 import { Empty, Shown } from "@/components/states";
 import { Button, buttonStyle } from "@/components/ui/button";
 import { Confirm } from "@/components/ui/confirm";
 import { Input } from "@/components/ui/field";
 import { ago, bytes } from "@/lib/format";
+import { useRemoval } from "@/lib/removal";
 import { saveAt } from "@/lib/saving";
 import { toast } from "@/lib/toast";
+import { useHidden } from "@/lib/undo";
 import { deleteSnapshot, makeSnapshot, restoreSnapshot, type Snapshot, snapshotsQuery } from "./api";
 
 /** The files of /workspace as they were, and the way back to them. */
 export function Snapshots({ sandbox, canMake }: { sandbox: string; canMake: boolean }) {
   const queries = useQueryClient();
   const snapshots = useQuery(snapshotsQuery(sandbox));
+  const hidden = useHidden();
   const making = useMutation({
     mutationFn: (name: string) => makeSnapshot(sandbox, name),
     onSuccess: (made) => toast.success(`${bytes(made.size_bytes)} are kept.`),
@@ -40,15 +44,22 @@ export function Snapshots({ sandbox, canMake }: { sandbox: string; canMake: bool
           <Button type="submit" look="main" disabled={making.isPending}>
             <Camera aria-hidden /> {making.isPending ? "Keeping…" : "Keep the files"}
           </Button>
+          <CopyCurl
+            method="POST"
+            path={`/v1/sandboxes/${sandbox}/snapshots`}
+            body={(form: FormData) => ({ name: String(form.get("name") ?? "").trim() })}
+          />
         </form>
       )}
       <Shown of={snapshots} what="snapshots">
         {({ data }) =>
           data.length ? (
             <ul className="divide-y divide-line">
-              {data.map((snapshot) => (
-                <Row key={snapshot.id} sandbox={sandbox} snapshot={snapshot} />
-              ))}
+              {data
+                .filter(({ id }) => !hidden.has(id))
+                .map((snapshot) => (
+                  <Row key={snapshot.id} sandbox={sandbox} snapshot={snapshot} />
+                ))}
             </ul>
           ) : (
             <div className="p-4">
@@ -71,7 +82,12 @@ function Row({ sandbox, snapshot }: { sandbox: string; snapshot: Snapshot }) {
     onError,
     onSettled,
   });
-  const removing = useMutation({ mutationFn: () => deleteSnapshot(snapshot.id), onError, onSettled });
+  const remove = useRemoval(["sandbox", sandbox]);
+  const onRemove = () => {
+    remove(snapshot.id, `The snapshot ${name} is deleted. The sandbox keeps its files.`, () =>
+      deleteSnapshot(snapshot.id),
+    );
+  };
   const name = snapshot.name || "without a name";
   return (
     <li className="flex flex-wrap items-center gap-2 px-4 py-2">
@@ -103,16 +119,9 @@ function Row({ sandbox, snapshot }: { sandbox: string; snapshot: Snapshot }) {
       >
         <Download aria-hidden />
       </Button>
-      <Confirm
-        title="Delete the snapshot?"
-        text="Its files are removed for good; the sandbox keeps its own."
-        action="Delete"
-        onConfirm={() => removing.mutate()}
-      >
-        <Button look="quiet" size="icon" aria-label={`Delete the snapshot ${name}`} title="Delete">
-          <Trash2 aria-hidden />
-        </Button>
-      </Confirm>
+      <Button onClick={onRemove} look="quiet" size="icon" aria-label={`Delete the snapshot ${name}`} title="Delete">
+        <Trash2 aria-hidden />
+      </Button>
     </li>
   );
 }

@@ -1,5 +1,6 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
+import { CopyCurl } from "@/components/copy-curl";
 import { Problem } from "@/components/problem";
 import { Secret } from "@/components/secret";
 import { Button } from "@/components/ui/button";
@@ -20,24 +21,25 @@ const DAYS: [string, number][] = [
 export function KeyForm({ onDone }: { onDone: () => void }) {
   const queries = useQueryClient();
   const [rights, setRights] = useState<"role" | "scopes">("role");
+  const bodyOf = (form: FormData) => {
+    const text = (name: string) => String(form.get(name) ?? "").trim();
+    const days = Number(text("days"));
+    return {
+      name: text("name"),
+      surface: text("surface"),
+      ...(rights === "role"
+        ? { role: text("role") as Role }
+        : {
+            scopes: text("scopes")
+              .split(/[\s,]+/)
+              .filter(Boolean),
+          }),
+      ...(text("rate") ? { rate_per_minute: Number(text("rate")) } : {}),
+      ...(days ? { expires_at: new Date(Date.now() + days * 86_400_000).toISOString() } : {}),
+    };
+  };
   const making = useMutation({
-    mutationFn: (form: FormData) => {
-      const text = (name: string) => String(form.get(name) ?? "").trim();
-      const days = Number(text("days"));
-      return createKey({
-        name: text("name"),
-        surface: text("surface"),
-        ...(rights === "role"
-          ? { role: text("role") as Role }
-          : {
-              scopes: text("scopes")
-                .split(/[\s,]+/)
-                .filter(Boolean),
-            }),
-        ...(text("rate") ? { rate_per_minute: Number(text("rate")) } : {}),
-        ...(days ? { expires_at: new Date(Date.now() + days * 86_400_000).toISOString() } : {}),
-      });
-    },
+    mutationFn: (form: FormData) => createKey(bodyOf(form)),
     onSettled: () => queries.invalidateQueries({ queryKey: ["keys"] }),
   });
   if (making.data) {
@@ -115,6 +117,7 @@ export function KeyForm({ onDone }: { onDone: () => void }) {
       </div>
       <Problem of={making.error} />
       <div className="flex justify-end">
+        <CopyCurl method="POST" path="/v1/keys" body={bodyOf} />
         <Button type="submit" look="main" disabled={making.isPending}>
           Make key
         </Button>

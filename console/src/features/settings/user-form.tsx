@@ -1,4 +1,5 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { CopyCurl } from "@/components/copy-curl";
 import { Problem } from "@/components/problem";
 import { Button } from "@/components/ui/button";
 import { Field, Input, Select } from "@/components/ui/field";
@@ -13,16 +14,17 @@ export const ROLE_TOLD: Record<Role, string> = {
 
 export function UserForm({ onDone }: { onDone: (user: User) => void }) {
   const queries = useQueryClient();
+  const bodyOf = (form: FormData) => {
+    const text = (name: string) => String(form.get(name) ?? "").trim();
+    return {
+      email: text("email"),
+      name: text("name"),
+      password: String(form.get("password") ?? ""),
+      role: text("role") as Role,
+    };
+  };
   const making = useMutation({
-    mutationFn: (form: FormData) => {
-      const text = (name: string) => String(form.get(name) ?? "").trim();
-      return createUser({
-        email: text("email"),
-        name: text("name"),
-        password: String(form.get("password") ?? ""),
-        role: text("role") as Role,
-      });
-    },
+    mutationFn: (form: FormData) => createUser(bodyOf(form)),
     onSuccess: (user) => {
       toast.success(`${user.email} can sign in.`);
       onDone(user);
@@ -58,7 +60,8 @@ export function UserForm({ onDone }: { onDone: (user: User) => void }) {
         )}
       </Field>
       <Problem of={making.error} />
-      <div className="flex justify-end">
+      <div className="flex justify-end gap-2">
+        <CopyCurl method="POST" path="/v1/users" body={(form: FormData) => ({ ...bodyOf(form), password: "…" })} />
         <Button type="submit" look="main" disabled={making.isPending}>
           Add person
         </Button>

@@ -1,5 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
+import { CopyCurl } from "@/components/copy-curl";
 import { Problem } from "@/components/problem";
 import { Secret } from "@/components/secret";
 import { Button } from "@/components/ui/button";
@@ -19,13 +20,14 @@ export function WebhookForm({ webhook, onDone }: Props) {
   const [isAll, setIsAll] = useState(webhook?.event_types.includes("*") ?? true);
   const [chosen, setChosen] = useState<string[]>(webhook?.event_types.filter((type) => type !== "*") ?? []);
   const [made, setMade] = useState<{ webhook: Webhook; secret: string } | null>(null);
+  const bodyOf = (form: FormData) => ({
+    url: String(form.get("url")).trim(),
+    description: String(form.get("description") ?? "").trim(),
+    event_types: isAll ? ["*"] : chosen,
+  });
   const saving = useMutation({
     mutationFn: async (form: FormData) => {
-      const body = {
-        url: String(form.get("url")).trim(),
-        description: String(form.get("description") ?? "").trim(),
-        event_types: isAll ? ["*"] : chosen,
-      };
+      const body = bodyOf(form);
       return webhook ? { ...(await changeWebhook(webhook.id, body)), secret: "" } : createWebhook(body);
     },
     onSuccess: ({ secret, ...found }) => {
@@ -40,7 +42,7 @@ export function WebhookForm({ webhook, onDone }: Props) {
       <div className="space-y-4">
         <Secret name="Signing secret" value={made.secret} />
         <p className="text-sm text-soft">Deliveries are signed with it, as standardwebhooks.com says.</p>
-        <div className="flex justify-end">
+        <div className="flex justify-end gap-2">
           <Button look="main" onClick={() => onDone(made.webhook)}>
             I have kept it
           </Button>
@@ -102,7 +104,12 @@ export function WebhookForm({ webhook, onDone }: Props) {
         )}
       </fieldset>
       <Problem of={saving.error} />
-      <div className="flex justify-end">
+      <div className="flex justify-end gap-2">
+        <CopyCurl
+          method={webhook ? "PATCH" : "POST"}
+          path={webhook ? `/v1/webhooks/${webhook.id}` : "/v1/webhooks"}
+          body={bodyOf}
+        />
         <Button type="submit" look="main" disabled={saving.isPending || (!isAll && chosen.length === 0)}>
           {webhook ? "Save" : "Register"}
         </Button>

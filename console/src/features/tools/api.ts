@@ -45,9 +45,10 @@ export const serverQuery = (mcp_server: string) =>
       state.data?.status === "pending" || state.data?.status === "needs_authorization" ? 2500 : false,
   });
 
-export const serverToolsQuery = (mcp_server: string) =>
+/** listedAt: when it listed them last, so that a newer list is asked for. */
+export const serverToolsQuery = (mcp_server: string, listedAt: string | null = null) =>
   queryOptions({
-    queryKey: ["tools", "servers", mcp_server, "tools"],
+    queryKey: ["tools", "servers", mcp_server, "tools", listedAt],
     queryFn: () => data(api.GET("/v1/mcp-servers/{mcp_server}/tools", { params: { path: { mcp_server } } })),
   });
 

@@ -6,11 +6,13 @@ import { Empty, Shown } from "@/components/states";
 import { Status } from "@/components/status";
 import { buttonStyle } from "@/components/ui/button";
 import { ago, counted } from "@/lib/format";
+import { useHidden } from "@/lib/undo";
 import { type Server, serversQuery } from "./api";
 
 /** The MCP servers whose tools agents may use: the workspace's, and those of whoever runs this server. */
 export function ServerList() {
   const servers = useQuery(serversQuery);
+  const hidden = useHidden();
   return (
     <Shown of={servers} what="connections">
       {({ own, operators }) =>
@@ -30,17 +32,19 @@ export function ServerList() {
             {own.length > 0 && (
               <Card>
                 <ul className="divide-y divide-line">
-                  {own.map((server) => (
-                    <li key={server.name}>
-                      <Link
-                        to="/tools/servers/$server"
-                        params={{ server: server.id ?? "" }}
-                        className="block px-4 py-3 hover:bg-raised"
-                      >
-                        <Line server={server} />
-                      </Link>
-                    </li>
-                  ))}
+                  {own
+                    .filter(({ id }) => !hidden.has(id ?? ""))
+                    .map((server) => (
+                      <li key={server.name}>
+                        <Link
+                          to="/tools/servers/$server"
+                          params={{ server: server.id ?? "" }}
+                          className="block px-4 py-3 hover:bg-raised"
+                        >
+                          <Line server={server} />
+                        </Link>
+                      </li>
+                    ))}
                 </ul>
               </Card>
             )}

@@ -1,5 +1,6 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
+import { CopyCurl } from "@/components/copy-curl";
 import { Button } from "@/components/ui/button";
 import { Field, Input } from "@/components/ui/field";
 import { toast } from "@/lib/toast";
@@ -15,14 +16,13 @@ export function ServerSettings({ server, id }: { server: Server; id: string }) {
   const [draft, setDraft] = useState(saved);
   const [rows, setRows] = useState<Header[] | null>(null);
   const change = (next: Partial<typeof draft>) => setDraft((before) => ({ ...before, ...next }));
+  const changes = {
+    ...(draft.url !== saved.url && { url: draft.url.trim() }),
+    ...(draft.timeout !== saved.timeout && { timeout_seconds: Number(draft.timeout) }),
+    ...(draft.permission !== saved.permission && { permission: draft.permission }),
+  };
   const saving = useMutation({
-    mutationFn: () =>
-      updateServer(id, {
-        ...(draft.url !== saved.url && { url: draft.url.trim() }),
-        ...(draft.timeout !== saved.timeout && { timeout_seconds: Number(draft.timeout) }),
-        ...(draft.permission !== saved.permission && { permission: draft.permission }),
-        ...(rows && { headers: headersOf(rows) }),
-      }),
+    mutationFn: () => updateServer(id, { ...changes, ...(rows && { headers: headersOf(rows) }) }),
     onSuccess: () => {
       setRows(null);
       toast.success("The connection is changed.");
@@ -98,6 +98,11 @@ export function ServerSettings({ server, id }: { server: Server; id: string }) {
         <Button type="submit" look="main" disabled={saving.isPending || !isChanged}>
           {saving.isPending ? "Asking it…" : "Save"}
         </Button>
+        <CopyCurl
+          method="PATCH"
+          path={`/v1/mcp-servers/${id}`}
+          body={{ ...changes, ...(rows && { headers: Object.fromEntries(rows.map((row) => [row.name, "…"])) }) }}
+        />
         {isChanged && (
           <Button
             onClick={() => {

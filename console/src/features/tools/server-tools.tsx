@@ -3,12 +3,13 @@ import { Link } from "@tanstack/react-router";
 import { Empty, Shown } from "@/components/states";
 import { Check } from "@/components/ui/field";
 import { toast } from "@/lib/toast";
+import { reversible } from "@/lib/undo";
 import { type Permission, type Server, type ServerTool, serverToolsQuery, updateServer } from "./api";
 import { PermissionSelect } from "./permission";
 
 /** What the server listed last: which of it agents may have, and whether they must ask. */
 export function ServerTools({ server, id }: { server: Server; id: string }) {
-  const tools = useQuery(serverToolsQuery(id));
+  const tools = useQuery(serverToolsQuery(id, server.listed_at));
   return (
     <Shown of={tools} what="its tools">
       {({ data }) =>
@@ -32,10 +33,17 @@ export function ServerTools({ server, id }: { server: Server; id: string }) {
 
 function Row({ server, id, tool, all }: { server: Server; id: string; tool: ServerTool; all: ServerTool[] }) {
   const queries = useQueryClient();
+  const read = () => queries.invalidateQueries({ queryKey: ["tools"] });
   const changing = useMutation({
     mutationFn: (changes: Parameters<typeof updateServer>[1]) => updateServer(id, changes),
+    onSuccess: () => {
+      const { allowed_tools, permissions } = server;
+      reversible(`${tool.own_name} is allowed otherwise now.`, () =>
+        updateServer(id, { allowed_tools, permissions }).then(read),
+      );
+    },
     onError: (error) => toast.error(error.message),
-    onSettled: () => queries.invalidateQueries({ queryKey: ["tools"] }),
+    onSettled: read,
   });
   const allow = (isAllowed: boolean) => {
     const now = all.filter((each) => each.is_allowed).map((each) => each.own_name);

@@ -1,6 +1,7 @@
 import { Link } from "@tanstack/react-router";
 import { Card } from "@/components/page";
 import { Empty } from "@/components/states";
+import { useHidden } from "@/lib/undo";
 import { type Entry, KINDS } from "./catalogue";
 import { matching } from "./matching";
 import { inWords } from "./permission";
@@ -15,7 +16,8 @@ const TITLES = {
 
 /** Every tool, by where it comes from. */
 export function ToolList({ entries, words }: { entries: Entry[]; words: string }) {
-  const found = matching(entries, words);
+  const hidden = useHidden();
+  const found = matching(entries, words).filter(({ name }) => !hidden.has(name));
   if (!found.length) return <Empty title={words ? `No tool is about “${words}”` : "There are no tools"} />;
   return (
     <div className="space-y-5">

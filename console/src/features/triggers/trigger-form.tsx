@@ -1,5 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useEffect, useRef, useState } from "react";
+import { CopyCurl } from "@/components/copy-curl";
 import { Problem } from "@/components/problem";
 import { Button } from "@/components/ui/button";
 import { Field, Input, Select, TextArea } from "@/components/ui/field";
@@ -202,6 +203,11 @@ export function TriggerForm({ trigger, agents, workflows, onDone }: Props) {
       </div>
       <Problem of={saving.error} />
       <div className="flex justify-end">
+        <CopyCurl
+          method={trigger ? "PATCH" : "POST"}
+          path={trigger ? `/v1/triggers/${trigger.id}` : "/v1/triggers"}
+          body={(values: FormData) => read(values, kind, target)}
+        />
         <Button type="submit" look="main" disabled={saving.isPending}>
           {trigger ? "Save" : "Make trigger"}
         </Button>

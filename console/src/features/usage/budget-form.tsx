@@ -1,10 +1,11 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
+import { CopyCurl } from "@/components/copy-curl";
 import { Problem } from "@/components/problem";
 import { Button } from "@/components/ui/button";
 import { Field, Input, Select } from "@/components/ui/field";
-import { toast } from "@/lib/toast";
-import { type Budget, type BudgetBody, changeBudget, createBudget } from "./api";
+import { reversible } from "@/lib/undo";
+import { type Budget, type BudgetBody, changeBudget, createBudget, deleteBudget } from "./api";
 import { dollarsOf, microsOf } from "./ledger";
 
 interface Choice {
@@ -43,26 +44,38 @@ function limitsIn(form: FormData) {
   return limits;
 }
 
+const changesIn = (form: FormData) => ({ name: String(form.get("name") ?? "").trim(), ...limitsIn(form) });
+
 /** Makes a budget, or raises and lowers one. */
 export function BudgetForm({ budget, agents, keys, onDone }: Props) {
   const queries = useQueryClient();
   const [scope, setScope] = useState<BudgetBody["scope"]>(budget?.scope ?? "workspace");
+  const bodyOf = (form: FormData) => {
+    const { name, ...limits } = changesIn(form);
+    return {
+      scope,
+      name,
+      period: String(form.get("period")) as BudgetBody["period"],
+      ...(scope === "workspace" ? {} : { subject_id: String(form.get("subject") ?? "").trim() }),
+      ...Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== null)),
+    };
+  };
   const saving = useMutation({
-    mutationFn: async (form: FormData) => {
-      const name = String(form.get("name") ?? "").trim();
-      const limits = limitsIn(form);
-      if (budget) return changeBudget(budget.id, { name, ...limits });
-      const given = Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== null));
-      return createBudget({
-        scope,
-        name,
-        period: String(form.get("period")) as BudgetBody["period"],
-        ...(scope === "workspace" ? {} : { subject_id: String(form.get("subject") ?? "").trim() }),
-        ...given,
-      });
-    },
+    mutationFn: async (form: FormData) =>
+      budget ? changeBudget(budget.id, changesIn(form)) : createBudget(bodyOf(form)),
     onSuccess: (made) => {
-      toast.success(budget ? "The budget is changed." : "The budget is in force.");
+      if (budget) {
+        const { name, limit_micros, limit_tokens, limit_calls } = budget;
+        reversible("The budget is changed.", async () => {
+          await changeBudget(budget.id, { name, limit_micros, limit_tokens, limit_calls });
+          await queries.invalidateQueries({ queryKey: ["budgets"] });
+        });
+      } else {
+        reversible("The budget is in force.", async () => {
+          await deleteBudget(made.id);
+          await queries.invalidateQueries({ queryKey: ["budgets"] });
+        });
+      }
       onDone(made);
     },
     onSettled: () => queries.invalidateQueries({ queryKey: ["budgets"] }),
@@ -159,7 +172,12 @@ export function BudgetForm({ budget, agents, keys, onDone }: Props) {
         </Field>
       </div>
       <Problem of={saving.error} />
-      <div className="flex justify-end">
+      <div className="flex justify-end gap-2">
+        <CopyCurl
+          method={budget ? "PATCH" : "POST"}
+          path={budget ? `/v1/budgets/${budget.id}` : "/v1/budgets"}
+          body={budget ? changesIn : bodyOf}
+        />
         <Button type="submit" look="main" disabled={saving.isPending}>
           {budget ? "Save" : "Make budget"}
         </Button>

@@ -1,6 +1,7 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Play } from "lucide-react";
 import { type ReactNode, useState } from "react";
+import { CopyCurl } from "@/components/copy-curl";
 import { Modal } from "@/components/modal";
 import { Problem } from "@/components/problem";
 import { Button } from "@/components/ui/button";
@@ -86,9 +87,16 @@ function Resume({ suspension }: { suspension: Suspension }) {
             )}
           </Field>
           <Problem of={resuming.error} />
-          <Button type="submit" look="main" disabled={resuming.isPending}>
-            Resume
-          </Button>
+          <div className="flex gap-2">
+            <Button type="submit" look="main" disabled={resuming.isPending}>
+              Resume
+            </Button>
+            <CopyCurl
+              method="POST"
+              path={`/v1/runs/${suspension.id}/resume`}
+              body={(form: FormData) => ({ max_cost_micros: microsOf(String(form.get("dollars"))) })}
+            />
+          </div>
         </form>
       </Modal>
     </>

@@ -1,5 +1,6 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
+import { CopyCurl } from "@/components/copy-curl";
 import { Card } from "@/components/page";
 import { Problem } from "@/components/problem";
 import { Button } from "@/components/ui/button";
@@ -93,6 +94,11 @@ export function DefinitionForm({ workflow, onDone }: { workflow?: Workflow; onDo
             >
               Check
             </Button>
+            <CopyCurl
+              method={workflow ? "PATCH" : "POST"}
+              path={workflow ? `/v1/workflows/${workflow.id}` : "/v1/workflows"}
+              body={definition ?? {}}
+            />
             <Button
               look="main"
               disabled={!definition || saving.isPending}
