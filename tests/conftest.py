@@ -163,7 +163,7 @@ async def db(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
 
 @asynccontextmanager
 async def opened(urls: DatabaseUrls) -> AsyncIterator[Database]:
-    database = Database(urls.app, largest_pool=8)
+    database = Database(urls.app, largest_pool=8, timeout_seconds=60)
     await database.open()
     yield database
     await database.close()

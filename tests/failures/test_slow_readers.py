@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import UUID
 
+import psutil
 import pytest
 
 from glia.identity.types import Principal
@@ -112,7 +112,10 @@ async def test_sockets_that_nobody_reads_stall_nothing_and_cost_little(place: In
         place.outside.word_seconds = 0.001
         reader = Reader(server, session)
         reading = asyncio.create_task(reader.follow())
-        await asyncio.sleep(0.5)  # until the readers are there
+        async with asyncio.timeout(60):
+            while not reader.connections:
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0.5)  # the deaf ones cannot say that they are there
         before = server.memory_bytes()
         run = await place.send(server, session, "hello")
 
@@ -142,13 +145,21 @@ async def test_a_websocket_that_nobody_reads_stalls_nothing_and_is_let_go(place:
         place.outside.words = ("hello",)
         [done] = await place.all_ended([await place.send(server, other, "hello")], 60)
         assert done.status is RunStatus.COMPLETED
+        async with asyncio.timeout(60):
+            while _has_socket(server, line.getsockname()[1]):
+                await asyncio.sleep(0.1)
         assert await asyncio.to_thread(_rest, line) < 6_000_000
 
 
+def _has_socket(server: Process, port: int) -> bool:
+    """Whether the server still has a connection that comes from this port."""
+    connections = psutil.Process(server.pid).net_connections("tcp")
+    return any(one.raddr and one.raddr.port == port for one in connections)
+
+
 def _rest(line: socket.socket) -> int:
-    """What the server had sent when it gave up. Raises TimeoutError if it does not."""
-    line.settimeout(20)
-    time.sleep(12)  # longer than the server waits for a reader
+    """What the server had sent when it gave up."""
+    line.settimeout(60)
     found = 0
     while piece := line.recv(1 << 20):
         found += len(piece)
