@@ -393,6 +393,13 @@ def slow_agent(client: Client) -> dict[str, Any]:
 
 
 @pytest.fixture
+def endless_agent(client: Client) -> dict[str, Any]:
+    """It speaks for minutes, unless it is cancelled."""
+    body = {"name": "Slow", "model": "openai/slow", "settings": {"max_output_tokens": 4000}}
+    return client.made("/v1/agents", body)
+
+
+@pytest.fixture
 def open_session(client: Client) -> Callable[[dict[str, Any]], str]:
     """Opens a session with an agent and gives its path."""
     return lambda agent: f"/v1/sessions/{client.made('/v1/sessions', {'agent_id': agent['id']})['id']}"

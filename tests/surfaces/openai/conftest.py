@@ -47,13 +47,13 @@ class Live:
         async def wait() -> T:
             return await work
 
-        return asyncio.run_coroutine_threadsafe(wait(), self.loop).result(30)
+        return asyncio.run_coroutine_threadsafe(wait(), self.loop).result(60)
 
     def usage(self, count: int) -> list[Any]:
-        """The records written, once there are this many; whatever there is after two seconds."""
+        """The records written, once there are this many; whatever there is after half a minute."""
 
         async def look() -> list[Any]:
-            for _ in range(100):
+            for _ in range(1200):
                 await self.house.meter.flush()
                 page = await self.house.usage.list(self.principal, _window())
                 if len(page.items) >= count:
