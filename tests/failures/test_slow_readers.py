@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import UUID
 
-import psutil
 import pytest
 
 from glia.identity.types import Principal
@@ -69,7 +69,7 @@ async def _largest_inbox(db: Database, urls: DatabaseUrls, principal: Principal)
             _reading(house, principal, session, quick),
         ):
             accepted = await house.send(principal, session)
-            run = await ended(house, principal, accepted.run_id)
+            run = await ended(house, principal, accepted.run_id, seconds=180)
             largest = len(watcher._inbox)
             events = await house.events(principal, session)
             await _has_all(quick, len(events))
@@ -145,21 +145,13 @@ async def test_a_websocket_that_nobody_reads_stalls_nothing_and_is_let_go(place:
         place.outside.words = ("hello",)
         [done] = await place.all_ended([await place.send(server, other, "hello")], 60)
         assert done.status is RunStatus.COMPLETED
-        async with asyncio.timeout(60):
-            while _has_socket(server, line.getsockname()[1]):
-                await asyncio.sleep(0.1)
         assert await asyncio.to_thread(_rest, line) < 6_000_000
 
 
-def _has_socket(server: Process, port: int) -> bool:
-    """Whether the server still has a connection that comes from this port."""
-    connections = psutil.Process(server.pid).net_connections("tcp")
-    return any(one.raddr and one.raddr.port == port for one in connections)
-
-
 def _rest(line: socket.socket) -> int:
-    """What the server had sent when it gave up."""
+    """What the server had sent when it gave up. Raises TimeoutError if it does not."""
     line.settimeout(60)
+    time.sleep(20)  # twice as long as the server waits for a reader; that it gave up shows nowhere before it is read
     found = 0
     while piece := line.recv(1 << 20):
         found += len(piece)

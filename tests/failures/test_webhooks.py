@@ -15,7 +15,7 @@ async def test_killed_while_delivering_it_delivers_after_all(place: Installation
     """The control: the claims of the killed process were really held."""
     async with Receiver().open() as receiver:
         allow = f"127.0.0.1:{place.outside.port},{receiver.host}"
-        settings = {"GLIA_OUTBOUND_ALLOW": allow, "GLIA_WEBHOOKS__TIMEOUT_SECONDS": "20"}
+        settings = {"GLIA_OUTBOUND_ALLOW": allow, "GLIA_WEBHOOKS__TIMEOUT_SECONDS": "60"}
         receiver.holds = asyncio.Event()
         server = await place.serve(**settings)
         status, webhook = await server.post(
