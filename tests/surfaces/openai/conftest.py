@@ -26,6 +26,7 @@ from glia.wiring import House, build
 from tests.built_models import share_built_models
 from tests.conftest import DatabaseUrls, _fresh_database
 from tests.models.conftest import ScriptedServer
+from tests.surfaces.conftest import patient
 
 T = TypeVar("T")
 
@@ -133,7 +134,7 @@ def open_live(database_urls: DatabaseUrls, tmp_path: Path, settings: Settings) -
             "GLIA_PRICES": str(tmp_path / "prices.json"),
         }
         service.Passwords = partial(Passwords, Cost(rounds=1, memory_kib=64, lanes=1))
-        house = await build(settings, database_urls.app, tmp_path, environment)
+        house = await build(patient(settings), database_urls.app, tmp_path, environment)
         service.Passwords = Passwords
         credentials = await house.identity.bootstrap()
         assert credentials is not None
