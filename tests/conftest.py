@@ -22,6 +22,7 @@ import pytest
 from psycopg import sql
 
 from glia.identity.types import Principal
+from glia.kit import db as db_module
 from glia.kit.db import Database
 from glia.kit.ids import new_id
 from glia.kit.migrate import migrate
@@ -37,6 +38,8 @@ _TEMPLATE = os.environ.get("GLIA_TEST_TEMPLATE", "glia_template")
 def pytest_configure(config: pytest.Config) -> None:
     os.environ["GLIA_SKIP_CONSOLE"] = "1"  # servers that tests start must not begin to build it
     gc.disable()  # until everything is imported and collected, which is kept anyway
+    # Loops of tests stand still while fixtures of others are made, and a busy machine forgets a process for seconds.
+    db_module._IDLE_IN_TRANSACTION_SECONDS = 120
     if hasattr(config, "workerinput") or config.option.collectonly:
         return
     _put_python_first(config)
@@ -163,7 +166,7 @@ async def db(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
 
 @asynccontextmanager
 async def opened(urls: DatabaseUrls) -> AsyncIterator[Database]:
-    database = Database(urls.app, largest_pool=8)
+    database = Database(urls.app, largest_pool=8, timeout_seconds=60)
     await database.open()
     yield database
     await database.close()

@@ -68,7 +68,7 @@ def journey(server: Server, credentials: Credentials, tmp_path: Path) -> Journey
             env=environment,
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=900,
             check=False,
         )
         print(done.stdout)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import socket
 from pathlib import Path
 from typing import Any
 
 from glia.settings import Settings
 from tests.browser.conftest import Journey
+from tests.failures.process import free_port
 from tests.surfaces.conftest import Client, start_server
 
 TWICE = {"kind": "tool", "tool": "calculator", "arguments": {"expression": "{{item}} * 2"}}
@@ -65,9 +65,7 @@ def test_a_key_is_made_used_and_revoked(journey: Journey) -> None:
 
 def test_a_webhook_is_delivered_again(journey: Journey, tmp_path: Path) -> None:
     """On a server of its own: endpoints on this machine are refused unless the operator names them."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     for server in start_server(tmp_path, Settings(outbound_allow=f"127.0.0.1:{port}")):
         key = server.workspace().api_key
         agent = _clerk(server.client(key))

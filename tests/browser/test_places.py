@@ -9,8 +9,9 @@ import pytest
 
 from glia.settings import Settings
 from tests.browser.conftest import Journey
+from tests.failures.process import free_port
 from tests.surfaces.conftest import Client, Server, start_server
-from tests.tools.mcp_process import McpProcess, free_port, mcp_process
+from tests.tools.mcp_process import McpProcess, mcp_process
 
 _PORT = free_port()
 

@@ -55,7 +55,7 @@ def _slow(client: Client, words: int) -> None:
 
 
 def test_a_stopped_answer_keeps_what_was_seen(journey: Journey, client: Client, converse: Converse) -> None:
-    _slow(client, 400)
+    _slow(client, 4000)
 
     journey("talk", "stop", session=converse("slow"))
 

@@ -191,8 +191,10 @@ async def test_a_cancelled_call_takes_its_browser_along(browsers: Browsers, site
     await agent(action="navigate", url=f"{site.url}/shop")
     async with browsers.use(agent.session_id) as found:
         process = found._program.process  # pyright: ignore[reportPrivateUsage] : nothing else tells
-    call = asyncio.create_task(agent.result(action="execute_script", script="new Promise(() => {})"))
-    await asyncio.sleep(0.2)
+    call = asyncio.create_task(agent.result(action="execute_script", script="fetch('/begun'); new Promise(() => {})"))
+    async with asyncio.timeout(60):
+        while "/begun" not in site.asked:
+            await asyncio.sleep(0.01)
 
     call.cancel()
     with pytest.raises(asyncio.CancelledError):

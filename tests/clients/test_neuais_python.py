@@ -230,7 +230,7 @@ def come(place: Place, count: int) -> list[dict[str, Any]]:
     """What the receiver got, once it is so much."""
     deadline = time.monotonic() + 60
     while True:
-        with urllib.request.urlopen(place.receiver, timeout=5) as answer:
+        with urllib.request.urlopen(place.receiver, timeout=60) as answer:
             found = json.load(answer)
         if len(found) >= count:
             return found

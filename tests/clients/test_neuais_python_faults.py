@@ -257,7 +257,7 @@ def test_the_environment_names_server_and_token(odd: OddServer, monkeypatch: pyt
 
 
 def test_a_slow_answer_is_given_up(client: Client, odd: OddServer):
-    odd.says(Said(body=AGENT, seconds=0.5))
+    odd.says(Said(body=AGENT, seconds=2))
 
     with pytest.raises(neuais.TimedOut, match=r"within 0.1 s"):
         client.with_options(timeout=0.1, max_retries=0).agents.get("agt_1")

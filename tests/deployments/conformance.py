@@ -169,7 +169,7 @@ def test_a_new_version_is_rolled_without_a_failed_request_and_a_broken_one_is_un
         place.client.patch(f"/v1/deployments/{name}", {"binary_url": f"{fleet.shop}/crash.py"})
         undone = place.client.until(f"/v1/deployments/{name}", lambda found: "undone" in found["reason"], 60)
         place.client.patch(f"/v1/deployments/{name}", {"environment": {"SAYS": "two"}})
-        rolled = fleet.until(name, "running", 40, ready_replicas=2, reason="", version=3)
+        rolled = fleet.until(name, "running", 60, ready_replicas=2, reason="", version=3)
         place.client.until(
             f"/v1/deployments/{name}/replicas", lambda found: {row["version"] for row in found["data"]} == {3}
         )

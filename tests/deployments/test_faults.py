@@ -6,7 +6,6 @@ import http.client
 import io
 import os
 import signal
-import socket
 import threading
 import time
 import zipfile
@@ -21,6 +20,7 @@ import psycopg
 import pytest
 
 from tests.deployments.conftest import FILES, Fleet
+from tests.failures.process import free_port
 from tests.forking import Forked
 from tests.surfaces.conftest import Client, Server
 
@@ -188,9 +188,9 @@ def test_a_broken_version_under_load_is_undone_without_a_failed_request(fleet: F
 
 
 def test_a_node_killed_under_load_fails_no_request_and_bills_nothing_twice(fleet: Fleet) -> None:
+    began = time.monotonic()
     name = fleet.deploy("web.py", cpu="0.5")
     fleet.running(name)
-    began = time.monotonic()
 
     with load(fleet.client.port, f"/deployments/{name}/") as asking:
         asking.until(20)
@@ -231,9 +231,7 @@ class OwnServer:
 
     def __init__(self, server: Server, folder: Path) -> None:
         self.server, self.folder = server, folder
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            self.port = listener.getsockname()[1]
+        self.port = free_port()
 
     def start(self) -> None:
         url = psycopg.conninfo.make_conninfo(os.environ["GLIA_TEST_ADMIN_URL"], dbname=self.server.database)

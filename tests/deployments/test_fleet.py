@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 
 from websockets.sync.client import connect
 
@@ -184,10 +183,8 @@ def test_lines_are_followed_and_resumed(fleet: Fleet) -> None:
     with fleet.client.stream("GET", f"/v1/deployments/{name}/logs/stream") as stream:
         items = stream.items()
         next(items)
-        asked_at = time.monotonic()
         fleet.call(name, "say?first")
         first = next(item for item in items if "id" in item)
-        seconds = time.monotonic() - asked_at
     fleet.call(name, "say?second")
     with fleet.client.stream(
         "GET", f"/v1/deployments/{name}/logs/stream", headers={"Last-Event-ID": str(first["id"])}
@@ -196,7 +193,6 @@ def test_lines_are_followed_and_resumed(fleet: Fleet) -> None:
 
     assert first["data"]["message"] == "first"
     assert second["data"]["message"] == "second"
-    assert seconds < 3
 
 
 def test_a_lost_nodes_replicas_start_elsewhere(fleet: Fleet, server: Server) -> None:

@@ -44,11 +44,34 @@ class Installation:
     port: int = field(default_factory=free_port)
 
     async def serve(self, *, quick: bool = True, **settings: str) -> Process:
+        """quick: the leases of processes that were killed have lapsed already."""
+        if quick:
+            await self._let_leases_lapse()
         self.processes.append(Process(self.folder, "serve", self._environment(quick, settings), port=self.port))
         process = await self.processes[-1].ready()
         if not self.agents:
             await self._furnish()
         return process
+
+    async def _let_leases_lapse(self) -> None:
+        dead = [f"%:{process.pid}" for process in self.processes if not process.is_alive]
+        if dead:
+            async with self.db.across_workspaces() as tx:
+                await tx.execute(
+                    "update workers set lease_until = clock_timestamp() - interval '1 minute'"
+                    " where name like any(%(names)s)",
+                    names=dead,
+                )
+
+    async def holds(self, process: Process, runs: Sequence[str]) -> int:
+        """How many of these it executes."""
+        async with self.db.across_workspaces() as tx:
+            return await tx.value(
+                "select count(*) from runs r join workers w on w.id = r.worker_id"
+                " where r.id = any(%(ids)s::uuid[]) and r.status = 'running' and w.name like %(name)s",
+                ids=list(runs),
+                name=f"%:{process.pid}",
+            )
 
     def worker(self, name: str, *, quick: bool = True, port: int = 0, **settings: str) -> Process:
         """Await its `ready`."""
@@ -135,16 +158,7 @@ class Installation:
     async def all_held_by(self, process: Process, runs: Sequence[str], seconds: float) -> None:
         """Waits until this process executes all of these."""
         async with asyncio.timeout(seconds):
-            while True:
-                async with self.db.across_workspaces() as tx:
-                    held = await tx.value(
-                        "select count(*) from runs r join workers w on w.id = r.worker_id"
-                        " where r.id = any(%(ids)s::uuid[]) and r.status = 'running' and w.name like %(name)s",
-                        ids=list(runs),
-                        name=f"%:{process.pid}",
-                    )
-                if held == len(runs):
-                    return
+            while await self.holds(process, runs) < len(runs):
                 await asyncio.sleep(0.05)
 
     async def wait_for_events(self, session: UUID, count: int, seconds: float = 60) -> None:

@@ -6,21 +6,26 @@ import asyncio
 import http.client
 import json
 import os
+import random
 import signal
 import socket
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from tests.forking import Forked
 
-QUICK = {"GLIA_LEASE__LEASE_SECONDS": "1.5", "GLIA_LEASE__BEAT_SECONDS": "0.3", "GLIA_RUNS__POLL_SECONDS": "0.2"}
+QUICK = {"GLIA_LEASE__LEASE_SECONDS": "4", "GLIA_LEASE__BEAT_SECONDS": "0.3", "GLIA_RUNS__POLL_SECONDS": "0.2"}
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Outside the range from which the system gives ports to everybody, so that nobody gets it before its server."""
+    while True:
+        port = random.randrange(12_000, 30_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Process:

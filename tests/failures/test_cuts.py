@@ -40,5 +40,7 @@ async def test_runs_outlive_cuts_of_all_connections(place: Installation, databas
         events = await place.events(session)
         assert [event.seq for event in events] == list(range(1, len(events) + 1))
         assert len(place.statuses(events)) == 1
-    assert (await server.get("/ready"))[0] == 200
+    async with asyncio.timeout(60):  # it listens again a moment later
+        while (await server.get("/ready"))[0] != 200:
+            await asyncio.sleep(0.1)
     assert "Traceback" not in server.said()

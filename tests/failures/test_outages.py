@@ -110,7 +110,7 @@ async def test_runs_outlive_a_database_that_is_stopped_and_started(tmp_path: Pat
 async def _served(place: Installation, db: Database) -> Process:
     """The pool can open only when the first start has made the roles' schema."""
     process = Process(
-        place.folder, "serve", place._environment(True, {"GLIA_DATABASE_WAIT_SECONDS": "0.3"}), port=place.port
+        place.folder, "serve", place._environment(True, {"GLIA_DATABASE_WAIT_SECONDS": "3"}), port=place.port
     )
     place.processes.append(process)
     await process.ready()

@@ -69,7 +69,7 @@ async def _largest_inbox(db: Database, urls: DatabaseUrls, principal: Principal)
             _reading(house, principal, session, quick),
         ):
             accepted = await house.send(principal, session)
-            run = await ended(house, principal, accepted.run_id)
+            run = await ended(house, principal, accepted.run_id, seconds=180)
             largest = len(watcher._inbox)
             events = await house.events(principal, session)
             await _has_all(quick, len(events))
@@ -112,7 +112,10 @@ async def test_sockets_that_nobody_reads_stall_nothing_and_cost_little(place: In
         place.outside.word_seconds = 0.001
         reader = Reader(server, session)
         reading = asyncio.create_task(reader.follow())
-        await asyncio.sleep(0.5)  # until the readers are there
+        async with asyncio.timeout(60):
+            while not reader.connections:
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0.5)  # the deaf ones cannot say that they are there
         before = server.memory_bytes()
         run = await place.send(server, session, "hello")
 
@@ -147,8 +150,8 @@ async def test_a_websocket_that_nobody_reads_stalls_nothing_and_is_let_go(place:
 
 def _rest(line: socket.socket) -> int:
     """What the server had sent when it gave up. Raises TimeoutError if it does not."""
-    line.settimeout(20)
-    time.sleep(12)  # longer than the server waits for a reader
+    line.settimeout(60)
+    time.sleep(20)  # twice as long as the server waits for a reader; that it gave up shows nowhere before it is read
     found = 0
     while piece := line.recv(1 << 20):
         found += len(piece)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 
+import psycopg
+
+from tests.conftest import DatabaseUrls
 from tests.failures.conftest import Installation
 from tests.webhooks.receiver import Receiver
 
 
-async def test_killed_while_delivering_it_delivers_after_all(place: Installation) -> None:
-    """The control: before the lease of the killed process is over, nothing comes; the claim was really held."""
+async def test_killed_while_delivering_it_delivers_after_all(place: Installation, database_urls: DatabaseUrls) -> None:
+    """The control: the claims of the killed process were really held."""
     async with Receiver().open() as receiver:
         allow = f"127.0.0.1:{place.outside.port},{receiver.host}"
-        settings = {"GLIA_OUTBOUND_ALLOW": allow, "GLIA_WEBHOOKS__TIMEOUT_SECONDS": "1"}
+        settings = {"GLIA_OUTBOUND_ALLOW": allow, "GLIA_WEBHOOKS__TIMEOUT_SECONDS": "60"}
         receiver.holds = asyncio.Event()
         server = await place.serve(**settings)
         status, webhook = await server.post(
@@ -27,6 +30,10 @@ async def test_killed_while_delivering_it_delivers_after_all(place: Installation
         server.kill()
         receiver.holds.set()
         before = len(receiver.got)
+        held = "select count(*) from webhook_deliveries where claimed_until > clock_timestamp()"
+        with psycopg.connect(database_urls.admin, autocommit=True, options="-csearch_path=glia") as admin:
+            claims = admin.execute(held.encode()).fetchone()
+            admin.execute("update webhook_deliveries set claimed_until = now(), next_at = now()")  # it is over
         server = await place.serve(**settings)
         async with asyncio.timeout(60):
             while True:
@@ -35,7 +42,7 @@ async def test_killed_while_delivering_it_delivers_after_all(place: Installation
                     break
                 await asyncio.sleep(0.1)
 
-        assert before == 3
+        assert (before, claims) == (3, (3,))
         assert len(page["data"]) == 3
         assert {delivery["run_id"] for delivery in page["data"]} == set(runs)
         assert [delivery["attempts"] for delivery in page["data"]] == [2, 2, 2]

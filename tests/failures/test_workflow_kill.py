@@ -72,14 +72,14 @@ async def test_killed_at_every_stage_workflows_complete_and_repeat_nothing(place
     workflow = await _make(server, _steps(place))
     begun: list[tuple[str, UUID]] = []
     for _ in range(2):
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             while len(stages := await _stages(place, [session for _run, session in begun])) < 8:
                 begun.append(await _start(server, workflow))
         server.kill()
         server = await place.serve()
         print(f"killed at {sorted(stages)} events, {len(begun)} executions begun")
 
-    ended = await place.all_ended([run for run, _session in begun], 60)
+    ended = await place.all_ended([run for run, _session in begun], 180)
 
     assert {run.status for run in ended} == {RunStatus.COMPLETED}
     assert any(run.attempt > 1 for run in ended)  # the kills did hit some
@@ -155,7 +155,10 @@ async def test_killed_while_it_waits_for_a_person_and_an_agent(place: Installati
     await place.wait_for_events(session, 6)
     server.kill()
     server = await place.serve()
-    _status, asked = await server.get("/v1/approvals?status=pending")
+    asked: dict[str, Any] = {"data": []}
+    async with asyncio.timeout(60):
+        while not asked["data"]:
+            _status, asked = await server.get("/v1/approvals?status=pending")
     [approval] = asked["data"]
 
     status, _answer = await server.post(f"/v1/approvals/{approval['id']}/approve", {})

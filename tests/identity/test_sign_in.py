@@ -72,7 +72,7 @@ async def test_hashing_leaves_the_loop_free_and_has_a_bound() -> None:
     while not hashing.done():
         await asyncio.sleep(0.001)
         turns += 1
-    assert turns > 3
+    assert turns > 1  # else the loop stood still meanwhile
     assert (await hashing).startswith("$argon2id$")
 
     passwords._waiting = 64

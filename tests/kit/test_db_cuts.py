@@ -81,17 +81,18 @@ async def test_being_cancelled_while_waiting_for_a_connection_is_never_forgotten
         await db.open()
         async with db.transaction(new_id()):
 
-            async def work(db: Database = db) -> bool:
+            async def work(db: Database = db) -> None:
                 async with db.transaction(new_id()):
                     pass
-                await asyncio.sleep(0.2)
-                return True
+                await asyncio.Event().wait()
 
             task = asyncio.create_task(work())
             await asyncio.sleep(0.0005 * delay)
             task.cancel()
-            results = await asyncio.gather(task, return_exceptions=True)
-            survived += results[0] is True
+            await asyncio.wait({task}, timeout=20)
+            survived += not task.done()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
         await db.close()
 
     assert survived == 0

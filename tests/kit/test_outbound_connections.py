@@ -27,6 +27,7 @@ from .outbound_servers import (
     OK,
     Conversation,
     Names,
+    Server,
     failure,
     get,
     says,
@@ -125,7 +126,7 @@ async def test_a_stale_connection_repeats_only_what_may_be_repeated(
 async def test_a_connection_the_server_has_closed_is_replaced_without_a_failure(client: Outbound) -> None:
     async with serving(says(OK, then_close=True)) as server:
         await get(client, server.url)
-        await asyncio.wait_for(server.closed.wait(), 1)
+        await asyncio.wait_for(server.closed.wait(), 60)
         await asyncio.sleep(0.01)
         answer = await client.request("POST", server.url, body=b"x", trusted=True)
 
@@ -155,15 +156,15 @@ async def test_a_close_the_event_loop_has_not_seen_yet_is_noticed(client: Outbou
 async def test_a_connection_at_rest_closes_itself(client: Outbound, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("glia.kit.outbound.pool.REST_SECONDS", 0.05)
     async with serving() as server:
-        await get(client, server.url, timeouts=Timeouts(idle_seconds=0.02))
-        await asyncio.wait_for(server.closed.wait(), 1)
+        await get(client, server.url, timeouts=Timeouts(idle_seconds=2))
+        await asyncio.wait_for(server.closed.wait(), 60)
 
 
 async def test_closing_the_client_closes_its_connections(client: Outbound) -> None:
     async with serving() as server:
         await get(client, server.url)
         await client.close()
-        await asyncio.wait_for(server.closed.wait(), 1)
+        await asyncio.wait_for(server.closed.wait(), 60)
         error = await failure(client, server.url)
 
     assert (error.kind, error.is_sent) == ("connect", False)
@@ -203,6 +204,12 @@ async def ticks(conversation: Conversation) -> None:
     raise ConnectionError
 
 
+async def is_asked(server: Server) -> None:
+    async with asyncio.timeout(60):
+        while not server.seen:
+            await asyncio.sleep(0.01)
+
+
 @pytest.mark.parametrize("how", ["leaves", "fails", "is cancelled", "is cancelled while it waits for the head"])
 async def test_a_reader_that_leaves_closes_the_connection_at_once(client: Outbound, how: str) -> None:
     async def silent(conversation: Conversation) -> None:
@@ -218,11 +225,11 @@ async def test_a_reader_that_leaves_closes_the_connection_at_once(client: Outbou
 
     async with serving(silent if how.endswith("head") else ticks) as server:
         reading = asyncio.create_task(read())
-        await asyncio.sleep(0.05)
+        await is_asked(server)
         if how.startswith("is cancelled"):
             assert not server.closed.is_set()
             reading.cancel()
-        await asyncio.wait_for(server.closed.wait(), 0.1)
+        await asyncio.wait_for(server.closed.wait(), 10)
         await asyncio.gather(reading, return_exceptions=True)
 
 
@@ -232,10 +239,10 @@ async def test_a_cancelled_request_closes_the_connection_at_once(client: Outboun
 
     async with serving(silent) as server:
         waiting = asyncio.create_task(get(client, server.url))
-        await asyncio.sleep(0.05)
+        await is_asked(server)
         assert not server.closed.is_set()
         waiting.cancel()
-        await asyncio.wait_for(server.closed.wait(), 0.1)
+        await asyncio.wait_for(server.closed.wait(), 10)
         with pytest.raises(asyncio.CancelledError):
             await waiting
 
@@ -250,12 +257,12 @@ async def test_a_reader_that_stops_makes_the_server_wait(client: Outbound) -> No
             await conversation.say(bytes(100_000))
             sent += 100_000
 
-    patience = Timeouts(idle_seconds=0.05)
+    patience = Timeouts(idle_seconds=1)
     async with (
         serving(answer) as server,
         client.stream("GET", server.url, timeouts=patience, trusted=True) as streamed,
     ):
-        await asyncio.sleep(0.2)  # longer than the idle time, which is not the server's fault here
+        await asyncio.sleep(1.5)  # longer than the idle time, which is not the server's fault here
         while_waiting = sent
         size = len(await streamed.read(60_000_000))
 
@@ -370,4 +377,4 @@ async def test_leaving_a_stream_over_tls_closes_it_at_once(
         async with client.stream("GET", f"https://127.0.0.1:{server.port}/", trusted=True) as streamed:
             async for _ in streamed.chunks():
                 break
-        await asyncio.wait_for(server.closed.wait(), 0.1)
+        await asyncio.wait_for(server.closed.wait(), 10)

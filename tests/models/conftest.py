@@ -15,9 +15,9 @@ from glia.kit.outbound import Outbound, OutboundPolicy
 
 @dataclass
 class Reply:
-    """pieces: bytes are sent, a number waits that many seconds, None cuts the connection."""
+    """pieces: bytes are sent, numbers wait so many seconds, events until they are set, None cuts the line."""
 
-    pieces: list[bytes | float | None]
+    pieces: list[bytes | float | asyncio.Event | None]
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     content_type: str = "text/event-stream"
@@ -65,7 +65,7 @@ class ScriptedServer:
 
     def says(self, *documents: object, done: bool = True, cut: bool = False, **reply: object) -> None:
         """Scripts a stream of JSON documents."""
-        pieces: list[bytes | float | None] = [
+        pieces: list[bytes | float | asyncio.Event | None] = [
             b"data: " + json.dumps(document).encode() + b"\n\n" for document in documents
         ]
         if done:
@@ -114,7 +114,9 @@ class ScriptedServer:
                 await writer.drain()
                 writer.transport.abort()
                 return False
-            if isinstance(piece, float | int):
+            if isinstance(piece, asyncio.Event):
+                await piece.wait()
+            elif isinstance(piece, float | int):
                 await asyncio.sleep(piece)
             else:
                 writer.write(b"%x\r\n%s\r\n" % (len(piece), piece))

@@ -354,4 +354,4 @@ async def test_closing_the_stream_cancels_the_call_upstream(server, outbound: Ou
         async for _ in events:
             break
 
-    await asyncio.wait_for(server.is_closed_by_client.wait(), 2)
+    await asyncio.wait_for(server.is_closed_by_client.wait(), 60)

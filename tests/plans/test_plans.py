@@ -97,7 +97,7 @@ async def test_a_plan_that_is_carried_out_ends_as_its_run_does(
 
 
 async def test_cancelling_a_plan_stops_its_run(db: Database, database_urls: DatabaseUrls, principal: Principal) -> None:
-    async with desk(db, database_urls.app, Say("word " * 500, pause_seconds=0.05)) as house:
+    async with desk(db, database_urls.app, Say("word " * 9999, pause_seconds=0.05)) as house:
         plan = await house.plans.make(principal, await make_agent(house, principal), "Write a novel")
         begun = await house.plans.execute(principal, plan.id)
         with pytest.raises(Conflict):

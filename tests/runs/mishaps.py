@@ -130,6 +130,15 @@ async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 60) -
             await asyncio.sleep(0.02)
 
 
+async def at_rest(house: Rig) -> None:
+    """Waits until its engine holds no run: that of a run that waits is let go a moment after it is seen waiting."""
+
+    async def is_at_rest() -> bool:
+        return house.engine.running == 0
+
+    await until(is_at_rest)
+
+
 async def ended(house: Rig, principal: Principal, run: RunId, seconds: float = 60) -> Run:
     async def is_over() -> bool:
         return (await house.runs.get(principal, run)).status.is_final
@@ -151,6 +160,7 @@ __all__ = [
     "Hold",
     "RunStatus",
     "age_claims",
+    "at_rest",
     "deafen",
     "ended",
     "held",

@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,7 +27,7 @@ from glia.identity.passwords import Cost, Passwords
 from glia.identity.types import Credentials
 from glia.kit.ids import new_id
 from glia.server import raise_file_limit
-from glia.settings import LimitSettings, Settings
+from glia.settings import LeaseSettings, LimitSettings, Settings
 from glia.wiring import House, build
 from tests.built_models import share_built_models
 from tests.sandboxes.lives.bare import BareBackend
@@ -329,6 +329,11 @@ def _url(variable: str, database: str) -> str:
     return psycopg.conninfo.make_conninfo(os.environ[variable], dbname=database)
 
 
+def patient(settings: Settings) -> Settings:
+    """So that no run changes hands because the machine is busy."""
+    return replace(settings, lease=LeaseSettings(lease_seconds=60))
+
+
 def start_server(folder: Path, settings: Settings) -> Iterator[Server]:
     """A server on a database of its own, stopped and dropped in the end."""
     raise_file_limit()
@@ -339,11 +344,11 @@ def start_server(folder: Path, settings: Settings) -> Iterator[Server]:
     template = os.environ.get("GLIA_TEST_TEMPLATE", "glia_template")
     with psycopg.connect(os.environ["GLIA_TEST_ADMIN_URL"], autocommit=True) as admin:
         admin.execute(f"create database {name} template {template} strategy file_copy".encode())
-        server = Server(name, folder, settings)
+        server = Server(name, folder, patient(settings))
         started, failed = threading.Event(), []
         thread = threading.Thread(target=server.serve, args=(started, failed), daemon=True)
         thread.start()
-        assert started.wait(60)
+        assert started.wait(180)
         if failed:
             raise failed[0]
         yield server
@@ -389,6 +394,13 @@ def agent(client: Client) -> dict[str, Any]:
 def slow_agent(client: Client) -> dict[str, Any]:
     """Its answer takes two seconds."""
     body = {"name": "Slow", "model": "openai/slow", "settings": {"max_output_tokens": 40}}
+    return client.made("/v1/agents", body)
+
+
+@pytest.fixture
+def endless_agent(client: Client) -> dict[str, Any]:
+    """It speaks for minutes, unless it is cancelled."""
+    body = {"name": "Slow", "model": "openai/slow", "settings": {"max_output_tokens": 4000}}
     return client.made("/v1/agents", body)
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 from tests.conftest import make_principal
-from tests.tools.mcp_process import SCRIPT, McpProcess, free_port, mcp_process
+from tests.failures.process import free_port
+from tests.tools.mcp_process import SCRIPT, McpProcess, mcp_process
 
 from glia.identity.types import Principal
 from glia.kit.config import SettingsInvalid
@@ -154,15 +155,15 @@ async def test_a_slow_tool_is_given_up_and_its_outcome_unknown(
     opens: Opens, principal: Principal, process: McpProcess
 ) -> None:
     async with opens(process.port) as house:
-        await house.register(principal, spec(process, timeout_seconds=1.5))
+        await house.register(principal, spec(process, timeout_seconds=5))
         began = time.monotonic()
         answer = await house.call(principal, "test__slow", seconds=60)
         took = time.monotonic() - began
         in_time = await house.call(principal, "test__slow", seconds=0)
 
     assert answer.is_unknown
-    assert "1.5 s" in answer.text
-    assert took < 20
+    assert "5 s" in answer.text
+    assert took < 50  # the tool takes a minute
     assert in_time.text == "at last"
 
 
@@ -199,7 +200,7 @@ async def test_a_dead_server_holds_up_neither_its_registration_nor_a_run(opens: 
 
     assert created.status is McpStatus.FAILED
     assert offered == []
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 20
 
 
 async def test_loopback_is_refused_unless_the_operator_opened_it(

@@ -138,10 +138,8 @@ async def test_the_event_loop_stays_free_while_a_page_is_read(
 ) -> None:
     server.answers = [answer(200, b"<p>word</p>" * 150_000, "text/html")]
     fetching = asyncio.create_task(fetch(outbound, context, server.url))
-    longest = 0.0
-    while not fetching.done():
-        started = time.monotonic()
-        await asyncio.sleep(0.01)
-        longest = max(longest, time.monotonic() - started)
-    assert (await fetching).text.count("word") > 100
-    assert longest < 1
+    here, everywhere = time.thread_time(), time.process_time()
+    result = await fetching
+    here, everywhere = time.thread_time() - here, time.process_time() - everywhere
+    assert result.text.count("word") > 100
+    assert here < everywhere / 2  # most of the work is another thread's

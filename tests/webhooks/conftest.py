@@ -26,7 +26,7 @@ from tests.conftest import DatabaseUrls
 from tests.runs.rig import Rig, Say, ScriptedModel, make_tool, rig
 from tests.webhooks.receiver import Receiver
 
-QUICK = WebhookConfig(timeout_seconds=2, first_retry_seconds=0.05, longest_retry_seconds=0.2)
+QUICK = WebhookConfig(timeout_seconds=20, first_retry_seconds=0.05, longest_retry_seconds=0.2)
 
 
 @dataclass

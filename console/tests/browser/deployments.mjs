@@ -1,6 +1,6 @@
 // Programs: deployed from a file, rolled, read, scaled, stopped, deleted and brought back.
 import assert from "node:assert/strict";
-import { checked, looked, signedIn } from "./scene.mjs";
+import { checked, logged, looked, signedIn } from "./scene.mjs";
 
 const { PROGRAM } = process.env;
 
@@ -15,7 +15,7 @@ export async function roll(page, _context, problems) {
   await page.getByRole("button", { name: "Deploy" }).click();
   await page.getByText("`name` must be 1 to 63 of a-z").waitFor();
   assert.equal(await page.getByLabel("Name").getAttribute("aria-invalid"), "true");
-  assert.match(problems.pop(), /400 .*\/v1\/deployments$/);
+  assert.match(await logged(problems), /400 .*\/v1\/deployments$/);
   await page.getByLabel("Name").fill("rolled");
   await page.getByRole("button", { name: "Deploy" }).click();
   await page.getByText("gets requests").waitFor();
@@ -23,7 +23,6 @@ export async function roll(page, _context, problems) {
   await page.getByRole("button", { name: "New version" }).click();
   await page.getByLabel("Environment").fill("SAYS=two");
   await page.getByRole("button", { name: "Roll it out" }).click();
-  await page.getByText("version 1, leaving").waitFor();
   await page.getByText("1 of 1 replica ready · any region · version 2").waitFor();
   await page.getByText("version 1, leaving").waitFor({ state: "detached" });
 
@@ -38,7 +37,7 @@ export async function roll(page, _context, problems) {
   await page.getByLabel("Text in the line").fill("STARTED");
   await page.keyboard.press("Enter");
   await log.getByText("started").first().waitFor();
-  assert.match(page.url(), /text=STARTED/);
+  await page.waitForURL(/text=STARTED/);
 
   await page.getByLabel("Replicas wanted").fill("2");
   await page.getByRole("button", { name: "Scale" }).click();

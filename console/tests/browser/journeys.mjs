@@ -14,7 +14,7 @@ const context = await browser.newContext({
   bypassCSP: false,
   reducedMotion: "reduce",
 });
-context.setDefaultTimeout(20_000);
+context.setDefaultTimeout(60_000);
 const problems = [];
 context.on("weberror", (found) => problems.push(found.error().message));
 context.on(

@@ -1,6 +1,6 @@
 // What agents know, what they may call, and where their code runs.
 import assert from "node:assert/strict";
-import { looked, PHONE, signedIn } from "./scene.mjs";
+import { logged, looked, PHONE, signedIn } from "./scene.mjs";
 
 const { GLIA_URL, GLIA_KEY, AGENT, BLOCK, MEMORY, SERVER, MCP_URL, SANDBOX, RUN, EVENT } = process.env;
 
@@ -27,7 +27,7 @@ export async function block(page, _, problems) {
   await clash.getByText("It was changed meanwhile").waitFor();
   assert.match(await clash.innerText(), /Theirs\.[\s\S]*Mine\./);
   // The refusal of the first try is what the journey is about; browsers log every refusal.
-  assert.match(problems.pop(), /409/);
+  assert.match(await logged(problems), /409/);
   await page.getByRole("button", { name: "Save mine over it" }).click();
   await page.getByText("Version 5", { exact: true }).waitFor();
   assert.equal((await ask("GET", `/v1/memory-blocks/${BLOCK}`)).content, "You are brief.\nMine.");
@@ -49,7 +49,7 @@ export async function facts(page) {
   await page.getByLabel("What would an agent find?").fill("On which days does she fly?");
   await page.keyboard.press("Enter");
   await page.getByText("together").first().waitFor();
-  assert.match(page.url(), /query=/);
+  await page.waitForURL(/query=/);
   await page.goto(`${GLIA_URL}/memory`);
   await page.getByRole("link", { name: "saved by the agent" }).first().click();
   await page.getByRole("heading", { name: "tool.called" }).waitFor();
@@ -108,12 +108,12 @@ export async function sandbox(page) {
   await shows("1 narrow");
   await page.setViewportSize({ width: 1280, height: 800 });
   await page.keyboard.press("Shift+Escape");
-  assert.equal(await page.evaluate(() => document.activeElement?.id), "new-terminal");
+  await page.waitForFunction(() => document.activeElement?.id === "new-terminal");
   await page.getByRole("link", { name: "files" }).click();
   await page.getByRole("button", { name: "inner" }).first().click();
   await page.getByRole("button", { name: /^made\.txt/ }).click();
   await page.getByRole("region", { name: "made.txt" }).getByText("made", { exact: true }).waitFor();
-  assert.match(page.url(), /file=.*made\.txt/);
+  await page.waitForURL(/file=.*made\.txt/);
   const file = { name: "table.csv", mimeType: "text/csv", buffer: Buffer.from("name,age\nAda,36\n") };
   await page.getByLabel("Files to upload").setInputFiles(file);
   await page.getByRole("button", { name: /^table\.csv/ }).click();

@@ -1,5 +1,4 @@
 // Runs and their events.
-import assert from "node:assert/strict";
 import { signedIn } from "./scene.mjs";
 
 const { RUN } = process.env;
@@ -10,7 +9,7 @@ export async function event_link(page) {
   await page.getByRole("option").filter({ hasText: "run.started" }).waitFor();
   await page.keyboard.press("j");
   await page.getByRole("heading", { name: "run.started" }).waitFor();
-  assert.match(page.url(), /event=3/);
+  await page.waitForURL(/event=3/);
   await page.reload();
   await page.getByRole("heading", { name: "run.started" }).waitFor();
 }

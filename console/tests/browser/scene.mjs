@@ -18,6 +18,13 @@ export async function signedIn(page, path) {
   await page.goto(GLIA_URL + path);
 }
 
+/** The last error that the page has logged, once there is one; it is no problem any more. */
+export async function logged(problems) {
+  for (const until = Date.now() + 60_000; !problems.length && Date.now() < until; )
+    await new Promise((done) => setTimeout(done, 20));
+  return problems.pop();
+}
+
 /** Looks at every path: axe and the width, wide and on a phone, light and dark; keeps pictures of them. */
 export async function looked(page, paths) {
   await signedIn(page, "/");

@@ -1,5 +1,4 @@
 // Finding: the palette, the page of results, and the keys.
-import assert from "node:assert/strict";
 import { checked, looked, signedIn } from "./scene.mjs";
 
 const { SESSION } = process.env;
@@ -40,7 +39,7 @@ export async function palette(page) {
   await page.getByRole("link", { name: /About one zebra/ }).waitFor();
   await page.getByRole("link", { name: "Agents", exact: true }).last().click();
   await page.getByRole("link", { name: /Zebra keeper/ }).click();
-  assert.match(page.url(), /\/agents\//);
+  await page.waitForURL(/\/agents\//);
 }
 
 export async function looks(page) {

@@ -59,7 +59,7 @@ export async function steer(page) {
   await page.keyboard.press("Enter");
   await page.getByText("Rather in French").waitFor();
   await page.getByText("word39").first().waitFor();
-  await page.waitForFunction(() => document.body.innerText.split("word39").length > 2, null, { timeout: 20_000 });
+  await page.waitForFunction(() => document.body.innerText.split("word39").length > 2, null);
 }
 
 /** A message is asked again in other words, in a branch that stands beside the original. */

@@ -313,6 +313,7 @@ async def _commit(tx: Transaction) -> None:
 
 
 _LONGEST_WRITE_SECONDS = 5.0
+_IDLE_IN_TRANSACTION_SECONDS = 4
 
 # Server shut down or starting up, too many connections, idle-in-transaction timeout.
 _CUT = {"57P01", "57P02", "57P03", "53300", "25P03", "08006", "08001", "08003"}
@@ -334,13 +335,13 @@ def _is_alive(connection: AsyncConnection[Any]) -> bool:
 async def _configure(connection: AsyncConnection[Any]) -> None:
     """Every connection is the app role, whichever role the connection string logs in as.
 
-    A process that is frozen inside a transaction holds its locks; after four idle seconds the database lets go of them,
+    A process that is frozen inside a transaction holds its locks; after some idle seconds the database lets go of them,
     so that another worker can take its runs.
     """
     connection.prepare_threshold = 3
     await connection.execute(
         f"set role {APP_ROLE}; set search_path = glia, public; set jit = off;"
-        " set idle_in_transaction_session_timeout = '4s'".encode()
+        f" set idle_in_transaction_session_timeout = '{_IDLE_IN_TRANSACTION_SECONDS}s'".encode()
     )
 
 

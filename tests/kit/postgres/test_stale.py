@@ -155,7 +155,12 @@ def test_a_process_of_a_killed_server_that_still_computes_is_ended_first(
 
     thread = threading.Thread(target=compute)
     thread.start()
-    time.sleep(0.3)
+    with psycopg.connect(postgres.start().system_superuser_url, autocommit=True) as watching:
+        state = "select state from pg_stat_activity where pid = %s"
+        until = time.monotonic() + 60
+        while watching.execute(state, (backend,)).fetchone() != ("active",):
+            assert time.monotonic() < until
+            time.sleep(0.01)
     kill_server(postgres)
     if guarded:
         monkeypatch.setattr(stale, "_PATIENCE_SECONDS", 0.2)
@@ -166,7 +171,7 @@ def test_a_process_of_a_killed_server_that_still_computes_is_ended_first(
         with pytest.raises(PostgresFailed, match="pre-existing shared memory block"):
             postgres.start()
         os.kill(backend, signal.SIGQUIT)
-    thread.join(10)
+    thread.join(60)
 
     assert not thread.is_alive()
     computing.close()

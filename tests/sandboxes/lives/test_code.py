@@ -111,7 +111,8 @@ async def test_code_that_takes_too_long_is_stopped_and_its_variables_stay(in_box
 
 async def test_code_that_will_not_stop_is_killed(in_box) -> None:
     stubborn = "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\ntime.sleep(60)"
-    late = await in_box(stubborn, seconds=1)
+    await in_box("1")  # so that it is there to listen
+    late = await in_box(stubborn, seconds=3)
     after = await in_box("1 + 1")
 
     assert late.status == "timeout"
@@ -290,15 +291,16 @@ async def test_an_idle_session_makes_room_for_another(
     assert back.run.value == "'kept'"
 
 
-async def test_a_cancelled_piece_does_not_run_on(rig: Rig, session: Session) -> None:
-    await run(rig, session, "1")
-    code = "import time\ntime.sleep(2)\nopen('f', 'w').write('late')"
+async def test_a_cancelled_piece_does_not_run_on(rig: Rig, session: Session, tmp_path: Path) -> None:
+    code = "import time\nopen('begun', 'w').close()\ntime.sleep(5)\nopen('f', 'w').write('late')"
     running = asyncio.create_task(run(rig, session, code))
-    await asyncio.sleep(0.5)
+    async with asyncio.timeout(60):
+        while not list(tmp_path.rglob("begun")):
+            await asyncio.sleep(0.01)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 
-    after = await run(rig, session, "import os, time\ntime.sleep(2)\nos.path.exists('f')")
+    after = await run(rig, session, "import os, time\ntime.sleep(5)\nos.path.exists('f')")
 
     assert after.run.value == "False"
     assert after.run.is_fresh

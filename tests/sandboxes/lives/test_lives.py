@@ -72,9 +72,9 @@ async def test_another_workspaces_sandbox_is_not_there(rig: Rig, principal: Prin
 
 async def test_a_lease_ends_unless_it_is_used(rig: Rig, principal: Principal) -> None:
     idle = await rig.sandboxes.create(principal, NewSandbox(lease_seconds=1))
-    busy = await rig.sandboxes.create(principal, NewSandbox(lease_seconds=1))
+    busy = await rig.sandboxes.create(principal, NewSandbox(lease_seconds=4))
 
-    said = asyncio.create_task(output(rig, principal, busy.id, "sleep 2.5; echo done"))
+    said = asyncio.create_task(output(rig, principal, busy.id, "sleep 6; echo done"))
 
     async def is_over() -> bool:
         return (await rig.sandboxes.get(principal, idle.id)).status is SandboxStatus.STOPPED
@@ -89,7 +89,7 @@ async def test_a_lease_ends_unless_it_is_used(rig: Rig, principal: Principal) ->
 
 
 async def test_a_lease_can_pause_instead(rig: Rig, principal: Principal) -> None:
-    made = await rig.sandboxes.create(principal, NewSandbox(lease_seconds=1, on_timeout="pause"))
+    made = await rig.sandboxes.create(principal, NewSandbox(lease_seconds=5, on_timeout="pause"))
 
     async def is_paused() -> bool:
         return (await rig.sandboxes.get(principal, made.id)).status is SandboxStatus.PAUSED

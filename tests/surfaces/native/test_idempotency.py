@@ -202,8 +202,8 @@ def test_a_repeat_while_the_run_goes_on_follows_it(client, slow_agent, open_sess
     assert len(client.get(f"/v1/runs?session_id={session[13:]}").json["data"]) == 1
 
 
-def test_a_message_that_was_refused_frees_its_key(client, slow_agent, open_session):
-    session = open_session(slow_agent)
+def test_a_message_that_was_refused_frees_its_key(client, endless_agent, open_session):
+    session = open_session(endless_agent)
     run = client.post(f"{session}/messages", {"content": "Go on", "background": True}).json["run_id"]
 
     refused = client.post(f"{session}/messages", {"content": "Next", "background": True}, headers=KEY)
@@ -213,6 +213,7 @@ def test_a_message_that_was_refused_frees_its_key(client, slow_agent, open_sessi
 
     assert refused.error["code"] == "session_busy"
     assert accepted.status == 202
+    client.post(f"/v1/runs/{accepted.json['run_id']}/cancel")
 
 
 def test_a_message_whose_process_died_before_it_answered_is_not_said_twice(client, agent, open_session, server):

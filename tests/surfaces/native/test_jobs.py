@@ -109,8 +109,8 @@ def test_an_agent_does_a_job(client: Client, agent: dict[str, Any]):
     assert client.patch(f"/v1/jobs/{job['id']}", {"status": "failed"}).status == 409
 
 
-def test_cancelling_a_job_stops_its_run(client: Client, slow_agent: dict[str, Any]):
-    job = a_job(client, agent_id=slow_agent["id"], message="Talk.")
+def test_cancelling_a_job_stops_its_run(client: Client, endless_agent: dict[str, Any]):
+    job = a_job(client, agent_id=endless_agent["id"], message="Talk.")
     client.until(f"/v1/jobs/{job['id']}", lambda found: found["status"] == "in_progress")
 
     client.patch(f"/v1/jobs/{job['id']}", {"status": "cancelled"})

@@ -89,7 +89,7 @@ def test_a_recipe_is_a_tool_of_agents(client: Client, open_session: Open) -> Non
 
 
 def test_what_is_said_while_the_last_answer_is_written_is_answered_too(client: Client) -> None:
-    settings = {"max_output_tokens": 24}
+    settings = {"max_output_tokens": 100}
     client.made("/v1/agents", {"name": "Slow", "model": "openai/slow", "settings": settings, "tools": []})
     session = client.made("/v1/sessions", {"agent_id": "slow"})["id"]
     run = client.post(f"/v1/sessions/{session}/messages", {"content": "Begin", "background": True}).json["run_id"]

@@ -52,9 +52,9 @@ def test_what_waits_for_a_budget_is_listed_until_it_is_raised(client: Client, st
     client.until("/v1/budgets/waiting", lambda answer: answer["data"] == [])
 
 
-def test_all_holds_are_listed_together(client: Client, stranger: Client, slow_agent: dict[str, str]):
+def test_all_holds_are_listed_together(client: Client, stranger: Client, endless_agent: dict[str, str]):
     client.made("/v1/budgets", {"scope": "workspace", "limit_tokens": 10_000_000})
-    session = client.made("/v1/sessions", {"agent_id": slow_agent["id"]})["id"]
+    session = client.made("/v1/sessions", {"agent_id": endless_agent["id"]})["id"]
     body = {"content": "Hello", "background": True}
     run = client.post(f"/v1/sessions/{session}/messages", body).json["run_id"]
 
@@ -62,6 +62,7 @@ def test_all_holds_are_listed_together(client: Client, stranger: Client, slow_ag
 
     assert (hold["run_id"], hold["is_open"], len(hold["budget_ids"])) == (run, True, 1)
     assert stranger.get("/v1/budgets/holds").json["data"] == []
+    client.post(f"/v1/runs/{run}/cancel")
 
 
 def test_a_person_gets_another_role_and_loses_keys_that_may_more(client: Client, server: Server):

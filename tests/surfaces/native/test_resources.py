@@ -172,8 +172,8 @@ def test_events_are_paged_by_sequence_number(client, agent, open_session):
     assert client.get(f"/v1/runs/{run_id}/events").json["data"] == [e for e in paged if e["run_id"] == run_id]
 
 
-def test_a_background_run_is_accepted_at_once_and_cancelled(client, slow_agent, open_session):
-    path = open_session(slow_agent)
+def test_a_background_run_is_accepted_at_once_and_cancelled(client, endless_agent, open_session):
+    path = open_session(endless_agent)
 
     accepted = client.post(f"{path}/messages", {"content": "Go on", "background": True})
     run = f"/v1/runs/{accepted.json['run_id']}"

@@ -120,7 +120,7 @@ def test_two_hundred_readers_of_one_session_all_see_everything(client, slow_agen
         time.sleep(0.02)
 
     client.post(f"{session}/messages", {"content": "Go on", "background": True})
-    unfinished = set(readers)
+    unfinished, deadline = set(readers), time.monotonic() + 120
     while unfinished:
         assert time.monotonic() < deadline
         for key, _ in waiting.select(1):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import importlib
 import re
+import socket
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -78,6 +80,13 @@ def port(server: Server) -> Iterator[int]:
         return stop, asyncio.create_task(serving.run(stop))
 
     stop, task = server.do(begin)
+    deadline = time.monotonic() + 60
+    while True:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                break
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
     yield port
 
     async def end(_house: House) -> None:

@@ -66,9 +66,7 @@ def test_a_follower_sees_the_tail_and_then_each_line_once(neuais: Neuais, writte
         events = stream.events()
         first = next(events)
         written.lines(agent, [("warn", "three")])
-        began = time.monotonic()
         second = next(events)
-        delay = time.monotonic() - began
     written.lines(agent, [("info", "four"), ("error", "five")])
     with neuais.stream("GET", f"{path}&level=info", headers={"Last-Event-ID": str(first["id"])}) as stream:
         events = stream.events()
@@ -82,7 +80,6 @@ def test_a_follower_sees_the_tail_and_then_each_line_once(neuais: Neuais, writte
         "replica": replica,
     }
     assert second["data"]["message"] == "three"
-    assert delay < 2
     assert resumed == ["three", "four", "five"]
 
 

@@ -110,7 +110,7 @@ def test_leaving_does_not_stop_the_run(neura: Neura, client: Client):
 
 
 def test_a_cancelled_run_ends_its_stream_with_an_error(neura: Neura, client: Client):
-    agent = slow(neura, 100)
+    agent = slow(neura, 4000)
     with neura.stream("POST", f"/api/agents/{agent}/chat/stream", {"query": "Talk."}) as stream:
         items = stream.items()
         next(items)

@@ -82,7 +82,7 @@ def test_a_task_of_no_known_type_fails_and_bad_ones_are_refused(place: Place) ->
 
 def test_a_task_can_be_cancelled(place: Place) -> None:
     slow = place.client.made(
-        "/v1/agents", {"name": "Slow", "model": "openai/slow", "settings": {"max_output_tokens": 200}}
+        "/v1/agents", {"name": "Slow", "model": "openai/slow", "settings": {"max_output_tokens": 4000}}
     )["id"]
     task = begin(place, "agent_execution", agent=slow, user_message="Talk")
 

@@ -56,7 +56,7 @@ def test_deliveries_tell_what_happened_and_what_came_of_it(place: Place) -> None
 
     path, deadline = f"/webhooks/{webhook}/deliveries", time.monotonic() + 60
     found = place.get(path)
-    while any(one["status"] == "pending" for one in found):
+    while {one["event_type"] for one in found} != set(events) or any(one["status"] == "pending" for one in found):
         assert time.monotonic() < deadline, found
         time.sleep(0.1)
         found = place.get(path)
@@ -64,7 +64,8 @@ def test_deliveries_tell_what_happened_and_what_came_of_it(place: Place) -> None
     assert {one["event_type"] for one in found} == set(events)
     assert {one["status"] for one in found} == {"retrying"}
     first = found[0]
-    assert (first["status_code"], first["attempt_count"], first["webhook_id"]) == (None, 1, webhook)
+    assert (first["status_code"], first["webhook_id"]) == (None, webhook)
+    assert first["attempt_count"] >= 1  # more on a slow machine
     assert first["error_message"]
     assert first["next_retry_at"] is not None
     assert next(one for one in found if one["event_type"] == "agent.created")["payload"]["agent_id"] == agent

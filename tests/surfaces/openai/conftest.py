@@ -26,6 +26,7 @@ from glia.wiring import House, build
 from tests.built_models import share_built_models
 from tests.conftest import DatabaseUrls, _fresh_database
 from tests.models.conftest import ScriptedServer
+from tests.surfaces.conftest import patient
 
 T = TypeVar("T")
 
@@ -47,13 +48,13 @@ class Live:
         async def wait() -> T:
             return await work
 
-        return asyncio.run_coroutine_threadsafe(wait(), self.loop).result(30)
+        return asyncio.run_coroutine_threadsafe(wait(), self.loop).result(60)
 
     def usage(self, count: int) -> list[Any]:
-        """The records written, once there are this many; whatever there is after two seconds."""
+        """The records written, once there are this many; whatever there is after half a minute."""
 
         async def look() -> list[Any]:
-            for _ in range(100):
+            for _ in range(1200):
                 await self.house.meter.flush()
                 page = await self.house.usage.list(self.principal, _window())
                 if len(page.items) >= count:
@@ -133,7 +134,7 @@ def open_live(database_urls: DatabaseUrls, tmp_path: Path, settings: Settings) -
             "GLIA_PRICES": str(tmp_path / "prices.json"),
         }
         service.Passwords = partial(Passwords, Cost(rounds=1, memory_kib=64, lanes=1))
-        house = await build(settings, database_urls.app, tmp_path, environment)
+        house = await build(patient(settings), database_urls.app, tmp_path, environment)
         service.Passwords = Passwords
         credentials = await house.identity.bootstrap()
         assert credentials is not None

@@ -199,7 +199,7 @@ async def _events(live: Live, session: str) -> Any:
 
 
 async def _ended(live: Live, session: str) -> Any:
-    for _ in range(100):
+    for _ in range(1200):
         if (last := await _last(live, session)).is_final:
             return last
         await asyncio.sleep(0.05)

@@ -113,11 +113,9 @@ def test_a_budget_without_room_is_a_402_that_openai_clients_know(live: Live) -> 
 
 def test_what_others_hold_is_a_429_that_says_when_to_come_back(live: Live) -> None:
     limit(live, limit_micros=12_000)
-    live.upstream.script.append(
-        Reply(
-            [0.7, b'{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}}'], content_type="application/json"
-        )
-    )
+    is_refused = asyncio.Event()
+    said = b'{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}}'
+    live.upstream.script.append(Reply([is_refused, said], content_type="application/json"))
 
     async def two() -> tuple[Any, Any]:
         gateway, call = live.house.gateway, read_chat(b'{"model":"gpt-test","messages":[],"max_tokens":4000}')
@@ -125,6 +123,7 @@ def test_what_others_hold_is_a_429_that_says_when_to_come_back(live: Live) -> No
         while not live.upstream.posts:
             await asyncio.sleep(0.01)
         second = await asyncio.gather(gateway.complete(live.principal, call), return_exceptions=True)
+        is_refused.set()
         return await first, second[0]
 
     first, second = live.do(two())
@@ -188,8 +187,11 @@ def test_several_answers_and_pictures_are_reckoned_with(live: Live) -> None:
         while len(live.upstream.posts) == count:
             await asyncio.sleep(0.01)
         seen.append((await live.house.budgets.get(live.principal, budget.id)).state.reserved_micros)
+        is_seen.set()
         await task
+        is_seen.clear()
 
+    is_seen = asyncio.Event()
     from orjson import dumps
 
     for body in (
@@ -197,7 +199,7 @@ def test_several_answers_and_pictures_are_reckoned_with(live: Live) -> None:
         {"model": "gpt-test", "messages": ASK, "max_tokens": 1000, "n": 3},
         {"model": "gpt-test", "messages": messages, "max_tokens": 1000},
     ):
-        live.upstream.script.append(Reply([0.5, dumps(whole())], content_type="application/json"))
+        live.upstream.script.append(Reply([is_seen, dumps(whole())], content_type="application/json"))
         live.do(look(read_chat(dumps(body))))
 
     one, three, pictured = seen

@@ -159,28 +159,28 @@ async def test_the_asynchronous_client_streams_too(live: Live) -> None:
 def test_a_client_that_leaves_stops_the_provider_and_pays_for_what_was_said(live: Live) -> None:
     said = [f"data: {json.dumps(chunk({'content': 'twelve bytes'}))}\n\n".encode() for _ in range(4)]
     # Writing on notices the cut; the pauses leave time to notice it in.
-    live.upstream.script.append(Reply([*said, *([0.05, said[0]] * 200)]))
+    live.upstream.script.append(Reply([*said, *([0.05, said[0]] * 2000)]))
 
     stream = client(live).chat.completions.create(model="gpt-test", messages=ASK, stream=True)
     for _ in range(4):
         next(iter(stream))
     stream.close()
 
-    live.do(_within(live.upstream.is_closed_by_client.wait(), 5))
+    live.do(_within(live.upstream.is_closed_by_client.wait(), 60))
     records = live.usage(1)
     time.sleep(0.1)
     assert len(live.usage(1)) == 1
     assert (records[0].status, records[0].is_estimated) == ("cancelled", True)
-    assert 12 <= records[0].output_tokens < 100
+    assert 12 <= records[0].output_tokens < 3000  # all that it would have said is twice that
 
 
 def test_a_client_that_does_not_wait_for_a_whole_answer_stops_the_provider_too(live: Live) -> None:
-    live.upstream.script.append(Reply([b" ", *([0.05, b" "] * 200)], content_type="application/json"))
+    live.upstream.script.append(Reply([b" ", *([0.05, b" "] * 2000)], content_type="application/json"))
 
     with pytest.raises(openai.APITimeoutError):
-        client(live).with_options(timeout=0.3).chat.completions.create(model="gpt-test", messages=ASK)
+        client(live).with_options(timeout=3).chat.completions.create(model="gpt-test", messages=ASK)
 
-    live.do(_within(live.upstream.is_closed_by_client.wait(), 5))
+    live.do(_within(live.upstream.is_closed_by_client.wait(), 60))
     (record,) = live.usage(1)
     assert (record.status, record.is_estimated) == ("cancelled", True)
 
