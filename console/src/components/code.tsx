@@ -12,10 +12,8 @@ interface Props {
 export function Code({ name, text, className, isRepeated }: Props) {
   return (
     <section
-      // biome-ignore lint/a11y/useSemanticElements: a fieldset is for forms
       role={isRepeated ? "group" : undefined}
-      // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard
-      tabIndex={0}
+      tabIndex={0} // what scrolls must be reachable by keyboard
       aria-label={name}
       className={cn("max-h-72 overflow-auto rounded-lg bg-raised p-3", className)}
     >
