@@ -87,6 +87,7 @@ function Runs() {
         ))}
       </nav>
       <Chips
+        className="mb-4"
         chips={narrowed.flatMap(([name, told]) => (told ? [{ name, told }] : []))}
         link={(name, children, given) => (
           <Link to="/runs" search={{ ...search, [name]: undefined }} {...given}>
