@@ -11,7 +11,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -37,7 +37,6 @@ _TEMPLATE = os.environ.get("GLIA_TEST_TEMPLATE", "glia_template")
 
 def pytest_configure(config: pytest.Config) -> None:
     os.environ["GLIA_SKIP_CONSOLE"] = "1"  # servers that tests start must not begin to build it
-    gc.disable()  # until everything is imported and collected, which is kept anyway
     # Loops of tests stand still while fixtures of others are made, and a busy machine forgets a process for seconds.
     db_module._IDLE_IN_TRANSACTION_SECONDS = 120
     if hasattr(config, "workerinput") or config.option.collectonly:
@@ -50,11 +49,16 @@ def pytest_configure(config: pytest.Config) -> None:
     _make_template()
 
 
-def pytest_collection_finish() -> None:
-    """What is there by now stays; to look through it again and again would be a tenth of a test process's work."""
-    gc.collect()
-    gc.freeze()
-    gc.enable()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is imported by now stays; to look through it again and again would be a tenth of a test process's work."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 def _put_python_first(config: pytest.Config) -> None:
