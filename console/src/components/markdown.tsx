@@ -11,9 +11,12 @@ interface Props {
   onCitation?: (citation: Citation) => void;
 }
 
+// One and the same, so that blocks are not read again for the want of sources.
+const NONE: Citation[] = [];
+
 /** A model's text. HTML in it is shown as it was written and never becomes elements; no addresses but http, https and mailto; a picture becomes a link, because
  *  loading it would tell its server who reads. Blocks that did not change are not read again while text comes. */
-export function Markdown({ text, citations = [], onCitation }: Props) {
+export function Markdown({ text, citations = NONE, onCitation }: Props) {
   const blocks = useMemo(() => blocksOf(withMarkers(text, citations)), [text, citations]);
   return (
     <div className="prose min-w-0 break-words">

@@ -2102,8 +2102,8 @@ export interface paths {
         };
         /**
          * Search
-         * @description Find agents, knowledge bases, documents, sessions, runs, memories and deployments. Kinds that the key may not
-         *     read are left out.
+         * @description Find agents, knowledge bases, documents and what they say, sessions, runs, memories and deployments.
+         *     Kinds that the key may not read are left out.
          */
         get: operations["search_v1_search_get"];
         put?: never;
@@ -5329,6 +5329,9 @@ export interface components {
          * @description title: what people call it. text: a line that says more, perhaps empty.
          *
          *     parent_id: a document's knowledge base, a run's session, the agent of a session or a memory.
+         *
+         *     A passage has the id and the title of its document. page: where it stands there, from 1, in a document with pages.
+         *     chunk: its place among the document's chunks, from 0.
          */
         FoundOut: {
             kind: components["schemas"]["Kind"];
@@ -5348,6 +5351,10 @@ export interface components {
              * Format: date-time
              */
             at: string;
+            /** Page */
+            page: number | null;
+            /** Chunk */
+            chunk: number | null;
         };
         /**
          * HealthCheckOut
@@ -5722,7 +5729,7 @@ export interface components {
          * Kind
          * @enum {string}
          */
-        Kind: "agent" | "knowledge_base" | "document" | "session" | "run" | "memory" | "deployment";
+        Kind: "agent" | "knowledge_base" | "document" | "passage" | "session" | "run" | "memory" | "deployment";
         /**
          * KnowledgeBody
          * @description Parts of knowledge bases. path: a folder with all below it, in every base of the project; "" for all of them.
@@ -14534,7 +14541,7 @@ export interface operations {
             query: {
                 /** @description Words or parts of words, all of which must be there; or the first 8 digits of an id. */
                 q: string;
-                /** @description Only these, with commas between them: agent, knowledge_base, document, session, run, memory, deployment. */
+                /** @description Only these, with commas between them: agent, knowledge_base, document, passage, session, run, memory, deployment. */
                 kinds?: string | null;
                 /** @description How many of each kind at most. */
                 limit?: number;

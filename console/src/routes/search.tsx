@@ -5,7 +5,7 @@ import { Card, Page } from "@/components/page";
 import { Empty, Shown } from "@/components/states";
 import { Button, buttonStyle } from "@/components/ui/button";
 import { Input } from "@/components/ui/field";
-import { addressOf, KINDS, type Kind, searchQuery } from "@/features/search/api";
+import { addressOf, KINDS, type Kind, keyOf, searchQuery } from "@/features/search/api";
 import { cn } from "@/lib/cn";
 import { ago } from "@/lib/format";
 
@@ -31,7 +31,7 @@ function SearchPage() {
   return (
     <Page
       title="Search"
-      lead="Agents, conversations, runs, knowledge, memories and deployments."
+      lead="Agents, conversations, runs, knowledge and what its documents say, memories and deployments."
       actions={<CopyCurl path={`/v1/search?q=${encodeURIComponent(q || "travel")}`} />}
     >
       <search>
@@ -74,7 +74,9 @@ function SearchPage() {
         ))}
       </nav>
       {q.trim() === "" ? (
-        <Empty title="What are you looking for?">Every word must be there; parts of words count.</Empty>
+        <Empty title="What are you looking for?">
+          Every word must be there; parts of words count, in documents whole words.
+        </Empty>
       ) : (
         <Shown of={found} what="what was found">
           {({ data }) =>
@@ -82,14 +84,15 @@ function SearchPage() {
               <Card>
                 <ul className="divide-y divide-line">
                   {data.map((thing) => (
-                    <li key={thing.id}>
+                    <li key={keyOf(thing)}>
                       {/* The address is made at run time, so it is no typed link; the router still takes it. */}
                       <Link to={addressOf(thing) as "/"} className="flex flex-wrap gap-x-3 px-4 py-2.5 hover:bg-raised">
                         <span className="min-w-0 flex-1 basis-48 truncate font-medium">
                           {thing.title || thing.id.slice(0, 8)}
                         </span>
                         <span className="text-sm text-soft">
-                          {KINDS[thing.kind]} · {ago(thing.at)}
+                          {KINDS[thing.kind]}
+                          {thing.page !== null && `, page ${thing.page}`} · {ago(thing.at)}
                         </span>
                         {thing.text && <span className="w-full truncate text-sm text-soft">{thing.text}</span>}
                       </Link>

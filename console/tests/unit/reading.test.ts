@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { spansOf } from "../../src/features/runs/timeline";
+import { barsOf, spansOf } from "../../src/features/runs/timeline";
 import { FrameReader } from "../../src/lib/frames";
 import type { Citation, LogEvent } from "../../src/lib/log";
 import { placeOf } from "../../src/lib/log";
@@ -79,4 +79,23 @@ test("the timeline knows calls that go on and calls that failed", () => {
     ["tool", 3000, true],
     ["model", 4000, false],
   ]);
+});
+
+test("bars of a lane that would cover each other are one, but for those that failed or are shown", () => {
+  const spans = Array.from({ length: 5000 }, (_, seq) => ({
+    seq,
+    lane: "tool" as const,
+    name: "calculator",
+    from: seq,
+    to: seq + 0.5,
+    failed: seq === 4321,
+  }));
+
+  const bars = barsOf(spans, 5000, 1234);
+
+  expect(bars.length).toBeLessThan(260);
+  expect(bars.reduce((sum, { more }) => sum + 1 + more, 0)).toBe(5000);
+  expect(bars.map(({ span }) => span.seq)).toEqual(expect.arrayContaining([0, 1234, 4321]));
+  expect(bars.at(-1)?.span.seq).toBeGreaterThan(4950);
+  expect(barsOf(spans.slice(0, 3), 3, undefined)).toHaveLength(3);
 });

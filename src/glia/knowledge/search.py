@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import LiteralString
 from uuid import UUID
@@ -393,3 +394,36 @@ async def prepare_index_scan(tx: Transaction) -> None:
         select set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.ef_search', '100', true),
           set_config('plan_cache_mode', 'force_custom_plan', true)"""
     )
+
+
+async def newest_bases(tx: Transaction, most: int) -> list[UUID]:
+    """Those that hold something."""
+    return await tx.values("select id from knowledge_bases where chunks > 0 order by id desc limit %(most)s", most=most)
+
+
+async def holding_all(tx: Transaction, chunks: Sequence[Chunk], query: str) -> dict[tuple[UUID, int], datetime]:
+    """Document and place of those chunks that hold each lexeme of the query, counting their heading and the document's
+    name; all of them for an empty query. With when the document was added."""
+    rows = await tx.many(
+        _Place,
+        """
+        select c.document_id, c.ordinal, d.created_at
+        from unnest(%(documents)s::uuid[], %(ordinals)s::int[]) wanted(document_id, ordinal)
+        join chunks c on c.document_id = wanted.document_id and c.ordinal = wanted.ordinal
+        join documents d on d.id = c.document_id
+        join knowledge_bases b on b.id = d.knowledge_base_id
+        cross join lateral (select coalesce(d.text_config, b.text_config)::regconfig as name) config
+        where %(query)s = '' or to_tsvector(config.name, concat_ws(' ', d.name, d.title, c.heading, c.text))
+          @@ plainto_tsquery(config.name, %(query)s)""",
+        documents=[chunk.document_id for chunk in chunks],
+        ordinals=[chunk.ordinal for chunk in chunks],
+        query=query,
+    )
+    return {(row.document_id, row.ordinal): row.created_at for row in rows}
+
+
+@dataclass(frozen=True)
+class _Place:
+    document_id: UUID
+    ordinal: int
+    created_at: datetime

@@ -15,12 +15,12 @@ from glia.kit.jobs import StartJob
 from glia.knowledge import contents, filling, packing, queries, reembedding, vectors
 from glia.knowledge import search as searching
 from glia.knowledge.bases import no_base
-from glia.knowledge.checks import check_search, clean_filter
+from glia.knowledge.checks import MOST_BASES, check_search, clean_filter
 from glia.knowledge.documents import Download as Download  # noqa: PLC0414  # outsiders enter by the service
 from glia.knowledge.jobs import forget
 from glia.knowledge.reranking import reranked
 from glia.knowledge.rewriting import followed_up
-from glia.knowledge.types import EVERYTHING, Chunk, Embedders, Filter, FollowUp, Found, Hit, Reranker, Rewrite
+from glia.knowledge.types import EVERYTHING, Chunk, Embedders, Filter, FollowUp, Found, Hit, HitOfAll, Reranker, Rewrite
 from glia.knowledge.vault import Vault
 from glia.knowledge.words import segmented
 from glia.usage.types import Payer
@@ -28,6 +28,10 @@ from glia.usage.types import Payer
 _RERANKED = 50  # candidates that a reranking model reads for one search
 
 log = structlog.stdlib.get_logger(__name__)
+
+
+_LOOKED_AT = 50
+"""How many passages are looked at for all of the words."""
 
 
 class Knowledge(Vault):
@@ -131,6 +135,25 @@ class Knowledge(Vault):
                 has_dead=any(scope.has_dead for scope in scopes),
             )
         return Found(hits if reranker is None else (await reranked(reranker, query, hits))[:limit], rewriting)
+
+    async def passages(self, principal: Principal, query: str, *, limit: int) -> Sequence[HitOfAll]:
+        """Chunks of any base of the workspace that hold every telling word of the query, best first, by the words
+        alone: no model is asked. The newest 100 bases are searched. Raises InvalidRequest."""
+        principal.require("knowledge:read")
+        check_search([], query, limit)
+        cut = segmented(query)
+        async with self._db.transaction(principal.workspace_id) as tx:
+            scopes = await searching.scopes(tx, await searching.newest_bases(tx, MOST_BASES))
+            chunks = sum(scope.chunks for scope in scopes)
+            if not chunks:
+                return []
+            has_dead = any(scope.has_dead for scope in scopes)
+            ids = [scope.id for scope in scopes]
+            hits = await searching.search(tx, ids, cut, limit=_LOOKED_AT, chunks=chunks, has_dead=has_dead)
+            # Words of scripts without spaces are found by their parts, which the text itself is not cut into.
+            whole = await searching.holding_all(tx, [hit.chunk for hit in hits], query if cut == query else "")
+        held = [(hit, whole.get((hit.chunk.document_id, hit.chunk.ordinal))) for hit in hits]
+        return [HitOfAll(hit, at) for hit, at in held if at is not None][:limit]
 
     async def _embedded(
         self, scopes: Sequence[searching.Scope], query: str, payer: Payer

@@ -263,6 +263,14 @@ class Rewriting:
 
 
 @dataclass(frozen=True)
+class HitOfAll:
+    """A hit among all bases of the workspace. at: when its document was added."""
+
+    hit: Hit
+    at: datetime
+
+
+@dataclass(frozen=True)
 class Found:
     hits: Sequence[Hit]
     rewriting: Rewriting

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, Literal, Protocol
 from uuid import UUID
 
-from glia.sandboxes.types import Limits
+from glia.sandboxes.types import Limits, Size
 
 OnTimeout = Literal["kill", "pause"]
 Language = Literal["python", "javascript", "shell"]
@@ -243,3 +243,35 @@ class Ran:
     status: str
     template: str
     seconds: float
+
+
+@dataclass(frozen=True)
+class NewTerminal:
+    """command: a line for the shell; a shell to type at when empty. env: added to the sandbox's variables."""
+
+    command: str = ""
+    cwd: str = "/workspace"
+    env: Mapping[str, str] = field(default_factory=dict[str, str])
+    size: Size = field(default_factory=Size)
+
+
+@dataclass(frozen=True)
+class TerminalRecord:
+    """code, signal: how its program ended, if it did by itself. reason: why it ended otherwise. readers: connections
+    that show it now. begin, end: the output that is kept, in bytes since its start."""
+
+    id: UUID
+    sandbox_id: UUID
+    status: Literal["running", "ended"]
+    command: str
+    size: Size
+    pid: int
+    readers: int
+    begin: int
+    end: int
+    created_by: str
+    created_at: datetime
+    ended_at: datetime | None
+    code: int | None
+    signal: int | None
+    reason: str

@@ -38,12 +38,14 @@ from glia.sandboxes.records import (
     Snapshot,
     WayOut,
 )
+from glia.sandboxes.screens import Reader as Reader  # noqa: PLC0414  # outsiders enter by the service
 from glia.sandboxes.snapshots import Snapshots
+from glia.sandboxes.terminals import Terminal as Terminal  # noqa: PLC0414  # outsiders enter by the service
 from glia.sandboxes.terminals import Terminals
 from glia.sandboxes.types import MIB, Command, Frame, Probe, SandboxId, SandboxSpec, Stats, TemplateState
 from glia.sandboxes.workspace_files import WorkspaceFiles
 
-__all__ = ["Sandboxes"]
+__all__ = ["Reader", "Sandboxes", "Terminal"]
 
 log = structlog.get_logger(__name__)
 

@@ -4,23 +4,22 @@ whoever comes back finds it as it was; what is typed and shown stays in memory, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing, contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import datetime
-from typing import Literal
+from dataclasses import replace
 from uuid import UUID
 
 import structlog
 
 from glia.identity.types import Principal
 from glia.kit import clock
-from glia.kit.errors import GliaError, InvalidRequest, Unavailable
+from glia.kit.errors import GliaError, InvalidRequest, TooLarge, Unavailable
 from glia.kit.ids import new_id
 from glia.sandboxes.checks import check_env
 from glia.sandboxes.config import SandboxConfig
 from glia.sandboxes.errors import SandboxGone, TerminalBusy, TerminalEnded, TerminalNotFound, TooManyTerminals
 from glia.sandboxes.live import Live, Use
+from glia.sandboxes.records import NewTerminal, TerminalRecord
 from glia.sandboxes.screens import Reader, Screen
 from glia.sandboxes.types import Command, Exited, Size, Started, Stdout
 
@@ -40,38 +39,6 @@ _MOST_WAITING = 64
 _TYPING_SECONDS = 10.0
 _LONGEST_LIFE_SECONDS = 86_400.0
 _LONGEST_COMMAND = 4096
-
-
-@dataclass(frozen=True)
-class NewTerminal:
-    """command: a line for the shell; a shell to type at when empty. env: added to the sandbox's variables."""
-
-    command: str = ""
-    cwd: str = "/workspace"
-    env: Mapping[str, str] = field(default_factory=dict[str, str])
-    size: Size = field(default_factory=Size)
-
-
-@dataclass(frozen=True)
-class TerminalRecord:
-    """code, signal: how its program ended, if it did by itself. reason: why it ended otherwise. readers: connections
-    that show it now. begin, end: the output that is kept, in bytes since its start."""
-
-    id: UUID
-    sandbox_id: UUID
-    status: Literal["running", "ended"]
-    command: str
-    size: Size
-    pid: int
-    readers: int
-    begin: int
-    end: int
-    created_by: str
-    created_at: datetime
-    ended_at: datetime | None
-    code: int | None
-    signal: int | None
-    reason: str
 
 
 class Terminal:
@@ -106,11 +73,14 @@ class Terminal:
         return replace(self.record, readers=self.screen.readers, begin=self.screen.begin, end=self.screen.end)
 
     async def type(self, what: bytes | Size) -> None:
-        """Raises TerminalEnded, TerminalBusy when its program takes no input for long."""
+        """Raises TerminalEnded, TerminalBusy when its program takes no input for long, TooLarge, InvalidRequest."""
         if not self.is_running:
             raise TerminalEnded(f"The terminal '{self.record.id}' has ended: {self.record.reason}")
         if isinstance(what, Size):
+            check_size(what)
             self.record = replace(self.record, size=what)
+        elif len(what) > LARGEST_INPUT:
+            raise TooLarge(f"At most {LARGEST_INPUT} bytes are typed at once; send more in several pieces.")
         self._touch()
         try:
             async with asyncio.timeout(_TYPING_SECONDS):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from glia.identity.types import Principal
 from glia.kit.db import Database
 from glia.kit.errors import Forbidden, InvalidRequest
 from glia.search import queries
-from glia.search.types import Found, Kind, Wanted
+from glia.search.types import Found, Kind, Passages, Wanted
 
 LONGEST = 200
 MOST = 50
@@ -22,6 +22,7 @@ _SCOPES = {
     Kind.AGENT: "agents:read",
     Kind.KNOWLEDGE_BASE: "knowledge:read",
     Kind.DOCUMENT: "knowledge:read",
+    Kind.PASSAGE: "knowledge:read",
     Kind.SESSION: "sessions:read",
     Kind.RUN: "runs:read",
     Kind.MEMORY: "memory:read",
@@ -30,13 +31,16 @@ _SCOPES = {
 
 
 class Searches:
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, passages: Passages) -> None:
+        """passages: finds what documents say."""
         self._db = db
+        self._passages = passages
 
     async def find(
         self, principal: Principal, text: str, *, kinds: Collection[Kind] | None = None, limit: int = 5
     ) -> list[Found]:
-        """Things that hold every word, or whose id begins with it; kind by kind, the best of each first.
+        """Things that hold every word, or whose id begins with it; kind by kind, the best of each first. Passages hold
+        every word that is not too common to tell anything, in any of its forms.
 
         text: words or parts of words, or at least 8 digits of an id. kinds: None for all; kinds that the caller may not
         read are left out. limit: of each kind. Raises InvalidRequest, and Forbidden when the caller may read none.
@@ -45,11 +49,14 @@ class Searches:
         allowed = [kind for kind in kinds or Kind if principal.allows(_SCOPES[kind])]
         if not allowed:
             raise Forbidden("This key may read nothing that is searched; use a key that has `agents:read` or another.")
-        found: list[Found] = []
+        by_kind: dict[Kind, Sequence[Found]] = {}
         async with self._db.transaction(principal.workspace_id) as tx:
             for kind in allowed:
-                found += await queries.find(tx, kind, wanted)
-        return found
+                if kind is not Kind.PASSAGE:
+                    by_kind[kind] = await queries.find(tx, kind, wanted)
+        if Kind.PASSAGE in allowed:
+            by_kind[Kind.PASSAGE] = await self._passages(principal, text, limit)
+        return [each for kind in allowed for each in by_kind[kind]]
 
 
 def wanted_of(text: str, limit: int) -> Wanted:

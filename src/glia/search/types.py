@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Protocol
 from uuid import UUID
+
+from glia.identity.types import Principal
 
 
 class Kind(StrEnum):
     AGENT = "agent"
     KNOWLEDGE_BASE = "knowledge_base"
     DOCUMENT = "document"
+    PASSAGE = "passage"
     SESSION = "session"
     RUN = "run"
     MEMORY = "memory"
@@ -22,7 +27,9 @@ class Kind(StrEnum):
 class Found:
     """One thing. title: what people call it. text: a line that says more, perhaps empty.
 
-    parent_id: a document's knowledge base, a run's session, the agent of a session or a memory.
+    parent_id: a document's knowledge base, a run's session, the agent of a session or a memory. A passage has the id
+    and the title of its document; page: where it stands there, from 1, in a document with pages; ordinal: its place
+    among the document's chunks, from 0.
     """
 
     kind: Kind
@@ -31,6 +38,8 @@ class Found:
     text: str
     parent_id: UUID | None
     at: datetime
+    page: int | None = None
+    ordinal: int | None = None
 
 
 @dataclass(frozen=True)
@@ -43,3 +52,9 @@ class Wanted:
     lowest: UUID
     highest: UUID
     limit: int
+
+
+class Passages(Protocol):
+    """Finds what documents say. Raises what refuses the principal."""
+
+    async def __call__(self, principal: Principal, text: str, limit: int) -> Sequence[Found]: ...

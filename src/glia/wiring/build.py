@@ -72,6 +72,7 @@ from glia.wiring.house import House
 from glia.wiring.knowing import Knowing, knowing_of
 from glia.wiring.searching import (
     minilm_of,
+    passages_in,
 )
 from glia.wiring.tooling import Tooling, tooling_of
 from glia.wiring.working import Working, working_of
@@ -197,7 +198,7 @@ def _house(ground: Ground, knowing: Knowing, tooling: Tooling, working: Working)
         notes=Notes(db, live, models, usage),
         run_snapshots=RunSnapshots(db),
         deployments=Deployments(db, secrets),
-        searches=Searches(db),
+        searches=Searches(db, passages_in(knowing.knowledge)),
         deployment_feed=DeploymentFeed(db),
         rotation=rotation,
         billing=Billing(db, settings.billing, ground.identity.plans.require_operator),

@@ -11,7 +11,7 @@ import orjson
 import structlog
 
 from glia.agents.service import Agents
-from glia.identity.types import system_principal
+from glia.identity.types import Principal, system_principal
 from glia.kit.errors import NotFound, Unavailable, UpstreamFailed
 from glia.kit.jobs import Job
 from glia.kit.outbound import Outbound, Timeouts
@@ -40,6 +40,8 @@ from glia.knowledge.vectors import embed
 from glia.memory.types import Embedding
 from glia.runs.events import Citation
 from glia.runs.work import JobKind
+from glia.search.types import Found as FoundThing
+from glia.search.types import Kind, Passages
 from glia.settings import Settings
 from glia.tools.types import Source
 
@@ -136,3 +138,40 @@ def cite(text: str, sources: Sequence[Source]) -> tuple[list[Citation], int]:
     found = read_citations(text, sources)
     kept = [Citation(c.uri, c.document_id, c.document_name, c.chunk, c.page, c.quote) for c in found.found]
     return kept, found.unknown
+
+
+_LONGEST_EXCERPT = 300
+_BEFORE_THE_WORD = 80
+
+
+def passages_in(knowledge: Knowledge) -> Passages:
+    """What documents say, for the search of everything."""
+
+    async def find(principal: Principal, text: str, limit: int) -> Sequence[FoundThing]:
+        found = await knowledge.passages(principal, text, limit=limit)
+        return [
+            FoundThing(
+                Kind.PASSAGE,
+                passage.hit.chunk.document_id,
+                passage.hit.document_title or passage.hit.document_name,
+                excerpt(passage.hit.chunk.text, text),
+                passage.hit.chunk.knowledge_base_id,
+                passage.at,
+                passage.hit.chunk.page,
+                passage.hit.chunk.ordinal,
+            )
+            for passage in found
+        ]
+
+    return find
+
+
+def excerpt(text: str, asked: str) -> str:
+    """The part of a text around the first of the words, on one line."""
+    line = " ".join(text.split())
+    places = [line.lower().find(word) for word in asked.lower().split()]
+    start = max(0, min((place for place in places if place >= 0), default=0) - _BEFORE_THE_WORD)
+    if start:
+        start = line.find(" ", start) + 1
+    cut = line[start : start + _LONGEST_EXCERPT]
+    return f"{'…' if start else ''}{cut}{'…' if len(line) > start + _LONGEST_EXCERPT else ''}"

@@ -14,9 +14,9 @@ from glia.identity.types import Principal
 from glia.kit.db import Database
 from glia.kit.errors import InvalidRequest
 from glia.sandboxes.config import SandboxConfig
-from glia.sandboxes.records import NewSandbox
+from glia.sandboxes.records import NewSandbox, NewTerminal, TerminalRecord
 from glia.sandboxes.screens import KEPT_BYTES, Screen
-from glia.sandboxes.terminals import NewTerminal, Terminal, TerminalRecord
+from glia.sandboxes.terminals import Terminal
 
 
 async def ended(terminal: Terminal) -> TerminalRecord:

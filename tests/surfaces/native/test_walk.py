@@ -376,6 +376,7 @@ def test_lists_do_not_show_another_workspaces_things(walk: Walk, client: Client,
             "number",
             "relationship",
             "sign_in",
+            "terminal",
         }
     }
 

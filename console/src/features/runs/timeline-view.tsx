@@ -1,6 +1,6 @@
 import { cn } from "@/lib/cn";
 import { duration } from "@/lib/format";
-import type { Span } from "./timeline";
+import { barsOf, type Span } from "./timeline";
 
 const LANES = [
   ["model", "Model", "bg-lane-model"],
@@ -15,25 +15,26 @@ interface Props {
   onShow: (seq: number) => void;
 }
 
-// More bars than this are narrower than a pixel; the list below has every one.
-const MOST_BARS = 600;
-
 export function TimelineView({ spans, total, shown, onShow }: Props) {
   return (
     <div className="space-y-2 overflow-x-auto p-4">
       {LANES.map(([lane, title, colour]) => {
-        const bars = spans.filter((span) => span.lane === lane);
+        const bars = barsOf(
+          spans.filter((span) => span.lane === lane),
+          total,
+          shown,
+        );
         if (!bars.length) return null;
         return (
           <div key={lane} className="flex items-center gap-3">
             <span className="w-16 shrink-0 text-sm text-soft">{title}</span>
             <div className="relative h-7 min-w-0 flex-1 rounded bg-raised">
-              {bars.slice(0, MOST_BARS).map((span) => (
+              {bars.map(({ span, more }) => (
                 <button
                   key={span.seq}
                   type="button"
-                  aria-label={`${span.name}, ${duration(span.to - span.from)}${span.failed ? ", failed" : ""}`}
-                  title={`${span.name} · ${duration(span.to - span.from)}`}
+                  aria-label={`${span.name}, ${duration(span.to - span.from)}${span.failed ? ", failed" : ""}${more ? `, and ${more} more` : ""}`}
+                  title={`${span.name} · ${duration(span.to - span.from)}${more ? ` · and ${more} more` : ""}`}
                   className={cn(
                     "absolute inset-y-0.5 min-w-1.5 rounded-sm",
                     span.failed ? "bg-bad" : colour,

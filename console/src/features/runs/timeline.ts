@@ -74,3 +74,29 @@ export function gistOf({ type, data }: LogEvent): string {
       return "";
   }
 }
+
+/** A span that is drawn, and how many stand so close behind it that they would be drawn over it. */
+export interface Bar {
+  span: Span;
+  more: number;
+}
+
+// As a share of the whole: about what the narrowest bar takes.
+const SLOT = 0.005;
+const MOST_BARS = 600;
+
+/** The bars of one lane. Those that differ by less than a bar's width are one; what failed or is shown stands alone. */
+export function barsOf(spans: Span[], total: number, shown: number | undefined): Bar[] {
+  const bars: Bar[] = [];
+  let until = Number.NEGATIVE_INFINITY;
+  for (const span of spans) {
+    const last = bars.at(-1);
+    if (last && !span.failed && span.seq !== shown && (span.to / total < until || bars.length >= MOST_BARS)) {
+      last.more += 1;
+      continue;
+    }
+    bars.push({ span, more: 0 });
+    until = span.from / total + SLOT;
+  }
+  return bars;
+}

@@ -10,6 +10,7 @@ export const KINDS: Record<Kind, string> = {
   run: "Runs",
   knowledge_base: "Knowledge",
   document: "Documents",
+  passage: "In documents",
   memory: "Memories",
   deployment: "Deployments",
 };
@@ -25,7 +26,7 @@ export const searchQuery = (q: string, limit: number, kinds = "") =>
   });
 
 /** Where a thing is looked at, as a path with its search. */
-export function addressOf({ kind, id, parent_id }: Thing): string {
+export function addressOf({ kind, id, parent_id, chunk }: Thing): string {
   switch (kind) {
     case "agent":
       return `/agents/${id}`;
@@ -37,9 +38,14 @@ export function addressOf({ kind, id, parent_id }: Thing): string {
       return `/knowledge/${id}`;
     case "document":
       return `/knowledge/${parent_id}?document=${id}`;
+    case "passage":
+      return `/knowledge/${parent_id}?document=${id}&chunk=${chunk}`;
     case "memory":
       return `/memory/facts/${id}`;
     case "deployment":
       return `/fleet/${id}`;
   }
 }
+
+/** One thing among others found: a document may say what was asked in several places. */
+export const keyOf = ({ kind, id, chunk }: Thing) => [kind, id, chunk ?? ""].join("-");

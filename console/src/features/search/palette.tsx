@@ -5,7 +5,7 @@ import { type KeyboardEvent, useEffect, useState } from "react";
 import { ApiError } from "@/lib/api";
 import { cn } from "@/lib/cn";
 import { ago } from "@/lib/format";
-import { KINDS, searchQuery, type Thing } from "./api";
+import { KINDS, keyOf, searchQuery, type Thing } from "./api";
 import { type Choice, matching } from "./choices";
 
 interface Props {
@@ -167,7 +167,7 @@ function Row({ choice, isChosen, isFirst, onPoint, onChoose }: RowProps) {
 }
 
 const choiceOf = (thing: Thing, onThing: (thing: Thing) => void): Choice => ({
-  key: thing.id,
+  key: keyOf(thing),
   group: KINDS[thing.kind],
   title: thing.title || thing.id.slice(0, 8),
   text: [thing.text, ago(thing.at)].filter(Boolean).join(" · "),

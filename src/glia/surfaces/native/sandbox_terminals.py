@@ -11,7 +11,7 @@ from pydantic import Field
 
 from glia.kit.errors import InvalidRequest
 from glia.kit.ids import parse_id
-from glia.sandboxes.terminals import NewTerminal, TerminalRecord
+from glia.sandboxes.records import NewTerminal, TerminalRecord
 from glia.sandboxes.types import Size
 from glia.surfaces.native.sandboxes import sandbox_id
 from glia.surfaces.native.words import ListOf

@@ -10,7 +10,7 @@ from pydantic import BaseModel, WithJsonSchema
 
 from glia.kit.errors import InvalidRequest
 from glia.search.service import MOST
-from glia.search.types import Kind
+from glia.search.types import Found, Kind
 from glia.surfaces.shared.bodies import Out, TheHouse, ThePrincipal, Time, WatchedRoute, number_of
 
 router = APIRouter(prefix="/v1/search", tags=["search"], route_class=WatchedRoute)
@@ -23,6 +23,9 @@ class FoundOut(Out):
     """title: what people call it. text: a line that says more, perhaps empty.
 
     parent_id: a document's knowledge base, a run's session, the agent of a session or a memory.
+
+    A passage has the id and the title of its document. page: where it stands there, from 1, in a document with pages.
+    chunk: its place among the document's chunks, from 0.
     """
 
     kind: Kind
@@ -31,6 +34,8 @@ class FoundOut(Out):
     text: str
     parent_id: UUID | None
     at: Time
+    page: int | None
+    chunk: int | None
 
 
 class SearchOut(BaseModel):
@@ -55,11 +60,24 @@ async def search(
         Query(description="How many of each kind at most."),
     ] = None,
 ) -> SearchOut:
-    """Find agents, knowledge bases, documents, sessions, runs, memories and deployments. Kinds that the key may not
-    read are left out."""
+    """Find agents, knowledge bases, documents and what they say, sessions, runs, memories and deployments.
+    Kinds that the key may not read are left out."""
     each = number_of(limit, "limit", _EACH, largest=MOST)
     found = await house.searches.find(principal, q, kinds=_kinds_of(kinds), limit=each)
-    return SearchOut(data=[FoundOut.of(thing) for thing in found])
+    return SearchOut(data=[_found_out(thing) for thing in found])
+
+
+def _found_out(thing: Found) -> FoundOut:
+    return FoundOut(
+        kind=thing.kind,
+        id=thing.id,
+        title=thing.title,
+        text=thing.text,
+        parent_id=thing.parent_id,
+        at=thing.at,
+        page=thing.page,
+        chunk=thing.ordinal,
+    )
 
 
 def _kinds_of(text: str | None) -> list[Kind] | None:

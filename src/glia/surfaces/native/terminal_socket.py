@@ -19,9 +19,17 @@ import msgspec
 import orjson
 
 from glia.identity.types import Principal
-from glia.kit.errors import Forbidden, GliaError, InvalidRequest, NotFound, RateLimited, Unauthorized, Unavailable
-from glia.sandboxes.screens import Reader
-from glia.sandboxes.terminals import LARGEST_INPUT, Terminal, check_size
+from glia.kit.errors import (
+    Forbidden,
+    GliaError,
+    InvalidRequest,
+    NotFound,
+    RateLimited,
+    TooLarge,
+    Unauthorized,
+    Unavailable,
+)
+from glia.sandboxes.service import Reader, Terminal
 from glia.sandboxes.types import Size
 from glia.surfaces.native.sandbox_terminals import terminal_id
 from glia.surfaces.native.sandboxes import sandbox_id
@@ -169,15 +177,13 @@ class _Socket(Session):
             try:
                 said = await self._next()
                 if isinstance(said, bytes):
-                    await _typed(terminal, said)
+                    await terminal.type(said)
                     continue
                 match said.type:
                     case "input":
-                        await _typed(terminal, said.data.encode("utf-8", "replace"))
+                        await terminal.type(said.data.encode("utf-8", "replace"))
                     case "resize":
-                        size = Size(said.columns, said.rows)
-                        check_size(size)
-                        await terminal.type(size)
+                        await terminal.type(Size(said.columns, said.rows))
                     case "seen":
                         self._seen = said.at
                         self._has_seen.set()
@@ -187,6 +193,8 @@ class _Socket(Session):
                         await self._caller.become(f"Bearer {said.token}")
                     case other:
                         raise InvalidRequest(f"`type` is {other!r}; it must be input, resize, seen, ping or auth.")
+            except TooLarge as error:
+                raise Closed(TOO_BIG, error.message) from None
             except Unauthorized:
                 raise
             except GliaError as error:
@@ -239,13 +247,6 @@ class _Socket(Session):
 
     async def _say(self, frame: dict[str, Any]) -> None:
         await self.write(orjson.dumps(frame).decode())
-
-
-async def _typed(terminal: Terminal, data: bytes) -> None:
-    if len(data) > LARGEST_INPUT:
-        raise Closed(TOO_BIG, f"A frame may hold {LARGEST_INPUT} bytes; send more in several.")
-    if data:
-        await terminal.type(data)
 
 
 def _bearer(key: str | None) -> str | None:
