@@ -13,7 +13,7 @@ from glia.memory.conversations import Conversations
 from glia.memory.jobs import SleepTime
 from glia.memory.promoting import Promoter
 from glia.memory.service import Memories
-from glia.memory.types import Draft, Filter, MemorySettings, Status, Tier
+from glia.memory.types import Draft, Filter, MemorySettings, MemoryStatus, Tier
 from glia.memory.upkeep import Upkeep
 from glia.usage.service import Usage
 
@@ -88,7 +88,7 @@ async def test_the_sweep_keeps_answers_and_moves_memories_between_tiers(
     assert await promoter.sweep() == 0
 
     assert (await memories.get(principal, memory.id)).tier is Tier.SHORT
-    assert (await memories.get(principal, stale.id)).status is Status.FORGOTTEN
+    assert (await memories.get(principal, stale.id)).status is MemoryStatus.FORGOTTEN
     assert started.count("memory.tend") >= 1
 
 

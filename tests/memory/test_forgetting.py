@@ -9,7 +9,7 @@ from glia.kit.errors import InvalidRequest
 from glia.kit.pages import Window
 from glia.memory.forgetting import Forgetting
 from glia.memory.service import Memories
-from glia.memory.types import By, Draft, Filter, ForgetOrder, Memory, Origin, Preference, Status, Strategy, Tier
+from glia.memory.types import By, Draft, Filter, ForgetOrder, Memory, MemoryStatus, Origin, Preference, Strategy, Tier
 
 
 @pytest.fixture
@@ -69,9 +69,9 @@ async def test_what_is_forgotten_is_archived_unless_it_is_to_be_deleted(
     assert {one.reason for one in archived} == {"count"}
     page = await memories.list(principal, Window(), Filter(agent_id=agent, status=None))
     assert {one.content: one.status for one in page.items} == {
-        "Fact 0": Status.FORGOTTEN,
-        "Fact 2": Status.ACTIVE,
-        "Fact 3": Status.ACTIVE,
+        "Fact 0": MemoryStatus.FORGOTTEN,
+        "Fact 2": MemoryStatus.ACTIVE,
+        "Fact 3": MemoryStatus.ACTIVE,
     }
     with pytest.raises(InvalidRequest):
         await forgetting.forget(principal, agent, ForgetOrder(min_importance=2))

@@ -12,7 +12,7 @@ from glia.kit.errors import UpstreamFailed
 from glia.kit.pages import Window
 from glia.memory.judging import Judge
 from glia.memory.service import Memories
-from glia.memory.types import Draft, Status
+from glia.memory.types import Draft, MemoryStatus
 from glia.memory.upkeep import Upkeep
 from glia.models.types import FinishReason, ModelRequest, ModelResponse, TokenUsage
 from glia.usage.service import Usage
@@ -54,12 +54,12 @@ async def test_a_model_ends_contradictions_that_rules_do_not_see(
     assert await upkeep_with(db, memories, models).resolve_conflicts(principal, agent) == 1
 
     ended = await memories.get(principal, older.id)
-    assert (ended.status, ended.superseded_by) == (Status.SUPERSEDED, newer.id)
+    assert (ended.status, ended.superseded_by) == (MemoryStatus.SUPERSEDED, newer.id)
     assert f"1. older: {OLD}\n   newer: {NEW}" in models.asked[0].messages[1].text
     (record,) = (await Usage(db).list(principal, Window())).items
     assert (record.input_tokens, record.agent_id) == (100, agent)
     # A person can take it back.
-    assert (await memories.undo(principal, older.id)).status is Status.ACTIVE
+    assert (await memories.undo(principal, older.id)).status is MemoryStatus.ACTIVE
 
 
 @pytest.mark.parametrize(

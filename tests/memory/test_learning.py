@@ -16,7 +16,7 @@ from glia.memory.conversations import Conversations
 from glia.memory.extraction import read_answer
 from glia.memory.jobs import LEARN, TEND, SleepTime
 from glia.memory.service import Memories
-from glia.memory.types import By, MemorySettings, Scope, Status, Tier
+from glia.memory.types import By, MemorySettings, MemoryStatus, Scope, Tier
 from glia.memory.upkeep import Upkeep
 from glia.memory.upkeep_queries import Heard
 from glia.models.types import FinishReason, ModelRequest, ModelResponse, TokenUsage
@@ -110,7 +110,7 @@ async def test_what_changes_later_supersedes_and_what_is_repeated_is_reinforced(
 
     assert await facts(memories, principal) == ["Ada moved to Lviv.", "Ada owns a boat.", "Bob lives in Odesa."]
     (conflict,) = (await memories.conflicts(principal, Window())).items
-    assert (await memories.get(principal, conflict.older_id)).status is Status.SUPERSEDED
+    assert (await memories.get(principal, conflict.older_id)).status is MemoryStatus.SUPERSEDED
     boat = (await memories.search(principal, "boat", Scope(agent, "Ada", second, is_narrow=True))).memories[0]
     assert (boat.reinforced, boat.tier) == (1, Tier.SHORT)
 

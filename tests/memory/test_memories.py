@@ -14,7 +14,7 @@ from glia.kit.pages import Window, read_cursor
 from glia.memory.errors import MemoryNotFound, NothingToUndo, VersionConflict
 from glia.memory.service import Memories
 from glia.memory.tools import memory_tools
-from glia.memory.types import Draft, Embedding, Filter, Memory, Origin, Scope, Status, Tier, Use
+from glia.memory.types import Draft, Embedding, Filter, Memory, MemoryStatus, Origin, Scope, Tier, Use
 from glia.sessions.service import Sessions
 from glia.tools.errors import InvalidArguments
 from glia.tools.types import Effect, ToolContext
@@ -234,16 +234,16 @@ async def test_the_newest_of_two_that_contradict_each_other_is_found(memories: M
 
     assert (await find(memories, principal, "where does Ada live"))[:1] == ["Ada now lives in Lviv."]
     superseded = await memories.get(principal, old.id)
-    assert (superseded.status, superseded.superseded_by) == (Status.SUPERSEDED, new.id)
+    assert (superseded.status, superseded.superseded_by) == (MemoryStatus.SUPERSEDED, new.id)
     (conflict,) = (await memories.conflicts(principal, Window())).items
     assert (conflict.older_id, conflict.newer_id, conflict.kept) == (old.id, new.id, "newer")
 
     decided = await memories.resolve(principal, conflict.id, "older")
     assert decided.kept == "older"
-    assert (await memories.get(principal, old.id)).status is Status.ACTIVE
-    assert (await memories.get(principal, new.id)).status is Status.SUPERSEDED
+    assert (await memories.get(principal, old.id)).status is MemoryStatus.ACTIVE
+    assert (await memories.get(principal, new.id)).status is MemoryStatus.SUPERSEDED
     await memories.resolve(principal, conflict.id, "both")
-    assert {(await memories.get(principal, id)).status for id in (old.id, new.id)} == {Status.ACTIVE}
+    assert {(await memories.get(principal, id)).status for id in (old.id, new.id)} == {MemoryStatus.ACTIVE}
 
 
 async def test_facts_of_different_users_do_not_contradict_each_other(memories: Memories, principal: Principal) -> None:
@@ -294,7 +294,7 @@ async def test_the_tools_keep_to_the_user_of_the_session(
         assert (await forget_tool.call(bob, '{"content": "Likes tea."}')).is_error
         assert not (await forget_tool.call(ada, '{"content": "likes tea."}')).is_error
     assert "Likes tea." not in (await search_tool.call(ada, '{"query": "tea"}')).text
-    assert (await memories.undo(principal, UUID(id))).status is Status.ACTIVE
+    assert (await memories.undo(principal, UUID(id))).status is MemoryStatus.ACTIVE
     assert (await forget_tool.call(ada, '{"content": "none"}')).is_error
 
 
@@ -321,7 +321,7 @@ async def test_values_out_of_range_are_refused(memories: Memories, principal: Pr
         ({"bucket": ""}, "bucket"),
         ({"content": "x" * 9_000}, "content"),
         ({"metadata": {"a": "\0"}}, "metadata"),
-        ({"status": Status.SUPERSEDED}, "status"),
+        ({"status": MemoryStatus.SUPERSEDED}, "status"),
     ):
         with pytest.raises(InvalidRequest) as error:
             await memories.update(principal, saved.id, changes)

@@ -8,7 +8,7 @@ from glia.kit.errors import InvalidRequest, Unavailable
 from glia.memory.errors import MemoryNotFound
 from glia.memory.quality import quality_of
 from glia.memory.service import Memories
-from glia.memory.types import By, Draft, Embedding, Memory, MemorySettings, Origin, Policy, Scope, Status, Tier
+from glia.memory.types import By, Draft, Embedding, Memory, MemorySettings, MemoryStatus, Origin, Policy, Scope, Tier
 from glia.memory.upkeep import Upkeep
 
 
@@ -57,10 +57,10 @@ async def test_memories_that_say_nearly_the_same_become_one(
     assert await upkeep.consolidate(principal, agent, alike=0.8) == 1
 
     gone, kept = await memories.get(principal, weak.id), await memories.get(principal, strong.id)
-    assert (gone.status, gone.superseded_by) == (Status.SUPERSEDED, kept.id)
+    assert (gone.status, gone.superseded_by) == (MemoryStatus.SUPERSEDED, kept.id)
     assert (kept.tier, kept.importance, kept.reinforced) == (Tier.LONG, pytest.approx(0.7), 1)
     assert await upkeep.consolidate(principal, agent, alike=0.8) == 0
-    assert (await memories.undo(principal, weak.id)).status is Status.ACTIVE
+    assert (await memories.undo(principal, weak.id)).status is MemoryStatus.ACTIVE
     with pytest.raises(InvalidRequest, match="similarity_threshold"):
         await upkeep.consolidate(principal, agent, alike=0.1)
 
@@ -91,7 +91,7 @@ async def test_memories_that_prove_themselves_rise_and_the_others_run_out(
         faded.id: Tier.SHORT,
         kept.id: Tier.LONG,
     }
-    assert (await memories.get(principal, over.id)).status is Status.FORGOTTEN
+    assert (await memories.get(principal, over.id)).status is MemoryStatus.FORGOTTEN
     assert (await upkeep.settings(principal, agent)).tended_at is not None
 
 
@@ -149,12 +149,12 @@ async def test_a_policy_says_what_goes_before_it_goes(
 
     foreseen = await upkeep.forget(principal, agent, is_dry_run=True)
     assert {one.id: one.reason for one in foreseen} == {old.id: "age", weak.id: "strength", rest[0].id: "count"}
-    assert (await memories.get(principal, old.id)).status is Status.ACTIVE
+    assert (await memories.get(principal, old.id)).status is MemoryStatus.ACTIVE
 
     assert {one.id for one in await upkeep.forget(principal, agent)} == {one.id for one in foreseen}
-    assert (await memories.get(principal, old.id)).status is Status.FORGOTTEN
-    assert (await memories.get(principal, other.id)).status is Status.ACTIVE
-    assert (await memories.undo(principal, weak.id)).status is Status.ACTIVE
+    assert (await memories.get(principal, old.id)).status is MemoryStatus.FORGOTTEN
+    assert (await memories.get(principal, other.id)).status is MemoryStatus.ACTIVE
+    assert (await memories.undo(principal, weak.id)).status is MemoryStatus.ACTIVE
     assert await upkeep.buckets(principal, agent) == ["else", "news"]
 
     assert await upkeep.policies(principal, agent) == [policy]
@@ -184,9 +184,9 @@ async def test_the_oldest_memories_become_a_summary(
     assert summary.content == "Fact number 0.\nFact number 1.\nFact number 2."
     assert summary.importance == pytest.approx(0.8)
     assert (await memories.get(principal, parts[0].id)).superseded_by == summary.id
-    assert (await memories.get(principal, parts[3].id)).status is Status.ACTIVE
+    assert (await memories.get(principal, parts[3].id)).status is MemoryStatus.ACTIVE
     assert await upkeep.summarise(principal, agent, most=2) is None
-    assert (await memories.undo(principal, parts[0].id)).status is Status.ACTIVE
+    assert (await memories.undo(principal, parts[0].id)).status is MemoryStatus.ACTIVE
 
 
 async def test_damage_is_found_and_mended(
@@ -243,9 +243,9 @@ async def test_contradictions_among_old_memories_are_ended(
         await tx.execute("update memories set status = 'active'")
     assert await upkeep.resolve_conflicts(principal, agent) == 2
     assert [(await memories.get(principal, id)).status for id in ids] == [
-        Status.SUPERSEDED,
-        Status.SUPERSEDED,
-        Status.ACTIVE,
+        MemoryStatus.SUPERSEDED,
+        MemoryStatus.SUPERSEDED,
+        MemoryStatus.ACTIVE,
     ]
 
 

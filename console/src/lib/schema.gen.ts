@@ -3420,12 +3420,12 @@ export interface components {
             model?: string | null;
             /** Fallback Model */
             fallback_model?: string | null;
-            settings?: components["schemas"]["glia__surfaces__native__agents__SettingsBody"] | null;
+            settings?: components["schemas"]["ModelSettingsBody"] | null;
             /** Knowledge Base Ids */
             knowledge_base_ids?: string[];
             /** Tools */
             tools?: string[] | null;
-            limits?: components["schemas"]["glia__surfaces__native__agents__LimitsBody"] | null;
+            limits?: components["schemas"]["AgentLimitsBody"] | null;
             permissions?: components["schemas"]["PermissionsBody"] | null;
             /** Subagents */
             subagents?: string[];
@@ -3484,12 +3484,12 @@ export interface components {
             model?: string | null;
             /** Fallback Model */
             fallback_model?: string | null;
-            settings?: components["schemas"]["glia__surfaces__native__agents__SettingsBody"] | null;
+            settings?: components["schemas"]["ModelSettingsBody"] | null;
             /** Knowledge Base Ids */
             knowledge_base_ids?: string[];
             /** Tools */
             tools?: string[] | null;
-            limits?: components["schemas"]["glia__surfaces__native__agents__LimitsBody"] | null;
+            limits?: components["schemas"]["AgentLimitsBody"] | null;
             permissions?: components["schemas"]["PermissionsBody"] | null;
             /** Subagents */
             subagents?: string[];
@@ -3523,6 +3523,56 @@ export interface components {
             [key: string]: unknown;
         };
         /**
+         * AgentLimitsBody
+         * @description ends_with_answer: the last model call that `max_iterations` allows has no tools, so that it answers.
+         */
+        AgentLimitsBody: {
+            /**
+             * Max Iterations
+             * @default 20
+             */
+            max_iterations?: number;
+            /**
+             * Timeout Seconds
+             * @default 600
+             */
+            timeout_seconds?: number;
+            /**
+             * Max Tokens
+             * @default 1000000
+             */
+            max_tokens?: number;
+            /** Max Cost Micros */
+            max_cost_micros?: number | null;
+            /**
+             * Max Depth
+             * @default 3
+             */
+            max_depth?: number;
+            /**
+             * Ends With Answer
+             * @default false
+             */
+            ends_with_answer?: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        /** AgentLimitsOut */
+        AgentLimitsOut: {
+            /** Max Iterations */
+            max_iterations: number;
+            /** Timeout Seconds */
+            timeout_seconds: number;
+            /** Max Tokens */
+            max_tokens: number;
+            /** Max Cost Micros */
+            max_cost_micros: number | null;
+            /** Max Depth */
+            max_depth: number;
+            /** Ends With Answer */
+            ends_with_answer: boolean;
+        };
+        /**
          * AgentOut
          * @description An agent as it is now. created_at and updated_at are the agent's, not its version's.
          */
@@ -3539,12 +3589,12 @@ export interface components {
             model: string | null;
             /** Fallback Model */
             fallback_model: string | null;
-            settings: components["schemas"]["glia__surfaces__native__agents__SettingsOut"];
+            settings: components["schemas"]["ModelSettingsOut"];
             /** Knowledge Base Ids */
             knowledge_base_ids: string[];
             /** Tools */
             tools: string[] | null;
-            limits: components["schemas"]["glia__surfaces__native__agents__LimitsOut"];
+            limits: components["schemas"]["AgentLimitsOut"];
             permissions: components["schemas"]["PermissionsOut"];
             /** Subagents */
             subagents: string[];
@@ -3592,6 +3642,60 @@ export interface components {
              * Format: date-time
              */
             updated_at: string;
+        };
+        /**
+         * AgentVersionOut
+         * @description promoted_from: the older version that this one is a copy of.
+         */
+        AgentVersionOut: {
+            /** Version */
+            version: number;
+            /** Name */
+            name: string;
+            /** Description */
+            description: string;
+            /** Instructions */
+            instructions: string;
+            /** Model */
+            model: string | null;
+            /** Fallback Model */
+            fallback_model: string | null;
+            settings: components["schemas"]["ModelSettingsOut"];
+            /** Knowledge Base Ids */
+            knowledge_base_ids: string[];
+            /** Tools */
+            tools: string[] | null;
+            limits: components["schemas"]["AgentLimitsOut"];
+            permissions: components["schemas"]["PermissionsOut"];
+            /** Subagents */
+            subagents: string[];
+            context: components["schemas"]["ContextOut"];
+            deliberation: components["schemas"]["DeliberationOut"];
+            /** Search Depth */
+            search_depth: number;
+            tool_choice: components["schemas"]["ToolChoiceOut"];
+            /** Standing Instructions */
+            standing_instructions: components["schemas"]["StandingInstructionOut"][];
+            /** Metadata */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /**
+             * Visibility
+             * @enum {string}
+             */
+            visibility: "project" | "workspace" | "core";
+            /** Is Active */
+            is_active: boolean;
+            /** Toolset Ids */
+            toolset_ids: string[];
+            knowledge: components["schemas"]["KnowledgeOut"];
+            /** Promoted From */
+            promoted_from: number | null;
+            /** Created By */
+            created_by: string;
+            /** Created At */
+            created_at: string | null;
         };
         /**
          * AmountBody
@@ -4403,6 +4507,13 @@ export interface components {
             /** Summary Model */
             summary_model: string | null;
         };
+        /** CreditEntryOut */
+        CreditEntryOut: {
+            /** Account */
+            account: string;
+            /** Amount Micros */
+            amount_micros: number;
+        };
         /** CreditsBody */
         CreditsBody: {
             /** Is Enabled */
@@ -4689,7 +4800,7 @@ export interface components {
             id: string;
             /** Name */
             name: string;
-            status: components["schemas"]["glia__deployments__types__Status"];
+            status: components["schemas"]["DeploymentStatus"];
             /** Reason */
             reason: string;
             /** Replicas */
@@ -4812,6 +4923,48 @@ export interface components {
             };
         } & {
             [key: string]: unknown;
+        };
+        /**
+         * DeploymentStatus
+         * @enum {string}
+         */
+        DeploymentStatus: "deploying" | "running" | "stopped" | "error";
+        /**
+         * DeploymentVersionOut
+         * @description number: grows with each change of the program. is_current: what should run now. size_bytes: of the download.
+         */
+        DeploymentVersionOut: {
+            /** Number */
+            number: number;
+            /** Is Current */
+            is_current: boolean;
+            /** Runtime */
+            runtime: string;
+            /** Binary Url */
+            binary_url: string;
+            /** Sha256 */
+            sha256: string | null;
+            /** Digest */
+            digest: string | null;
+            /** Size Bytes */
+            size_bytes: number | null;
+            /** Cpu */
+            cpu: string;
+            /** Memory */
+            memory: string;
+            /** Command */
+            command: string[];
+            /** Port */
+            port: number;
+            /** Health Path */
+            health_path: string;
+            /** Environment Names */
+            environment_names: string[];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
         };
         /** DirectoryBody */
         DirectoryBody: {
@@ -4991,6 +5144,35 @@ export interface components {
             output: unknown;
             /** Steps */
             steps: components["schemas"]["StepOut"][];
+        };
+        /**
+         * ExecutionStartedOut
+         * @description id: the execution's, which is its run's. is_new: false when the idempotency key was used before.
+         */
+        ExecutionStartedOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Run Id
+             * Format: uuid
+             */
+            run_id: string;
+            /**
+             * Session Id
+             * Format: uuid
+             */
+            session_id: string;
+            /**
+             * Workflow Id
+             * Format: uuid
+             */
+            workflow_id: string;
+            status: components["schemas"]["RunStatus"];
+            /** Is New */
+            is_new: boolean;
         };
         /**
          * ExecutionSummary
@@ -5274,7 +5456,7 @@ export interface components {
             importance: number;
             /** Strength */
             strength: number;
-            status: components["schemas"]["glia__memory__types__Status"];
+            status: components["schemas"]["MemoryStatus"];
             /** Superseded By */
             superseded_by: string | null;
             /** Topic */
@@ -5755,6 +5937,19 @@ export interface components {
             /** Document Ids */
             document_ids: string[];
         };
+        /** KnowledgeSearchOut */
+        KnowledgeSearchOut: {
+            /** Data */
+            data: components["schemas"]["HitOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+            rewriting: components["schemas"]["RewritingOut"];
+        };
         /** LeaseBody */
         LeaseBody: {
             /** Lease Seconds */
@@ -5788,6 +5983,18 @@ export interface components {
         ListOf_AgentOut_: {
             /** Data */
             data: components["schemas"]["AgentOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[AgentVersionOut] */
+        ListOf_AgentVersionOut_: {
+            /** Data */
+            data: components["schemas"]["AgentVersionOut"][];
             /**
              * Has More
              * @default false
@@ -5932,6 +6139,18 @@ export interface components {
         ListOf_DeploymentOut_: {
             /** Data */
             data: components["schemas"]["DeploymentOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[DeploymentVersionOut] */
+        ListOf_DeploymentVersionOut_: {
+            /** Data */
+            data: components["schemas"]["DeploymentVersionOut"][];
             /**
              * Has More
              * @default false
@@ -6168,6 +6387,18 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** ListOf[RecipeVersionOut] */
+        ListOf_RecipeVersionOut_: {
+            /** Data */
+            data: components["schemas"]["RecipeVersionOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** ListOf[ReplicaOut] */
         ListOf_ReplicaOut_: {
             /** Data */
@@ -6388,6 +6619,18 @@ export interface components {
         ListOf_WorkflowOut_: {
             /** Data */
             data: components["schemas"]["WorkflowOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** ListOf[WorkflowVersionOut] */
+        ListOf_WorkflowVersionOut_: {
+            /** Data */
+            data: components["schemas"]["WorkflowVersionOut"][];
             /**
              * Has More
              * @default false
@@ -6743,7 +6986,7 @@ export interface components {
             importance: number;
             /** Strength */
             strength: number;
-            status: components["schemas"]["glia__memory__types__Status"];
+            status: components["schemas"]["MemoryStatus"];
             /** Superseded By */
             superseded_by: string | null;
             /** Topic */
@@ -6815,6 +7058,72 @@ export interface components {
             [key: string]: unknown;
         };
         /**
+         * MemorySettingsBody
+         * @description shares_sessions: what is learnt or said in one session is found in the same user's others.
+         *
+         *     is_learning: facts are extracted from a session once it has been quiet for idle_seconds. model: what extracts them;
+         *     null takes the default model, or plain rules where only the built-in one is there.
+         *     keeps_answers: each answer is kept as a working memory. recalls: memories that fit a message are put into the prompt
+         *     of the run that answers it.
+         */
+        MemorySettingsBody: {
+            /**
+             * Shares Sessions
+             * @default false
+             */
+            shares_sessions?: boolean;
+            /**
+             * Is Learning
+             * @default false
+             */
+            is_learning?: boolean;
+            /**
+             * Idle Seconds
+             * @default 600
+             */
+            idle_seconds?: number;
+            /** Model */
+            model?: string | null;
+            /**
+             * Keeps Answers
+             * @default false
+             */
+            keeps_answers?: boolean;
+            /**
+             * Recalls
+             * @default false
+             */
+            recalls?: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * MemorySettingsOut
+         * @description tended_at: when the memories were last put in order.
+         */
+        MemorySettingsOut: {
+            /** Shares Sessions */
+            shares_sessions: boolean;
+            /** Is Learning */
+            is_learning: boolean;
+            /** Idle Seconds */
+            idle_seconds: number;
+            /** Model */
+            model: string | null;
+            /** Tended At */
+            tended_at: string | null;
+            /** Keeps Answers */
+            keeps_answers: boolean;
+            /** Recalls */
+            recalls: boolean;
+        };
+        /**
+         * MemoryStatus
+         * @description Only ACTIVE memories are found. SUPERSEDED by a newer one, or FORGOTTEN; both can be undone.
+         * @enum {string}
+         */
+        MemoryStatus: "active" | "superseded" | "forgotten";
+        /**
          * MemoryVersionOut
          * @description change: what led to this state. restores: the version that an undo went back to.
          */
@@ -6832,7 +7141,7 @@ export interface components {
             bucket: string;
             /** Importance */
             importance: number;
-            status: components["schemas"]["glia__memory__types__Status"];
+            status: components["schemas"]["MemoryStatus"];
             /** Superseded By */
             superseded_by: string | null;
             /** Change */
@@ -6906,6 +7215,40 @@ export interface components {
             latency_ms: number;
             /** Finish Reason */
             finish_reason: string;
+        };
+        /**
+         * ModelSettingsBody
+         * @description default_if_unknown: when no provider has the agent's model, the server's default model answers instead.
+         */
+        ModelSettingsBody: {
+            /** Temperature */
+            temperature?: number | null;
+            /** Top P */
+            top_p?: number | null;
+            /** Max Output Tokens */
+            max_output_tokens?: number | null;
+            /** Thinking Effort */
+            thinking_effort?: string | null;
+            /**
+             * Default If Unknown
+             * @default false
+             */
+            default_if_unknown?: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        /** ModelSettingsOut */
+        ModelSettingsOut: {
+            /** Temperature */
+            temperature: number | null;
+            /** Top P */
+            top_p: number | null;
+            /** Max Output Tokens */
+            max_output_tokens: number | null;
+            /** Thinking Effort */
+            thinking_effort: string | null;
+            /** Default If Unknown */
+            default_if_unknown: boolean;
         };
         /** MoveBody */
         MoveBody: {
@@ -7197,6 +7540,45 @@ export interface components {
          */
         Permission: "always" | "ask" | "never";
         /**
+         * PermissionRuleBody
+         * @description Decides about calls whose argument compares like this; the first rule that matches does.
+         *
+         *     tool: a tool's name, `*` for any part. argument: where the value lies, as `order.amount`; left away for every call.
+         *     op: eq, ne, lt, lte, gt, gte, in, not_in, contains, starts_with or exists. permission: always, ask or never.
+         */
+        PermissionRuleBody: {
+            /** Tool */
+            tool: string;
+            /** Permission */
+            permission: string;
+            /**
+             * Argument
+             * @default
+             */
+            argument?: string;
+            /**
+             * Op
+             * @default eq
+             */
+            op?: string;
+            /** Value */
+            value?: unknown;
+        } & {
+            [key: string]: unknown;
+        };
+        /** PermissionRuleOut */
+        PermissionRuleOut: {
+            /** Tool */
+            tool: string;
+            permission: components["schemas"]["Permission"];
+            /** Argument */
+            argument: string;
+            /** Op */
+            op: string;
+            /** Value */
+            value: unknown;
+        };
+        /**
          * PermissionsBody
          * @description Which tools the agent may call `always`, when a person agreed (`ask`), or `never`.
          *
@@ -7214,7 +7596,7 @@ export interface components {
                 [key: string]: string;
             };
             /** Rules */
-            rules?: components["schemas"]["glia__surfaces__native__agents__RuleBody"][];
+            rules?: components["schemas"]["PermissionRuleBody"][];
             /**
              * Expires After Seconds
              * @default 604800
@@ -7231,7 +7613,7 @@ export interface components {
                 [key: string]: components["schemas"]["Permission"];
             };
             /** Rules */
-            rules: components["schemas"]["glia__surfaces__native__agents__RuleOut"][];
+            rules: components["schemas"]["PermissionRuleOut"][];
             /** Expires After Seconds */
             expires_after_seconds: number;
         };
@@ -7269,6 +7651,19 @@ export interface components {
             at: string;
             /** Value */
             value: number;
+        };
+        /**
+         * PortPreviewBody
+         * @description expires_in: seconds that the address works.
+         */
+        PortPreviewBody: {
+            /**
+             * Expires In
+             * @default 3600
+             */
+            expires_in?: number;
+        } & {
+            [key: string]: unknown;
         };
         /**
          * PreviewOut
@@ -7512,6 +7907,33 @@ export interface components {
              */
             updated_at: string;
         };
+        /** RecipeVersionOut */
+        RecipeVersionOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Version */
+            version: string;
+            /** Schema */
+            schema: {
+                [key: string]: unknown;
+            };
+            /** Code */
+            code: string;
+            /** Is Default */
+            is_default: boolean;
+            /** Is Deprecated */
+            is_deprecated: boolean;
+            /** Migration */
+            migration: unknown;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
         /**
          * RedeliverBody
          * @description since: every failed delivery of an event from then on.
@@ -7642,6 +8064,16 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        /**
+         * RunComparisonOut
+         * @description shared: the newest event that both have; the rest is what each did after it.
+         */
+        RunComparisonOut: {
+            /** Shared */
+            shared: number;
+            first: components["schemas"]["SideOut"];
+            second: components["schemas"]["SideOut"];
+        };
         /** RunErrorOut */
         RunErrorOut: {
             /** Code */
@@ -7740,7 +8172,7 @@ export interface components {
              * @default
              */
             template?: string;
-            limits?: components["schemas"]["glia__surfaces__native__sandboxes__LimitsBody"];
+            limits?: components["schemas"]["SandboxLimitsBody"];
             /** Env */
             env?: {
                 [key: string]: string;
@@ -7768,6 +8200,51 @@ export interface components {
             snapshot_id?: string | null;
         } & {
             [key: string]: unknown;
+        };
+        /**
+         * SandboxLimitsBody
+         * @description cpus: cores, fractions allowed. memory_bytes: everything that runs inside, /tmp included. disk_bytes: /workspace.
+         *
+         *     pids: processes and threads.
+         */
+        SandboxLimitsBody: {
+            /**
+             * Cpus
+             * @default 1
+             */
+            cpus?: number;
+            /**
+             * Memory Bytes
+             * @default 536870912
+             */
+            memory_bytes?: number;
+            /**
+             * Disk Bytes
+             * @default 536870912
+             */
+            disk_bytes?: number;
+            /**
+             * Pids
+             * @default 128
+             */
+            pids?: number;
+        } & {
+            [key: string]: unknown;
+        };
+        /** SandboxLimitsOut */
+        SandboxLimitsOut: {
+            /** Cpus */
+            cpus: number;
+            /** Memory Bytes */
+            memory_bytes: number;
+            /** Disk Bytes */
+            disk_bytes: number;
+            /** Temp Bytes */
+            temp_bytes: number;
+            /** Pids */
+            pids: number;
+            /** Open Files */
+            open_files: number;
         };
         /**
          * SandboxOut
@@ -7799,7 +8276,7 @@ export interface components {
             status: "starting" | "running" | "paused" | "sleeping" | "stopped";
             /** Reason */
             reason: string;
-            limits: components["schemas"]["glia__surfaces__native__sandboxes__LimitsOut"];
+            limits: components["schemas"]["SandboxLimitsOut"];
             /** Env */
             env: {
                 [key: string]: string;
@@ -7863,6 +8340,17 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        /** SchedulePreviewBody */
+        SchedulePreviewBody: {
+            when: components["schemas"]["WhenBody"];
+            /**
+             * Count
+             * @default 5
+             */
+            count?: number;
+        } & {
+            [key: string]: unknown;
+        };
         /**
          * ScoresOut
          * @description dense: cosine similarity, null when it was not among the nearest. lexical: BM25, null when no word met.
@@ -7913,6 +8401,11 @@ export interface components {
             rerank?: boolean;
         } & {
             [key: string]: unknown;
+        };
+        /** SearchOut */
+        SearchOut: {
+            /** Data */
+            data: components["schemas"]["FoundOut"][];
         };
         /**
          * SecretBody
@@ -8692,6 +9185,23 @@ export interface components {
             [key: string]: unknown;
         };
         /**
+         * ToolsetImportOut
+         * @description toolset: null for a dry run. created, updated, removed: names of tools. skipped: what could be no tool.
+         */
+        ToolsetImportOut: {
+            toolset: components["schemas"]["ToolsetOut"] | null;
+            /** Tools */
+            tools: components["schemas"]["PlannedToolOut"][];
+            /** Created */
+            created: string[];
+            /** Updated */
+            updated: string[];
+            /** Removed */
+            removed: string[];
+            /** Skipped */
+            skipped: components["schemas"]["SkippedOut"][];
+        };
+        /**
          * ToolsetOut
          * @description header_names: the headers that are sent; their values stay secret. members: of a bundle; null for an import.
          */
@@ -8775,7 +9285,7 @@ export interface components {
             /** Created By */
             created_by: string;
             /** Entries */
-            entries: components["schemas"]["glia__surfaces__native__credit__EntryOut"][];
+            entries: components["schemas"]["CreditEntryOut"][];
         };
         /** TreeOut */
         TreeOut: {
@@ -9031,6 +9541,33 @@ export interface components {
              * Format: date-time
              */
             updated_at: string;
+        };
+        /**
+         * UpkeepStartedOut
+         * @description run_id: the job; follow it at /v1/runs/{run_id}.
+         */
+        UpkeepStartedOut: {
+            /**
+             * Run Id
+             * Format: uuid
+             */
+            run_id: string;
+        };
+        /**
+         * UsageOut
+         * @description total: all calls together, those of groups beyond the first 1,000 included.
+         */
+        UsageOut: {
+            /** Data */
+            data: components["schemas"]["UsageRowOut"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more?: boolean;
+            /** Next Cursor */
+            next_cursor?: string | null;
+            total: components["schemas"]["UsageRowOut"];
         };
         /**
          * UsageRecordOut
@@ -9688,569 +10225,8 @@ export interface components {
              */
             updated_at: string;
         };
-        /** WorkspaceChanges */
-        WorkspaceChanges: {
-            /** Name */
-            name: string;
-        } & {
-            [key: string]: unknown;
-        };
-        /** WorkspaceOut */
-        WorkspaceOut: {
-            /**
-             * Id
-             * Format: uuid
-             */
-            id: string;
-            /** Name */
-            name: string;
-            /** Slug */
-            slug: string;
-            /**
-             * Created At
-             * Format: date-time
-             */
-            created_at: string;
-        };
-        /**
-         * Status
-         * @enum {string}
-         */
-        glia__deployments__types__Status: "deploying" | "running" | "stopped" | "error";
-        /**
-         * Status
-         * @description Only ACTIVE memories are found. SUPERSEDED by a newer one, or FORGOTTEN; both can be undone.
-         * @enum {string}
-         */
-        glia__memory__types__Status: "active" | "superseded" | "forgotten";
-        /**
-         * LimitsBody
-         * @description ends_with_answer: the last model call that `max_iterations` allows has no tools, so that it answers.
-         */
-        glia__surfaces__native__agents__LimitsBody: {
-            /**
-             * Max Iterations
-             * @default 20
-             */
-            max_iterations?: number;
-            /**
-             * Timeout Seconds
-             * @default 600
-             */
-            timeout_seconds?: number;
-            /**
-             * Max Tokens
-             * @default 1000000
-             */
-            max_tokens?: number;
-            /** Max Cost Micros */
-            max_cost_micros?: number | null;
-            /**
-             * Max Depth
-             * @default 3
-             */
-            max_depth?: number;
-            /**
-             * Ends With Answer
-             * @default false
-             */
-            ends_with_answer?: boolean;
-        } & {
-            [key: string]: unknown;
-        };
-        /** LimitsOut */
-        glia__surfaces__native__agents__LimitsOut: {
-            /** Max Iterations */
-            max_iterations: number;
-            /** Timeout Seconds */
-            timeout_seconds: number;
-            /** Max Tokens */
-            max_tokens: number;
-            /** Max Cost Micros */
-            max_cost_micros: number | null;
-            /** Max Depth */
-            max_depth: number;
-            /** Ends With Answer */
-            ends_with_answer: boolean;
-        };
-        /**
-         * RuleBody
-         * @description Decides about calls whose argument compares like this; the first rule that matches does.
-         *
-         *     tool: a tool's name, `*` for any part. argument: where the value lies, as `order.amount`; left away for every call.
-         *     op: eq, ne, lt, lte, gt, gte, in, not_in, contains, starts_with or exists. permission: always, ask or never.
-         */
-        glia__surfaces__native__agents__RuleBody: {
-            /** Tool */
-            tool: string;
-            /** Permission */
-            permission: string;
-            /**
-             * Argument
-             * @default
-             */
-            argument?: string;
-            /**
-             * Op
-             * @default eq
-             */
-            op?: string;
-            /** Value */
-            value?: unknown;
-        } & {
-            [key: string]: unknown;
-        };
-        /** RuleOut */
-        glia__surfaces__native__agents__RuleOut: {
-            /** Tool */
-            tool: string;
-            permission: components["schemas"]["Permission"];
-            /** Argument */
-            argument: string;
-            /** Op */
-            op: string;
-            /** Value */
-            value: unknown;
-        };
-        /**
-         * SettingsBody
-         * @description default_if_unknown: when no provider has the agent's model, the server's default model answers instead.
-         */
-        glia__surfaces__native__agents__SettingsBody: {
-            /** Temperature */
-            temperature?: number | null;
-            /** Top P */
-            top_p?: number | null;
-            /** Max Output Tokens */
-            max_output_tokens?: number | null;
-            /** Thinking Effort */
-            thinking_effort?: string | null;
-            /**
-             * Default If Unknown
-             * @default false
-             */
-            default_if_unknown?: boolean;
-        } & {
-            [key: string]: unknown;
-        };
-        /** SettingsOut */
-        glia__surfaces__native__agents__SettingsOut: {
-            /** Temperature */
-            temperature: number | null;
-            /** Top P */
-            top_p: number | null;
-            /** Max Output Tokens */
-            max_output_tokens: number | null;
-            /** Thinking Effort */
-            thinking_effort: string | null;
-            /** Default If Unknown */
-            default_if_unknown: boolean;
-        };
-        /**
-         * VersionOut
-         * @description promoted_from: the older version that this one is a copy of.
-         */
-        glia__surfaces__native__agents__VersionOut: {
-            /** Version */
-            version: number;
-            /** Name */
-            name: string;
-            /** Description */
-            description: string;
-            /** Instructions */
-            instructions: string;
-            /** Model */
-            model: string | null;
-            /** Fallback Model */
-            fallback_model: string | null;
-            settings: components["schemas"]["glia__surfaces__native__agents__SettingsOut"];
-            /** Knowledge Base Ids */
-            knowledge_base_ids: string[];
-            /** Tools */
-            tools: string[] | null;
-            limits: components["schemas"]["glia__surfaces__native__agents__LimitsOut"];
-            permissions: components["schemas"]["PermissionsOut"];
-            /** Subagents */
-            subagents: string[];
-            context: components["schemas"]["ContextOut"];
-            deliberation: components["schemas"]["DeliberationOut"];
-            /** Search Depth */
-            search_depth: number;
-            tool_choice: components["schemas"]["ToolChoiceOut"];
-            /** Standing Instructions */
-            standing_instructions: components["schemas"]["StandingInstructionOut"][];
-            /** Metadata */
-            metadata: {
-                [key: string]: unknown;
-            };
-            /**
-             * Visibility
-             * @enum {string}
-             */
-            visibility: "project" | "workspace" | "core";
-            /** Is Active */
-            is_active: boolean;
-            /** Toolset Ids */
-            toolset_ids: string[];
-            knowledge: components["schemas"]["KnowledgeOut"];
-            /** Promoted From */
-            promoted_from: number | null;
-            /** Created By */
-            created_by: string;
-            /** Created At */
-            created_at: string | null;
-        };
-        /** EntryOut */
-        glia__surfaces__native__credit__EntryOut: {
-            /** Account */
-            account: string;
-            /** Amount Micros */
-            amount_micros: number;
-        };
-        /**
-         * VersionOut
-         * @description number: grows with each change of the program. is_current: what should run now. size_bytes: of the download.
-         */
-        glia__surfaces__native__deployments__VersionOut: {
-            /** Number */
-            number: number;
-            /** Is Current */
-            is_current: boolean;
-            /** Runtime */
-            runtime: string;
-            /** Binary Url */
-            binary_url: string;
-            /** Sha256 */
-            sha256: string | null;
-            /** Digest */
-            digest: string | null;
-            /** Size Bytes */
-            size_bytes: number | null;
-            /** Cpu */
-            cpu: string;
-            /** Memory */
-            memory: string;
-            /** Command */
-            command: string[];
-            /** Port */
-            port: number;
-            /** Health Path */
-            health_path: string;
-            /** Environment Names */
-            environment_names: string[];
-            /**
-             * Created At
-             * Format: date-time
-             */
-            created_at: string;
-        };
-        /**
-         * ComparisonOut
-         * @description shared: the newest event that both have; the rest is what each did after it.
-         */
-        glia__surfaces__native__forks__ComparisonOut: {
-            /** Shared */
-            shared: number;
-            first: components["schemas"]["SideOut"];
-            second: components["schemas"]["SideOut"];
-        };
-        /** SearchOut */
-        glia__surfaces__native__knowledge__SearchOut: {
-            /** Data */
-            data: components["schemas"]["HitOut"][];
-            /**
-             * Has More
-             * @default false
-             */
-            has_more?: boolean;
-            /** Next Cursor */
-            next_cursor?: string | null;
-            rewriting: components["schemas"]["RewritingOut"];
-        };
-        /**
-         * SettingsBody
-         * @description shares_sessions: what is learnt or said in one session is found in the same user's others.
-         *
-         *     is_learning: facts are extracted from a session once it has been quiet for idle_seconds. model: what extracts them;
-         *     null takes the default model, or plain rules where only the built-in one is there.
-         *     keeps_answers: each answer is kept as a working memory. recalls: memories that fit a message are put into the prompt
-         *     of the run that answers it.
-         */
-        glia__surfaces__native__memory_upkeep__SettingsBody: {
-            /**
-             * Shares Sessions
-             * @default false
-             */
-            shares_sessions?: boolean;
-            /**
-             * Is Learning
-             * @default false
-             */
-            is_learning?: boolean;
-            /**
-             * Idle Seconds
-             * @default 600
-             */
-            idle_seconds?: number;
-            /** Model */
-            model?: string | null;
-            /**
-             * Keeps Answers
-             * @default false
-             */
-            keeps_answers?: boolean;
-            /**
-             * Recalls
-             * @default false
-             */
-            recalls?: boolean;
-        } & {
-            [key: string]: unknown;
-        };
-        /**
-         * SettingsOut
-         * @description tended_at: when the memories were last put in order.
-         */
-        glia__surfaces__native__memory_upkeep__SettingsOut: {
-            /** Shares Sessions */
-            shares_sessions: boolean;
-            /** Is Learning */
-            is_learning: boolean;
-            /** Idle Seconds */
-            idle_seconds: number;
-            /** Model */
-            model: string | null;
-            /** Tended At */
-            tended_at: string | null;
-            /** Keeps Answers */
-            keeps_answers: boolean;
-            /** Recalls */
-            recalls: boolean;
-        };
-        /**
-         * StartedOut
-         * @description run_id: the job; follow it at /v1/runs/{run_id}.
-         */
-        glia__surfaces__native__memory_upkeep__StartedOut: {
-            /**
-             * Run Id
-             * Format: uuid
-             */
-            run_id: string;
-        };
-        /**
-         * PreviewBody
-         * @description expires_in: seconds that the address works.
-         */
-        glia__surfaces__native__sandbox_ports__PreviewBody: {
-            /**
-             * Expires In
-             * @default 3600
-             */
-            expires_in?: number;
-        } & {
-            [key: string]: unknown;
-        };
-        /**
-         * LimitsBody
-         * @description cpus: cores, fractions allowed. memory_bytes: everything that runs inside, /tmp included. disk_bytes: /workspace.
-         *
-         *     pids: processes and threads.
-         */
-        glia__surfaces__native__sandboxes__LimitsBody: {
-            /**
-             * Cpus
-             * @default 1
-             */
-            cpus?: number;
-            /**
-             * Memory Bytes
-             * @default 536870912
-             */
-            memory_bytes?: number;
-            /**
-             * Disk Bytes
-             * @default 536870912
-             */
-            disk_bytes?: number;
-            /**
-             * Pids
-             * @default 128
-             */
-            pids?: number;
-        } & {
-            [key: string]: unknown;
-        };
-        /** LimitsOut */
-        glia__surfaces__native__sandboxes__LimitsOut: {
-            /** Cpus */
-            cpus: number;
-            /** Memory Bytes */
-            memory_bytes: number;
-            /** Disk Bytes */
-            disk_bytes: number;
-            /** Temp Bytes */
-            temp_bytes: number;
-            /** Pids */
-            pids: number;
-            /** Open Files */
-            open_files: number;
-        };
-        /** SearchOut */
-        glia__surfaces__native__search__SearchOut: {
-            /** Data */
-            data: components["schemas"]["FoundOut"][];
-        };
-        /** VersionOut */
-        glia__surfaces__native__tool_recipes__VersionOut: {
-            /**
-             * Id
-             * Format: uuid
-             */
-            id: string;
-            /** Version */
-            version: string;
-            /** Schema */
-            schema: {
-                [key: string]: unknown;
-            };
-            /** Code */
-            code: string;
-            /** Is Default */
-            is_default: boolean;
-            /** Is Deprecated */
-            is_deprecated: boolean;
-            /** Migration */
-            migration: unknown;
-            /**
-             * Created At
-             * Format: date-time
-             */
-            created_at: string;
-        };
-        /**
-         * ImportOut
-         * @description toolset: null for a dry run. created, updated, removed: names of tools. skipped: what could be no tool.
-         */
-        glia__surfaces__native__toolsets__ImportOut: {
-            toolset: components["schemas"]["ToolsetOut"] | null;
-            /** Tools */
-            tools: components["schemas"]["PlannedToolOut"][];
-            /** Created */
-            created: string[];
-            /** Updated */
-            updated: string[];
-            /** Removed */
-            removed: string[];
-            /** Skipped */
-            skipped: components["schemas"]["SkippedOut"][];
-        };
-        /** PreviewBody */
-        glia__surfaces__native__triggers__PreviewBody: {
-            when: components["schemas"]["WhenBody"];
-            /**
-             * Count
-             * @default 5
-             */
-            count?: number;
-        } & {
-            [key: string]: unknown;
-        };
-        /**
-         * UsageOut
-         * @description total: all calls together, those of groups beyond the first 1,000 included.
-         */
-        glia__surfaces__native__usage__UsageOut: {
-            /** Data */
-            data: components["schemas"]["UsageRowOut"][];
-            /**
-             * Has More
-             * @default false
-             */
-            has_more?: boolean;
-            /** Next Cursor */
-            next_cursor?: string | null;
-            total: components["schemas"]["UsageRowOut"];
-        };
-        /** ListOf[VersionOut] */
-        glia__surfaces__native__words__ListOf_VersionOut___1: {
-            /** Data */
-            data: components["schemas"]["glia__surfaces__native__agents__VersionOut"][];
-            /**
-             * Has More
-             * @default false
-             */
-            has_more?: boolean;
-            /** Next Cursor */
-            next_cursor?: string | null;
-        };
-        /** ListOf[VersionOut] */
-        glia__surfaces__native__words__ListOf_VersionOut___2: {
-            /** Data */
-            data: components["schemas"]["glia__surfaces__native__tool_recipes__VersionOut"][];
-            /**
-             * Has More
-             * @default false
-             */
-            has_more?: boolean;
-            /** Next Cursor */
-            next_cursor?: string | null;
-        };
-        /** ListOf[VersionOut] */
-        glia__surfaces__native__words__ListOf_VersionOut___3: {
-            /** Data */
-            data: components["schemas"]["glia__surfaces__native__workflows__VersionOut"][];
-            /**
-             * Has More
-             * @default false
-             */
-            has_more?: boolean;
-            /** Next Cursor */
-            next_cursor?: string | null;
-        };
-        /** ListOf[VersionOut] */
-        glia__surfaces__native__words__ListOf_VersionOut___4: {
-            /** Data */
-            data: components["schemas"]["glia__surfaces__native__deployments__VersionOut"][];
-            /**
-             * Has More
-             * @default false
-             */
-            has_more?: boolean;
-            /** Next Cursor */
-            next_cursor?: string | null;
-        };
-        /**
-         * StartedOut
-         * @description id: the execution's, which is its run's. is_new: false when the idempotency key was used before.
-         */
-        glia__surfaces__native__workflows__StartedOut: {
-            /**
-             * Id
-             * Format: uuid
-             */
-            id: string;
-            /**
-             * Run Id
-             * Format: uuid
-             */
-            run_id: string;
-            /**
-             * Session Id
-             * Format: uuid
-             */
-            session_id: string;
-            /**
-             * Workflow Id
-             * Format: uuid
-             */
-            workflow_id: string;
-            status: components["schemas"]["RunStatus"];
-            /** Is New */
-            is_new: boolean;
-        };
-        /** VersionOut */
-        glia__surfaces__native__workflows__VersionOut: {
+        /** WorkflowVersionOut */
+        WorkflowVersionOut: {
             /** Version */
             version: number;
             /** Name */
@@ -10273,6 +10249,30 @@ export interface components {
             };
             /** Created By */
             created_by: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /** WorkspaceChanges */
+        WorkspaceChanges: {
+            /** Name */
+            name: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /** WorkspaceOut */
+        WorkspaceOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string;
+            /** Slug */
+            slug: string;
             /**
              * Created At
              * Format: date-time
@@ -10469,7 +10469,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["glia__surfaces__native__memory_upkeep__SettingsOut"];
+                    "application/json": components["schemas"]["MemorySettingsOut"];
                 };
             };
         };
@@ -10485,7 +10485,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["glia__surfaces__native__memory_upkeep__SettingsBody"];
+                "application/json": components["schemas"]["MemorySettingsBody"];
             };
         };
         responses: {
@@ -10502,7 +10502,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["glia__surfaces__native__memory_upkeep__SettingsOut"];
+                    "application/json": components["schemas"]["MemorySettingsOut"];
                 };
             };
         };
@@ -10534,7 +10534,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["glia__surfaces__native__memory_upkeep__StartedOut"];
+                    "application/json": components["schemas"]["UpkeepStartedOut"];
                 };
             };
         };
@@ -10563,7 +10563,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["glia__surfaces__native__words__ListOf_VersionOut___1"];
+                    "application/json": components["schemas"]["ListOf_AgentVersionOut_"];
                 };
             };
         };
@@ -11649,7 +11649,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["glia__surfaces__native__words__ListOf_VersionOut___4"];
+                    "application/json": components["schemas"]["ListOf_DeploymentVersionOut_"];
                 };
             };
         };
@@ -12285,7 +12285,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["glia__surfaces__native__knowledge__SearchOut"];
+                    "application/json": components["schemas"]["KnowledgeSearchOut"];
                 };
             };
         };
@@ -14256,7 +14256,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["glia__surfaces__native__sandbox_ports__PreviewBody"];
+                "application/json": components["schemas"]["PortPreviewBody"];
             };
         };
         responses: {
@@ -14565,7 +14565,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["glia__surfaces__native__search__SearchOut"];
+                    "application/json": components["schemas"]["SearchOut"];
                 };
             };
         };
@@ -14788,7 +14788,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["glia__surfaces__native__forks__ComparisonOut"];
+                    "application/json": components["schemas"]["RunComparisonOut"];
                 };
             };
         };
@@ -15192,7 +15192,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["glia__surfaces__native__words__ListOf_VersionOut___2"];
+                    "application/json": components["schemas"]["ListOf_RecipeVersionOut_"];
                 };
             };
         };
@@ -15440,7 +15440,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["glia__surfaces__native__toolsets__ImportOut"];
+                    "application/json": components["schemas"]["ToolsetImportOut"];
                 };
             };
         };
@@ -15649,7 +15649,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["glia__surfaces__native__triggers__PreviewBody"];
+                "application/json": components["schemas"]["SchedulePreviewBody"];
             };
         };
         responses: {
@@ -16003,7 +16003,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["glia__surfaces__native__usage__UsageOut"];
+                    "application/json": components["schemas"]["UsageOut"];
                 };
             };
         };
@@ -17040,7 +17040,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["glia__surfaces__native__workflows__StartedOut"];
+                    "application/json": components["schemas"]["ExecutionStartedOut"];
                 };
             };
         };
@@ -17069,7 +17069,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["glia__surfaces__native__words__ListOf_VersionOut___3"];
+                    "application/json": components["schemas"]["ListOf_WorkflowVersionOut_"];
                 };
             };
         };
@@ -17099,7 +17099,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["glia__surfaces__native__workflows__VersionOut"];
+                    "application/json": components["schemas"]["WorkflowVersionOut"];
                 };
             };
         };

@@ -21,11 +21,11 @@ from glia.deployments.readings import Readings
 from glia.deployments.types import (
     Deployment,
     DeploymentSpec,
+    DeploymentStatus,
     LogLine,
     Point,
     Program,
     Replica,
-    Status,
     Usage,
     Version,
 )
@@ -143,7 +143,7 @@ class Deployments:
         principal: Principal,
         window: Window,
         *,
-        status: Status | None = None,
+        status: DeploymentStatus | None = None,
         region: str | None = None,
         name: str | None = None,
     ) -> Page[Deployment]:

@@ -16,7 +16,7 @@ MIB = 1024 * 1024
 LEVELS = ("debug", "info", "warn", "error")
 
 
-class Status(StrEnum):
+class DeploymentStatus(StrEnum):
     DEPLOYING = "deploying"
     RUNNING = "running"
     STOPPED = "stopped"
@@ -86,7 +86,7 @@ class Deployment:
     workspace_id: UUID
     name: str
     route: str
-    status: Status
+    status: DeploymentStatus
     reason: str
     replicas: int
     ready_replicas: int

@@ -24,9 +24,9 @@ from glia.memory.types import (
     Forgotten,
     Kept,
     Memory,
+    MemoryStatus,
     Origin,
     Preference,
-    Status,
 )
 from glia.memory.upkeep import let_go, require_agent
 
@@ -121,7 +121,7 @@ class Forgetting:
             merged, _ = await self._memories.save_in(tx, principal, draft, origin)
             for memory in await _active(tx, older.id, newer.id):
                 if memory.id != merged.id:
-                    changes = {"status": Status.SUPERSEDED, "superseded_by": merged.id}
+                    changes = {"status": MemoryStatus.SUPERSEDED, "superseded_by": merged.id}
                     await change(tx, principal, memory, changes, "merged")
             await queries.set_kept(tx, conflict.id, "merged", principal.name)
 

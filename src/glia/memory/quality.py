@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from glia.memory.types import By, Memory, Quality, Status, Tier
+from glia.memory.types import By, Memory, MemoryStatus, Quality, Tier
 
 # People and agents who save something mean it; what was extracted may be misread.
 TRUST = {By.PERSON: 0.9, By.AGENT: 0.8, By.CONSOLIDATION: 0.7, By.EXTRACTION: 0.6}
@@ -24,7 +24,7 @@ def quality_of(memory: Memory, now: datetime) -> Quality:
         accuracy=round(accuracy, 3),
         relevance=round(0.7 * memory.importance + 0.3 * used, 3),
         freshness=round(0.5 ** (days / _HALF_LIFE_DAYS[memory.tier]), 3),
-        consistency=0.0 if memory.status is Status.SUPERSEDED else 1.0,
+        consistency=0.0 if memory.status is MemoryStatus.SUPERSEDED else 1.0,
     )
 
 

@@ -29,11 +29,11 @@ from glia.memory.types import (
     Found,
     Kept,
     Memory,
+    MemoryStatus,
     MemoryVersion,
     Origin,
     Recall,
     Scope,
-    Status,
     Tier,
     Use,
 )
@@ -256,9 +256,9 @@ class Memories:
             memory = await queries.saying(tx, scope, content.replace("\0", "").strip())
             if memory is None:
                 raise MemoryNotFound("There is no memory with exactly these words.")
-            if memory.status is Status.FORGOTTEN:
+            if memory.status is MemoryStatus.FORGOTTEN:
                 return memory
-            return await _changed(tx, principal, memory, {"status": Status.FORGOTTEN}, "forgotten")
+            return await _changed(tx, principal, memory, {"status": MemoryStatus.FORGOTTEN}, "forgotten")
 
     async def user_of(self, workspace_id: UUID, session_id: UUID) -> str | None:
         """The user that a session names in its metadata as `user_name`."""
@@ -285,7 +285,7 @@ class Memories:
             ):
                 is_kept = kept in {name, "both"}
                 memory = await _lock(tx, own, None)
-                status = Status.ACTIVE if is_kept else Status.SUPERSEDED
+                status = MemoryStatus.ACTIVE if is_kept else MemoryStatus.SUPERSEDED
                 changes = {"status": status, "superseded_by": None if is_kept else other}
                 if memory.status is not status:
                     await _changed(tx, principal, memory, changes, "conflict decided")
@@ -314,7 +314,7 @@ class Memories:
 
 async def supersede_contradicted(tx: Transaction, principal: Principal, newer: Memory) -> int:
     """The newest wins: what it contradicts is superseded, not deleted. Returns how many."""
-    if newer.topic is None or newer.status is not Status.ACTIVE:
+    if newer.topic is None or newer.status is not MemoryStatus.ACTIVE:
         return 0
     contradicted = await queries.contradicting(tx, newer)
     for older in contradicted:
@@ -326,7 +326,7 @@ async def supersede(
     tx: Transaction, principal: Principal, older: Memory, newer: Memory, *, topic: str, by: str
 ) -> None:
     """Lets a memory take the place of a locked older one, and notes why."""
-    await _changed(tx, principal, older, {"status": Status.SUPERSEDED, "superseded_by": newer.id}, "superseded")
+    await _changed(tx, principal, older, {"status": MemoryStatus.SUPERSEDED, "superseded_by": newer.id}, "superseded")
     await queries.insert_conflict(
         tx,
         new_id(),
@@ -425,7 +425,7 @@ def _check_changes(changes: dict[str, Any]) -> None:
     bucket: str = changes.get("bucket", "general")
     if not 1 <= len(bucket) <= 100 or "\0" in bucket:
         raise InvalidRequest("`bucket` must have between 1 and 100 characters.", field="bucket")
-    if changes.get("status") is Status.SUPERSEDED:
+    if changes.get("status") is MemoryStatus.SUPERSEDED:
         raise InvalidRequest("Only a newer memory supersedes one; `status` can be active or forgotten.", field="status")
 
 

@@ -33,7 +33,7 @@ class Tier(StrEnum):
 LIFETIME_SECONDS = {Tier.WORKING: 3600, Tier.SHORT: 7 * 86400, Tier.LONG: None}
 
 
-class Status(StrEnum):
+class MemoryStatus(StrEnum):
     """Only ACTIVE memories are found. SUPERSEDED by a newer one, or FORGOTTEN; both can be undone."""
 
     ACTIVE = "active"
@@ -77,7 +77,7 @@ class Memory:
     metadata: dict[str, object]
     importance: float
     strength: float
-    status: Status
+    status: MemoryStatus
     superseded_by: UUID | None
     topic: str | None
     value: str | None
@@ -233,7 +233,7 @@ class MemoryVersion:
     tier: Tier
     bucket: str
     importance: float
-    status: Status
+    status: MemoryStatus
     superseded_by: UUID | None
     change: str
     restores: int | None

@@ -28,11 +28,11 @@ from glia.memory.types import (
     Memory,
     MemoryId,
     MemorySettings,
+    MemoryStatus,
     Origin,
     Policy,
     Quality,
     Scope,
-    Status,
     Tended,
     Tier,
 )
@@ -193,7 +193,9 @@ class Upkeep:
             written = await self._judge.summary(principal, agent_id, parts)
         async with self._db.transaction(principal.workspace_id) as tx:
             covered = await rows.lock_many(tx, [memory.id for memory in oldest[: len(parts)]])
-            if [(memory.content, memory.status) for memory in covered] != [(part, Status.ACTIVE) for part in parts]:
+            if [(memory.content, memory.status) for memory in covered] != [
+                (part, MemoryStatus.ACTIVE) for part in parts
+            ]:
                 raise Conflict("The memories were changed while they were summarised; ask again.")
             draft = Draft(
                 written or "\n".join(parts),
@@ -208,7 +210,7 @@ class Upkeep:
             )
             summary, _ = await self._memories.save_in(tx, principal, draft, Origin(by=By.CONSOLIDATION))
             for memory in covered:
-                changes = {"status": Status.SUPERSEDED, "superseded_by": summary.id}
+                changes = {"status": MemoryStatus.SUPERSEDED, "superseded_by": summary.id}
                 await change(tx, principal, memory, changes, "summarised")
         return summary
 
@@ -222,7 +224,7 @@ class Upkeep:
                 page = await rows.active(tx, scope_id, after=after, limit=_AT_ONCE)
                 for memory in reversed(page):  # the newest first, so that it is the one that stays
                     current = await queries.lock(tx, memory.id)
-                    if current is not None and current.status is Status.ACTIVE:
+                    if current is not None and current.status is MemoryStatus.ACTIVE:
                         ended += await _end_older(tx, principal, current)
             if len(page) < _AT_ONCE:
                 break
@@ -241,7 +243,7 @@ class Upkeep:
         for pair in await self._judge.contradictions(principal, agent_id, pairs[:_MOST_JUDGED]):
             async with self._db.transaction(principal.workspace_id) as tx:
                 locked = await rows.lock_many(tx, [pair.older.id, pair.newer.id])
-                if [one.content for one in locked if one.status is Status.ACTIVE] == [
+                if [one.content for one in locked if one.status is MemoryStatus.ACTIVE] == [
                     pair.older.content,
                     pair.newer.content,
                 ]:
@@ -312,7 +314,7 @@ class Upkeep:
                 await change(tx, principal, memory, {"tier": Tier.SHORT}, "demoted")
             expired = await rows.expired(tx, scope_id, limit=_AT_ONCE)
             for memory in expired:
-                await change(tx, principal, memory, {"status": Status.FORGOTTEN}, "expired")
+                await change(tx, principal, memory, {"status": MemoryStatus.FORGOTTEN}, "expired")
         return len(expired), len(promoted), len(demoted)
 
     async def _embed_if_possible(self, principal: Principal, scope_id: UUID) -> int:
@@ -383,7 +385,7 @@ async def let_go(tx: Transaction, principal: Principal, found: Sequence[Forgotte
         await rows.delete_many(tx, ids)
         return
     for memory in await rows.lock_many(tx, ids):
-        await change(tx, principal, memory, {"status": Status.FORGOTTEN}, "forgotten by policy")
+        await change(tx, principal, memory, {"status": MemoryStatus.FORGOTTEN}, "forgotten by policy")
 
 
 async def _merge(tx: Transaction, principal: Principal, memories: dict[MemoryId, Memory], pair: rows.Pair) -> None:
@@ -392,7 +394,7 @@ async def _merge(tx: Transaction, principal: Principal, memories: dict[MemoryId,
     longest = max((kept, other), key=lambda memory: list(Tier).index(memory.tier))
     changes = {"importance": max(kept.importance, other.importance), "tier": longest.tier}
     memories[kept.id] = await change(tx, principal, kept, changes, "merged")
-    await change(tx, principal, other, {"status": Status.SUPERSEDED, "superseded_by": kept.id}, "merged away")
+    await change(tx, principal, other, {"status": MemoryStatus.SUPERSEDED, "superseded_by": kept.id}, "merged away")
     await rows.merge_counters(tx, kept.id, other.id)
 
 
@@ -414,7 +416,7 @@ async def _repair(tx: Transaction, principal: Principal, issue: Issue) -> int:
         case "version_missing":
             await queries.record(tx, memory, "repaired", by=principal.name, workspace_id=principal.workspace_id)
         case "content_empty" | "expired":
-            await change(tx, principal, memory, {"status": Status.FORGOTTEN}, "repaired")
+            await change(tx, principal, memory, {"status": MemoryStatus.FORGOTTEN}, "repaired")
         case "contradicted":
             return 0 if await _end_newest(tx, principal, memory) == 0 else 1
         case _:

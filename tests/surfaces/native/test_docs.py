@@ -76,3 +76,8 @@ def test_every_reference_in_the_document_leads_somewhere(client: Client):
 
 def test_a_message_is_described_as_it_is_read():
     assert set(Described.model_fields) == {field.name for field in msgspec.structs.fields(MessageBody)}
+
+
+def test_no_two_shapes_share_a_name(client: Client):
+    """Otherwise both bear the names of their modules, and clients made from the document change when a file moves."""
+    assert [name for name in native_document(client)["components"]["schemas"] if name.startswith("glia__")] == []

@@ -4,7 +4,7 @@ import { counted } from "@/lib/format";
 import { listModels } from "@/lib/models";
 
 export type Agent = Schema["AgentOut"];
-export type Version = Schema["glia__surfaces__native__agents__VersionOut"];
+export type Version = Schema["AgentVersionOut"];
 
 export const agentsQuery = queryOptions({
   queryKey: ["agents"],

@@ -19,7 +19,7 @@ from glia.surfaces.shared.bodies import Body, Changes, Out, Time
 from glia.tools.types import Permission
 
 
-class LimitsBody(Body):
+class AgentLimitsBody(Body):
     """ends_with_answer: the last model call that `max_iterations` allows has no tools, so that it answers."""
 
     max_iterations: int = Limits.max_iterations
@@ -30,7 +30,7 @@ class LimitsBody(Body):
     ends_with_answer: bool = False
 
 
-class RuleBody(Body):
+class PermissionRuleBody(Body):
     """Decides about calls whose argument compares like this; the first rule that matches does.
 
     tool: a tool's name, `*` for any part. argument: where the value lies, as `order.amount`; left away for every call.
@@ -53,7 +53,7 @@ class PermissionsBody(Body):
 
     default: str = Permissions.default.value
     tools: dict[str, str] = Field(default_factory=dict[str, str], max_length=500)
-    rules: list[RuleBody] = Field(default_factory=list[RuleBody])
+    rules: list[PermissionRuleBody] = Field(default_factory=list[PermissionRuleBody])
     expires_after_seconds: float = Permissions.expires_after_seconds
 
 
@@ -91,7 +91,7 @@ class ToolChoiceBody(Body):
     offered_as: str = ""
 
 
-class SettingsBody(Body):
+class ModelSettingsBody(Body):
     """default_if_unknown: when no provider has the agent's model, the server's default model answers instead."""
 
     temperature: float | None = None
@@ -126,10 +126,10 @@ class AgentBody(Body):
     instructions: str = ""
     model: str | None = Field(None, max_length=300)
     fallback_model: str | None = Field(None, max_length=300)
-    settings: SettingsBody | None = None
+    settings: ModelSettingsBody | None = None
     knowledge_base_ids: list[str] = Field(default_factory=list[str], max_length=100)
     tools: list[str] | None = None
-    limits: LimitsBody | None = None
+    limits: AgentLimitsBody | None = None
     permissions: PermissionsBody | None = None
     subagents: list[str] = Field(default_factory=list[str], max_length=100)
     context: ContextBody | None = None
@@ -154,10 +154,10 @@ class AgentChanges(Changes):
     instructions: str = ""
     model: str | None = Field(None, max_length=300)
     fallback_model: str | None = Field(None, max_length=300)
-    settings: SettingsBody | None = None
+    settings: ModelSettingsBody | None = None
     knowledge_base_ids: list[str] = Field(default_factory=list[str], max_length=100)
     tools: list[str] | None = None
-    limits: LimitsBody | None = None
+    limits: AgentLimitsBody | None = None
     permissions: PermissionsBody | None = None
     subagents: list[str] = Field(default_factory=list[str], max_length=100)
     context: ContextBody | None = None
@@ -171,7 +171,7 @@ class AgentChanges(Changes):
     knowledge: KnowledgeBody | None = None
 
 
-class LimitsOut(Out):
+class AgentLimitsOut(Out):
     max_iterations: int
     timeout_seconds: float
     max_tokens: int
@@ -180,7 +180,7 @@ class LimitsOut(Out):
     ends_with_answer: bool
 
 
-class RuleOut(Out):
+class PermissionRuleOut(Out):
     tool: str
     permission: Permission
     argument: str
@@ -191,7 +191,7 @@ class RuleOut(Out):
 class PermissionsOut(Out):
     default: Permission
     tools: dict[str, Permission]
-    rules: list[RuleOut]
+    rules: list[PermissionRuleOut]
     expires_after_seconds: float
 
 
@@ -222,7 +222,7 @@ class StandingInstructionOut(Out):
     created_at: Time
 
 
-class SettingsOut(Out):
+class ModelSettingsOut(Out):
     temperature: float | None
     top_p: float | None
     max_output_tokens: int | None
@@ -236,7 +236,7 @@ class KnowledgeOut(Out):
     document_ids: list[UUID]
 
 
-class VersionOut(Out):
+class AgentVersionOut(Out):
     """promoted_from: the older version that this one is a copy of."""
 
     version: int
@@ -245,10 +245,10 @@ class VersionOut(Out):
     instructions: str
     model: str | None
     fallback_model: str | None
-    settings: SettingsOut
+    settings: ModelSettingsOut
     knowledge_base_ids: list[UUID]
     tools: list[str] | None
-    limits: LimitsOut
+    limits: AgentLimitsOut
     permissions: PermissionsOut
     subagents: list[UUID]
     context: ContextOut
@@ -266,7 +266,7 @@ class VersionOut(Out):
     created_at: Time | None
 
 
-class AgentOut(VersionOut):
+class AgentOut(AgentVersionOut):
     """An agent as it is now. created_at and updated_at are the agent's, not its version's."""
 
     id: UUID
@@ -276,7 +276,7 @@ class AgentOut(VersionOut):
 
 
 def agent_out(agent: Agent) -> AgentOut:
-    shown = VersionOut.of(agent.current).model_dump()
+    shown = AgentVersionOut.of(agent.current).model_dump()
     shown.update(
         id=agent.id,
         slug=agent.slug,

@@ -30,10 +30,10 @@ from glia.surfaces.native.agent_shapes import (
     AgentBody,
     AgentChanges,
     AgentOut,
+    AgentVersionOut,
     KnowledgeBody,
+    PermissionRuleBody,
     PermissionsBody,
-    RuleBody,
-    VersionOut,
     agent_out,
 )
 from glia.surfaces.native.words import ListOf, TheWindow, agent_id_of, page_of
@@ -95,20 +95,20 @@ async def update(agent: str, body: AgentChanges, house: TheHouse, principal: The
 
 
 @router.get("/{agent}/versions")
-async def versions(agent: str, house: TheHouse, principal: ThePrincipal) -> ListOf[VersionOut]:
+async def versions(agent: str, house: TheHouse, principal: ThePrincipal) -> ListOf[AgentVersionOut]:
     """All versions of an agent, newest first, at most 1,000."""
     found = await house.agents.versions(principal, await agent_id_of(house, principal, agent))
-    return ListOf(data=[VersionOut.of(version) for version in found])
+    return ListOf(data=[AgentVersionOut.of(version) for version in found])
 
 
 @router.get("/{agent}/versions/{version}")
-async def get_version(agent: str, version: str, house: TheHouse, principal: ThePrincipal) -> VersionOut:
+async def get_version(agent: str, version: str, house: TheHouse, principal: ThePrincipal) -> AgentVersionOut:
     """One version of an agent."""
     found = await house.agents.find(principal, agent)
     missing = AgentNotFound(f"The agent {found.slug!r} has no version {version[:40]!r}; it is at {found.version}.")
     if not (version.isascii() and version.isdigit() and 1 <= int(version[:12]) <= found.version):
         raise missing
-    return VersionOut.of((await house.agents.get(principal, found.id, version=int(version[:12]))).current)
+    return AgentVersionOut.of((await house.agents.get(principal, found.id, version=int(version[:12]))).current)
 
 
 @router.post("/{agent}/versions/{version}/promote")
@@ -189,7 +189,7 @@ def _permissions(body: PermissionsBody | None) -> Permissions:
     )
 
 
-def _rule(body: RuleBody, field: str) -> PermissionRule:
+def _rule(body: PermissionRuleBody, field: str) -> PermissionRule:
     ops = get_args(Comparison)
     if body.op not in ops:
         raise InvalidRequest(f"`{field}.op` {body.op[:50]!r} is none of {', '.join(ops)}.", field=f"{field}.op")

@@ -49,7 +49,7 @@ class CreditsOut(Out):
     shortfall_micros: int
 
 
-class EntryOut(Out):
+class CreditEntryOut(Out):
     account: str
     amount_micros: int
 
@@ -71,7 +71,7 @@ class TransactionOut(Out):
     tool_call_id: str | None
     key_id: UUID | None
     created_by: str
-    entries: list[EntryOut]
+    entries: list[CreditEntryOut]
 
 
 @router.get("")

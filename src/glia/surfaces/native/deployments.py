@@ -15,7 +15,17 @@ from fastapi.responses import Response
 from pydantic import Field, WithJsonSchema
 
 from glia.deployments.service import MOST_LINES, Deployments
-from glia.deployments.types import LEVELS, Deployment, DeploymentSpec, LogLine, Point, Program, Replica, Status, Usage
+from glia.deployments.types import (
+    LEVELS,
+    Deployment,
+    DeploymentSpec,
+    DeploymentStatus,
+    LogLine,
+    Point,
+    Program,
+    Replica,
+    Usage,
+)
 from glia.kit.clock import wire_time
 from glia.kit.errors import InvalidRequest
 from glia.surfaces.native.times import moment_of
@@ -101,7 +111,7 @@ class DeploymentOut(Out):
 
     id: UUID
     name: str
-    status: Status
+    status: DeploymentStatus
     reason: str
     replicas: int
     ready_replicas: int
@@ -142,7 +152,7 @@ class ReplicaOut(Out):
     started_at: Time | None
 
 
-class VersionOut(Out):
+class DeploymentVersionOut(Out):
     """number: grows with each change of the program. is_current: what should run now. size_bytes: of the download."""
 
     number: int
@@ -196,7 +206,7 @@ class MetricsOut(Out):
     metrics: dict[str, SeriesOut]
 
 
-class UsageOut(Out):
+class DeploymentUsageOut(Out):
     """What a deployment used in the hour that begins at `hour`; also of one that was deleted since.
 
     replica_seconds: for which replicas ran, added up. cpu_core_seconds, memory_byte_seconds: reserved meanwhile.
@@ -248,19 +258,19 @@ async def list_deployments(
     window: TheWindow,
     status: Annotated[
         str | None,
-        WithJsonSchema({"type": "string", "enum": [status.value for status in Status]}),
+        WithJsonSchema({"type": "string", "enum": [status.value for status in DeploymentStatus]}),
         Query(description="Only deployments in this state."),
     ] = None,
     region: Annotated[str | None, Query(description="Only those of this region.")] = None,
     name: Annotated[str | None, Query(description="Only the one of this name.")] = None,
 ) -> ListOf[DeploymentOut]:
     """List deployments, newest first."""
-    if status is not None and status not in {known.value for known in Status}:
-        raise InvalidRequest(f"`status` {status[:100]!r} is none of {', '.join(Status)}.", field="status")
+    if status is not None and status not in {known.value for known in DeploymentStatus}:
+        raise InvalidRequest(f"`status` {status[:100]!r} is none of {', '.join(DeploymentStatus)}.", field="status")
     for field, text in (("region", region), ("name", name)):
         if text is not None and "\0" in text:
             raise InvalidRequest(f"`{field}` has a zero byte.", field=field)
-    wanted = None if status is None else Status(status)
+    wanted = None if status is None else DeploymentStatus(status)
     found = await house.deployments.list(principal, window, status=wanted, region=region, name=name)
     return page_of(found, _out)
 
@@ -326,10 +336,10 @@ async def replicas(deployment: str, house: TheHouse, principal: ThePrincipal) ->
 
 
 @router.get("/{deployment}/versions")
-async def versions(deployment: str, house: TheHouse, principal: ThePrincipal) -> ListOf[VersionOut]:
+async def versions(deployment: str, house: TheHouse, principal: ThePrincipal) -> ListOf[DeploymentVersionOut]:
     """What its program was: the last 100 changes, newest first."""
     found = await house.deployments.versions(principal, deployment)
-    return ListOf(data=[VersionOut.of(version) for version in found])
+    return ListOf(data=[DeploymentVersionOut.of(version) for version in found])
 
 
 @router.post("/{deployment}/versions/{version}/roll")
@@ -411,7 +421,7 @@ async def usage(
     since: Annotated[str | None, Query(description="`6h`, `2d`, or a time; `24h` without it.")] = None,
     until: Annotated[str | None, Query(description="A time; now without it.")] = None,
     deployment: Annotated[str | None, Query(description="Only of the deployment with this id.")] = None,
-) -> ListOf[UsageOut]:
+) -> ListOf[DeploymentUsageOut]:
     """What deployments used, hour by hour in UTC, oldest first; at most 31 days and 10,000 rows."""
     end = datetime.now(UTC) if until is None else moment_of(until, "until")
     begin = since_of(since) or end - timedelta(days=1)
@@ -420,8 +430,8 @@ async def usage(
     return ListOf(data=[_usage_out(row) for row in found])
 
 
-def _usage_out(found: Usage) -> UsageOut:
-    return UsageOut.of(found)
+def _usage_out(found: Usage) -> DeploymentUsageOut:
+    return DeploymentUsageOut.of(found)
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ class ScorerSummaryOut(Out):
     pass_rate: float | None
 
 
-class SummaryOut(Out):
+class EvaluationSummaryOut(Out):
     """Of the results so far. duration_ms_p95: 95 of 100 runs took at most so long. cost_micros: null when no price is
     known; judge_cost_micros: of the models that judged."""
 
@@ -109,7 +109,7 @@ class SummaryOut(Out):
 
 
 class EvaluationWithSummaryOut(EvaluationOut):
-    summary: SummaryOut
+    summary: EvaluationSummaryOut
 
 
 class ScoreOut(Out):
@@ -369,8 +369,8 @@ def _shown(evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-def summary_out(summary: Summary) -> SummaryOut:
-    return SummaryOut.of(summary)
+def summary_out(summary: Summary) -> EvaluationSummaryOut:
+    return EvaluationSummaryOut.of(summary)
 
 
 def result_out(result: Result) -> ResultOut:

@@ -55,7 +55,7 @@ class SideOut(Out):
     cost_micros: int | None
 
 
-class ComparisonOut(Out):
+class RunComparisonOut(Out):
     """shared: the newest event that both have; the rest is what each did after it."""
 
     shared: int
@@ -97,7 +97,7 @@ class SentCallOut(Out):
     parts: list[PartOut]
 
 
-class PlanStepOut(Out):
+class ComparedPlanStepOut(Out):
     action: str
     tool: str
     depends_on: list[int]
@@ -105,7 +105,7 @@ class PlanStepOut(Out):
 
 class PlanOut(Out):
     task: str
-    steps: list[PlanStepOut]
+    steps: list[ComparedPlanStepOut]
     reasoning: str
     model: str
     cost_micros: int | None
@@ -153,10 +153,10 @@ async def compare(
     house: TheHouse,
     principal: ThePrincipal,
     other: Annotated[str, Query(alias="with", description="The other session's id.")],
-) -> ComparisonOut:
+) -> RunComparisonOut:
     """What two sessions did after what they share."""
     ids = parse_id(session, "session"), parse_id(other, "session")
-    return ComparisonOut.of(await house.forks.compare(principal, *ids))
+    return RunComparisonOut.of(await house.forks.compare(principal, *ids))
 
 
 @router.post("/sessions/{session}/prune", tags=["sessions"])

@@ -164,7 +164,7 @@ class RewritingOut(Out):
     problem: str | None
 
 
-class SearchOut(ListOf[HitOut]):
+class KnowledgeSearchOut(ListOf[HitOut]):
     rewriting: RewritingOut
 
 
@@ -209,7 +209,7 @@ async def delete(knowledge_base: str, house: TheHouse, principal: ThePrincipal) 
 
 
 @router.post("/{knowledge_base}/search")
-async def search(knowledge_base: str, body: SearchBody, house: TheHouse, principal: ThePrincipal) -> SearchOut:
+async def search(knowledge_base: str, body: SearchBody, house: TheHouse, principal: ThePrincipal) -> KnowledgeSearchOut:
     """What a question finds, best first, with the scores that decided it. `limit` is at most 100."""
     found = await house.knowledge.find(
         principal,
@@ -220,7 +220,7 @@ async def search(knowledge_base: str, body: SearchBody, house: TheHouse, princip
         previous=body.previous,
         is_reranked=body.rerank,
     )
-    return SearchOut(data=[hit_out(hit) for hit in found.hits], rewriting=RewritingOut.of(found.rewriting))
+    return KnowledgeSearchOut(data=[hit_out(hit) for hit in found.hits], rewriting=RewritingOut.of(found.rewriting))
 
 
 @router.get("/{knowledge_base}/documents")

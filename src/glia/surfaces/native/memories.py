@@ -11,7 +11,7 @@ from pydantic import Field
 
 from glia.kit.errors import InvalidRequest
 from glia.kit.ids import parse_id
-from glia.memory.types import By, Draft, Filter, Found, Scope, Status, Tier
+from glia.memory.types import By, Draft, Filter, Found, MemoryStatus, Scope, Tier
 from glia.surfaces.native.words import ListOf, TheWindow, agent_id_of, page_of
 from glia.surfaces.shared.bodies import Body, Changes, Out, TheHouse, ThePrincipal, Time, WatchedRoute, given, id_of
 
@@ -79,7 +79,7 @@ class MemoryOut(Out):
     metadata: dict[str, Any]
     importance: float
     strength: float
-    status: Status
+    status: MemoryStatus
     superseded_by: UUID | None
     topic: str | None
     value: str | None
@@ -137,7 +137,7 @@ class MemoryVersionOut(Out):
     tier: Tier
     bucket: str
     importance: float
-    status: Status
+    status: MemoryStatus
     superseded_by: UUID | None
     change: str
     restores: int | None
@@ -197,7 +197,7 @@ async def list_memories(
     session_id: Annotated[str | None, Query(description="Only those that come from this session.")] = None,
 ) -> ListOf[MemoryOut]:
     """List memories, newest first."""
-    if status not in {*Status, "all"}:
+    if status not in {*MemoryStatus, "all"}:
         raise InvalidRequest(f"`status` {status[:50]!r} is not active, superseded, forgotten or all.", field="status")
     wanted = Filter(
         agent_id=None if agent_id is None else await agent_id_of(house, principal, agent_id),
@@ -253,7 +253,7 @@ async def update(memory: str, body: MemoryChanges, house: TheHouse, principal: T
     """Change a memory; what it was stays as a version."""
     changes = given(body)
     version = cast(int | None, changes.pop("version", None))
-    for name, kind in (("tier", Tier), ("status", Status)):
+    for name, kind in (("tier", Tier), ("status", MemoryStatus)):
         if name in changes:
             changes[name] = kind(changes[name])
     id = parse_id(memory, "memory")

@@ -27,7 +27,7 @@ COMMON = "@common"
 TheAgent = Annotated[str, Path(description="The agent's id or slug; `@common` for the common memories.")]
 
 
-class SettingsBody(Body):
+class MemorySettingsBody(Body):
     """shares_sessions: what is learnt or said in one session is found in the same user's others.
 
     is_learning: facts are extracted from a session once it has been quiet for idle_seconds. model: what extracts them;
@@ -44,7 +44,7 @@ class SettingsBody(Body):
     recalls: bool = False
 
 
-class SettingsOut(Out):
+class MemorySettingsOut(Out):
     """tended_at: when the memories were last put in order."""
 
     shares_sessions: bool
@@ -147,7 +147,7 @@ class CheckBody(Body):
     is_repairing: bool = False
 
 
-class IssueOut(Out):
+class MemoryIssueOut(Out):
     memory_id: UUID
     tier: Tier
     kind: str
@@ -156,7 +156,7 @@ class IssueOut(Out):
 
 
 class CheckOut(BaseModel):
-    issues: list[IssueOut]
+    issues: list[MemoryIssueOut]
     repaired: int
 
 
@@ -182,7 +182,7 @@ class CountOut(BaseModel):
     count: int
 
 
-class StartedOut(BaseModel):
+class UpkeepStartedOut(BaseModel):
     """run_id: the job; follow it at /v1/runs/{run_id}."""
 
     run_id: UUID
@@ -217,14 +217,16 @@ async def _owner(house: House, principal: Principal, agent: str) -> UUID | None:
 
 
 @router.get("/agents/{agent}/memory/settings")
-async def settings(agent: str, house: TheHouse, principal: ThePrincipal) -> SettingsOut:
+async def settings(agent: str, house: TheHouse, principal: ThePrincipal) -> MemorySettingsOut:
     """How the agent's memory behaves."""
     found = await house.agents.find(principal, agent)
-    return SettingsOut.of(await house.upkeep.settings(principal, found.id))
+    return MemorySettingsOut.of(await house.upkeep.settings(principal, found.id))
 
 
 @router.put("/agents/{agent}/memory/settings")
-async def set_settings(agent: str, body: SettingsBody, house: TheHouse, principal: ThePrincipal) -> SettingsOut:
+async def set_settings(
+    agent: str, body: MemorySettingsBody, house: TheHouse, principal: ThePrincipal
+) -> MemorySettingsOut:
     """Say how the agent's memory behaves; what is left away gets its default."""
     found = await house.agents.find(principal, agent)
     wanted = MemorySettings(
@@ -235,7 +237,7 @@ async def set_settings(agent: str, body: SettingsBody, house: TheHouse, principa
         keeps_answers=body.keeps_answers,
         recalls=body.recalls,
     )
-    return SettingsOut.of(await house.upkeep.set_settings(principal, found.id, wanted))
+    return MemorySettingsOut.of(await house.upkeep.set_settings(principal, found.id, wanted))
 
 
 @router.get("/agents/{agent}/memory/policies")
@@ -358,14 +360,14 @@ async def check(agent: TheAgent, body: CheckBody, house: TheHouse, principal: Th
     """Look for damaged memories, and mend what can be mended."""
     owner = await _owner(house, principal, agent)
     found = await house.upkeep.check(principal, owner, is_repairing=body.is_repairing)
-    return CheckOut(issues=[IssueOut.of(issue) for issue in found.issues], repaired=found.repaired)
+    return CheckOut(issues=[MemoryIssueOut.of(issue) for issue in found.issues], repaired=found.repaired)
 
 
 @router.post("/agents/{agent}/memory/tend", status_code=202)
-async def tend(agent: str, house: TheHouse, principal: ThePrincipal) -> StartedOut:
+async def tend(agent: str, house: TheHouse, principal: ThePrincipal) -> UpkeepStartedOut:
     """Put the agent's memories in order in the background."""
     found = await house.agents.find(principal, agent)
-    return StartedOut(run_id=await house.sleep_time.ask_to_tend(principal, found.id))
+    return UpkeepStartedOut(run_id=await house.sleep_time.ask_to_tend(principal, found.id))
 
 
 @router.post("/agents/{agent}/memory/conversations/search")
@@ -382,6 +384,6 @@ async def search_conversations(
 
 
 @router.post("/sessions/{session}/learn", status_code=202)
-async def learn(session: str, house: TheHouse, principal: ThePrincipal) -> StartedOut:
+async def learn(session: str, house: TheHouse, principal: ThePrincipal) -> UpkeepStartedOut:
     """Extract facts from a session in the background, now."""
-    return StartedOut(run_id=await house.sleep_time.ask_to_learn(principal, parse_id(session, "session")))
+    return UpkeepStartedOut(run_id=await house.sleep_time.ask_to_learn(principal, parse_id(session, "session")))

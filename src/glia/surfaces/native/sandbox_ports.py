@@ -12,7 +12,7 @@ from glia.surfaces.shared.bodies import Body, Out, TheHouse, ThePrincipal, Time,
 router = APIRouter(prefix="/v1/sandboxes", tags=["sandboxes"], route_class=WatchedRoute)
 
 
-class PreviewBody(Body):
+class PortPreviewBody(Body):
     """expires_in: seconds that the address works."""
 
     expires_in: int = 3_600
@@ -31,7 +31,9 @@ class PreviewOut(Out):
 
 
 @router.post("/{sandbox}/ports/{port}/preview", status_code=201)
-async def preview(sandbox: str, port: str, body: PreviewBody, house: TheHouse, principal: ThePrincipal) -> PreviewOut:
+async def preview(
+    sandbox: str, port: str, body: PortPreviewBody, house: TheHouse, principal: ThePrincipal
+) -> PreviewOut:
     """Make an address that shows a port inside, over HTTP and WebSocket."""
     id = sandbox_id(sandbox)
     await house.sandboxes.require(principal, id)

@@ -24,7 +24,7 @@ router = APIRouter(prefix="/v1", tags=["sandboxes"], route_class=WatchedRoute)
 LanguageName = Literal["python", "javascript", "shell"]
 
 
-class LimitsBody(Body):
+class SandboxLimitsBody(Body):
     """cpus: cores, fractions allowed. memory_bytes: everything that runs inside, /tmp included. disk_bytes: /workspace.
 
     pids: processes and threads.
@@ -60,7 +60,7 @@ class SandboxBody(Body):
 
     name: str = ""
     template: str = Field("", max_length=64)
-    limits: LimitsBody = Field(default_factory=LimitsBody)
+    limits: SandboxLimitsBody = Field(default_factory=SandboxLimitsBody)
     env: dict[str, str] = Field(default_factory=dict[str, str])
     allow_hosts: list[str] = Field(default_factory=list[str])
     secrets: list[SecretBody] = Field(default_factory=list[SecretBody])
@@ -87,7 +87,7 @@ class CodeBody(Body):
     timeout_seconds: float = 60.0
 
 
-class LimitsOut(Out):
+class SandboxLimitsOut(Out):
     cpus: float
     memory_bytes: int
     disk_bytes: int
@@ -119,7 +119,7 @@ class SandboxOut(Out):
     template: str
     status: Literal["starting", "running", "paused", "sleeping", "stopped"]
     reason: str
-    limits: LimitsOut
+    limits: SandboxLimitsOut
     env: dict[str, str]
     allow_hosts: list[str]
     secrets: list[SecretOut]

@@ -65,7 +65,7 @@ class VersionBody(Body):
     migration: Any = None
 
 
-class VersionOut(Out):
+class RecipeVersionOut(Out):
     id: UUID
     version: str
     parameters: Json = Field(validation_alias="schema", serialization_alias="schema")
@@ -121,19 +121,19 @@ async def delete(recipe: str, house: TheHouse, principal: ThePrincipal) -> Respo
 
 
 @router.get("/{recipe}/versions")
-async def versions(recipe: str, house: TheHouse, principal: ThePrincipal) -> ListOf[VersionOut]:
+async def versions(recipe: str, house: TheHouse, principal: ThePrincipal) -> ListOf[RecipeVersionOut]:
     """A recipe's versions, newest first."""
-    return ListOf(data=[VersionOut.of(each) for each in await house.recipes.versions(principal, recipe)])
+    return ListOf(data=[RecipeVersionOut.of(each) for each in await house.recipes.versions(principal, recipe)])
 
 
 @router.post("/{recipe}/versions", status_code=201)
-async def add_version(recipe: str, body: VersionBody, house: TheHouse, principal: ThePrincipal) -> VersionOut:
+async def add_version(recipe: str, body: VersionBody, house: TheHouse, principal: ThePrincipal) -> RecipeVersionOut:
     """Keep a version; the default one is at work."""
     spec = VersionSpec(body.version, body.parameters, body.code, body.is_default, body.migration)
-    return VersionOut.of(await house.recipes.add_version(principal, recipe, spec))
+    return RecipeVersionOut.of(await house.recipes.add_version(principal, recipe, spec))
 
 
 @router.post("/{recipe}/versions/{version}/deprecate")
-async def deprecate(recipe: str, version: str, house: TheHouse, principal: ThePrincipal) -> VersionOut:
+async def deprecate(recipe: str, version: str, house: TheHouse, principal: ThePrincipal) -> RecipeVersionOut:
     """Say that a version should not be used any more; a default gives its place to the newest other one."""
-    return VersionOut.of(await house.recipes.deprecate(principal, recipe, version))
+    return RecipeVersionOut.of(await house.recipes.deprecate(principal, recipe, version))

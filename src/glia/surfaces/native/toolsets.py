@@ -99,7 +99,7 @@ class SkippedOut(Out):
     reason: str
 
 
-class ImportOut(Out):
+class ToolsetImportOut(Out):
     """toolset: null for a dry run. created, updated, removed: names of tools. skipped: what could be no tool."""
 
     toolset: ToolsetOut | None
@@ -111,7 +111,7 @@ class ImportOut(Out):
 
 
 @router.post("/openapi")
-async def import_openapi(body: OpenApiBody, house: TheHouse, principal: ThePrincipal) -> ImportOut:
+async def import_openapi(body: OpenApiBody, house: TheHouse, principal: ThePrincipal) -> ToolsetImportOut:
     """Make each operation of an OpenAPI document a tool. Agents may name all of them as `<name>__*`."""
     document = orjson.dumps(body.document).decode() if isinstance(body.document, dict) else body.document
     wish = OpenApiImport(
@@ -171,8 +171,8 @@ async def delete(toolset: str, house: TheHouse, principal: ThePrincipal) -> Resp
     return Response(status_code=204)
 
 
-def _outcome(outcome: ImportOutcome) -> ImportOut:
-    return ImportOut(
+def _outcome(outcome: ImportOutcome) -> ToolsetImportOut:
+    return ToolsetImportOut(
         toolset=None if outcome.toolset is None else ToolsetOut.of(outcome.toolset),
         tools=[_planned(spec) for spec in outcome.tools],
         created=list(outcome.created),

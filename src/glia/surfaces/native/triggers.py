@@ -137,7 +137,7 @@ class FireBody(Body):
     payload: dict[str, Any] | None = None
 
 
-class PreviewBody(Body):
+class SchedulePreviewBody(Body):
     when: WhenBody
     count: int = PREVIEWED
 
@@ -254,7 +254,7 @@ async def list_triggers(
 
 
 @router.post("/preview")
-async def preview_new(body: PreviewBody, house: TheHouse, principal: ThePrincipal) -> ListOf[FiringTimeOut]:
+async def preview_new(body: SchedulePreviewBody, house: TheHouse, principal: ThePrincipal) -> ListOf[FiringTimeOut]:
     """The next times that a schedule would fire, before there is a trigger with it."""
     when = await _when(house, principal, body.when)
     return _times_out(when, await house.triggers.preview_of(principal, when, body.count))

@@ -94,7 +94,7 @@ class RunBody(Body):
     idempotency_key: str | None = None
 
 
-class VersionOut(Out):
+class WorkflowVersionOut(Out):
     version: int
     name: str
     description: str
@@ -107,7 +107,7 @@ class VersionOut(Out):
     created_at: Time
 
 
-class WorkflowOut(VersionOut):
+class WorkflowOut(WorkflowVersionOut):
     """A workflow as it is now. created_at and updated_at are the workflow's, not its version's."""
 
     id: UUID
@@ -125,7 +125,7 @@ class ValidationOut(Out):
     problems: list[ProblemOut]
 
 
-class StartedOut(Out):
+class ExecutionStartedOut(Out):
     """id: the execution's, which is its run's. is_new: false when the idempotency key was used before."""
 
     id: UUID
@@ -243,14 +243,14 @@ async def delete(workflow: str, house: TheHouse, principal: ThePrincipal) -> Res
 
 
 @router.get("/{workflow}/versions")
-async def versions(workflow: str, house: TheHouse, principal: ThePrincipal) -> ListOf[VersionOut]:
+async def versions(workflow: str, house: TheHouse, principal: ThePrincipal) -> ListOf[WorkflowVersionOut]:
     """All versions of a workflow, newest first, at most 1,000."""
     found = await house.workflows.versions(principal, await _id_of(house, principal, workflow))
     return ListOf(data=[version_out(version) for version in found])
 
 
 @router.get("/{workflow}/versions/{version}")
-async def get_version(workflow: str, version: str, house: TheHouse, principal: ThePrincipal) -> VersionOut:
+async def get_version(workflow: str, version: str, house: TheHouse, principal: ThePrincipal) -> WorkflowVersionOut:
     """One version of a workflow."""
     found = await house.workflows.find(principal, workflow)
     if not (version.isascii() and version.isdigit() and 1 <= int(version[:12]) <= found.version):
@@ -261,7 +261,7 @@ async def get_version(workflow: str, version: str, house: TheHouse, principal: T
 
 
 @router.post("/{workflow}/run", status_code=202)
-async def run(workflow: str, body: RunBody, house: TheHouse, principal: ThePrincipal) -> StartedOut:
+async def run(workflow: str, body: RunBody, house: TheHouse, principal: ThePrincipal) -> ExecutionStartedOut:
     """Begin an execution, in the background. Follow it here, as a run, or by its session's events."""
     id = await _id_of(house, principal, workflow)
     accepted = await house.workflows.start(
@@ -269,7 +269,7 @@ async def run(workflow: str, body: RunBody, house: TheHouse, principal: ThePrinc
     )
     is_new = accepted.outcome != "known"
     status = RunStatus.QUEUED if is_new else (await house.runs.get(principal, accepted.run_id)).status
-    return StartedOut(
+    return ExecutionStartedOut(
         id=accepted.run_id,
         run_id=accepted.run_id,
         session_id=accepted.session_id,
@@ -302,9 +302,9 @@ def workflow_out(workflow: Workflow) -> WorkflowOut:
     return WorkflowOut(**shown)
 
 
-def version_out(version: WorkflowVersion) -> VersionOut:
+def version_out(version: WorkflowVersion) -> WorkflowVersionOut:
     definition = version.definition
-    return VersionOut(
+    return WorkflowVersionOut(
         version=version.version,
         name=version.name,
         description=version.description,

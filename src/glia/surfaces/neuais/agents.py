@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from pydantic import ConfigDict, Field
 
 from glia.deployments.errors import DeploymentNotFound
-from glia.deployments.types import Deployment, DeploymentSpec, Program, Status
+from glia.deployments.types import Deployment, DeploymentSpec, DeploymentStatus, Program
 from glia.identity.types import Principal
 from glia.kit.errors import InvalidRequest, NotFound
 from glia.kit.pages import LARGEST_LIMIT, Window
@@ -24,7 +24,7 @@ from glia.wiring import House
 router = APIRouter(prefix="/v1/agents", tags=["agents"], route_class=TellingRoute)
 
 _USUAL_HEALTH: Final = "/health"
-_STATUSES: Final = tuple(status.value for status in Status)
+_STATUSES: Final = tuple(status.value for status in DeploymentStatus)
 
 
 class ConfigOut(Out):
@@ -51,7 +51,7 @@ class AgentOut(Out):
 
     id: str
     name: str
-    status: Status
+    status: DeploymentStatus
     reason: str
     replicas: int
     ready_replicas: int

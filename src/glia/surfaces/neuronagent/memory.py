@@ -13,7 +13,7 @@ from glia.identity.types import Principal
 from glia.kit.clock import now
 from glia.kit.errors import InvalidRequest, NotFound
 from glia.kit.ids import new_id
-from glia.memory.types import Filter, ForgetOrder, Memory, Quality, Scope, Status, Strategy
+from glia.memory.types import Filter, ForgetOrder, Memory, MemoryStatus, Quality, Scope, Strategy
 from glia.surfaces.neuronagent.auth import TheCaller
 from glia.surfaces.neuronagent.memory_bodies import (
     ISSUES,
@@ -97,7 +97,7 @@ async def search(id: str, body: SearchBody, house: TheHouse, principal: TheCalle
 async def get_chunk(chunk_id: str, house: TheHouse, principal: TheCaller) -> ChunkOut:
     """One chunk."""
     memory = await house.memories.numbered(principal, number_in(chunk_id, "chunk_id"))
-    if memory.status is not Status.ACTIVE:
+    if memory.status is not MemoryStatus.ACTIVE:
         raise NotFound(f"The memory chunk {memory.number} is {memory.status.value}; nothing finds it any more.")
     return await chunk_out(memory, Numbers(house, principal))
 

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from glia.identity.types import Principal
 from glia.kit.errors import InvalidRequest, NotFound
-from glia.memory.types import Draft, Filter, Memory, Origin, Scope, Status, Tier
+from glia.memory.types import Draft, Filter, Memory, MemoryStatus, Origin, Scope, Tier
 from glia.surfaces.neuronagent.auth import TheCaller
 from glia.surfaces.neuronagent.memory import agent_in
 from glia.surfaces.neuronagent.memory_words import MemoryOut, TierName, memory_named, memory_out, similarity_of, tier_of
@@ -200,6 +200,6 @@ async def _moved(memory_id: str, body: MoveBody, house: House, principal: Princi
 
 async def _active(house: House, principal: Principal, memory_id: str) -> Memory:
     memory = await memory_named(house, principal, memory_id, "memory_id")
-    if memory.status is not Status.ACTIVE:
+    if memory.status is not MemoryStatus.ACTIVE:
         raise NotFound(f"The memory {memory_id[:100]!r} is {memory.status.value}; nothing finds it any more.")
     return memory
