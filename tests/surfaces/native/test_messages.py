@@ -93,7 +93,7 @@ def test_what_is_said_while_the_last_answer_is_written_is_answered_too(client: C
     client.made("/v1/agents", {"name": "Slow", "model": "openai/slow", "settings": settings, "tools": []})
     session = client.made("/v1/sessions", {"agent_id": "slow"})["id"]
     run = client.post(f"/v1/sessions/{session}/messages", {"content": "Begin", "background": True}).json["run_id"]
-    events = f"/v1/runs/{run}/events?limit=100"
+    events = f"/v1/runs/{run}/events?limit=1000"
 
     def kinds() -> list[str]:
         return [event["type"] for event in client.get(events).json["data"]]
