@@ -31,6 +31,7 @@ from glia.kit.mail import Mail
 from glia.kit.notifications import Notifications
 from glia.market.service import Market
 from glia.memory.promoting import Promoter
+from glia.pictures.service import Pictures
 from glia.plans.asking import Thinkers
 from glia.plans.service import Plans, Reflections
 from glia.runs.approvals import Approvals
@@ -199,6 +200,7 @@ def _house(ground: Ground, knowing: Knowing, tooling: Tooling, working: Working)
         run_snapshots=RunSnapshots(db),
         deployments=Deployments(db, secrets),
         searches=Searches(db, passages_in(knowing.knowledge)),
+        pictures=Pictures(outbound),
         deployment_feed=DeploymentFeed(db),
         rotation=rotation,
         billing=Billing(db, settings.billing, ground.identity.plans.require_operator),

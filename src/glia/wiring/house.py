@@ -48,6 +48,7 @@ from glia.memory.promoting import Promoter
 from glia.memory.service import Memories
 from glia.memory.upkeep import Upkeep
 from glia.models.service import Models
+from glia.pictures.service import Pictures
 from glia.plans.service import Plans, Reflections
 from glia.runs.approvals import Approvals
 from glia.runs.engine import Engine
@@ -171,6 +172,7 @@ class House:
     tasks: Tasks
     deployments: Deployments
     searches: Searches
+    pictures: Pictures
     deployment_feed: DeploymentFeed
     rotation: Rotation
     billing: Billing

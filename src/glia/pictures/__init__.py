@@ -1,0 +1,1 @@
+"""Pictures from elsewhere, for people who ask to see them."""
