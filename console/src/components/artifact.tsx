@@ -1,10 +1,11 @@
 import { type QueryClient, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { ChevronRight, Download, Paperclip } from "lucide-react";
-import { useEffect, useState } from "react";
+import { useState } from "react";
 import { api, data } from "@/lib/api";
 import { readCsv } from "@/lib/csv";
 import { bytes, count } from "@/lib/format";
 import { type File, type Look, lookOf } from "@/lib/look";
+import { useObjectUrl } from "@/lib/object-url";
 import { fileAt, saveAt } from "@/lib/saving";
 import { toast } from "@/lib/toast";
 import { Code } from "./code";
@@ -96,12 +97,7 @@ export function FileView({ file, look, name }: { file: Blob; look: Look; name: s
 }
 
 function Picture({ file, name }: { file: Blob; name: string }) {
-  const [url, setUrl] = useState("");
-  useEffect(() => {
-    const made = URL.createObjectURL(file);
-    setUrl(made);
-    return () => URL.revokeObjectURL(made);
-  }, [file]);
+  const url = useObjectUrl(file);
   // A box of its own height, so that nothing below moves when the picture comes.
   return (
     <div className={BOX}>

@@ -1,9 +1,10 @@
-import { memo, useMemo } from "react";
-import ReactMarkdown from "react-markdown";
+import { memo, type ReactNode, useMemo } from "react";
+import ReactMarkdown, { type Components, type ExtraProps } from "react-markdown";
 import remarkGfm from "remark-gfm";
 import { htmlAsText } from "@/lib/html-text";
 import type { Citation } from "@/lib/log";
-import { blocksOf, safeUrl, withMarkers } from "@/lib/prose";
+import { blocksOf, pictureUrl, safeUrl, withMarkers } from "@/lib/prose";
+import { Picture } from "./picture";
 
 interface Props {
   text: string;
@@ -14,8 +15,8 @@ interface Props {
 // One and the same, so that blocks are not read again for the want of sources.
 const NONE: Citation[] = [];
 
-/** A model's text. HTML in it is shown as it was written and never becomes elements; no addresses but http, https and mailto; a picture becomes a link, because
- *  loading it would tell its server who reads. Blocks that did not change are not read again while text comes. */
+/** A model's text. HTML in it is shown as it was written and never becomes elements; no addresses but http, https and mailto; a picture
+ *  from elsewhere is fetched when somebody asks for it, because fetching it tells its owner that it was read. Blocks that did not change are not read again while text comes. */
 export function Markdown({ text, citations = NONE, onCitation }: Props) {
   const blocks = useMemo(() => blocksOf(withMarkers(text, citations)), [text, citations]);
   return (
@@ -33,36 +34,46 @@ const Block = memo(function Block({
   citations,
   onCitation,
 }: Required<Pick<Props, "text" | "citations">> & Props) {
+  // Kept, so that a picture stays open while the text around it grows.
+  const components = useMemo(() => componentsFor(citations, onCitation), [citations, onCitation]);
   return (
     <ReactMarkdown
       remarkPlugins={[remarkGfm, htmlAsText]}
-      urlTransform={safeUrl}
-      components={{
-        a: ({ href, children }) => {
-          const cited = href?.startsWith("#cite-") ? citations?.[Number(href.slice(6)) - 1] : undefined;
-          if (cited) return <Marker number={Number(href?.slice(6))} citation={cited} onCitation={onCitation} />;
-          return href ? (
-            <a href={href} target="_blank" rel="noreferrer noopener">
-              {children}
-            </a>
-          ) : (
-            <span>{children}</span>
-          );
-        },
-        img: ({ src, alt }) =>
-          typeof src === "string" && src ? (
-            <a href={src} target="_blank" rel="noreferrer noopener">
-              picture{alt ? `: ${alt}` : ""}
-            </a>
-          ) : (
-            <span>{alt}</span>
-          ),
-      }}
+      urlTransform={(url, name) => (name === "src" ? pictureUrl(url) : safeUrl(url))}
+      components={components}
     >
       {text}
     </ReactMarkdown>
   );
 });
+
+const componentsFor = (citations: Citation[], onCitation: Props["onCitation"]): Components => ({
+  a: ({ href, children, node }) => {
+    const cited = href?.startsWith("#cite-") ? citations[Number(href.slice(6)) - 1] : undefined;
+    if (cited) return <Marker number={Number(href?.slice(6))} citation={cited} onCitation={onCitation} />;
+    if (!href) return <span>{children}</span>;
+    // A picture is a card with buttons of its own, which cannot stand in a link.
+    return holdsPicture(node) ? (
+      <span>
+        {children} <Away href={href}>{href}</Away>
+      </span>
+    ) : (
+      <Away href={href}>{children}</Away>
+    );
+  },
+  img: ({ src, alt = "" }) => (typeof src === "string" && src ? <Picture url={src} alt={alt} /> : <span>{alt}</span>),
+});
+
+const holdsPicture = (node: ExtraProps["node"]): boolean =>
+  !!node?.children.some((child) => child.type === "element" && (child.tagName === "img" || holdsPicture(child)));
+
+function Away({ href, children }: { href: string; children: ReactNode }) {
+  return (
+    <a href={href} target="_blank" rel="noreferrer noopener">
+      {children}
+    </a>
+  );
+}
 
 function Marker({ number, citation, onCitation }: { number: number; citation: Citation } & Pick<Props, "onCitation">) {
   return (

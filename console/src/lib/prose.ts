@@ -10,6 +10,30 @@ export function safeUrl(url: string): string {
   }
 }
 
+const OWN_PICTURE = /^data:image\/(png|jpeg|gif|webp|avif);base64,[A-Za-z0-9+/]+={0,2}$/;
+
+/** The address when a picture may come from there, or be in it, else nothing. A drawing is a page, and is no picture. */
+export function pictureUrl(url: string): string {
+  return /^https?:/i.test(url) ? safeUrl(url) : OWN_PICTURE.test(url) ? url : "";
+}
+
+export interface NamedPicture {
+  url: string;
+  alt: string;
+}
+
+const PICTURE = /!\[([^\]\n]{0,500})\]\(<?(https?:\/\/[^\s<>"'`\\)]{1,4000})>?(?:\s"[^"\n]{0,200}")?\)/g;
+const MOST_PICTURES = 12;
+
+/** The pictures that a text which is shown as it is names in Markdown, each once. */
+export function picturesIn(text: string): NamedPicture[] {
+  const found = new Map<string, string>();
+  for (const [, alt = "", url = ""] of text.slice(0, 200_000).matchAll(PICTURE)) {
+    if (found.size < MOST_PICTURES && !found.has(url) && pictureUrl(url)) found.set(url, alt);
+  }
+  return [...found].map(([url, alt]) => ({ url, alt }));
+}
+
 /** Markers of sources, `[kb://…]`, as links to their numbers. One that is still being written is left out. */
 export function withMarkers(text: string, citations: Citation[]): string {
   const numbers = new Map(citations.map((citation, index) => [citation.uri, index + 1]));

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -70,7 +70,7 @@ class Pictures:
             return await _read(response, host)
 
     @contextmanager
-    def _slot(self, workspace_id: UUID) -> Iterator[None]:
+    def _slot(self, workspace_id: UUID) -> Generator[None]:
         """Pictures are held whole, so there are never more than a few. Nobody waits: who looks can ask again."""
         if self._under_way[workspace_id] >= MOST_AT_ONCE_EACH or self._under_way.total() >= MOST_AT_ONCE:
             raise TooManyPictures(

@@ -40,7 +40,8 @@ def elsewhere(server: Server) -> Iterator[Elsewhere]:
                 self.send_response(302)
                 self.send_header("Location", f"http://127.0.0.1:{server.port}/v1/agents")
                 self.send_header("Content-Length", "0")
-                return self.end_headers()
+                self.end_headers()
+                return
             body = {"/page": b"<script>alert(1)</script>", "/svg": SVG, "/big": GIF + bytes(11_000_000)}.get(
                 self.path, GIF
             )

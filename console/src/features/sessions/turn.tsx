@@ -1,12 +1,14 @@
 import { Link } from "@tanstack/react-router";
 import { ChevronRight, FileText } from "lucide-react";
-import { memo, type ReactNode } from "react";
+import { memo, type ReactNode, useMemo } from "react";
 import { Artifact } from "@/components/artifact";
 import { Code } from "@/components/code";
 import { Markdown } from "@/components/markdown";
+import { Picture } from "@/components/picture";
 import { Status } from "@/components/status";
 import { cost, counted, duration, pretty } from "@/lib/format";
 import type { Citation } from "@/lib/log";
+import { picturesIn } from "@/lib/prose";
 import type { Block, ToolBlock, TurnItem } from "./transcript";
 
 interface Props {
@@ -129,11 +131,24 @@ function ToolCard({ block, link, approval }: { block: ToolBlock; link: ReactNode
         </summary>
         <div className="space-y-3 border-t border-line p-3 text-sm">
           <Part name="Arguments" text={pretty(block.arguments)} />
-          {block.result && <Part name="Result" text={pretty(block.result)} />}
+          {block.result && <Result text={pretty(block.result)} />}
           {link}
         </div>
       </details>
       {isAsking && block.approval && <div className="border-t border-line p-3">{approval(block.approval.id)}</div>}
+    </div>
+  );
+}
+
+/** What a tool said, as it said it, and the pictures that it names. */
+function Result({ text }: { text: string }) {
+  const pictures = useMemo(() => picturesIn(text), [text]);
+  return (
+    <div>
+      <Part name="Result" text={text} />
+      {pictures.map((picture) => (
+        <Picture key={picture.url} {...picture} />
+      ))}
     </div>
   );
 }
