@@ -22,7 +22,8 @@ export interface NamedPicture {
   alt: string;
 }
 
-const PICTURE = /!\[([^\]\n]{0,500})\]\(<?(https?:\/\/[^\s<>"'`\\)]{1,4000})>?(?:\s"[^"\n]{0,200}")?\)/g;
+// A bracket ends an address, so that a text of nothing but beginnings is read once and not once for each.
+const PICTURE = /!\[([^\]\n]{0,500})\]\(<?(https?:\/\/[^\s<>"'`\\()[\]]{1,4000})>?(?:\s\\?"[^"\n]{0,200}")?\)/g;
 const MOST_PICTURES = 12;
 
 /** The pictures that a text which is shown as it is names in Markdown, each once. */

@@ -2,75 +2,25 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import quote
 
 import pytest
 
-from glia.kit.outbound import Outbound, OutboundPolicy
-from glia.pictures.service import Pictures
 from tests.surfaces.conftest import Answer, Client, Server
+from tests.surfaces.elsewhere import GIF, Elsewhere, elsewhere
 
-GIF = b"GIF89a\x01\0\x01\0\0\0\0;"
-SVG = b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>'
+__all__ = ["elsewhere"]  # fixtures
 
-
-@dataclass
-class Elsewhere:
-    """A web server that the shared server may call."""
-
-    port: int
-    asked: list[str] = field(default_factory=list)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-
-@pytest.fixture(scope="module")
-def elsewhere(server: Server) -> Iterator[Elsewhere]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            found.asked.append(self.path)
-            if self.path == "/away":
-                self.send_response(302)
-                self.send_header("Location", f"http://127.0.0.1:{server.port}/v1/agents")
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-                return
-            body = {"/page": b"<script>alert(1)</script>", "/svg": SVG, "/big": GIF + bytes(11_000_000)}.get(
-                self.path, GIF
-            )
-            self.send_response(404 if self.path == "/none" else 200)
-            self.send_header("Content-Type", "text/html")
-            self.send_header("Set-Cookie", "theirs=1")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            with suppress(ConnectionError):  # who was told too much leaves
-                self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    found = Elsewhere(listener.server_address[1])
-    threading.Thread(target=listener.serve_forever, daemon=True).start()
-    before, opened = server.house.pictures, []
-
-    async def allow(house: object) -> None:
-        opened.append(Outbound(OutboundPolicy(frozenset({f"127.0.0.1:{found.port}"}))))
-        server.house.pictures = Pictures(opened[0])
-
-    server.do(allow)
-    yield found
-    server.house.pictures = before
-    server.do(lambda house: opened[0].close())
-    listener.shutdown()
-    listener.server_close()
+CONTAINED = {
+    "content-type": "image/gif",
+    "content-length": str(len(GIF)),
+    "content-disposition": "inline",
+    "content-security-policy": "default-src 'none'; sandbox",
+    "cross-origin-resource-policy": "same-origin",
+    "x-content-type-options": "nosniff",
+    "cache-control": "private, max-age=3600",
+    "vary": "Authorization",
+}
 
 
 def picture(client: Client, url: str) -> Answer:
@@ -84,18 +34,7 @@ def test_a_picture_comes_under_the_type_of_its_bytes_and_can_do_nothing(client: 
     assert elsewhere.asked[-1] == "/a.png?what=said&x=1"
     assert {name: answer.headers.get(name) for name in CONTAINED} == CONTAINED
     assert "set-cookie" not in answer.headers
-
-
-CONTAINED = {
-    "content-type": "image/gif",
-    "content-length": str(len(GIF)),
-    "content-disposition": "inline",
-    "content-security-policy": "default-src 'none'; sandbox",
-    "cross-origin-resource-policy": "same-origin",
-    "x-content-type-options": "nosniff",
-    "cache-control": "private, max-age=3600",
-    "vary": "Authorization",
-}
+    assert not {"authorization", "cookie", "referer"} & set(elsewhere.headers)
 
 
 @pytest.mark.parametrize(
