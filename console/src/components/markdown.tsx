@@ -15,8 +15,9 @@ interface Props {
 // One and the same, so that blocks are not read again for the want of sources.
 const NONE: Citation[] = [];
 
-/** A model's text. HTML in it is shown as it was written and never becomes elements; no addresses but http, https and mailto; a picture
- *  from elsewhere is fetched when somebody asks for it, because fetching it tells its owner that it was read. Blocks that did not change are not read again while text comes. */
+/** A model's text. HTML in it is shown as it was written and never becomes elements; no addresses but http, https and
+ *  mailto; a picture from elsewhere is fetched when somebody asks for it, because fetching it tells its owner that it was
+ *  read. Blocks that did not change are not read again while text comes. */
 export function Markdown({ text, citations = NONE, onCitation }: Props) {
   const blocks = useMemo(() => blocksOf(withMarkers(text, citations)), [text, citations]);
   return (
@@ -34,7 +35,6 @@ const Block = memo(function Block({
   citations,
   onCitation,
 }: Required<Pick<Props, "text" | "citations">> & Props) {
-  // Kept, so that a picture stays open while the text around it grows.
   const components = useMemo(() => componentsFor(citations, onCitation), [citations, onCitation]);
   return (
     <ReactMarkdown
@@ -46,6 +46,10 @@ const Block = memo(function Block({
     </ReactMarkdown>
   );
 });
+
+// Of its own, so that one that is open stays open whatever comes around it.
+const Img: Components["img"] = ({ src, alt = "" }) =>
+  typeof src === "string" && src ? <Picture url={src} alt={alt} /> : <span>{alt}</span>;
 
 const componentsFor = (citations: Citation[], onCitation: Props["onCitation"]): Components => ({
   a: ({ href, children, node }) => {
@@ -61,7 +65,7 @@ const componentsFor = (citations: Citation[], onCitation: Props["onCitation"]): 
       <Away href={href}>{children}</Away>
     );
   },
-  img: ({ src, alt = "" }) => (typeof src === "string" && src ? <Picture url={src} alt={alt} /> : <span>{alt}</span>),
+  img: Img,
 });
 
 const holdsPicture = (node: ExtraProps["node"]): boolean =>
