@@ -65,3 +65,15 @@ export async function shown_on_request(page, _context, problems) {
   assert.deepEqual(away, [], "only our own server was asked");
   assert.equal(asked.filter((url) => url.includes("/v1/pictures?")).length, 2);
 }
+
+export async function under_a_tool(page) {
+  const asked = [];
+  page.on("request", (request) => asked.push(request.url()));
+  await signedIn(page, `/chat/${SESSION}`);
+  const card = page.locator("details").filter({ hasText: "The plan]" });
+  await card.locator("summary").first().click();
+  await card.getByRole("button", { name: "Show picture: The plan" }).click();
+  await card.getByRole("img", { name: "The plan" }).waitFor();
+  await page.waitForFunction(() => document.querySelector('img[alt="The plan"]').naturalWidth === 1);
+  assert.ok(!asked.some((url) => url.startsWith(ELSEWHERE)));
+}
