@@ -32,7 +32,7 @@ export function Failure({ error, title: given, onRetry }: { error: Error; title?
         <p className="break-words">{error.message}</p>
         {known?.requestId && <p className="mt-1 font-mono text-sm text-soft">request {known.requestId}</p>}
       </div>
-      {onRetry && <Button onClick={onRetry}>Try again</Button>}
+      {onRetry && known?.status !== 403 && <Button onClick={onRetry}>Try again</Button>}
     </div>
   );
 }

@@ -7,6 +7,8 @@ export interface Tokens {
   expiresAt: number;
   /** Refresh tokens of this sign-in that were used up, by which a tab that slept can be told what came of its own. */
   past?: string[];
+  /** "owner", or the role of whoever signed in. */
+  role?: string;
 }
 
 type Said =
@@ -17,7 +19,7 @@ type Said =
 interface Means {
   current: () => Tokens | null;
   keep: (next: Tokens) => void;
-  /** Asks the server; null when it refused and the sign-in is over. */
+  /** Asks the server; null when it refused and the sign-in is over. What it throws, whoever asked gets. */
   ask: (token: string) => Promise<Tokens | null>;
   channel: Pick<BroadcastChannel, "postMessage" | "addEventListener"> | null;
   /** Absent where the page is served without TLS from elsewhere. */
@@ -50,7 +52,7 @@ export class Renewal {
     try {
       if (await this.told(token)) return;
       const next = await this.means.ask(token);
-      if (!next) return;
+      if (!next || this.means.current()?.refresh !== token) return; // refused, or signed out meanwhile
       const past = [...(this.means.current()?.past ?? []), token].slice(-MOST_PAST);
       const whole = { ...next, past };
       this.means.keep(whole);

@@ -1,8 +1,19 @@
-import { ApiError, authorization, serverUrl } from "./api";
+import { ApiError, anotherFor, authorization, errorFrom, serverUrl } from "./api";
 
 /** Posts a file; tells how much of it has gone, from 0 to 1. `fetch` cannot tell that, so this is an XMLHttpRequest. */
 export async function send<T>(path: string, body: FormData | Blob, onProgress: (share: number) => void): Promise<T> {
-  const headers = await authorization();
+  const signed = await authorization();
+  const request = await posted(path, body, signed, onProgress);
+  const isAgain = request.status === 401 && (await anotherFor(signed.Authorization));
+  return outcome(isAgain ? await posted(path, body, await authorization(), onProgress) : request) as T;
+}
+
+function posted(
+  path: string,
+  body: FormData | Blob,
+  headers: Record<string, string>,
+  onProgress: (share: number) => void,
+): Promise<XMLHttpRequest> {
   return new Promise((done, failed) => {
     const request = new XMLHttpRequest();
     request.open("POST", `${serverUrl()}${path}`);
@@ -10,14 +21,12 @@ export async function send<T>(path: string, body: FormData | Blob, onProgress: (
     request.responseType = "json";
     request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
     request.onerror = () => failed(new ApiError("The upload was cut off. Try it again.", 0, "offline"));
-    request.onload = () => {
-      const told = request.response;
-      if (request.status < 300) done(told as T);
-      else {
-        const message = told?.error?.message ?? `The server answered ${request.status}.`;
-        failed(new ApiError(message, request.status, told?.error?.code ?? ""));
-      }
-    };
+    request.onload = () => done(request);
     request.send(body);
   });
+}
+
+function outcome({ status, response: told }: XMLHttpRequest): unknown {
+  if (status < 300) return told;
+  throw errorFrom(told, status);
 }

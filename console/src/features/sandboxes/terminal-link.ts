@@ -34,6 +34,8 @@ export class TerminalLink {
   #drawn = 0;
   #told = 0;
   #tries = 0;
+  #given = "";
+  #refused = "";
   #size: [number, number] | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isClosed = false;
@@ -41,7 +43,8 @@ export class TerminalLink {
 
   constructor(
     private readonly address: string,
-    private readonly token: () => Promise<string>,
+    /** refused: the token that was not taken, so that another one comes. */
+    private readonly token: (refused: string) => Promise<string>,
     private readonly listener: Listener,
     private readonly make: (url: string) => Socket = (url) => new WebSocket(url),
   ) {}
@@ -50,8 +53,11 @@ export class TerminalLink {
     const socket = this.make(`${this.address}?after=${this.#at}`);
     socket.binaryType = "arraybuffer";
     socket.onopen = async () => {
-      const token = await this.token();
-      if (this.#socket === socket) this.#say({ type: "auth", token });
+      const token = await this.token(this.#refused).catch(() => null);
+      if (this.#socket !== socket) return;
+      if (token === null) return socket.close(); // it could not be renewed just now; the next try may
+      this.#given = token;
+      this.#say({ type: "auth", token });
     };
     socket.onmessage = ({ data }) => {
       if (this.#socket === socket) this.#hear(data);
@@ -89,6 +95,7 @@ export class TerminalLink {
       if (said.at > this.#at && this.#at) this.listener.gap();
       this.#at = this.#drawn = this.#told = said.at;
       this.#tries = 0;
+      this.#refused = "";
       this.#become("open", "");
       this.#say({ type: "seen", at: this.#at });
       if (this.#size) this.resize(...this.#size);
@@ -117,7 +124,8 @@ export class TerminalLink {
     this.#socket = null;
     if (this.#isClosed || this.#state === "ended") return;
     // A credential that has run out is renewed by asking for the next one; one that was never good stays so.
-    const isRefused = REFUSED.includes(code) || (code === 4401 && this.#tries > 0);
+    const isRefused = REFUSED.includes(code) || (code === 4401 && this.#refused !== "");
+    this.#refused = code === 4401 ? this.#given : "";
     if (isRefused) return this.#become("refused", reason || "The server refused the connection.");
     this.#tries += 1;
     this.#become("connecting", this.#tries > 1 ? "The connection broke; it is being made again." : "");

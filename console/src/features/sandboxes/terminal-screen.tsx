@@ -2,7 +2,7 @@ import "@xterm/xterm/css/xterm.css";
 import { FitAddon } from "@xterm/addon-fit";
 import { type ITheme, Terminal as Xterm } from "@xterm/xterm";
 import { useEffect, useImperativeHandle, useRef } from "react";
-import { authorization, serverUrl } from "@/lib/api";
+import { anotherFor, authorization, serverUrl } from "@/lib/api";
 import { type LinkState, TerminalLink } from "./terminal-link";
 
 export interface Keys {
@@ -100,7 +100,10 @@ export default function TerminalScreen({ sandbox, terminal, isRead, keys, onStat
 const socketOf = (sandbox: string, terminal: string) =>
   `${serverUrl().replace(/^http/, "ws")}/v1/sandboxes/${sandbox}/terminals/${terminal}/socket`;
 
-const bearer = async () => ((await authorization()).Authorization ?? "").replace(/^Bearer /, "");
+async function bearer(refused: string): Promise<string> {
+  if (refused) await anotherFor(`Bearer ${refused}`);
+  return ((await authorization()).Authorization ?? "").replace(/^Bearer /, "");
+}
 
 function themeOf(element: HTMLElement): ITheme {
   const style = getComputedStyle(element);
