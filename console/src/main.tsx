@@ -6,7 +6,8 @@ import type { ToasterProps } from "sonner";
 import { NoPage } from "@/components/no-page";
 import { Failure, Loading } from "@/components/states";
 import { ApiError } from "@/lib/api";
-import { onCredentials } from "@/lib/session";
+import { forgetDrafts } from "@/lib/drafts";
+import { credentials, onCredentials } from "@/lib/session";
 import { showTheme } from "@/lib/theme";
 import { routeTree } from "./routeTree.gen";
 import "./styles.css";
@@ -50,7 +51,10 @@ addEventListener("vite:preloadError", (event) => {
   event.payload.message = "This screen could not be loaded: the server cannot be reached, or the console was updated.";
 });
 showTheme();
-onCredentials(() => queries.clear());
+onCredentials(() => {
+  queries.clear();
+  if (!credentials()) forgetDrafts();
+});
 const root = document.getElementById("root");
 if (root) {
   createRoot(root).render(

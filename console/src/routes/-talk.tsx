@@ -19,13 +19,15 @@ interface Props {
   /** Makes the session that the first message needs. */
   onBegin?: () => Promise<string>;
   agent?: string | null;
+  /** What names the draft before there is a session. */
+  place?: string;
   /** Hears the first words of a conversation, by which it may be named. */
   onFirst?: (text: string) => void;
   empty: ReactNode;
 }
 
 /** A conversation with all that belongs to it: answers, sources, approvals, stopping, branches. */
-export function Talk({ session, onBegin, agent, onFirst, empty }: Props) {
+export function Talk({ session, onBegin, agent, place = "new", onFirst, empty }: Props) {
   const navigate = useNavigate();
   const [source, setSource] = useState<Citation | null>(null);
   const { transcript, connection, refused } = useTranscript(session);
@@ -82,6 +84,8 @@ export function Talk({ session, onBegin, agent, onFirst, empty }: Props) {
       </p>
       {!refused && (
         <Composer
+          session={session}
+          place={place}
           isWorking={open !== undefined}
           isSending={saying.isPending}
           onSay={(text) => saying.mutateAsync(text)}

@@ -7,10 +7,13 @@ import { forgetRecents } from "@/features/search/recent";
 import { ApiError, api } from "@/lib/api";
 import { credentials, keepCredentials, onCredentials } from "@/lib/session";
 import { settleAll } from "@/lib/undo";
+import { isAnythingUnsaved } from "@/lib/unsaved";
 import { Commands, type Opened, SearchButton } from "./-commands";
 
 // Whoever is signed in need not load it.
 const SignIn = lazy(() => import("@/features/auth/sign-in").then((found) => ({ default: found.SignIn })));
+
+const Question = lazy(() => import("@/components/ui/question"));
 
 export const Route = createRootRoute({ component: Root });
 
@@ -27,7 +30,8 @@ function Root() {
 function Inside() {
   const waiting = useQuery(pendingQuery);
   const [open, setOpen] = useState<Opened>(null);
-  const onSignOut = async () => {
+  const [isAsked, setIsAsked] = useState(false);
+  const signOut = async () => {
     const found = credentials();
     forgetRecents();
     await settleAll();
@@ -36,15 +40,31 @@ function Inside() {
       api.POST("/v1/auth/logout", { body: { refresh_token: found.refresh } }).catch(() => {});
     keepCredentials(null);
   };
+  const onSignOut = () => {
+    if (isAnythingUnsaved()) setIsAsked(true);
+    else void signOut();
+  };
   return (
     <Shell
       isOffline={waiting.error instanceof ApiError && waiting.error.status === 0}
       waiting={waiting.data?.data.length ?? 0}
-      onSignOut={() => void onSignOut()}
+      onSignOut={onSignOut}
       tools={<SearchButton onOpen={setOpen} />}
     >
       <Outlet />
-      <Commands open={open} onOpen={setOpen} onSignOut={() => void onSignOut()} />
+      <Commands open={open} onOpen={setOpen} onSignOut={onSignOut} />
+      {isAsked && (
+        <Suspense>
+          <Question
+            title="Sign out without saving?"
+            text="What you changed on this screen is not saved; signing out loses it."
+            action="Sign out"
+            cancel="Stay"
+            onConfirm={() => void signOut()}
+            onClose={() => setIsAsked(false)}
+          />
+        </Suspense>
+      )}
     </Shell>
   );
 }

@@ -85,6 +85,7 @@ function TestChat({ agent }: { agent: Agent }) {
     >
       <Talk
         session={session}
+        place={agent.id}
         onBegin={async () => {
           const made = await createSession(agent.id);
           setSession(made.id);

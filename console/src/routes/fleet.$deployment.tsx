@@ -73,8 +73,9 @@ function Found({ deployment }: { deployment: Deployment }) {
   const show = (next: Partial<Search>) =>
     void navigate({ search: (before) => ({ ...before, ...next }), replace: true, resetScroll: false });
   const setIsChanging = (isOpen: boolean) => show({ change: isOpen || undefined });
-  const onSave = async (draft: Draft) => {
+  const onSave = async (draft: Draft, stored: () => void) => {
     const changed = await changeDeployment(deployment.id, changesOf(draft, deployment));
+    stored();
     setIsChanging(false);
     if (changed.version !== deployment.version)
       toast.success(`Version ${changed.version} replaces replica by replica.`);

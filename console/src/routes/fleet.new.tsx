@@ -13,8 +13,9 @@ const EXAMPLE = { name: "hello", runtime: "python", binary_url: "storage://bin/h
 function NewDeployment() {
   const navigate = useNavigate();
   const queries = useQueryClient();
-  const onSave = async (draft: Draft) => {
+  const onSave = async (draft: Draft, stored: () => void) => {
     const made = await createDeployment(bodyOf(draft));
+    stored();
     await queries.invalidateQueries({ queryKey: ["deployments"] });
     await navigate({ to: "/fleet/$deployment", params: { deployment: made.name } });
   };

@@ -7,6 +7,8 @@ export interface Asked {
   title: string;
   text: string;
   action: string;
+  /** What leaves everything as it is; "Keep". */
+  cancel?: string;
   onConfirm: () => void;
 }
 

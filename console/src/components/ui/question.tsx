@@ -4,7 +4,14 @@ import { Button } from "./button";
 import type { Asked } from "./confirm";
 
 /** The question of `Confirm`, loaded when it is first asked. Focus goes back to where it came from. */
-export default function Question({ title, text, action, onConfirm, onClose }: Asked & { onClose: () => void }) {
+export default function Question({
+  title,
+  text,
+  action,
+  cancel = "Keep",
+  onConfirm,
+  onClose,
+}: Asked & { onClose: () => void }) {
   const before = useRef(document.activeElement);
   return (
     <AlertDialog.Root open onOpenChange={(isOpen) => !isOpen && onClose()}>
@@ -21,7 +28,7 @@ export default function Question({ title, text, action, onConfirm, onClose }: As
           <AlertDialog.Description className="mt-1.5 text-soft">{text}</AlertDialog.Description>
           <div className="mt-5 flex justify-end gap-2">
             <AlertDialog.Cancel asChild>
-              <Button>Keep</Button>
+              <Button>{cancel}</Button>
             </AlertDialog.Cancel>
             <AlertDialog.Action asChild onClick={onConfirm}>
               <Button look="danger">{action}</Button>

@@ -6,6 +6,7 @@ import { ShowPython } from "@/components/show-python";
 import { Shown } from "@/components/states";
 import { Button } from "@/components/ui/button";
 import { Field, Input, Select, TextArea } from "@/components/ui/field";
+import { useUnsaved } from "@/components/ui/unsaved";
 import { ApiError } from "@/lib/api";
 import { toast } from "@/lib/toast";
 import { Abilities } from "./abilities";
@@ -21,7 +22,7 @@ export function Editor(props: Props) {
   const choices = useQuery(choicesQuery);
   return (
     <Shown of={choices} what="models and tools">
-      {(found) => <Form key={`${props.agent?.id} ${props.agent?.version}`} choices={found} {...props} />}
+      {(found) => <Form key={props.agent?.id} choices={found} {...props} />}
     </Shown>
   );
 }
@@ -34,10 +35,16 @@ export interface Found {
 
 function Form({ agent, onSaved, choices }: Props & { choices: Found }) {
   const queries = useQueryClient();
-  const saved = agent ? draftOf(agent) : BLANK;
+  const [base, setBase] = useState(agent);
+  const saved = base ? draftOf(base) : BLANK;
   const [draft, setDraft] = useState<Draft>(saved);
   const change = (next: Partial<Draft>) => setDraft((before) => ({ ...before, ...next }));
   const isChanged = JSON.stringify(draft) !== JSON.stringify(saved);
+  const { question, saved: stored } = useUnsaved({ what: agent ? agent.name : "the new agent", isChanged });
+  const settle = (next: Agent) => {
+    setBase(next);
+    setDraft(draftOf(next));
+  };
   const body = bodyOf(draft, agent);
   const request = {
     method: agent ? "PATCH" : "POST",
@@ -47,12 +54,16 @@ function Form({ agent, onSaved, choices }: Props & { choices: Found }) {
   const saving = useMutation({
     mutationFn: () => (agent ? updateAgent(agent.id, body) : createAgent(body)),
     onSuccess: async (made) => {
+      stored();
       toast.success(agent ? `Version ${made.version} is at work.` : `${made.name} is ready.`);
       await queries.invalidateQueries({ queryKey: ["agents"] });
+      if (agent) settle(made);
       onSaved(made);
     },
     onError: (error) => toast.error(error.message),
   });
+  // Somebody else has changed it, and there is nothing here that could be lost.
+  if (agent && base && agent.version > base.version && !isChanged && !saving.isPending) settle(agent);
   const problem = (field: string) =>
     saving.error instanceof ApiError && saving.error.field.startsWith(field) ? saving.error.message : null;
   const standard = choices.models.find((model) => model.is_default);
@@ -64,6 +75,7 @@ function Form({ agent, onSaved, choices }: Props & { choices: Found }) {
         saving.mutate();
       }}
     >
+      {question}
       <Card title="What it is">
         <div className="space-y-4 p-4">
           <Field label="Name" error={problem("name")}>

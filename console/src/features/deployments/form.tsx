@@ -3,6 +3,7 @@ import { Upload } from "lucide-react";
 import { type FormEvent, type ReactNode, useRef, useState } from "react";
 import { Button } from "@/components/ui/button";
 import { Field, Input, Select, TextArea } from "@/components/ui/field";
+import { useUnsaved } from "@/components/ui/unsaved";
 import { ApiError } from "@/lib/api";
 import { bytes } from "@/lib/format";
 import { type Deployment, uploadProgram } from "./api";
@@ -13,14 +14,21 @@ interface Props {
   /** What is changed; without, a new one is made. */
   before?: Deployment;
   action: string;
-  onSave: (draft: Draft) => Promise<unknown>;
+  /** stored: to be called before going elsewhere. */
+  onSave: (draft: Draft, stored: () => void) => Promise<unknown>;
   actions?: ReactNode;
 }
 
 /** Everything a deployment is made of. What cannot be is said at its field, in the server's words. */
 export function DeploymentForm({ begin, before, action, onSave, actions }: Props) {
+  const [start] = useState(begin);
   const [draft, setDraft] = useState(begin);
-  const saving = useMutation({ mutationFn: () => onSave(draft) });
+  const { question, saved } = useUnsaved({
+    what: before ? before.name : "the new deployment",
+    isChanged: JSON.stringify(draft) !== JSON.stringify(start),
+    isKept: before && (({ change }) => change === true),
+  });
+  const saving = useMutation({ mutationFn: () => onSave(draft, saved) });
   const refused = saving.error instanceof ApiError ? saving.error : null;
   const problem = (field: string) => (refused?.field === field ? refused.message : null);
   const set = (field: keyof Draft) => (event: { target: { value: string } }) =>
@@ -47,6 +55,7 @@ export function DeploymentForm({ begin, before, action, onSave, actions }: Props
         saving.mutate();
       }}
     >
+      {question}
       {!before && text("name", "Name", { hint: "a-z, 0-9 and -; a part of its address." })}
       <Field label="Runtime" error={problem("runtime")}>
         {(given) => (

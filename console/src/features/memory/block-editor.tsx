@@ -3,6 +3,7 @@ import { useState } from "react";
 import { CopyCurl } from "@/components/copy-curl";
 import { Button } from "@/components/ui/button";
 import { Check, Field, Input, TextArea } from "@/components/ui/field";
+import { useUnsaved } from "@/components/ui/unsaved";
 import { ApiError } from "@/lib/api";
 import { count } from "@/lib/format";
 import { toast } from "@/lib/toast";
@@ -55,6 +56,7 @@ export function BlockEditor({ block }: { block: Block }) {
     setBase(block);
     setDraft(draftOf(block));
   }
+  const { question } = useUnsaved({ what: base.label, isChanged });
   const isTooLong = draft.content.length > draft.most_characters;
   const problem = (field: string) =>
     saving.error instanceof ApiError && saving.error.field === field ? saving.error.message : null;
@@ -66,6 +68,7 @@ export function BlockEditor({ block }: { block: Block }) {
         saving.mutate(base.version);
       }}
     >
+      {question}
       <Field
         label="Text"
         hint={`${count(draft.content.length)} of ${count(draft.most_characters)} characters`}

@@ -3,6 +3,7 @@ import { useState } from "react";
 import { CopyCurl } from "@/components/copy-curl";
 import { Button } from "@/components/ui/button";
 import { Field, Input, Select, TextArea } from "@/components/ui/field";
+import { useUnsaved } from "@/components/ui/unsaved";
 import { ApiError } from "@/lib/api";
 import { toast } from "@/lib/toast";
 import { reversible } from "@/lib/undo";
@@ -47,6 +48,7 @@ export function FactEditor({ memory }: { memory: Memory }) {
     setBase(memory);
     setDraft(draftOf(memory));
   }
+  const { question } = useUnsaved({ what: "this memory", isChanged });
   const problem = (field: string) =>
     saving.error instanceof ApiError && saving.error.field === field ? saving.error.message : null;
   return (
@@ -57,6 +59,7 @@ export function FactEditor({ memory }: { memory: Memory }) {
         saving.mutate(base.version);
       }}
     >
+      {question}
       <Field label="The fact" error={problem("content")}>
         {(given) => (
           <TextArea

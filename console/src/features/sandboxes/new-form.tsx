@@ -4,6 +4,7 @@ import { CopyCurl } from "@/components/copy-curl";
 import { Card } from "@/components/page";
 import { Button } from "@/components/ui/button";
 import { Field, Input, Select, TextArea } from "@/components/ui/field";
+import { useUnsaved } from "@/components/ui/unsaved";
 import { ApiError } from "@/lib/api";
 import { createSandbox, type NewSandbox, type Sandbox, templatesQuery } from "./api";
 import { BLANK, bodyOf, type Draft } from "./draft";
@@ -19,9 +20,14 @@ export function NewForm({ snapshot, onMade }: Props) {
   const templates = useQuery(templatesQuery);
   const [draft, setDraft] = useState<Draft>(BLANK);
   const change = (next: Partial<Draft>) => setDraft((before) => ({ ...before, ...next }));
+  const { question, saved } = useUnsaved({
+    what: "the new sandbox",
+    isChanged: JSON.stringify(draft) !== JSON.stringify(BLANK),
+  });
   const making = useMutation({
     mutationFn: () => createSandbox(bodyOf(draft, snapshot)),
     onSuccess: async (sandbox) => {
+      saved();
       await queries.invalidateQueries({ queryKey: ["sandboxes"] });
       onMade(sandbox);
     },
@@ -53,6 +59,7 @@ export function NewForm({ snapshot, onMade }: Props) {
           making.mutate();
         }}
       >
+        {question}
         {snapshot && <p className="rounded-lg bg-accent-soft px-3 py-2">It begins with the files of a snapshot.</p>}
         <div className="grid gap-4 sm:grid-cols-2">
           <Field label="Name" error={problem("name")}>

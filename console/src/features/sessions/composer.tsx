@@ -1,8 +1,13 @@
 import { ArrowUp, Square } from "lucide-react";
-import { type KeyboardEvent, useState } from "react";
+import type { KeyboardEvent } from "react";
 import { Button } from "@/components/ui/button";
+import { useDraft } from "./use-draft";
 
 interface Props {
+  /** The session, or null while there is none. */
+  session: string | null;
+  /** What names the draft while there is no session. */
+  place: string;
   isWorking: boolean;
   isSending: boolean;
   onSay: (text: string) => Promise<unknown>;
@@ -10,8 +15,8 @@ interface Props {
 }
 
 /** Where one writes. While a run works, what is sent steers it. */
-export function Composer({ isWorking, isSending, onSay, onStop }: Props) {
-  const [draft, setDraft] = useState("");
+export function Composer({ session, place, isWorking, isSending, onSay, onStop }: Props) {
+  const [draft, setDraft] = useDraft(session, place);
   const send = async () => {
     const text = draft.trim();
     if (!text || isSending) return;

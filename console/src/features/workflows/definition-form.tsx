@@ -5,6 +5,7 @@ import { Card } from "@/components/page";
 import { Problem } from "@/components/problem";
 import { Button } from "@/components/ui/button";
 import { TextArea } from "@/components/ui/field";
+import { useUnsaved } from "@/components/ui/unsaved";
 import { toast } from "@/lib/toast";
 import { changeWorkflow, createWorkflow, type Definition, validate, type Workflow } from "./api";
 import { Graph } from "./graph";
@@ -41,12 +42,19 @@ function readable(text: string): Definition | null {
 /** A workflow's definition as JSON, its graph beside it while one writes. */
 export function DefinitionForm({ workflow, onDone }: { workflow?: Workflow; onDone: (workflow: Workflow) => void }) {
   const queries = useQueryClient();
-  const [text, setText] = useState(() => JSON.stringify(workflow ? written(workflow) : START, null, 2));
+  const [start] = useState(() => JSON.stringify(workflow ? written(workflow) : START, null, 2));
+  const [text, setText] = useState(start);
   const definition = readable(text);
+  const { question, saved } = useUnsaved({
+    what: workflow ? workflow.name : "the new workflow",
+    isChanged: definition ? JSON.stringify(definition, null, 2) !== start : text !== start,
+    isKept: workflow && (({ edit }) => edit === true),
+  });
   const checking = useMutation({ mutationFn: validate });
   const saving = useMutation({
     mutationFn: (body: Definition) => (workflow ? changeWorkflow(workflow.id, body) : createWorkflow(body)),
     onSuccess: (made) => {
+      saved();
       toast.success(workflow ? `Version ${made.version} is current.` : "The workflow is made.");
       onDone(made);
     },
@@ -55,6 +63,7 @@ export function DefinitionForm({ workflow, onDone }: { workflow?: Workflow; onDo
   const problems = checking.data?.problems ?? [];
   return (
     <div className="grid gap-5 lg:grid-cols-2">
+      {question}
       <Card title="Definition">
         <div className="space-y-3 p-4">
           <TextArea
