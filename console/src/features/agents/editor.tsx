@@ -41,9 +41,10 @@ function Form({ agent, onSaved, choices }: Props & { choices: Found }) {
   const change = (next: Partial<Draft>) => setDraft((before) => ({ ...before, ...next }));
   const isChanged = JSON.stringify(draft) !== JSON.stringify(saved);
   const { question, saved: stored } = useUnsaved({ what: agent ? agent.name : "the new agent", isChanged });
-  const settle = (next: Agent) => {
+  /** instead: what it takes the place of; what was written since stays. */
+  const settle = (next: Agent, instead: Draft) => {
     setBase(next);
-    setDraft(draftOf(next));
+    setDraft((now) => (now === instead ? draftOf(next) : now));
   };
   const body = bodyOf(draft, agent);
   const request = {
@@ -52,18 +53,18 @@ function Form({ agent, onSaved, choices }: Props & { choices: Found }) {
     body,
   };
   const saving = useMutation({
-    mutationFn: () => (agent ? updateAgent(agent.id, body) : createAgent(body)),
-    onSuccess: async (made) => {
-      stored();
+    mutationFn: (_: Draft) => (agent ? updateAgent(agent.id, body) : createAgent(body)),
+    onSuccess: async (made, sent) => {
+      if (agent) settle(made, sent);
+      else stored();
       toast.success(agent ? `Version ${made.version} is at work.` : `${made.name} is ready.`);
       await queries.invalidateQueries({ queryKey: ["agents"] });
-      if (agent) settle(made);
       onSaved(made);
     },
     onError: (error) => toast.error(error.message),
   });
   // Somebody else has changed it, and there is nothing here that could be lost.
-  if (agent && base && agent.version > base.version && !isChanged && !saving.isPending) settle(agent);
+  if (agent && base && agent.version > base.version && !isChanged && !saving.isPending) settle(agent, draft);
   const problem = (field: string) =>
     saving.error instanceof ApiError && saving.error.field.startsWith(field) ? saving.error.message : null;
   const standard = choices.models.find((model) => model.is_default);
@@ -72,7 +73,7 @@ function Form({ agent, onSaved, choices }: Props & { choices: Found }) {
       className="space-y-4"
       onSubmit={(event) => {
         event.preventDefault();
-        saving.mutate();
+        saving.mutate(draft);
       }}
     >
       {question}
