@@ -117,6 +117,8 @@ _NO_FAULT = _NoFault()
 
 
 def _config(app: App) -> uvicorn.Config:
+    from glia.endings import EndingWebSockets  # brings all of the WebSocket library
+
     logging.getLogger("uvicorn.error").addFilter(_NO_FAULT)
     return uvicorn.Config(
         cast(Any, app),  # uvicorn's own ASGI types are narrower than the protocol
@@ -126,7 +128,7 @@ def _config(app: App) -> uvicorn.Config:
         log_level="warning",  # it would log the addresses of sockets, and some clients put keys there
         access_log=False,
         server_header=False,
-        ws="websockets-sansio",
+        ws=EndingWebSockets,
         ws_max_size=_LARGEST_FRAME,
         ws_max_queue=16,
         timeout_keep_alive=75,
