@@ -10,7 +10,7 @@ const NOUNS: Record<string, string> = {
   usage: "what was used",
   workspaces: "the workspace",
 };
-const LACKING = /lacks (?:the scope )?`([\w*-]+):([\w*-]+)`/;
+const LACKING = /lacks the scope `([\w*-]+):([\w*-]+)`/;
 
 /** The server's words for something that is not allowed, said to somebody of a role. */
 export function refusalFor(role: string | undefined, message: string): string {

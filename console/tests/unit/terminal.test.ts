@@ -129,3 +129,37 @@ test("an end or a refusal is final", async () => {
   expect(refused.sockets).toHaveLength(1);
   expect(refused.told.states.at(-1)).toBe("refused");
 });
+
+test("a token that has run out is replaced once; a refused replacement is not tried again", async () => {
+  vi.useFakeTimers();
+  const sockets: FakeSocket[] = [];
+  const refused: string[] = [];
+  const states: LinkState[] = [];
+  const link = new TerminalLink(
+    "ws://here/socket",
+    async (old) => {
+      refused.push(old);
+      return `token ${refused.length}`;
+    },
+    { output: () => {}, state: (state) => states.push(state), gap: () => {} },
+    (url) => {
+      const made = new FakeSocket(url);
+      sockets.push(made);
+      return made as never;
+    },
+  );
+  const lose = async () => {
+    await sockets.at(-1)?.onopen?.({} as Event);
+    sockets.at(-1)?.lose(4401);
+    await vi.runAllTimersAsync();
+  };
+
+  link.open();
+  await lose();
+  await lose();
+
+  expect(refused).toEqual(["", "token 1"]);
+  expect(states.at(-1)).toBe("refused");
+  expect(sockets).toHaveLength(2);
+  vi.useRealTimers();
+});
