@@ -39,6 +39,8 @@ export function Uploader({ base }: { base: string }) {
       } catch (error) {
         change(entry.key, { problem: error instanceof Error ? error.message : "That did not work." });
       }
+      // A list that is on its way for the first time would be taken as it was before the upload.
+      await queries.cancelQueries({ queryKey: ["knowledge"] });
       await queries.invalidateQueries({ queryKey: ["knowledge"] });
     }
   }
