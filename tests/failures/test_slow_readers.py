@@ -105,11 +105,11 @@ async def test_without_the_bound_the_inbox_would_hold_every_word(
 async def test_sockets_that_nobody_reads_stall_nothing_and_cost_little(place: Installation) -> None:
     server = await place.serve()
     [session, other] = await place.sessions(2)
-    await place.all_ended([await place.send(server, other, "What a surface costs once is not counted.")], 60)
+    place.outside.words = tuple(f"{n} {'x' * 2000} " for n in range(1000))
+    place.outside.word_seconds = 0.001
+    await place.all_ended([await place.send(server, other, "What a run of this size costs once is not counted.")], 60)
     deaf = [_deaf(server, session) for _ in range(20)]
     try:
-        place.outside.words = tuple(f"{n} {'x' * 2000} " for n in range(1000))
-        place.outside.word_seconds = 0.001
         reader = Reader(server, session)
         reading = asyncio.create_task(reader.follow())
         async with asyncio.timeout(60):
