@@ -64,7 +64,6 @@ async def test_a_frozen_worker_loses_its_runs_and_writes_nothing_on_waking(
 async def test_a_worker_that_was_frozen_finishes_what_its_killed_successor_held(place: Installation) -> None:
     server = await place.serve(GLIA_RUNS__MOST_AT_ONCE="0")
     sleeper = await place.worker("sleeper").ready()
-    successor = await place.worker("successor", GLIA_RUNS__MOST_AT_ONCE="50").ready()
     place.outside.has_tool_answer.clear()
     sessions = await place.sessions(6)
     runs = [await place.send(server, session, "call post_once") for session in sessions]
@@ -77,6 +76,8 @@ async def test_a_worker_that_was_frozen_finishes_what_its_killed_successor_held(
         while place.outside.model_calls < 2 * len(runs):
             await asyncio.sleep(0.02)
 
+    # It comes when the other has all of the runs.
+    successor = await place.worker("successor", GLIA_RUNS__MOST_AT_ONCE="50").ready()
     sleeper.signal(signal.SIGSTOP)
     await place.all_held_by(successor, runs, 60)
     sleeper.signal(signal.SIGCONT)
