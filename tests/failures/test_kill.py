@@ -229,8 +229,9 @@ async def _owners(place: Installation, runs: list[str]) -> dict[str, str]:
     async with asyncio.timeout(60):
         while True:
             async with place.db.across_workspaces() as tx:
-                ids: list[UUID] = await tx.values("select r.id from runs r join workers w on w.id = r.worker_id")
-                names = await tx.values("select w.name from runs r join workers w on w.id = r.worker_id")
+                held = "from runs r join workers w on w.id = r.worker_id order by r.id"
+                ids: list[UUID] = await tx.values(f"select r.id {held}")
+                names = await tx.values(f"select w.name {held}")
             if len(ids) == len(runs):
                 return {str(id): name for id, name in zip(ids, names, strict=True)}
             await asyncio.sleep(0.05)
