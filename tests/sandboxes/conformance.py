@@ -94,7 +94,8 @@ async def a_command_has_a_terminal_that_is_resized_and_interrupts(rig: Rig) -> N
             await until(b"/dev/pts/")
             await until(b"30 100\r\n")
             typed.put_nowait(Size(61, 17))
-            typed.put_nowait(b"stty size >&2; echo began; sleep 600\r")
+            # Said by what is interrupted: a shell that is still about to begin it would take the interrupt for its own.
+            typed.put_nowait(b"stty size >&2; sh -c 'echo began; exec sleep 600'\r")
             await until(b"17 61\r\n")
             await until(b"began\r\n")
             typed.put_nowait(b"\x03")
