@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import orjson
@@ -86,7 +86,7 @@ async def logs(
         text=text or None,
         replica_id=replica_id,
     )
-    return LogsOut(data=[LineOut(**line_json(line)) for line in found])
+    return LogsOut(data=[LineOut.of(line) for line in found])
 
 
 @router.get("/{deployment}/logs/stream")
@@ -138,17 +138,14 @@ async def _events(first: Sequence[LogLine] | None, pages: AsyncGenerator[Sequenc
 
 
 def _event(line: LogLine) -> bytes:
-    return sse.event(orjson.dumps({**line_json(line), "at": wire_time(line.at)}), id=line.id)
-
-
-def line_json(line: LogLine) -> dict[str, Any]:
-    return {
+    shown = {
         "id": line.id,
-        "at": line.at,
+        "at": wire_time(line.at),
         "level": line.level,
         "message": line.message,
         "replica_id": line.replica_id,
     }
+    return sse.event(orjson.dumps(shown), id=line.id)
 
 
 def since_of(text: str | None) -> datetime | None:

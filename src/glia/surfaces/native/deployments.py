@@ -16,8 +16,6 @@ from glia.deployments.types import (
     DeploymentStatus,
     Point,
     Program,
-    Replica,
-    Usage,
 )
 from glia.kit.errors import InvalidRequest
 from glia.surfaces.native.deployment_logs import since_of
@@ -298,7 +296,7 @@ async def scale(deployment: str, body: ScaleBody, house: TheHouse, principal: Th
 async def replicas(deployment: str, house: TheHouse, principal: ThePrincipal) -> ListOf[ReplicaOut]:
     """What runs of it."""
     found = await house.deployments.replicas(principal, deployment)
-    return ListOf(data=[_replica_out(replica) for replica in found])
+    return ListOf(data=[ReplicaOut.of(replica) for replica in found])
 
 
 @router.get("/{deployment}/versions")
@@ -349,11 +347,7 @@ async def usage(
     begin = since_of(since) or end - timedelta(days=1)
     only = None if deployment is None else id_of(deployment, "deployment")
     found = await house.deployments.used(principal, since=begin, until=end, deployment_id=only)
-    return ListOf(data=[_usage_out(row) for row in found])
-
-
-def _usage_out(found: Usage) -> DeploymentUsageOut:
-    return DeploymentUsageOut.of(found)
+    return ListOf(data=[DeploymentUsageOut.of(row) for row in found])
 
 
 def _series(total: list[Point], single: list[Point]) -> SeriesOut:
@@ -372,7 +366,3 @@ def _out(found: Deployment) -> DeploymentOut:
     shown |= {"command": list(found.command), "environment_names": list(found.environment_names)}
     shown["network_hosts"] = list(found.network_hosts)
     return DeploymentOut(**shown)
-
-
-def _replica_out(found: Replica) -> ReplicaOut:
-    return ReplicaOut.of(found)
